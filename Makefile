@@ -1,0 +1,177 @@
+# kwire -- a plain Makefile for GNU make, gcc or clang; no configure step.
+#
+#   make              the libraries and build/kw (needs a C compiler only)
+#   make demo         the README's first command      make demo BROKER=kafka
+#   make check        quick tests, no JVM             make test      everything
+#   make accept ISSUE=A   the long acceptance runs    make nightly   soak
+#   make deps | size | tidy | format | lint | clean | install
+#
+# Variables: CC, OPT, CI=1 (warnings are errors), PREFIX, DESTDIR,
+# VARIANT=plain|asan|gcc|clang (each in its own build directory).
+
+VERSION = 0.1.0
+SONAME_MAJOR = 0
+
+.DEFAULT_GOAL := all
+MAKEFLAGS += --no-builtin-rules
+.SUFFIXES:
+.DELETE_ON_ERROR:
+
+# ---- variants --------------------------------------------------------------
+
+VARIANT ?= plain
+BUILD_plain = build
+BUILD_asan = build/asan
+BUILD_gcc = build/gcc
+BUILD_clang = build/clang
+BUILD ?= $(BUILD_$(VARIANT))
+B := $(BUILD)
+ifeq ($(B),)
+$(error VARIANT=$(VARIANT) is unknown: plain, asan, gcc, clang)
+endif
+
+ifeq ($(origin CC),default)
+CC = $(if $(filter clang,$(VARIANT)),clang,gcc)
+endif
+AR = ar
+LD = ld
+OBJCOPY = objcopy
+
+OPT ?= -O2 -g
+SANITIZE_asan = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+SANITIZE = $(SANITIZE_$(VARIANT))
+DEFINES_asan = -DKW_DEBUG
+WERROR = $(if $(filter 1,$(CI)),-Werror)
+
+# ---- flags -----------------------------------------------------------------
+
+WARN = -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wvla -Wundef \
+       -Wmissing-prototypes -Wpointer-arith -Wwrite-strings
+INCLUDES = -I. -Iinclude
+BASE_CFLAGS = -std=c11 $(OPT) $(WARN) $(WERROR) $(INCLUDES) $(DEFINES_$(VARIANT)) $(SANITIZE)
+LIB_CFLAGS = $(BASE_CFLAGS) -fPIC -fvisibility=hidden -fno-semantic-interposition \
+             -ffunction-sections -fdata-sections
+
+# The core calls no libc but five memory functions, so a fortified or
+# stack-protected build, which some systems have as a default, would add names
+# that a small target cannot link. The rest, which meets the system, is hardened.
+CORE_CFLAGS = $(LIB_CFLAGS) -U_FORTIFY_SOURCE -fno-stack-protector
+HARDEN := -U_FORTIFY_SOURCE $(if $(SANITIZE),,-D_FORTIFY_SOURCE=2) -fstack-protector-strong
+HOST_CFLAGS = $(LIB_CFLAGS) $(HARDEN) -D_GNU_SOURCE
+TEST_CFLAGS = $(BASE_CFLAGS) -D_GNU_SOURCE
+LINK = $(CC) $(OPT) $(SANITIZE) -Wl,-z,relro,-z,now $(LDFLAGS)
+
+# ---- sources ---------------------------------------------------------------
+
+CORE_SRC := $(filter-out base/crc32c_hw%.c,$(wildcard base/*.c)) $(wildcard proto/*.c client/*.c)
+HOST_SRC := $(wildcard base/crc32c_hw*.c net/*.c net/loop/*.c compress/*.c)
+MOCK_SRC := $(wildcard mock/*.c)
+CLI_SRC := $(wildcard cli/*.c)
+# What the mock stands on besides its own files.
+MOCK_UNDER := $(filter base/% proto/%,$(CORE_SRC)) $(wildcard base/crc32c_hw*.c net/loop/*.c)
+
+obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
+CORE_OBJ := $(call obj,$(CORE_SRC))
+HOST_OBJ := $(call obj,$(HOST_SRC))
+MOCK_OBJ := $(call obj,$(MOCK_SRC))
+MOCK_UNDER_OBJ := $(call obj,$(MOCK_UNDER))
+CLI_OBJ := $(call obj,$(CLI_SRC))
+
+LIBS := $(B)/libkwire-core.a $(B)/libkwire.a $(B)/libkwire.so $(B)/libkwire-mock.a
+
+.PHONY: all lib clean install size format tidy deps
+all: lib $(if $(CLI_SRC),$(B)/kw)
+lib: $(LIBS)
+
+# Objects depend on the flags they were built with: CI=1 after a build without
+# it compiles again.
+FLAGS_TEXT := $(CC) | $(CORE_CFLAGS) | $(HOST_CFLAGS) | $(TEST_CFLAGS)
+$(B)/flags: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(FLAGS_TEXT)' | cmp -s - $@ || printf '%s\n' '$(FLAGS_TEXT)' > $@
+.PHONY: FORCE
+FORCE:
+
+COMPILE = @mkdir -p $(@D); echo "  CC    $<"; $(CC) -MMD -MP -c -o $@ $<
+
+$(CORE_OBJ): $(B)/obj/%.o: %.c $(B)/flags
+	$(COMPILE) $(CORE_CFLAGS) $(CFLAGS)
+$(HOST_OBJ) $(MOCK_OBJ) $(CLI_OBJ): $(B)/obj/%.o: %.c $(B)/flags
+	$(COMPILE) $(HOST_CFLAGS) $(CFLAGS)
+
+# ---- archives --------------------------------------------------------------
+# A shipped archive holds one relocatable object whose internal names (kwi_)
+# are local, so they can neither clash with a host's names nor be called.
+
+define localize
+@mkdir -p $(@D); echo "  AR    $@"
+@rm -f $@; $(LD) -r -o $(@:.a=.o) $(filter %.o,$^)
+@$(OBJCOPY) --localize-hidden $(2) $(@:.a=.o) && $(AR) rcs $@ $(@:.a=.o)
+endef
+
+$(B)/libkwire-core.a: $(CORE_OBJ)
+	$(call localize,$@)
+$(B)/libkwire.a: $(CORE_OBJ) $(HOST_OBJ)
+	$(call localize,$@)
+
+# The mock carries base and proto of its own; their few public names are weak
+# in it, so that a program may link libkwire and libkwire-mock together.
+$(B)/weak-names: $(MOCK_UNDER_OBJ)
+	@mkdir -p $(@D); nm -g --defined-only $^ | awk 'NF == 3 && $$3 ~ /^kw_/ { print $$3 }' | sort -u > $@
+$(B)/libkwire-mock.a: $(MOCK_OBJ) $(MOCK_UNDER_OBJ) $(B)/weak-names
+	$(call localize,$@,--weaken-symbols=$(B)/weak-names)
+
+$(B)/libkwire.so: $(CORE_OBJ) $(HOST_OBJ)
+	@echo "  LD    $@"
+	@$(LINK) -shared -Wl,-soname,libkwire.so.$(SONAME_MAJOR) -Wl,--gc-sections -o $@ $^
+	@ln -sf libkwire.so $(B)/libkwire.so.$(SONAME_MAJOR)
+
+# Tests reach internal names, so they link the plain objects.
+TEST_LIB := $(B)/obj/libkwire-plain.a
+$(TEST_LIB): $(CORE_OBJ) $(HOST_OBJ) $(MOCK_OBJ) $(filter-out $(B)/obj/cli/main.o,$(CLI_OBJ))
+	@rm -f $@; $(AR) rcs $@ $^
+
+$(B)/kw: $(CLI_OBJ) $(B)/libkwire.a $(B)/libkwire-mock.a
+	@echo "  LD    $@"
+	@$(LINK) -Wl,--gc-sections -o $@ $(CLI_OBJ) $(B)/libkwire-mock.a $(B)/libkwire.a
+
+include mk/tests.mk
+include mk/tiers.mk
+
+# ---- the rest --------------------------------------------------------------
+
+PREFIX ?= /usr/local
+LIBDIR ?= $(PREFIX)/lib
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/include/kwire $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(PREFIX)/bin
+	install -m 644 include/kwire/*.h $(DESTDIR)$(PREFIX)/include/kwire/
+	install -m 644 $(B)/libkwire.a $(B)/libkwire-core.a $(B)/libkwire-mock.a $(DESTDIR)$(LIBDIR)/
+	install -m 755 $(B)/libkwire.so $(DESTDIR)$(LIBDIR)/libkwire.so.$(VERSION)
+	ln -sf libkwire.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libkwire.so.$(SONAME_MAJOR)
+	ln -sf libkwire.so.$(SONAME_MAJOR) $(DESTDIR)$(LIBDIR)/libkwire.so
+	printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$(LIBDIR)' 'includedir=$${prefix}/include' '' \
+	    'Name: kwire' 'Description: Kafka client library' 'Version: $(VERSION)' \
+	    'Libs: -L$${libdir} -lkwire' 'Cflags: -I$${includedir}' \
+	    > $(DESTDIR)$(LIBDIR)/pkgconfig/kwire.pc
+	$(if $(CLI_SRC),install -m 755 $(B)/kw $(DESTDIR)$(PREFIX)/bin/)
+
+size: all
+	@tools/size.sh $(B)
+
+C_FILES = $(wildcard $(addsuffix /*.[ch],include/kwire base proto compress client net net/loop \
+          mock cli fuzz bench examples tests/support tests/* tools))
+format:
+	clang-format -i $(sort $(C_FILES))
+
+tidy: all
+	@tools/tidy.sh $(B)
+
+deps:
+	@tools/deps.sh build check lint live
+
+clean:
+	@[ ! -d build ] || tools/kafka.sh clean-all
+	rm -rf build
+
+-include $(patsubst %.o,%.d,$(CORE_OBJ) $(HOST_OBJ) $(MOCK_OBJ) $(CLI_OBJ))

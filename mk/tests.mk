@@ -1,0 +1,75 @@
+# Test binaries, fuzz targets, examples and benchmarks.
+#
+# tests/X/test_Y.c becomes $(B)/tests/X/test_Y, linked with the other .c files
+# of its folder and of tests/support (helpers). fuzz/fuzz_Y.c becomes a corpus
+# replayer with any compiler, and a libFuzzer target with clang.
+
+TEST_DIRS := $(filter-out tests/live tests/vectors tests/support,$(patsubst %/,%,$(wildcard tests/*/)))
+TEST_SRC := $(filter-out tests/live/%,$(wildcard tests/*/test_*.c))
+TEST_BIN := $(patsubst %.c,$(B)/%,$(TEST_SRC))
+TEST_HELP_SRC := $(filter-out $(TEST_SRC) tests/live/%,$(wildcard tests/*/*.c))
+TEST_OBJ := $(call obj,$(TEST_SRC) $(TEST_HELP_SRC))
+
+$(TEST_OBJ): $(B)/obj/%.o: %.c $(B)/flags
+	$(COMPILE) $(TEST_CFLAGS) $(CFLAGS)
+
+helpers = $(call obj,$(filter $(1)/% tests/support/%,$(TEST_HELP_SRC)))
+define test_rule
+$(B)/$(1)/test_%: $(B)/obj/$(1)/test_%.o $(call helpers,$(1)) $(TEST_LIB)
+	@mkdir -p $$(@D); echo "  LD    $$@"
+	@$$(LINK) -o $$@ $$^ -lcriterion
+endef
+$(foreach dir,$(TEST_DIRS),$(eval $(call test_rule,$(dir))))
+
+FUZZ_SRC := $(wildcard fuzz/fuzz_*.c)
+FUZZ_HELP_SRC := $(filter-out $(FUZZ_SRC),$(wildcard fuzz/*.c))
+FUZZ_OBJ := $(call obj,$(FUZZ_SRC) $(FUZZ_HELP_SRC) tools/fuzz_replay.c)
+REPLAY_BIN := $(patsubst fuzz/%.c,$(B)/replay/%,$(FUZZ_SRC))
+
+$(FUZZ_OBJ): $(B)/obj/%.o: %.c $(B)/flags
+	$(COMPILE) $(TEST_CFLAGS) $(CFLAGS)
+$(REPLAY_BIN): $(B)/replay/%: $(B)/obj/fuzz/%.o $(call obj,$(FUZZ_HELP_SRC) tools/fuzz_replay.c) $(TEST_LIB)
+	@mkdir -p $(@D); echo "  LD    $@"
+	@$(LINK) -o $@ $^
+
+# libFuzzer needs the library built with its own instrumentation: everything is
+# compiled again under build/fuzz, by `make fuzz`.
+FUZZ_BIN := $(patsubst fuzz/%.c,build/fuzz/%,$(FUZZ_SRC))
+FUZZ_LIB_SRC := $(CORE_SRC) $(HOST_SRC) $(MOCK_SRC) $(FUZZ_HELP_SRC)
+FUZZ_LIB_OBJ := $(patsubst %.c,build/fuzz/obj/%.o,$(FUZZ_LIB_SRC))
+FUZZ_FLAGS = -std=c11 -O1 -g $(INCLUDES) -D_GNU_SOURCE -DKW_DEBUG -fno-sanitize-recover=all -fno-omit-frame-pointer
+$(FUZZ_LIB_OBJ): build/fuzz/obj/%.o: %.c
+	@mkdir -p $(@D); echo "  FUZZ  $<"
+	@clang -MMD -MP -c -o $@ $< $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link,address,undefined
+build/fuzz/obj/libkwire.a: $(FUZZ_LIB_OBJ)
+	@rm -f $@; $(AR) rcs $@ $^
+$(FUZZ_BIN): build/fuzz/%: fuzz/%.c build/fuzz/obj/libkwire.a
+	@echo "  FUZZ  $@"
+	@clang -MMD -MP -MF $@.d -o $@ $< build/fuzz/obj/libkwire.a $(FUZZ_FLAGS) -fsanitize=fuzzer,address,undefined
+
+# Examples and benchmarks see what a user sees: public headers, shipped archive.
+EXAMPLE_BIN := $(patsubst %.c,$(B)/%,$(wildcard examples/*.c))
+BENCH_BIN := $(patsubst %.c,$(B)/%,$(wildcard bench/bench_*.c))
+BENCH_HELP := $(filter-out bench/bench_%.c,$(wildcard bench/*.c))
+$(EXAMPLE_BIN): $(B)/%: %.c $(B)/libkwire.a $(B)/flags
+	@mkdir -p $(@D); echo "  LD    $@"
+	@$(LINK) -std=c11 $(WARN) $(WERROR) -Iinclude -D_GNU_SOURCE -MMD -MP -MF $@.d -o $@ $< $(B)/libkwire.a
+$(BENCH_BIN): $(B)/%: %.c $(BENCH_HELP) $(B)/libkwire.a $(B)/libkwire-mock.a $(B)/flags
+	@mkdir -p $(@D); echo "  LD    $@"
+	@$(LINK) -std=c11 $(WARN) $(WERROR) -I. -Iinclude -D_GNU_SOURCE -MMD -MP -MF $@.d -o $@ $< $(BENCH_HELP) \
+	    $(B)/libkwire-mock.a $(B)/libkwire.a
+
+.PHONY: tests replay fuzz examples bench print-tests print-replay print-fuzz
+tests: $(TEST_BIN)
+replay: $(REPLAY_BIN)
+fuzz: $(FUZZ_BIN)
+examples: $(EXAMPLE_BIN)
+bench: $(BENCH_BIN)
+print-tests:
+	@echo $(TEST_BIN)
+print-replay:
+	@echo $(REPLAY_BIN)
+print-fuzz:
+	@echo $(FUZZ_BIN)
+
+-include $(patsubst %.o,%.d,$(TEST_OBJ) $(FUZZ_OBJ) $(FUZZ_LIB_OBJ)) $(addsuffix .d,$(FUZZ_BIN) $(EXAMPLE_BIN) $(BENCH_BIN))

@@ -1,0 +1,19 @@
+# The tiers. Each sets up what it needs by itself (tools/deps.sh), runs its
+# steps one after another, goes on after a failed one, and ends with a line
+# "N passed, M failed".
+
+.PHONY: check test lint accept nightly demo coverage
+check:
+	@tools/tier.sh check
+test:
+	@tools/tier.sh test
+lint:
+	@tools/tier.sh lint
+nightly:
+	@tools/tier.sh nightly
+accept:
+	@tools/tier.sh accept "$(ISSUE)"
+demo:
+	@tools/demo.sh "$(or $(BROKER),mock)"
+coverage:
+	@tools/coverage_ids.sh > docs/COVERAGE.md
