@@ -1,0 +1,72 @@
+/* client/cluster.h -- what is known of the cluster: brokers, topics of
+ * interest, leaders; and the refresh of it, by events and by age.
+ *
+ * Only topics that somebody opened or assigned are kept and asked for. A leader
+ * is taken over only if its epoch is not older than the known one (P24). */
+#ifndef KWI_CLUSTER_H
+#define KWI_CLUSTER_H
+#include "base/list.h"
+#include "base/map.h"
+#include "base/timer.h"
+#include <kwire/client_types.h>
+
+struct kw_broker;
+struct kw_core;
+struct kw_link;
+
+struct kw_partition_meta {
+    int32_t leader; /* node id, -1 none */
+    int32_t leader_epoch;
+    int16_t error;
+};
+struct kw_topic_meta {
+    struct kw_core *core;
+    char *name; /* heap, NUL-terminated */
+    size_t name_len;
+    uint8_t topic_id[16];
+    int16_t error;       /* of the last answer, 0 none */
+    uint32_t refs;
+    uint64_t asked_us;   /* when it was first asked for without success, 0 not */
+    uint32_t n_partitions; /* 0: not known */
+    struct kw_partition_meta *partitions;
+    struct kw_list watchers; /* kw_topic_watch */
+};
+/* Who wants to know: called after each answer that names the topic. */
+struct kw_topic_watch {
+    struct kw_node node;
+    void (*changed)(struct kw_topic_watch *watch, struct kw_topic_meta *meta);
+};
+
+struct kw_cluster {
+    struct kw_core *core;
+    struct kw_map brokers;   /* node id -> kw_broker, learned */
+    struct kw_broker **seeds; /* bootstrap.servers */
+    uint32_t n_seeds, next_seed;
+    struct kw_map topics;    /* name -> kw_topic_meta */
+    struct kw_timer timer;   /* next refresh: by age, or after a backoff */
+    bool wanted, in_flight, again;
+    uint32_t attempts;       /* failures in a row */
+    struct kw_list waiting;  /* requests of kwi_cluster_submit_any without a link */
+};
+
+int kwi_cluster_init(struct kw_core *core, struct kw_error *err);
+void kwi_cluster_deinit(struct kw_core *core);
+/* Finds or makes the entry, counts a reference, asks for it if it is new. */
+struct kw_topic_meta *kwi_topic_meta_get(struct kw_core *core, const char *name, size_t len);
+void kwi_topic_meta_put(struct kw_topic_meta *meta);
+/* Asks for a refresh of all topics of interest: at once, or behind the backoff
+ * when the last one was a moment ago. Coalesced. */
+void kwi_cluster_refresh(struct kw_core *core);
+/* The learned broker, or NULL. */
+struct kw_broker *kwi_cluster_broker(struct kw_core *core, int32_t node_id);
+/* The leader's broker, or NULL when the partition has none that is known. */
+struct kw_broker *kwi_topic_meta_leader(struct kw_topic_meta *meta, int32_t partition);
+/* A control link to some broker that can probably be reached: a ready one, else
+ * the next to try. NULL only when memory is short. */
+struct kw_link *kwi_cluster_any(struct kw_core *core);
+/* A produce or fetch answer named the new leader (KIP-951): taken if newer.
+ * Returns true if it was. */
+bool kwi_topic_meta_hint(struct kw_topic_meta *meta, int32_t partition, int32_t leader,
+                         int32_t leader_epoch);
+
+#endif

@@ -1,0 +1,74 @@
+/* client/core.h -- the core's own state and the small services that every part
+ * of client/ uses: time, memory reserves, wants, events, logging. */
+#ifndef KWI_CORE_H
+#define KWI_CORE_H
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "base/rng.h"
+#include "base/timer.h"
+#include "client/cluster.h"
+#include "client/event.h"
+#include <kwire/core.h>
+
+/* What one step may do at most (law 4). */
+enum {
+    KWI_STEP_TIMERS = 64,
+    KWI_STEP_SEALS = 4,
+    KWI_STEP_PINS = 64
+};
+
+struct kw_core {
+    struct kw_core *self; /* so that kw_core_of works on every handle alike */
+    uint32_t attention;   /* KW_ATT_* */
+    bool stepped;         /* the driver told the time at least once */
+    bool closing;
+    struct kw_env env;
+    void *host;
+    struct kw_config *cfg;                /* our copy */
+    struct kw_heap control, produce, fetch; /* the three reserves */
+    struct kw_time now;                   /* of the last step */
+    struct kw_timers timers;
+    struct kw_rng rng;
+
+    struct kw_list want_conns; /* conns with wants to take, first come first */
+    struct kw_list want_queries;
+    struct kw_list want_work;
+    uint32_t next_conn_id, next_query_id;
+    struct kw_map conns;       /* id -> kw_conn */
+    struct kw_map queries;     /* id -> kw_query */
+
+    struct kw_events events;
+    struct kw_cluster cluster;
+    struct kw_list links;
+    struct kw_list producers, consumers, ops;
+    struct kw_stats stats;
+};
+
+/* Every public handle begins with its core. */
+struct kw_handle {
+    struct kw_core *core;
+};
+
+static inline void kwi_attend(struct kw_core *core, uint32_t bits)
+{
+    core->attention |= bits;
+}
+
+/* Arms a timer; the driver is told when the earliest deadline moved forward. */
+void kwi_core_arm(struct kw_core *core, struct kw_timer *timer, uint64_t deadline_us);
+void kwi_core_disarm(struct kw_core *core, struct kw_timer *timer);
+/* The deadline that lies timeout_ms behind now; -1: UINT64_MAX. */
+uint64_t kwi_core_after_ms(const struct kw_core *core, int64_t timeout_ms);
+/* min(max, initial * 2^attempts) * U(0.8, 1.2), in us (KIP-580). */
+uint64_t kwi_core_backoff_us(struct kw_core *core, int64_t initial_ms, int64_t max_ms,
+                             uint32_t attempts);
+/* Integer settings: own (may be NULL) before the core's configuration. */
+int64_t kwi_core_setting(const struct kw_core *core, const struct kw_config *own, enum kw_key key);
+
+/* Formats one line for the log sink, if the level is wanted. */
+void kwi_log(struct kw_core *core, int level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#endif

@@ -1,0 +1,125 @@
+/* client/link.h -- brokers, links, connections and requests.
+ *
+ * broker   a node: id, address, what the resolver said, reconnect backoff.
+ * link     (broker, lane, owner): lives long, has at most one live connection,
+ *          a queue of requests to send and a `pull` function that builds the
+ *          next request late, when the driver asks for bytes.
+ * conn     one TCP connection: stream positions, the in-flight FIFO, the read
+ *          stage. Its id is never used again. It outlives its link's interest
+ *          until the driver reports it closed (law 2).
+ * request  encoded bytes plus borrowed segments; belongs to one conn once it is
+ *          encoded; freed at the later of answered and no longer lent (law 3).
+ */
+#ifndef KWI_LINK_H
+#define KWI_LINK_H
+#include "client/core.h"
+#include "client/pool.h"
+#include "proto/api.h"
+#include "proto/wire.h"
+
+enum kw_lane { KWI_LANE_CONTROL, KWI_LANE_PRODUCE, KWI_LANE_FETCH };
+
+struct kw_conn;
+struct kw_link;
+struct kw_request;
+
+struct kw_broker {
+    struct kw_core *core;
+    int32_t node_id;    /* < -1: bootstrap entry -2 - index */
+    char *host;         /* heap, NUL-terminated */
+    size_t host_size;
+    uint16_t port;
+    bool gone;          /* no longer in metadata; freed when it has no links */
+    struct kw_list links;
+};
+
+/* What a request learns at its end. Exactly one `done` per request. */
+struct kw_answer {
+    int err;             /* 0: body is valid; else enum kw_err */
+    bool offered;        /* err != 0: a byte of it was handed to the driver */
+    const uint8_t *body; /* behind the response header */
+    size_t len;
+    struct kw_block *block;        /* the frame's block if it has one; keep it with
+                                      kwi_block_hold; NULL: body dies with the call */
+    const struct kw_error *cause;  /* err != 0 */
+};
+
+/* What kind of request: one static table entry each. */
+struct kw_request_type {
+    int16_t api_key;
+    bool fetch;       /* its answer goes into the fetch reserve */
+    bool no_answer;   /* acks=0: done(err 0, body NULL) when written */
+    /* Writes the body for req->version. `records` fields become segments.
+     * Returns 0 or enum kw_err (then done is called with it). */
+    int (*encode)(struct kw_request *req, struct kw_wr *wr);
+    void (*done)(struct kw_request *req, const struct kw_answer *answer);
+    /* The driver holds none of its bytes any more and done was called: let go
+     * of segments and of req->owner's hold. May be NULL. */
+    void (*release)(struct kw_request *req);
+};
+
+enum { KWI_REQUEST_CUTS = 64 };
+
+struct kw_request {
+    struct kw_node node; /* in link->queue, then in conn->requests */
+    const struct kw_request_type *type;
+    struct kw_link *link;
+    struct kw_conn *conn; /* NULL while queued */
+    void *owner;          /* of the type's functions */
+    uint64_t arg;         /* of the type's functions */
+    int16_t version;      /* chosen when it is encoded */
+    bool answered;        /* done was called */
+    int32_t correlation_id;
+    uint64_t deadline_us;   /* counted from encode */
+    uint64_t start, end;    /* positions in the connection's output stream */
+    size_t reserved;        /* bytes taken from the fetch reserve for the answer */
+    uint8_t *buf;           /* encoded bytes, frame size first; kept when recycled */
+    size_t buf_len, buf_cap;
+    struct kw_iov *segs;    /* what write_vec lists */
+    uint32_t n_segs, segs_cap;
+};
+
+struct kw_link {
+    struct kw_core *core;
+    struct kw_broker *broker;
+    struct kw_node node, broker_node; /* core->links, broker->links */
+    uint8_t lane, state;              /* enum kw_lane; enum link_state in link.c */
+    void *owner;                      /* producer, consumer; NULL for control */
+    struct kw_conn *conn;             /* the live one, or NULL */
+    struct kw_list queue;             /* requests waiting to be encoded */
+    struct kw_timer timer;            /* backoff, idle */
+    uint32_t attempts;                /* failed connects since the last success */
+    int8_t versions_try;              /* ApiVersions version to begin with */
+    uint32_t query;                   /* outstanding RESOLVE, 0 none */
+    struct kw_addr *addrs;
+    uint32_t n_addrs, next_addr, addrs_cap;
+    uint32_t max_in_flight;
+    uint64_t last_used_us;
+    struct kw_list ready;             /* produce lane: parts with a batch to send */
+    /* Builds the next request or returns NULL; called only when the connection
+     * is ready, the queue is empty and fewer than max_in_flight are under way. */
+    struct kw_request *(*pull)(struct kw_link *link);
+    /* The connection became ready (up) or was lost. May be NULL. */
+    void (*changed)(struct kw_link *link, bool up);
+};
+
+/* Finds or makes a link. NULL when memory is short. */
+struct kw_link *kwi_link_get(struct kw_broker *broker, enum kw_lane lane, void *owner);
+/* Something is to be sent: connects if there is no connection, or raises
+ * WRITE_READY if it is ready. Cheap to call again. */
+void kwi_link_kick(struct kw_link *link);
+bool kwi_link_ready(const struct kw_link *link);
+/* Closes and frees; queued requests end with `err`. */
+void kwi_link_destroy(struct kw_link *link, int err);
+/* The range that the connected broker offers. false: not offered. */
+bool kwi_link_version(const struct kw_link *link, int16_t api_key, int *version);
+
+/* A request of `type`, from the recycling list if possible; NULL: no memory. */
+struct kw_request *kwi_request_create(struct kw_link *link, const struct kw_request_type *type,
+                                      void *owner);
+/* Queues it on its link (control lane) and kicks the link. */
+void kwi_request_submit(struct kw_request *req);
+/* A request that was never encoded, or one being built in pull that failed. */
+void kwi_request_destroy(struct kw_request *req);
+
+#endif

@@ -1,0 +1,188 @@
+/* kwire/client_types.h -- records, reports, events, positions, admin requests:
+ * what the application hands to the library and gets back. */
+#ifndef KWIRE_CLIENT_TYPES_H
+#define KWIRE_CLIENT_TYPES_H
+#include <kwire/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct kw_producer;
+struct kw_topic;
+struct kw_consumer;
+struct kw_records;
+struct kw_op;
+
+/* ---- producing ------------------------------------------------------------ */
+
+enum kw_record_flags {
+    KW_REC_PARTITION = 1, /* `partition` counts; else the partitioner decides */
+    KW_REC_TIMESTAMP = 2  /* `timestamp_ms` counts; else the time of the append */
+};
+
+/* A record to produce; a zeroed one is a record with null key and value.
+ * Everything is copied by kw_produce before it returns. */
+struct kw_record {
+    struct kw_bytes key, value;
+    const struct kw_header *headers;
+    uint32_t n_headers;
+    uint32_t flags;       /* enum kw_record_flags */
+    int32_t partition;
+    int64_t timestamp_ms; /* Unix time, ms, >= 0 */
+    void *opaque;         /* given back in the report */
+};
+
+/* The three outcomes. Never guessed: what cannot be proved is UNKNOWN. */
+enum kw_outcome {
+    KW_DELIVERED = 0,   /* acknowledged by the broker as `acks` asks */
+    KW_NOT_WRITTEN = 1, /* no byte of it can be in the log */
+    KW_UNKNOWN = 2      /* it was offered to a connection and no answer came */
+};
+enum kw_report_flags {
+    KW_REPORT_MAYBE_DUPLICATE = 1, /* retried without idempotence */
+    KW_REPORT_LEADER_ONLY = 2      /* acks=1: replicas may not have it */
+};
+
+/* The outcome of n consecutive records of one partition. */
+struct kw_report {
+    struct kw_topic *topic;
+    int32_t partition;
+    uint8_t outcome;     /* enum kw_outcome */
+    uint8_t flags;       /* enum kw_report_flags */
+    int16_t kafka_code;  /* the broker's last error code, 0 if none */
+    int code;            /* enum kw_err: why it was not delivered; 0 if it was */
+    uint32_t n;          /* records */
+    uint32_t attempts;   /* how often the batch was offered to a connection */
+    int64_t base_offset; /* of the first of them; -1: not known */
+    int64_t timestamp_ms; /* log append time, -1: the records keep their own */
+    void *const *opaques; /* use kw_report_opaque */
+};
+/* The opaque of record i (0 .. n-1, in the order of the kw_produce calls). */
+static inline void *kw_report_opaque(const struct kw_report *report, uint32_t i)
+{
+    return report->opaques[report->n - 1 - i]; /* stored downward, see docs/ARCHITECTURE.md */
+}
+
+/* ---- consuming ------------------------------------------------------------ */
+
+enum kw_start_kind {
+    KW_START_OFFSET,    /* at `value` */
+    KW_START_EARLIEST,
+    KW_START_LATEST,
+    KW_START_TIMESTAMP, /* first record at or after `value` (Unix ms) */
+    KW_START_TAIL       /* `value` records before the end */
+};
+/* A partition and where to begin. */
+struct kw_start {
+    const char *topic;
+    int32_t partition;
+    uint8_t kind; /* enum kw_start_kind */
+    int64_t value;
+};
+
+/* A fetched record: views into the fetched frame, valid until the next
+ * kw_records_next on the handle (the bytes themselves until its release). */
+struct kw_consumed {
+    struct kw_bytes key, value;
+    int64_t offset;
+    int64_t timestamp_ms;
+    int32_t leader_epoch;
+    uint8_t timestamp_type; /* 0 create time, 1 log append time */
+    const void *headers;    /* encoded; see kw_headers_begin */
+    uint32_t headers_len;
+};
+struct kw_header_iter {
+    const uint8_t *ptr, *end;
+    uint32_t left;
+};
+
+/* ---- events ---------------------------------------------------------------- */
+
+enum kw_event_kind {
+    KW_EVENT_NONE,
+    KW_EVENT_REPORT,        /* report: outcomes of produced records */
+    KW_EVENT_WRITABLE,      /* producer: after KW_ERR_WOULD_BLOCK, try again */
+    KW_EVENT_RECORDS,       /* consumer: kw_consumer_poll has something */
+    KW_EVENT_PARTITION_EOF, /* consumer, topic_name, partition, offset: end reached */
+    KW_EVENT_FETCH_STARVED, /* consumer: only frames that the application holds are left */
+    KW_EVENT_OP_DONE,       /* op, tag, code, error */
+    KW_EVENT_ERROR          /* error: something to tell a person; the library goes on */
+};
+struct kw_event {
+    uint8_t kind; /* enum kw_event_kind */
+    int code;     /* OP_DONE, ERROR: enum kw_err, 0 success */
+    struct kw_producer *producer;
+    struct kw_consumer *consumer;
+    struct kw_op *op; /* gone with the next kw_next_event */
+    void *tag;
+    const char *topic_name;
+    int32_t partition;
+    int64_t offset;
+    struct kw_report report;
+    const struct kw_error *error; /* OP_DONE with code != 0, ERROR; until the next call */
+};
+
+/* ---- admin ------------------------------------------------------------------ */
+
+enum kw_admin_kind {
+    KW_ADMIN_CREATE_TOPIC,
+    KW_ADMIN_DELETE_TOPIC,
+    KW_ADMIN_METADATA /* all topics (topic NULL) or one */
+};
+struct kw_admin_config {
+    const char *key, *value;
+};
+struct kw_admin_request {
+    size_t size; /* sizeof(struct kw_admin_request) */
+    uint8_t kind;
+    const char *topic;
+    int32_t partitions;         /* -1: the broker's default (needs a 2.4 broker) */
+    int16_t replication_factor; /* -1: the broker's default */
+    const struct kw_admin_config *configs;
+    uint32_t n_configs;
+};
+
+struct kw_meta_broker {
+    int32_t id, port;
+    const char *host, *rack; /* rack may be NULL */
+};
+struct kw_meta_partition {
+    int32_t id, leader, leader_epoch; /* leader -1: none */
+    int16_t kafka_code;
+    const int32_t *replicas, *isr;
+    uint32_t n_replicas, n_isr;
+};
+struct kw_meta_topic {
+    const char *name;
+    int16_t kafka_code;
+    bool internal;
+    uint8_t topic_id[16];
+    const struct kw_meta_partition *partitions;
+    uint32_t n_partitions;
+};
+/* Owned by the caller after a successful METADATA op; kw_admin_result_destroy. */
+struct kw_admin_result {
+    const char *cluster_id; /* may be NULL */
+    int32_t controller_id, origin_id; /* origin: who answered; -1 a bootstrap address */
+    const struct kw_meta_broker *brokers;
+    const struct kw_meta_topic *topics;
+    uint32_t n_brokers, n_topics;
+};
+
+/* ---- counters ---------------------------------------------------------------- */
+
+struct kw_stats {
+    uint64_t requests, responses, connects, disconnects;
+    uint64_t bytes_out, bytes_in;
+    uint64_t records_accepted, records_delivered, records_not_written, records_unknown;
+    uint64_t batches, batch_retries;
+    uint64_t records_fetched, bytes_fetched;
+    size_t control_used, produce_used, fetch_used; /* bytes now */
+    size_t control_peak, produce_peak, fetch_peak;
+};
+
+#ifdef __cplusplus
+}
+#endif
+#endif

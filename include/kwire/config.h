@@ -1,0 +1,80 @@
+/* kwire/config.h -- configuration: Kafka's own property names (Java's; those of
+ * librdkafka as aliases), one table behind them (client/config_table.c).
+ *
+ * A kw_config is plain memory: the create calls copy what they need. */
+#ifndef KWIRE_CONFIG_H
+#define KWIRE_CONFIG_H
+#include <kwire/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The keys by number, for builds that link no strings. Only ever appended. */
+enum kw_key {
+    KW_KEY_BOOTSTRAP_SERVERS,
+    KW_KEY_CLIENT_ID,
+    KW_KEY_REQUEST_TIMEOUT_MS,
+    KW_KEY_RETRY_BACKOFF_MS,
+    KW_KEY_RETRY_BACKOFF_MAX_MS,
+    KW_KEY_RECONNECT_BACKOFF_MS,
+    KW_KEY_RECONNECT_BACKOFF_MAX_MS,
+    KW_KEY_SOCKET_CONNECTION_SETUP_TIMEOUT_MS,
+    KW_KEY_SOCKET_CONNECTION_SETUP_TIMEOUT_MAX_MS,
+    KW_KEY_CONNECTIONS_MAX_IDLE_MS,
+    KW_KEY_METADATA_MAX_AGE_MS,
+    KW_KEY_RECEIVE_MESSAGE_MAX_BYTES,
+    KW_KEY_MEMORY_LIMIT,
+    KW_KEY_CONTROL_MEMORY,
+    KW_KEY_ALLOW_AUTO_CREATE_TOPICS,
+    KW_KEY_SECURITY_PROTOCOL,
+    /* producer */
+    KW_KEY_ACKS,
+    KW_KEY_ENABLE_IDEMPOTENCE,
+    KW_KEY_RETRIES,
+    KW_KEY_MAX_IN_FLIGHT_REQUESTS_PER_CONNECTION,
+    KW_KEY_LINGER_MS,
+    KW_KEY_BATCH_SIZE,
+    KW_KEY_BUFFER_MEMORY,
+    KW_KEY_MAX_REQUEST_SIZE,
+    KW_KEY_DELIVERY_TIMEOUT_MS,
+    KW_KEY_PARTITIONER,
+    KW_KEY_PRODUCE_WRITES,
+    /* consumer */
+    KW_KEY_FETCH_MEMORY,
+    KW_KEY_FETCH_MIN_BYTES,
+    KW_KEY_FETCH_MAX_BYTES,
+    KW_KEY_FETCH_MAX_WAIT_MS,
+    KW_KEY_MAX_PARTITION_FETCH_BYTES,
+    KW_KEY_MAX_POLL_RECORDS,
+    KW_KEY_CHECK_CRCS,
+    KW_KEY_AUTO_OFFSET_RESET,
+    KW_KEY_ISOLATION_LEVEL,
+    KW_N_KEYS
+};
+
+struct kw_config;
+
+/* Creates an empty configuration: every key at its default.
+ * Ownership: the caller destroys it; alloc is copied. NULL alloc: KW_ERR_USE.
+ * Errors: KW_ERR_NOMEM. */
+KW_EXPORT KW_MUST_USE int kw_config_create(struct kw_config **out, const struct kw_alloc *alloc);
+KW_EXPORT void kw_config_destroy(struct kw_config *cfg);
+/* Sets one key from text. Ownership: both strings are copied.
+ * Errors: KW_ERR_CONFIG with key, value, rule and remedy in *err (may be NULL);
+ * KW_ERR_NOMEM. The old value stays on failure. */
+KW_EXPORT KW_MUST_USE int kw_config_set(struct kw_config *cfg, const char *key, const char *val,
+                                        struct kw_error *err);
+/* The same for a key whose value is a number, a bool (0/1) or a listed word
+ * (its index in docs/CONFIG.md). Errors: as kw_config_set. */
+KW_EXPORT KW_MUST_USE int kw_config_set_i64(struct kw_config *cfg, enum kw_key key, int64_t val,
+                                            struct kw_error *err);
+/* Reads Java properties (key=value, # and ! comments, \ continuation) from
+ * memory; an unknown key is an error that names the line. */
+KW_EXPORT KW_MUST_USE int kw_config_parse(struct kw_config *cfg, const char *text, size_t len,
+                                          struct kw_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,166 @@
+/* kwire/kwire.h -- the client: a core, a loop, sockets. Umbrella header.
+ *
+ * Rules for all calls: 0 or an enum kw_err < 0 unless said otherwise;
+ * timeout_ms is relative, -1 none; nothing waits except kw_wait and
+ * kw_client_poll (and, for now, host names are looked up with the system's
+ * blocking getaddrinfo when a broker is first connected: numeric addresses
+ * avoid it); a client and all it made belong to one thread at a time.
+ * Callbacks: there are none; events are taken with kw_next_event. */
+#ifndef KWIRE_H
+#define KWIRE_H
+#include <kwire/client_types.h>
+#include <kwire/config.h>
+#include <kwire/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define KW_VERSION "0.1.0"
+KW_EXPORT const char *kw_version(void);
+
+struct kw_client;
+
+/* ---- configuration --------------------------------------------------------- */
+
+/* As kw_config_create with the C library's allocator. */
+KW_EXPORT KW_MUST_USE int kw_config_new(struct kw_config **out);
+/* Reads a Java properties file. Errors: KW_ERR_IO (os_err), KW_ERR_CONFIG with
+ * the line, KW_ERR_NOMEM. May wait for the file system. */
+KW_EXPORT KW_MUST_USE int kw_config_load(struct kw_config *cfg, const char *path,
+                                         struct kw_error *err);
+
+/* ---- client ------------------------------------------------------------------ */
+
+/* Creates a client: connections, metadata, memory. No thread starts, nothing is
+ * sent before it is needed. Ownership: cfg is copied. Errors: KW_ERR_CONFIG,
+ * KW_ERR_NOMEM, KW_ERR_IO (no descriptor left). */
+KW_EXPORT KW_MUST_USE int kw_client_create(struct kw_client **out, const struct kw_config *cfg,
+                                           struct kw_error *err);
+/* One descriptor for a foreign loop: readable when kw_client_process has work,
+ * timers included. Never changes. */
+KW_EXPORT int kw_client_fd(const struct kw_client *client);
+/* Does what can be done now; never waits. Units: budget_us of wall time, 0: one
+ * turn. Returns 1: more is left, call again; 0. */
+KW_EXPORT int kw_client_process(struct kw_client *client, uint32_t budget_us);
+/* Waits for something to do or timeout_ms, then processes. Returns as process. */
+KW_EXPORT int kw_client_poll(struct kw_client *client, int32_t timeout_ms);
+/* Ends a wait in kw_client_poll or makes kw_client_fd readable. Safe from any
+ * thread and from a signal handler. */
+KW_EXPORT void kw_client_wake(struct kw_client *client);
+/* Takes one event: 1, or 0 when there is none. Valid until the next call. */
+KW_EXPORT int kw_next_event(struct kw_client *client, struct kw_event *event);
+/* Drains producers by the deadline, hands back what was not sent
+ * (kw_unsent_next), closes every connection. The op ends with 0, or with
+ * KW_ERR_TIMEOUT when records were left; each was reported. */
+KW_EXPORT struct kw_op *kw_close(struct kw_client *client, int32_t timeout_ms, void *tag);
+/* Frees everything at once; never waits. All handles are gone. NULL allowed. */
+KW_EXPORT void kw_client_destroy(struct kw_client *client);
+
+/* ---- operations: started without waiting, end once ---------------------------
+ * Functions that return a kw_op return NULL when memory is short. An op that
+ * nobody waits for ends as the event OP_DONE and is freed after it. */
+
+/* Waits until op ends (its own deadline bounds the wait) and frees it; events
+ * raised meanwhile stay queued. NULL op: KW_ERR_NOMEM. Returns the op's code. */
+KW_EXPORT int kw_wait(struct kw_client *client, struct kw_op *op, struct kw_error *err);
+/* Ends op now with KW_ERR_CANCELED; requests already sent are not unsent. */
+KW_EXPORT int kw_op_cancel(struct kw_op *op);
+
+/* ---- producer ------------------------------------------------------------------ */
+
+/* Creates a producer. own (may be NULL) overrides the client's keys for it; the
+ * producer lives as long as its client. Errors: KW_ERR_CONFIG, KW_ERR_NOMEM. */
+KW_EXPORT KW_MUST_USE int kw_producer_create(struct kw_producer **out, struct kw_client *client,
+                                             const struct kw_config *own, struct kw_error *err);
+/* Opens a topic for producing and starts the look-up of its partitions; opening
+ * a name twice gives the same handle. Errors: KW_ERR_USE (bad name: empty, over
+ * 249 bytes, or not of [a-zA-Z0-9._-]), KW_ERR_NOMEM, KW_ERR_CLOSED. */
+KW_EXPORT KW_MUST_USE int kw_topic_open(struct kw_topic **out, struct kw_producer *producer,
+                                        const char *name, struct kw_error *err);
+KW_EXPORT const char *kw_topic_name(const struct kw_topic *topic);
+/* Partitions known now; 0: not known yet. */
+KW_EXPORT int32_t kw_topic_partitions(const struct kw_topic *topic);
+/* Appends one record to its partition's open batch; never waits. Everything is
+ * copied. The outcome comes as a REPORT event, exactly once.
+ * Errors: KW_ERR_WOULD_BLOCK (buffer.memory is full, or the partition count is
+ * not known yet: event WRITABLE follows; take events meanwhile),
+ * KW_ERR_TOO_LARGE (above max.request.size: raise it, or send less),
+ * KW_ERR_USE (bad partition, timestamp or header), KW_ERR_BROKER (the topic
+ * cannot be written: see kw_topic_error), KW_ERR_STATE (the producer met a
+ * fatal error), KW_ERR_CLOSED. */
+KW_EXPORT KW_MUST_USE int kw_produce(struct kw_topic *topic, const struct kw_record *record);
+/* Appends records in order until one is refused. Returns the first error, with
+ * *accepted the number appended before it. */
+KW_EXPORT KW_MUST_USE int kw_produce_many(struct kw_topic *topic, const struct kw_record *records,
+                                          size_t n, size_t *accepted);
+/* Why the topic cannot be written: Kafka's code, 0 if it can. */
+KW_EXPORT int16_t kw_topic_error(const struct kw_topic *topic);
+/* Sends what is buffered without linger. Ends with 0 when every record accepted
+ * before the call has its outcome, KW_ERR_TIMEOUT when some have not. */
+KW_EXPORT struct kw_op *kw_flush(struct kw_producer *producer, int32_t timeout_ms, void *tag);
+/* Gives up every record of which no byte was offered yet: each is reported as
+ * not written (KW_ERR_CANCELED) and can be taken back by kw_unsent_next. */
+KW_EXPORT int kw_purge(struct kw_producer *producer);
+/* After purge or close: 1 and the next record that was not sent, whole, in
+ * order per partition (its `partition` and `timestamp_ms` are filled, and
+ * *topic if not NULL); 0: no more. Views until the client is destroyed. */
+KW_EXPORT int kw_unsent_next(struct kw_producer *producer, struct kw_record *record,
+                             struct kw_topic **topic);
+/* Records accepted and without an outcome yet. */
+KW_EXPORT uint64_t kw_producer_outstanding(const struct kw_producer *producer);
+
+/* ---- consumer ------------------------------------------------------------------- */
+
+/* Creates a consumer; it lives as long as its client. Errors: KW_ERR_CONFIG,
+ * KW_ERR_NOMEM. */
+KW_EXPORT KW_MUST_USE int kw_consumer_create(struct kw_consumer **out, struct kw_client *client,
+                                             const struct kw_config *own, struct kw_error *err);
+/* Replaces the assignment by these partitions. n 0: none. Names are copied.
+ * Errors: KW_ERR_USE (twice the same partition, bad name), KW_ERR_NOMEM; the
+ * old assignment stays on failure. */
+KW_EXPORT KW_MUST_USE int kw_assign(struct kw_consumer *consumer, const struct kw_start *starts,
+                                    size_t n, struct kw_error *err);
+/* Moves one assigned partition; nothing fetched before is delivered after it. */
+KW_EXPORT KW_MUST_USE int kw_seek(struct kw_consumer *consumer, const struct kw_start *start);
+KW_EXPORT KW_MUST_USE int kw_pause(struct kw_consumer *consumer, const char *topic,
+                                   int32_t partition);
+KW_EXPORT KW_MUST_USE int kw_resume(struct kw_consumer *consumer, const char *topic,
+                                    int32_t partition);
+/* Takes what is ready, at most max records (0: max.poll.records) of one
+ * partition; no I/O, no wait. Returns 1 and a handle, or 0: nothing now, the
+ * event RECORDS follows. Checksums are verified here (check.crcs). Errors:
+ * KW_ERR_NOMEM. */
+KW_EXPORT int kw_consumer_poll(struct kw_consumer *consumer, struct kw_records **out, size_t max);
+KW_EXPORT const char *kw_records_topic(const struct kw_records *records);
+KW_EXPORT int32_t kw_records_partition(const struct kw_records *records);
+/* The next record, or NULL at the end. Valid until the next call on the handle. */
+KW_EXPORT const struct kw_consumed *kw_records_next(struct kw_records *records);
+/* Walks a record's headers: 1 and the next one, 0 at the end. */
+KW_EXPORT void kw_headers_begin(struct kw_header_iter *it, const struct kw_consumed *consumed);
+KW_EXPORT int kw_headers_next(struct kw_header_iter *it, struct kw_header *header);
+/* Gives the handle and its memory back; in any order. */
+KW_EXPORT void kw_records_release(struct kw_records *records);
+/* The next offset that poll will hand out; -1: not known yet. Errors:
+ * KW_ERR_STATE (not assigned). */
+KW_EXPORT KW_MUST_USE int kw_position(const struct kw_consumer *consumer, const char *topic,
+                                      int32_t partition, int64_t *offset);
+
+/* ---- admin ------------------------------------------------------------------------ */
+
+/* Starts an admin request. result is needed for METADATA (set when the op ends
+ * with 0; the caller destroys it), else NULL. Ends with KW_ERR_BROKER and the
+ * broker's code and message, KW_ERR_TIMEOUT, KW_ERR_UNSUPPORTED. */
+KW_EXPORT struct kw_op *kw_admin(struct kw_client *client, const struct kw_admin_request *request,
+                                 struct kw_admin_result **result, int32_t timeout_ms, void *tag);
+KW_EXPORT void kw_admin_result_destroy(struct kw_admin_result *result);
+
+/* ---- counters ---------------------------------------------------------------------- */
+
+/* Counts since create, and memory now and at its peak, per reserve. */
+KW_EXPORT void kw_client_stats(const struct kw_client *client, struct kw_stats *stats);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,154 @@
+/* kwire/types.h -- the small types that every other header uses: error codes,
+ * byte slices, time, memory, and the table of foreign functions. */
+#ifndef KWIRE_TYPES_H
+#define KWIRE_TYPES_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define KW_MUST_USE __attribute__((warn_unused_result))
+#define KW_EXPORT __attribute__((visibility("default")))
+#else
+#define KW_MUST_USE
+#define KW_EXPORT
+#endif
+
+/* What a fallible call returns: 0 (or 1 where its doc says so), else one of
+ * these. Kafka's own error codes are a separate type (int16_t kafka_code). */
+enum kw_err {
+    KW_OK = 0,
+    KW_ERR_USE = -1,         /* the caller broke the call's contract */
+    KW_ERR_NOMEM = -2,       /* the allocator refused; the object stays usable */
+    KW_ERR_LIMIT = -3,       /* a configured limit; the text names the key to raise */
+    KW_ERR_WOULD_BLOCK = -4, /* not now; the event named in the doc follows */
+    KW_ERR_CONFIG = -5,      /* bad key, value or combination */
+    KW_ERR_TIMEOUT = -6,     /* the deadline passed */
+    KW_ERR_CANCELED = -7,    /* by the caller: cancel, purge, close */
+    KW_ERR_CLOSED = -8,      /* the client, producer or consumer is closing */
+    KW_ERR_REENTRANT = -9,   /* a call that would wait, made inside a callback */
+    KW_ERR_BUSY = -10,       /* two threads inside one unlocked client */
+    KW_ERR_STATE = -11,      /* not legal in the present state */
+    KW_ERR_CONNECT = -12,    /* no broker could be reached */
+    KW_ERR_PROTOCOL = -13,   /* the peer broke the protocol; connection closed */
+    KW_ERR_BROKER = -14,     /* the broker answered an error: see kafka_code */
+    KW_ERR_UNSUPPORTED = -15, /* the broker or this build lacks it */
+    KW_ERR_AUTH = -16,       /* trust or identity refused, by either side */
+    KW_ERR_IO = -17,         /* a file or socket call failed: see os_err */
+    KW_ERR_TOO_LARGE = -18,  /* one record is above the limits */
+    KW_ERR_IN_FLIGHT = -19,  /* too late: bytes were already offered */
+    KW_ERR_FORKED = -20,     /* called in a child of fork() */
+    /* wire: why a message or batch could not be read or written */
+    KW_ERR_SHORT = -32,      /* the input ends inside a field */
+    KW_ERR_VARINT = -33,     /* a varint is longer than its type */
+    KW_ERR_LENGTH = -34,     /* a length or count below -1, or above its limit */
+    KW_ERR_NULL = -35,       /* null where this version forbids it */
+    KW_ERR_TAGS = -36,       /* a tag twice, or of the wrong size */
+    KW_ERR_TRAILING = -37,   /* bytes are left after the message */
+    KW_ERR_VERSION = -38,    /* no such version, or a set field it lacks */
+    KW_ERR_SPACE = -39,      /* the output does not fit */
+    KW_ERR_CRC = -40,        /* checksum mismatch */
+    KW_ERR_CORRUPT = -41,    /* a record batch contradicts itself */
+    KW_ERR_CODEC = -42,      /* compression unknown, absent or failed */
+    KW_ERR_BOMB = -43        /* decompressed size above the cap */
+};
+
+/* A name for a code ("KW_ERR_TIMEOUT"), never NULL. Static memory. */
+KW_EXPORT const char *kw_err_name(int err);
+/* The name of a Kafka error code ("NOT_LEADER_OR_FOLLOWER"), never NULL. */
+KW_EXPORT const char *kw_kafka_error_name(int16_t kafka_code);
+
+/* Bytes of the caller or of the library. ptr NULL: null (no key, tombstone);
+ * ptr set and len 0: empty. Borrowed; the call's doc says for how long. */
+struct kw_bytes {
+    const void *ptr;
+    size_t len;
+};
+
+/* A record header. Its value may be null (ptr NULL). */
+struct kw_header {
+    struct kw_bytes key, value;
+};
+
+/* mono_us only grows and counts suspend where the system can; wall_ms is Unix
+ * time. Both are given to the core, which never asks for them. */
+struct kw_time {
+    uint64_t mono_us;
+    int64_t wall_ms;
+};
+
+/* Layout of struct iovec; layout of a lent piece of memory. */
+struct kw_iov {
+    void *base;
+    size_t len;
+};
+struct kw_span {
+    void *ptr;
+    size_t len;
+};
+
+/* An IP address with its port. */
+struct kw_addr {
+    uint8_t family;    /* 4 or 6 */
+    uint8_t ip[16];    /* network byte order; IPv4 uses the first four */
+    uint16_t port;
+    uint32_t scope_id; /* IPv6 link-local zone, 0 if none */
+};
+
+/* Where an error happened. */
+enum kw_phase {
+    KW_PHASE_NONE,
+    KW_PHASE_RESOLVE,
+    KW_PHASE_CONNECT,
+    KW_PHASE_TLS,
+    KW_PHASE_VERSIONS,
+    KW_PHASE_SASL,
+    KW_PHASE_REQUEST,
+    KW_PHASE_CONFIG
+};
+
+/* What went wrong, for a person and for a program. */
+struct kw_error {
+    int code;           /* enum kw_err */
+    int16_t kafka_code; /* Kafka's error code; 0 if the broker sent none */
+    uint8_t phase;      /* enum kw_phase */
+    uint8_t retriable;  /* 1: the same call may succeed later */
+    int32_t broker;     /* node id, -1 if none */
+    int32_t os_err;     /* errno of the system, 0 if none */
+    char peer[64];      /* address, "" if none */
+    char text[192];     /* what and why */
+    char hint[128];     /* what to do about it, "" if nothing better than text */
+};
+
+/* Memory comes from here only. alloc may return NULL at any time; free gets the
+ * size that was asked for. Both pointers must be set. */
+struct kw_alloc {
+    void *(*alloc)(void *ctx, size_t size);
+    void (*free)(void *ctx, void *ptr, size_t size);
+    void *ctx;
+};
+
+/* Log lines of the core: level 3 error, 4 warning, 6 info, 7 debug (syslog's). */
+struct kw_log_sink {
+    void (*line)(void *ctx, int level, const char *text);
+    void *ctx;
+    int level; /* lines above it are not made */
+};
+
+/* Everything foreign that the core uses, given at create. Copied. */
+struct kw_env {
+    struct kw_alloc alloc;
+    uint8_t seed[32]; /* for jitter, sticky partitions, ids; not for keys */
+    /* Extends a CRC-32C over len bytes; crc starts at 0. NULL: portable code. */
+    uint32_t (*crc32c)(uint32_t crc, const void *ptr, size_t len);
+    struct kw_log_sink log; /* line may be NULL */
+};
+
+#ifdef __cplusplus
+}
+#endif
+#endif
