@@ -1,0 +1,141 @@
+#!/bin/sh
+# The test tiers: tools/tier.sh check | test | lint | nightly | accept ISSUE
+#
+#   check    unit tests, vectors, corpus replay, 200 simulation seeds, tidy
+#   test     check under ASan and UBSan; gcc and clang without a warning;
+#            lint; a real broker; a short fuzz run of each target
+#   nightly  soak: many seeds and long fuzz runs, bounded by KW_NIGHTLY_HOURS
+#   accept   tools/accept/ISSUE.sh, the long lines of an issue
+#
+# A failed step does not stop the others. The last line is the sum.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+tier=$1
+unset MAKEFLAGS MAKELEVEL MFLAGS VARIANT BUILD
+jobs=$(nproc 2>/dev/null || echo 2)
+log_dir=build/logs/$tier
+mkdir -p "$log_dir"
+# Tests compare text and sort orders.
+LC_ALL=C.UTF-8
+export LC_ALL
+export UBSAN_OPTIONS="print_stacktrace=1:${UBSAN_OPTIONS:-}"
+
+. tools/count.sh
+
+deps() {
+    tools/deps.sh "$@" || {
+        echo "The packages above are needed for 'make $tier'."
+        exit 1
+    }
+}
+
+build() { # VARIANT TARGET...
+    variant=$1
+    shift
+    step "build $variant: $*" make -j"$jobs" --no-print-directory VARIANT="$variant" "$@"
+}
+
+# Every test binary and every corpus replay of a variant, one after another.
+run_tests() {
+    for binary in $(make -s VARIANT="$1" print-tests); do
+        # Not built: the build step has counted that already.
+        [ -x "$binary" ] || continue
+        step "$binary" "$binary" --jobs 1 --ascii --color=never
+    done
+    for binary in $(make -s VARIANT="$1" print-replay); do
+        [ -x "$binary" ] || continue
+        name=${binary##*/fuzz_}
+        step "$binary" "$binary" $(find "fuzz/corpus/$name" -type f 2>/dev/null | sort)
+    done
+}
+
+quick_checks() {
+    step tidy tools/tidy.sh build
+    step "coverage ids" tools/coverage_ids.sh --check
+}
+
+tier_check() {
+    deps build check
+    build plain all tests replay examples bench
+    run_tests plain
+    quick_checks
+}
+
+tier_lint() {
+    deps build lint
+    if has_c_files; then
+        step clang-format sh -c 'clang-format --dry-run -Werror $(git ls-files "*.c" "*.h")'
+        step cppcheck tools/lint.sh cppcheck
+        step clang-tidy tools/lint.sh clang-tidy
+    fi
+}
+has_c_files() { [ -n "$(git ls-files '*.c')" ]; }
+
+fuzz_smoke() { # seconds per target
+    build plain fuzz
+    for binary in $(make -s print-fuzz); do
+        [ -x "$binary" ] || continue
+        step "$binary" tools/fuzz.sh "$binary" "$1"
+    done
+}
+
+live() {
+    for script in tests/live/*.sh; do
+        case $script in */lib.sh) continue ;; esac
+        step "$script" bash "$script"
+    done
+}
+
+tier_test() {
+    deps build check lint live
+    build plain all tests examples bench
+    quick_checks
+    build asan all tests replay
+    run_tests asan
+    build gcc CI=1 all tests replay examples bench
+    build clang CI=1 all tests replay examples bench
+    tier_lint
+    fuzz_smoke "${KW_FUZZ_SECONDS:-10}"
+    step "make demo" tools/demo.sh mock
+    live
+}
+
+# Seeds and fuzzing in turns until the time is over, so that a run that is cut
+# short has covered a bit of everything.
+tier_nightly() {
+    deps build check lint live
+    build asan all tests replay
+    build plain all tests fuzz
+    end=$(($(date +%s) + ${KW_NIGHTLY_HOURS:-8} * 3600))
+    round=0
+    while [ "$(date +%s)" -lt "$end" ]; do
+        round=$((round + 1))
+        for binary in $(make -s VARIANT=asan print-tests); do
+            case $binary in */tests/sim/*) ;; *) continue ;; esac
+            step "round $round: $binary" env KW_SIM_SEEDS=10000 KW_SIM_FIRST_SEED=$((round * 10000)) \
+                "$binary" --jobs 1 --ascii --color=never
+        done
+        for binary in $(make -s print-fuzz); do
+            [ "$(date +%s)" -lt "$end" ] || break
+            step "round $round: $binary" tools/fuzz.sh "$binary" 300
+        done
+        step "round $round: kill" env KW_KILL_RECORDS=1000000 bash tests/live/kill.sh
+    done
+}
+
+tier_accept() {
+    [ -n "${1:-}" ] || { echo "usage: make accept ISSUE=A"; exit 2; }
+    [ -f "tools/accept/$1.sh" ] || { echo "there is no tools/accept/$1.sh"; exit 2; }
+    deps build check lint live
+    . "tools/accept/$1.sh"
+}
+
+case $tier in
+check) tier_check ;;
+test) tier_test ;;
+lint) tier_lint ;;
+nightly) tier_nightly ;;
+accept) tier_accept "${2:-}" ;;
+*) echo "unknown tier: $tier" >&2; exit 2 ;;
+esac
+finish
