@@ -77,7 +77,7 @@ struct kw_fetch_response_partition {
     struct kw_fetch_snapshot_id snapshot_id;          /* v12+; replicas only */
     struct kw_arr aborted_transactions; /* of kw_fetch_aborted_transaction; may be null */
     int32_t preferred_read_replica;     /* v11+; -1 none */
-    struct kw_records records;          /* null and empty both mean no data */
+    struct kw_record_set records;          /* null and empty both mean no data */
 };
 KWI_PART(fetch_response_partition)
 

@@ -25,7 +25,7 @@ KWI_MESSAGE(init_producer_id_response)
 
 struct kw_produce_request_partition {
     int32_t index;
-    struct kw_records records; /* exactly one batch of magic 2; not copied when cuts are on */
+    struct kw_record_set records; /* exactly one batch of magic 2; not copied when cuts are on */
 };
 KWI_PART(produce_request_partition)
 

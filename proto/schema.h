@@ -135,7 +135,7 @@ extern const struct kw_schema kwi_elem_i8, kwi_elem_i16, kwi_elem_i32, kwi_elem_
     _Generic(((T *)0)->m, bool: KWI_BOOL, int8_t: KWI_I8, int16_t: KWI_I16, uint16_t: KWI_U16,  \
              int32_t: KWI_I32, uint32_t: KWI_U32, int64_t: KWI_I64, double: KWI_F64,            \
              struct kw_uuid: KWI_UUID, struct kw_str: KWI_STR, struct kw_blob: KWI_BLOB,        \
-             struct kw_records: KWI_RECORDS, struct kw_arr: KWI_ARRAY, default: KWI_STRUCT)
+             struct kw_record_set: KWI_RECORDS, struct kw_arr: KWI_ARRAY, default: KWI_STRUCT)
 #define KWI_ROW_(T, m, s, t, v0, v1, nul, d, fl)                                                \
     {                                                                                           \
         .name = #m, .sub = (s), .def = (d), .offset = offsetof(struct kw_##T, m),               \

@@ -25,9 +25,9 @@ struct kw_uuid {
     uint8_t b[16];
 };
 
-/* Record data. Decoded: a view in ptr. To encode: either ptr, or iov set and
+/* Record data (struct kw_records is the public handle). Decoded: a view in ptr. To encode: either ptr, or iov set and
  * n_iov pieces whose lengths add up to len. len -1 means null. */
-struct kw_records {
+struct kw_record_set {
     const uint8_t *ptr;
     int32_t len;
     uint32_t n_iov;
@@ -154,7 +154,7 @@ static inline int32_t kwi_rd_len(struct kw_rd *r, unsigned width, bool compact)
  * *records go in front of the byte buf[at]; cuts are in ascending order. */
 struct kw_cut {
     size_t at;
-    const struct kw_records *records;
+    const struct kw_record_set *records;
 };
 
 /* Appends to buf[0..cap). Past the capacity it only counts, so one pass with
