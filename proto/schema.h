@@ -170,6 +170,9 @@ extern const struct kw_schema kwi_elem_i8, kwi_elem_i16, kwi_elem_i32, kwi_elem_
         .size = sizeof(struct kw_##T), .since = (v0), .until = (v1), .flex_since = (flex)       \
     }
 
+/* The schema of a nested struct: its message decides about versions. */
+#define KWI_PART_SCHEMA(T, rows) KWI_SCHEMA(T, rows, 0, KWI_LAST, 0)
+
 /* Declares the schema of a nested struct and its typed initialiser. */
 #define KWI_PART(T)                                                                             \
     extern const struct kw_schema kwi_##T##_schema;                                             \

@@ -25,8 +25,9 @@ struct kw_uuid {
     uint8_t b[16];
 };
 
-/* Record data (struct kw_records is the public handle). Decoded: a view in ptr. To encode: either ptr, or iov set and
- * n_iov pieces whose lengths add up to len. len -1 means null. */
+/* Record data. Decoded: a view in ptr. To encode: either ptr, or iov set and
+ * n_iov pieces whose lengths add up to len. len -1 means null. (The public
+ * handle of fetched records is struct kw_records.) */
 struct kw_record_set {
     const uint8_t *ptr;
     int32_t len;

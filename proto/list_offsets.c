@@ -1,0 +1,65 @@
+/* proto/list_offsets.c -- ListOffsets, api key 2, versions 1 to 11.
+ *
+ * Asks a partition's leader for the offset of a time, or of the log's ends.
+ *
+ *   v1  one offset per partition (KIP-79); the lowest that brokers since 4.0
+ *       accept (KIP-896)
+ *   v2  isolation_level, throttle_time_ms (KIP-98)
+ *   v3  brokers answer before they throttle (KIP-219)
+ *   v4  leader epochs, both ways (KIP-320)
+ *   v5  OFFSET_NOT_AVAILABLE may come back (KIP-207)
+ *   v6  flexible (KIP-482)
+ *   v7  timestamp -3: the record with the highest timestamp (KIP-734)
+ *   v8  -4: the earliest offset that is on local disk (KIP-405)
+ *   v9  -5: the end of the tiered part (KIP-1005)
+ *   v10 timeout_ms, for look-ups in remote storage (KIP-1075)
+ *   v11 -6: the earliest offset that awaits upload (KIP-1023)
+ */
+#include "proto/list_offsets.h"
+
+static const struct kw_field list_offsets_request_partition_rows[] = {
+    KWI_VALUE(list_offsets_request_partition, partition_index,      0, KWI_LAST, 0, 0),
+    KWI_VALUE(list_offsets_request_partition, current_leader_epoch, 4, KWI_LAST, -1,
+              KWI_IGNORABLE),
+    KWI_VALUE(list_offsets_request_partition, timestamp,            0, KWI_LAST, 0, 0),
+};
+KWI_PART_SCHEMA(list_offsets_request_partition, list_offsets_request_partition_rows);
+
+static const struct kw_field list_offsets_request_topic_rows[] = {
+    KWI_VALUE(list_offsets_request_topic, name, 0, KWI_LAST, 0, 0),
+    KWI_LIST(list_offsets_request_topic, partitions, list_offsets_request_partition, 0, KWI_LAST,
+             KWI_NOT_NULL, 0, 0),
+};
+KWI_PART_SCHEMA(list_offsets_request_topic, list_offsets_request_topic_rows);
+
+static const struct kw_field list_offsets_request_rows[] = {
+    KWI_VALUE(list_offsets_request, replica_id,      0, KWI_LAST, 0, 0),
+    KWI_VALUE(list_offsets_request, isolation_level, 2, KWI_LAST, 0, 0),
+    KWI_LIST(list_offsets_request, topics, list_offsets_request_topic, 0, KWI_LAST, KWI_NOT_NULL,
+             0, 0),
+    KWI_VALUE(list_offsets_request, timeout_ms, 10, KWI_LAST, 0, KWI_IGNORABLE),
+};
+KWI_SCHEMA(list_offsets_request, list_offsets_request_rows, 1, 11, 6);
+
+static const struct kw_field list_offsets_response_partition_rows[] = {
+    KWI_VALUE(list_offsets_response_partition, partition_index, 0, KWI_LAST, 0, 0),
+    KWI_VALUE(list_offsets_response_partition, error_code,      0, KWI_LAST, 0, 0),
+    KWI_VALUE(list_offsets_response_partition, timestamp,       1, KWI_LAST, -1, 0),
+    KWI_VALUE(list_offsets_response_partition, offset,          1, KWI_LAST, -1, 0),
+    KWI_VALUE(list_offsets_response_partition, leader_epoch,    4, KWI_LAST, -1, 0),
+};
+KWI_PART_SCHEMA(list_offsets_response_partition, list_offsets_response_partition_rows);
+
+static const struct kw_field list_offsets_response_topic_rows[] = {
+    KWI_VALUE(list_offsets_response_topic, name, 0, KWI_LAST, 0, 0),
+    KWI_LIST(list_offsets_response_topic, partitions, list_offsets_response_partition, 0, KWI_LAST,
+             KWI_NOT_NULL, 0, 0),
+};
+KWI_PART_SCHEMA(list_offsets_response_topic, list_offsets_response_topic_rows);
+
+static const struct kw_field list_offsets_response_rows[] = {
+    KWI_VALUE(list_offsets_response, throttle_time_ms, 2, KWI_LAST, 0, KWI_IGNORABLE),
+    KWI_LIST(list_offsets_response, topics, list_offsets_response_topic, 0, KWI_LAST, KWI_NOT_NULL,
+             0, 0),
+};
+KWI_SCHEMA(list_offsets_response, list_offsets_response_rows, 1, 11, 6);
