@@ -106,20 +106,23 @@ $(HOST_OBJ) $(MOCK_OBJ) $(CLI_OBJ): $(B)/obj/%.o: %.c $(B)/flags
 define localize
 @mkdir -p $(@D); echo "  AR    $@"
 @rm -f $@; $(LD) -r -o $(@:.a=.o) $(filter %.o,$^)
-@$(OBJCOPY) --localize-hidden $(2) $(@:.a=.o) && $(AR) rcs $@ $(@:.a=.o)
+@$(OBJCOPY) $(1) $(@:.a=.o) && $(AR) rcs $@ $(@:.a=.o)
 endef
 
 $(B)/libkwire-core.a: $(CORE_OBJ)
-	$(call localize,$@)
+	$(call localize,--localize-hidden)
 $(B)/libkwire.a: $(CORE_OBJ) $(HOST_OBJ)
-	$(call localize,$@)
+	$(call localize,--localize-hidden)
 
-# The mock carries base and proto of its own; their few public names are weak
-# in it, so that a program may link libkwire and libkwire-mock together.
+# The mock carries base, proto and the loop of its own. Their few public names
+# are weak in it, so that a program may link libkwire and libkwire-mock together;
+# what stays visible of the rest is the interface of mock/mock.h and mock/front.h.
 $(B)/weak-names: $(MOCK_UNDER_OBJ)
 	@mkdir -p $(@D); nm -g --defined-only $^ | awk 'NF == 3 && $$3 ~ /^kw_/ { print $$3 }' | sort -u > $@
-$(B)/libkwire-mock.a: $(MOCK_OBJ) $(MOCK_UNDER_OBJ) $(B)/weak-names
-	$(call localize,$@,--weaken-symbols=$(B)/weak-names)
+$(B)/local-names: $(MOCK_OBJ) $(MOCK_UNDER_OBJ)
+	@nm -g --defined-only $^ | awk 'NF == 3 && $$3 !~ /^(kw_|kwi_mock_)/ { print $$3 }' | sort -u > $@
+$(B)/libkwire-mock.a: $(MOCK_OBJ) $(MOCK_UNDER_OBJ) $(B)/weak-names $(B)/local-names
+	$(call localize,--weaken-symbols=$(B)/weak-names --localize-symbols=$(B)/local-names)
 
 $(B)/libkwire.so: $(CORE_OBJ) $(HOST_OBJ)
 	@echo "  LD    $@"
