@@ -1,0 +1,182 @@
+/* client/config_check.c -- rules that tie keys together, asked when a client, a
+ * producer or a consumer is created. Each refusal names the key, its value, the
+ * rule with the other values, and what to do. */
+#include "client/config.h"
+
+#include <string.h>
+
+#include "base/fmt.h"
+
+/* The settings of something that is being created. */
+struct config_view {
+    const struct kw_config *client, *own;
+    struct kw_error *err;
+};
+
+static int64_t config_get(const struct config_view *view, enum kw_key key)
+{
+    return kwi_config_effective(view->client, view->own, key);
+}
+
+static int config_deny(const struct config_view *view, enum kw_key key, const char *rule,
+                       const char *remedy)
+{
+    char value[32];
+    kwi_config_value_text(key, config_get(view, key), value, sizeof value);
+    return kwi_config_refuse(view->err, kwi_config_rows[key].key, value, strlen(value), rule,
+                             remedy);
+}
+
+/* key must be at least sum, which `what` describes. */
+static int config_at_least(const struct config_view *view, enum kw_key key, int64_t sum,
+                           const char *what, const char *remedy)
+{
+    char rule[160];
+    if (config_get(view, key) >= sum)
+        return 0;
+    kwi_fmt(rule, sizeof rule, "must be at least %s = %lld", what, (long long)sum);
+    return config_deny(view, key, rule, remedy);
+}
+
+/* `max` must not be below `first`: pairs of a first and a longest pause. */
+static int config_pair(const struct config_view *view, enum kw_key max, enum kw_key first)
+{
+    char remedy[128];
+    kwi_fmt(remedy, sizeof remedy, "raise %s or lower %s", kwi_config_rows[max].key,
+            kwi_config_rows[first].key);
+    return config_at_least(view, max, config_get(view, first), kwi_config_rows[first].key, remedy);
+}
+
+/* Keys of the client make no sense in a producer's or consumer's own part. */
+static int config_check_own(const struct config_view *view, unsigned applies)
+{
+    for (unsigned key = 0; key < KW_N_KEYS; key++) {
+        const struct kw_config_row *row = &kwi_config_rows[key];
+        const char *what = applies == KWI_APPLIES_PRODUCER ? "a producer does not have this key"
+                                                           : "a consumer does not have this key";
+        char value[32];
+        const char *text = kwi_config_str(view->own, (enum kw_key)key);
+        if (!kwi_config_is_set(view->own, (enum kw_key)key) || (row->applies & applies))
+            continue;
+        if (!text) {
+            kwi_config_value_text((enum kw_key)key, view->own->number[key], value, sizeof value);
+            text = value;
+        }
+        return kwi_config_refuse(view->err, row->key, text, strlen(text), what,
+                                 row->applies & KWI_APPLIES_CLIENT
+                                     ? "set it in the configuration of the client"
+                                     : "take it out of this configuration");
+    }
+    return 0;
+}
+
+enum { CONFIG_FETCH_MIN = 128 * 1024 }; /* one small answer and its envelope */
+
+int64_t kwi_config_fetch_memory(const struct kw_config *client)
+{
+    int64_t own = kwi_config_i64(client, KW_KEY_FETCH_MEMORY);
+    int64_t rest = kwi_config_i64(client, KW_KEY_MEMORY_LIMIT) -
+                   kwi_config_i64(client, KW_KEY_CONTROL_MEMORY) -
+                   kwi_config_i64(client, KW_KEY_BUFFER_MEMORY);
+    if (own)
+        return own;
+    return rest > 0 ? rest : 0;
+}
+
+static int config_check_client(const struct config_view *view)
+{
+    int rc;
+    if (!kwi_config_str(view->client, KW_KEY_BOOTSTRAP_SERVERS))
+        return kwi_config_refuse(view->err, "bootstrap.servers", "(not set)", 9,
+                                 "no broker to begin with",
+                                 "set it to host:port of at least one broker");
+    rc = config_at_least(view, KW_KEY_MEMORY_LIMIT,
+                         config_get(view, KW_KEY_CONTROL_MEMORY) +
+                             config_get(view, KW_KEY_BUFFER_MEMORY) +
+                             config_get(view, KW_KEY_FETCH_MEMORY),
+                         "control.memory + buffer.memory + fetch.memory",
+                         "raise memory.limit or lower one of the three");
+    if (!rc)
+        rc = config_pair(view, KW_KEY_RETRY_BACKOFF_MAX_MS, KW_KEY_RETRY_BACKOFF_MS);
+    if (!rc)
+        rc = config_pair(view, KW_KEY_RECONNECT_BACKOFF_MAX_MS, KW_KEY_RECONNECT_BACKOFF_MS);
+    if (!rc)
+        rc = config_pair(view, KW_KEY_SOCKET_CONNECTION_SETUP_TIMEOUT_MAX_MS,
+                         KW_KEY_SOCKET_CONNECTION_SETUP_TIMEOUT_MS);
+    return rc;
+}
+
+static int config_check_idempotence(const struct config_view *view)
+{
+    if (!config_get(view, KW_KEY_ENABLE_IDEMPOTENCE))
+        return 0;
+    if (config_get(view, KW_KEY_ACKS) != -1)
+        return config_deny(view, KW_KEY_ACKS, "enable.idempotence = true needs acks = all",
+                           "set acks=all, or enable.idempotence=false");
+    if (config_get(view, KW_KEY_RETRIES) == 0)
+        return config_deny(view, KW_KEY_RETRIES, "enable.idempotence = true needs retries above 0",
+                           "leave retries alone, or set enable.idempotence=false");
+    if (config_get(view, KW_KEY_MAX_IN_FLIGHT_REQUESTS_PER_CONNECTION) > 5)
+        return config_deny(view, KW_KEY_MAX_IN_FLIGHT_REQUESTS_PER_CONNECTION,
+                           "enable.idempotence = true allows five in flight at most",
+                           "lower it to 5 or less, or set enable.idempotence=false");
+    return 0;
+}
+
+static int config_check_producer(const struct config_view *view)
+{
+    int rc = config_check_idempotence(view);
+    if (!rc)
+        rc = config_at_least(view, KW_KEY_DELIVERY_TIMEOUT_MS,
+                             config_get(view, KW_KEY_LINGER_MS) +
+                                 config_get(view, KW_KEY_REQUEST_TIMEOUT_MS),
+                             "linger.ms + request.timeout.ms",
+                             "raise delivery.timeout.ms or lower request.timeout.ms");
+    if (!rc)
+        rc = config_pair(view, KW_KEY_RETRY_BACKOFF_MAX_MS, KW_KEY_RETRY_BACKOFF_MS);
+    if (!rc)
+        rc = config_pair(view, KW_KEY_MAX_REQUEST_SIZE, KW_KEY_BATCH_SIZE);
+    if (!rc)
+        rc = config_at_least(
+            view, KW_KEY_BUFFER_MEMORY,
+            config_get(view, KW_KEY_BATCH_SIZE) + config_get(view, KW_KEY_MAX_REQUEST_SIZE),
+            "batch.size + max.request.size", "raise buffer.memory or lower max.request.size");
+    return rc;
+}
+
+static int config_check_consumer(const struct config_view *view)
+{
+    char rule[160];
+    int64_t fetch_memory = kwi_config_fetch_memory(view->client);
+    int rc = config_pair(view, KW_KEY_RETRY_BACKOFF_MAX_MS, KW_KEY_RETRY_BACKOFF_MS);
+    if (!rc)
+        rc = config_pair(view, KW_KEY_FETCH_MAX_BYTES, KW_KEY_FETCH_MIN_BYTES);
+    if (!rc)
+        rc = config_at_least(
+            view, KW_KEY_REQUEST_TIMEOUT_MS, config_get(view, KW_KEY_FETCH_MAX_WAIT_MS) + 1,
+            "fetch.max.wait.ms + 1", "raise request.timeout.ms or lower fetch.max.wait.ms");
+    if (!rc)
+        rc = config_at_least(
+            view, KW_KEY_RECEIVE_MESSAGE_MAX_BYTES, config_get(view, KW_KEY_FETCH_MAX_BYTES) + 512,
+            "fetch.max.bytes + 512", "raise receive.message.max.bytes or lower fetch.max.bytes");
+    if (rc || fetch_memory >= CONFIG_FETCH_MIN)
+        return rc;
+    kwi_fmt(rule, sizeof rule, "the fetch reserve has %lld bytes, a consumer needs %d",
+            (long long)fetch_memory, CONFIG_FETCH_MIN);
+    return config_deny(view, KW_KEY_FETCH_MEMORY, rule,
+                       "raise fetch.memory, or raise memory.limit, or lower buffer.memory");
+}
+
+int kwi_config_check(const struct kw_config *client, const struct kw_config *own, unsigned applies,
+                     struct kw_error *err)
+{
+    struct config_view view = {client, own, err};
+    int rc = own ? config_check_own(&view, applies) : 0;
+    if (rc)
+        return rc;
+    if (applies == KWI_APPLIES_PRODUCER)
+        return config_check_producer(&view);
+    if (applies == KWI_APPLIES_CONSUMER)
+        return config_check_consumer(&view);
+    return config_check_client(&view);
+}

@@ -1,0 +1,273 @@
+/* client/config_table.c -- the keys: name, type, default, range, meaning.
+ *
+ * docs/CONFIG.md is generated from this table, and nothing else knows a key's
+ * text. Names are Java's where Java has the key; receive.message.max.bytes is
+ * librdkafka's; memory.limit, control.memory, fetch.memory and produce.writes
+ * are ours. Defaults are Java's, except where a safer one exists. */
+#include "client/config.h"
+
+#include <string.h>
+
+#define CONFIG_CLIENT KWI_APPLIES_CLIENT
+#define CONFIG_ANY (KWI_APPLIES_CLIENT | KWI_APPLIES_PRODUCER | KWI_APPLIES_CONSUMER)
+#define CONFIG_MS_MAX INT32_MAX
+#define CONFIG_BYTES_MAX ((int64_t)1 << 40)
+
+#define CONFIG_INT(id, name, alias, unit_, def_, min_, max_, applies_, doc_) \
+    [KW_KEY_##id] = {.key = (name),                                          \
+                     .aliases = (alias),                                     \
+                     .unit = (unit_),                                        \
+                     .doc = (doc_),                                          \
+                     .type = KWI_CONFIG_INT,                                 \
+                     .applies = (applies_),                                  \
+                     .def = (def_),                                          \
+                     .min = (min_),                                          \
+                     .max = (max_)}
+#define CONFIG_INT_OF(id, name, alias, words_, def_, min_, max_, applies_, refusal_, doc_) \
+    [KW_KEY_##id] = {.key = (name),                                                        \
+                     .aliases = (alias),                                                   \
+                     .unit = "",                                                           \
+                     .words = (words_),                                                    \
+                     .refusal = (refusal_),                                                \
+                     .doc = (doc_),                                                        \
+                     .type = KWI_CONFIG_INT,                                               \
+                     .applies = (applies_),                                                \
+                     .def = (def_),                                                        \
+                     .min = (min_),                                                        \
+                     .max = (max_)}
+#define CONFIG_BOOL(id, name, def_, applies_, doc_) \
+    [KW_KEY_##id] = {.key = (name),                 \
+                     .unit = "",                    \
+                     .doc = (doc_),                 \
+                     .type = KWI_CONFIG_BOOL,       \
+                     .applies = (applies_),         \
+                     .def = (def_),                 \
+                     .min = 0,                      \
+                     .max = 1}
+#define CONFIG_WORD(id, name, alias, words_, planned_, applies_, refusal_, doc_) \
+    [KW_KEY_##id] = {.key = (name),                                              \
+                     .aliases = (alias),                                         \
+                     .unit = "",                                                 \
+                     .words = (words_),                                          \
+                     .planned = (planned_),                                      \
+                     .refusal = (refusal_),                                      \
+                     .doc = (doc_),                                              \
+                     .type = KWI_CONFIG_WORD,                                    \
+                     .applies = (applies_)}
+#define CONFIG_TEXT(id, name, alias, type_, text_, max_, applies_, doc_) \
+    [KW_KEY_##id] = {.key = (name),                                      \
+                     .aliases = (alias),                                 \
+                     .unit = "",                                         \
+                     .text = (text_),                                    \
+                     .doc = (doc_),                                      \
+                     .type = (type_),                                    \
+                     .applies = (applies_),                              \
+                     .max = (max_)}
+
+const struct kw_config_row kwi_config_rows[KW_N_KEYS] = {
+    CONFIG_TEXT(BOOTSTRAP_SERVERS, "bootstrap.servers", "metadata.broker.list", KWI_CONFIG_SERVERS,
+                NULL, KWI_CONFIG_TEXT_MAX, CONFIG_CLIENT,
+                "Brokers to begin with: host:port, separated by commas, IPv6 addresses in "
+                "brackets. A missing port is 9092. The other brokers are learned from them."),
+    CONFIG_TEXT(CLIENT_ID, "client.id", NULL, KWI_CONFIG_STRING, "kwire", 249, CONFIG_CLIENT,
+                "The name that brokers see in their logs and quotas."),
+    CONFIG_INT(REQUEST_TIMEOUT_MS, "request.timeout.ms", "socket.timeout.ms", "ms", 30000, 1,
+               CONFIG_MS_MAX, CONFIG_ANY,
+               "How long one request may wait for its answer; then the connection is closed and "
+               "the request is tried again if it may be. Also the time that a broker may take to "
+               "gather acknowledgements."),
+    CONFIG_INT(RETRY_BACKOFF_MS, "retry.backoff.ms", NULL, "ms", 100, 0, CONFIG_MS_MAX, CONFIG_ANY,
+               "The pause before the first retry; it doubles with each failure, with jitter."),
+    CONFIG_INT(RETRY_BACKOFF_MAX_MS, "retry.backoff.max.ms", NULL, "ms", 1000, 0, CONFIG_MS_MAX,
+               CONFIG_ANY, "The longest pause between two retries."),
+    CONFIG_INT(RECONNECT_BACKOFF_MS, "reconnect.backoff.ms", NULL, "ms", 50, 0, CONFIG_MS_MAX,
+               CONFIG_CLIENT,
+               "The pause before a broker is connected to again; it doubles with each failure."),
+    CONFIG_INT(RECONNECT_BACKOFF_MAX_MS, "reconnect.backoff.max.ms", NULL, "ms", 1000, 0,
+               CONFIG_MS_MAX, CONFIG_CLIENT, "The longest pause between two attempts to connect."),
+    CONFIG_INT(SOCKET_CONNECTION_SETUP_TIMEOUT_MS, "socket.connection.setup.timeout.ms", NULL, "ms",
+               10000, 1, CONFIG_MS_MAX, CONFIG_CLIENT,
+               "How long the first attempt to connect to an address may take; it doubles with "
+               "each failure."),
+    CONFIG_INT(SOCKET_CONNECTION_SETUP_TIMEOUT_MAX_MS, "socket.connection.setup.timeout.max.ms",
+               NULL, "ms", 30000, 1, CONFIG_MS_MAX, CONFIG_CLIENT,
+               "The longest time that an attempt to connect may take."),
+    CONFIG_INT(CONNECTIONS_MAX_IDLE_MS, "connections.max.idle.ms", NULL, "ms", 540000, 1000,
+               CONFIG_MS_MAX, CONFIG_CLIENT,
+               "A connection without traffic for so long is closed, before the broker does it "
+               "(whose default is 10 minutes)."),
+    CONFIG_INT(METADATA_MAX_AGE_MS, "metadata.max.age.ms", "topic.metadata.refresh.interval.ms",
+               "ms", 300000, 1, CONFIG_MS_MAX, CONFIG_CLIENT,
+               "Metadata older than this is asked for again even if nothing failed."),
+    CONFIG_INT(RECEIVE_MESSAGE_MAX_BYTES, "receive.message.max.bytes", NULL, "bytes", 100000000,
+               1000, INT32_MAX, CONFIG_CLIENT,
+               "The largest answer that is accepted from a broker; a larger one closes the "
+               "connection."),
+    CONFIG_INT(MEMORY_LIMIT, "memory.limit", NULL, "bytes", 96 * 1024 * 1024, 256 * 1024,
+               CONFIG_BYTES_MAX, CONFIG_CLIENT,
+               "All memory that the client may take. It is split at create into three reserves "
+               "that never borrow from each other: control.memory, buffer.memory, fetch.memory."),
+    CONFIG_INT(CONTROL_MEMORY, "control.memory", NULL, "bytes", 8 * 1024 * 1024, 64 * 1024,
+               CONFIG_BYTES_MAX, CONFIG_CLIENT,
+               "The reserve for metadata, connections, requests and small answers."),
+    CONFIG_BOOL(ALLOW_AUTO_CREATE_TOPICS, "allow.auto.create.topics", 0, CONFIG_CLIENT,
+                "Whether asking for a topic that does not exist may make a broker create it (if "
+                "the broker allows it, too)."),
+    CONFIG_WORD(SECURITY_PROTOCOL, "security.protocol", NULL, "PLAINTEXT",
+                "SSL|SASL_PLAINTEXT|SASL_SSL", CONFIG_CLIENT,
+                "this version has no TLS and no SASL yet; use a PLAINTEXT listener of the broker",
+                "How connections are protected. PLAINTEXT: not at all."),
+
+    CONFIG_INT_OF(ACKS, "acks", "request.required.acks", "all=-1", -1, -1, 1, KWI_APPLIES_PRODUCER,
+                  NULL,
+                  "Who must have a batch before it counts as delivered. all: every in-sync "
+                  "replica; 1: the leader alone; 0: nobody, the broker does not even answer."),
+    CONFIG_BOOL(ENABLE_IDEMPOTENCE, "enable.idempotence", 1, KWI_APPLIES_PRODUCER,
+                "Whether the broker removes duplicates that retries would cause and keeps the "
+                "order. Never switched off silently."),
+    CONFIG_INT(RETRIES, "retries", "message.send.max.retries", "", INT32_MAX, 0, INT32_MAX,
+               KWI_APPLIES_PRODUCER,
+               "How often a batch is tried again; delivery.timeout.ms is the better limit."),
+    CONFIG_INT_OF(MAX_IN_FLIGHT_REQUESTS_PER_CONNECTION, "max.in.flight.requests.per.connection",
+                  "max.in.flight", NULL, 1, 1, 1, KWI_APPLIES_PRODUCER,
+                  "this version keeps one produce request in flight per connection (idempotence "
+                  "allows 5 at most); leave it at 1",
+                  "Produce requests that may wait for their answers on one connection."),
+    CONFIG_INT(LINGER_MS, "linger.ms", "queue.buffering.max.ms", "ms", 5, 0, 900000,
+               KWI_APPLIES_PRODUCER, "How long a batch waits for more records before it is sent."),
+    CONFIG_INT(BATCH_SIZE, "batch.size", NULL, "bytes", 16384, 1, INT32_MAX / 2,
+               KWI_APPLIES_PRODUCER,
+               "A batch of one partition is sent when it has this size, whatever linger.ms says."),
+    CONFIG_INT(BUFFER_MEMORY, "buffer.memory", NULL, "bytes", 32 * 1024 * 1024, 64 * 1024,
+               CONFIG_BYTES_MAX, CONFIG_CLIENT,
+               "The reserve for records that wait for their outcome, of all producers of the "
+               "client. When it is full, producing answers WOULD_BLOCK."),
+    CONFIG_INT(MAX_REQUEST_SIZE, "max.request.size", "message.max.bytes", "bytes", 1024 * 1024,
+               1024, 1024 * 1024 * 1024, KWI_APPLIES_PRODUCER,
+               "The largest record, with its batch around it, and the largest produce request. "
+               "Brokers have limits of their own (message.max.bytes of the topic)."),
+    CONFIG_INT(DELIVERY_TIMEOUT_MS, "delivery.timeout.ms", "message.timeout.ms", "ms", 120000, 1,
+               CONFIG_MS_MAX, KWI_APPLIES_PRODUCER,
+               "The time from produce to the report of the outcome, retries included."),
+    CONFIG_WORD(PARTITIONER, "partitioner", "partitioner.class", "murmur2",
+                "murmur2_random|consistent|consistent_random|random|fnv1a|fnv1a_random",
+                KWI_APPLIES_PRODUCER,
+                "this version has murmur2 only; set the partition of each "
+                "record yourself if another order of keys is needed",
+                "How a record without partition gets one. murmur2: by key as Java does; records "
+                "without key stay on one partition for a batch and then move on."),
+    CONFIG_BOOL(PRODUCE_WRITES, "produce.writes", 1, KWI_APPLIES_PRODUCER,
+                "Whether producing may make one write to a socket itself when a batch became "
+                "full and no thread of the client runs."),
+
+    CONFIG_INT(FETCH_MEMORY, "fetch.memory", NULL, "bytes", 0, 0, CONFIG_BYTES_MAX, CONFIG_CLIENT,
+               "The reserve for fetched records, those that the application holds included. 0: "
+               "what memory.limit leaves."),
+    CONFIG_INT(FETCH_MIN_BYTES, "fetch.min.bytes", NULL, "bytes", 1, 1, INT32_MAX,
+               KWI_APPLIES_CONSUMER,
+               "A broker answers a fetch when it has so much, or after "
+               "fetch.max.wait.ms."),
+    CONFIG_INT(FETCH_MAX_BYTES, "fetch.max.bytes", NULL, "bytes", 52428800, 1024, INT32_MAX / 2,
+               KWI_APPLIES_CONSUMER,
+               "The largest answer that is asked for; lowered to what the fetch reserve has."),
+    CONFIG_INT(FETCH_MAX_WAIT_MS, "fetch.max.wait.ms", "fetch.wait.max.ms", "ms", 500, 0,
+               CONFIG_MS_MAX, KWI_APPLIES_CONSUMER,
+               "How long a broker may hold a fetch back when there are no new records."),
+    CONFIG_INT(MAX_PARTITION_FETCH_BYTES, "max.partition.fetch.bytes", "fetch.message.max.bytes",
+               "bytes", 1024 * 1024, 1024, INT32_MAX / 2, KWI_APPLIES_CONSUMER,
+               "The most that one answer may hold of one partition."),
+    CONFIG_INT(MAX_POLL_RECORDS, "max.poll.records", NULL, "", 500, 1, INT32_MAX,
+               KWI_APPLIES_CONSUMER,
+               "Records in one handle, unless the poll asks for another "
+               "number."),
+    CONFIG_BOOL(CHECK_CRCS, "check.crcs", 1, KWI_APPLIES_CONSUMER,
+                "Whether the checksum of each fetched batch is verified."),
+    CONFIG_WORD(AUTO_OFFSET_RESET, "auto.offset.reset", NULL, "latest|earliest|none", NULL,
+                KWI_APPLIES_CONSUMER, NULL,
+                "Where to go on when the position is not in the log. none: an error event, and "
+                "the partition stops until a seek."),
+    CONFIG_WORD(ISOLATION_LEVEL, "isolation.level", NULL, "read_uncommitted", "read_committed",
+                KWI_APPLIES_CONSUMER,
+                "this version does not filter aborted transactions yet; use read_uncommitted",
+                "Whether records of open and aborted transactions are handed out."),
+};
+
+const char *kwi_config_word(const char *words, unsigned index, size_t *len)
+{
+    const char *end;
+    for (; words; words = *end ? end + 1 : NULL) {
+        for (end = words; *end && *end != '|'; end++)
+            ;
+        if (index-- == 0) {
+            *len = (size_t)(end - words);
+            return words;
+        }
+    }
+    return NULL;
+}
+
+enum kw_key kwi_config_find(const char *name, size_t len)
+{
+    size_t n;
+    for (unsigned key = 0; key < KW_N_KEYS; key++) {
+        const struct kw_config_row *row = &kwi_config_rows[key];
+        const char *alias;
+        if (strlen(row->key) == len && memcmp(row->key, name, len) == 0)
+            return (enum kw_key)key;
+        for (unsigned i = 0; (alias = kwi_config_word(row->aliases, i, &n)); i++) {
+            if (n == len && memcmp(alias, name, len) == 0)
+                return (enum kw_key)key;
+        }
+    }
+    return KW_N_KEYS;
+}
+
+enum { CONFIG_NAME_MAX = 64 }; /* longer names are near to nothing */
+
+static uint8_t config_least(unsigned a, unsigned b, unsigned c)
+{
+    unsigned least = a < b ? a : b;
+    return (uint8_t)(least < c ? least : c);
+}
+
+/* Edit distance: insertions, deletions, replacements. */
+static unsigned config_distance(const char *a, size_t a_len, const char *b, size_t b_len)
+{
+    uint8_t row[CONFIG_NAME_MAX + 1];
+    for (size_t j = 0; j <= b_len; j++)
+        row[j] = (uint8_t)j;
+    for (size_t i = 1; i <= a_len; i++) {
+        unsigned diagonal = row[0];
+        row[0] = (uint8_t)i;
+        for (size_t j = 1; j <= b_len; j++) {
+            unsigned above = row[j];
+            row[j] = config_least(above + 1, row[j - 1] + 1u, diagonal + (a[i - 1] != b[j - 1]));
+            diagonal = above;
+        }
+    }
+    return row[b_len];
+}
+
+enum kw_key kwi_config_nearest(const char *name, size_t len)
+{
+    enum kw_key best = KW_N_KEYS;
+    size_t n;
+    unsigned least;
+    if (len > CONFIG_NAME_MAX)
+        return KW_N_KEYS;
+    least = (unsigned)len / 3 + 1;
+    for (unsigned key = 0; key < KW_N_KEYS; key++) {
+        const struct kw_config_row *row = &kwi_config_rows[key];
+        const char *alias;
+        unsigned distance = config_distance(name, len, row->key, strlen(row->key));
+        for (unsigned i = 0; (alias = kwi_config_word(row->aliases, i, &n)); i++) {
+            unsigned other = config_distance(name, len, alias, n);
+            distance = other < distance ? other : distance;
+        }
+        if (distance < least) {
+            least = distance;
+            best = (enum kw_key)key;
+        }
+    }
+    return best;
+}
