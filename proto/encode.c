@@ -121,7 +121,6 @@ static void enc_value(const struct schema_enc *e, const struct kw_field *f, cons
     case KWI_I32:
     case KWI_U32:
     case KWI_I64:
-    case KWI_F64:
         enc_number(w, f, src);
         break;
     case KWI_UUID:

@@ -29,7 +29,6 @@ SCHEMA_ELEM(uuid, struct kw_uuid);
 void kwi_field_init(const struct kw_field *field, uint8_t *dst)
 {
     int32_t len = (int32_t)field->def;
-    double real = (double)field->def;
     bool present = field->def != KWI_NULL;
     switch ((enum kw_kind)field->kind) {
     case KWI_BOOL:
@@ -40,9 +39,6 @@ void kwi_field_init(const struct kw_field *field, uint8_t *dst)
     case KWI_U32:
     case KWI_I64:
         kwi_number_store(field->kind, dst, (uint64_t)field->def);
-        break;
-    case KWI_F64:
-        memcpy(dst, &real, sizeof real);
         break;
     case KWI_UUID:
         memset(dst, 0, sizeof(struct kw_uuid));
@@ -115,7 +111,6 @@ static bool struct_is_default(const struct kw_field *f, const uint8_t *src)
 bool kwi_field_is_default(const struct kw_field *field, const void *src)
 {
     uint8_t want[8];
-    double real;
     switch ((enum kw_kind)field->kind) {
     case KWI_BOOL:
     case KWI_I8:
@@ -126,10 +121,6 @@ bool kwi_field_is_default(const struct kw_field *field, const void *src)
     case KWI_I64:
         kwi_number_store(field->kind, want, (uint64_t)field->def);
         return kwi_number_load(field->kind, src) == kwi_number_load(field->kind, want);
-    case KWI_F64:
-        /* By bits, so that -0.0 and NaN are written and come back as they were. */
-        real = (double)field->def;
-        return memcmp(&real, src, sizeof real) == 0;
     case KWI_UUID:
         return kwi_uuid_is_zero(src);
     case KWI_STR:
