@@ -1,0 +1,251 @@
+/* mock/fetch.c -- Fetch: where the data is, how much of it fits, and whether to
+ * wait for more. Answers are without a session (id 0), which every client must
+ * be able to live with; records are not copied before the answer is encoded. */
+#include "mock/call.h"
+#include "proto/fetch.h"
+
+/* Kafka's fetch.max.bytes of a broker: an answer is not larger, whatever the
+ * client would take. */
+enum { MOCKFETCH_ANSWER_MAX = 57671680 };
+
+/* What may still go into the answer. */
+struct mockfetch_budget {
+    int64_t left;     /* bytes; negative after an oversized first batch */
+    uint64_t n_bytes; /* so far */
+    bool at_once;     /* an error or a divergence: do not wait */
+    uint64_t leaders;
+};
+
+/* Pieces of the log from batch `first` on, up to the high watermark and `limit`
+ * bytes. A real broker cuts the last batch off where the limit falls, so a
+ * client must cope with that; the first batch of an answer is never cut. */
+static int mockfetch_records_put(struct kw_mock_call *call,
+                                 const struct kw_mock_partition *partition, uint32_t first,
+                                 size_t limit, struct kw_record_set *out)
+{
+    const struct kw_mock_log *log = &partition->log;
+    struct kw_iov *pieces;
+    size_t left = limit;
+    uint32_t n = 0, end = first;
+    while (end < log->n && left > 0 && log->entries[end].last_offset < log->high_watermark) {
+        left -= log->entries[end].len < left ? log->entries[end].len : left;
+        end++;
+    }
+    if (end == first)
+        return 0;
+    pieces = kwi_mock_call_alloc(call, end - first, sizeof(*pieces));
+    if (!pieces)
+        return KW_ERR_NOMEM;
+    left = limit;
+    for (uint32_t i = first; i < end; i++) {
+        const struct kw_mock_entry *entry = &log->entries[i];
+        size_t len = entry->len < left ? entry->len : left;
+        left -= len;
+        /* Neighbours in one block become one piece. */
+        if (n && (uint8_t *)pieces[n - 1].base + pieces[n - 1].len == entry->ptr) {
+            pieces[n - 1].len += len;
+        } else {
+            pieces[n].base = entry->ptr;
+            pieces[n++].len = len;
+        }
+    }
+    out->iov = pieces;
+    out->n_iov = n;
+    out->len = (int32_t)(limit - left);
+    return 0;
+}
+
+/* The log has another history behind the client's position than the client
+ * believes (KIP-595): tell where the common part ends. */
+static bool mockfetch_diverges(const struct kw_mock_log *log,
+                               const struct kw_fetch_request_partition *asked,
+                               struct kw_fetch_response_partition *out)
+{
+    int64_t end;
+    int32_t epoch;
+    if (asked->last_fetched_epoch < 0)
+        return false;
+    epoch = kwi_mock_log_epoch_end(log, asked->last_fetched_epoch, &end);
+    if (epoch == asked->last_fetched_epoch && end >= asked->fetch_offset)
+        return false;
+    out->diverging_epoch.epoch = epoch;
+    out->diverging_epoch.end_offset = end;
+    return true;
+}
+
+/* Fills in a partition whose broker may serve it. A Kafka error, or 0. */
+static int16_t mockfetch_read(struct kw_mock_call *call,
+                              const struct kw_mock_partition *partition,
+                              const struct kw_fetch_request_partition *asked,
+                              struct mockfetch_budget *budget,
+                              struct kw_fetch_response_partition *out)
+{
+    const struct kw_mock_log *log = &partition->log;
+    int64_t limit = asked->partition_max_bytes;
+    uint32_t first;
+    if (asked->fetch_offset < log->start_offset || asked->fetch_offset > log->end_offset)
+        return KW_E_OFFSET_OUT_OF_RANGE;
+    out->high_watermark = log->high_watermark;
+    out->last_stable_offset = log->high_watermark;
+    if (call->version >= 5)
+        out->log_start_offset = log->start_offset;
+    if (mockfetch_diverges(log, asked, out)) {
+        budget->at_once = true;
+        return 0;
+    }
+    first = kwi_mock_log_find(log, asked->fetch_offset);
+    if (first == log->n || log->entries[first].last_offset >= log->high_watermark)
+        return 0;
+    if (limit > budget->left)
+        limit = budget->left;
+    if (limit < 0)
+        limit = 0;
+    if (budget->n_bytes == 0 && limit < log->entries[first].len)
+        limit = log->entries[first].len;
+    if (mockfetch_records_put(call, partition, first, (size_t)limit, &out->records))
+        return KW_E_UNKNOWN_SERVER_ERROR;
+    budget->n_bytes += (uint64_t)out->records.len;
+    budget->left -= out->records.len;
+    return 0;
+}
+
+static void mockfetch_partition(struct kw_mock_call *call, const struct kw_mock_topic *topic,
+                                struct kw_str name,
+                                const struct kw_fetch_request_partition *asked,
+                                struct mockfetch_budget *budget,
+                                struct kw_fetch_response_partition *out)
+{
+    struct kw_mock_partition *partition = kwi_mock_topic_partition(topic, asked->partition);
+    kwi_fetch_response_partition_init(out);
+    out->partition_index = asked->partition;
+    out->high_watermark = -1;
+    out->records.len = 0;
+    out->error_code = kwi_mock_fault_error(call, KWI_MOCK_ERROR, name, asked->partition);
+    if (!out->error_code && !topic && call->version >= 13)
+        out->error_code = KW_E_UNKNOWN_TOPIC_ID;
+    if (!out->error_code)
+        out->error_code =
+            kwi_mock_call_leader_check(call, partition, asked->current_leader_epoch);
+    if (!out->error_code)
+        out->error_code = mockfetch_read(call, partition, asked, budget, out);
+    if (out->error_code)
+        budget->at_once = true;
+    /* A broker that reads with transactions in mind lists the aborted ones. */
+    if (((const struct kw_fetch_request *)call->request)->isolation_level == 1)
+        out->aborted_transactions.n = 0;
+    else
+        out->aborted_transactions.n = -1;
+    if (call->version >= 16)
+        kwi_mock_call_hint(call, partition, out->error_code, &out->current_leader,
+                           &budget->leaders);
+}
+
+static int mockfetch_topic(struct kw_mock_call *call,
+                           const struct kw_fetch_request_topic *asked,
+                           struct mockfetch_budget *budget, struct kw_fetch_response_topic *out)
+{
+    const struct kw_mock_topic *topic =
+        kwi_mock_call_topic(call, call->version >= 13, asked->topic, &asked->topic_id);
+    struct kw_str name = topic ? kwi_mock_topic_str(topic) : asked->topic;
+    struct kw_fetch_request_partition partition;
+    struct kw_fetch_response_partition *items;
+    struct kw_iter it;
+    size_t n = 0;
+    items = kwi_mock_call_alloc(call, (size_t)asked->partitions.n * 2 + 1, sizeof(*items));
+    if (!items)
+        return KW_ERR_NOMEM;
+    kwi_fetch_response_topic_init(out);
+    if (call->version >= 13)
+        out->topic_id = asked->topic_id;
+    else
+        out->topic = asked->topic;
+    for (kwi_iter_init(&it, &asked->partitions); kwi_iter_next(&it, &partition);) {
+        int32_t copies = kwi_mock_fault_copies(call, name, partition.partition);
+        mockfetch_partition(call, topic, name, &partition, budget, &items[n]);
+        if (copies == 2)
+            items[n + 1] = items[n];
+        n += (size_t)copies;
+    }
+    if (kwi_mock_fault_acts(call, KWI_MOCK_UNASKED, NULL)) {
+        kwi_fetch_response_partition_init(&items[n]);
+        items[n].records.len = 0;
+        items[n++].partition_index = KWI_MOCK_UNASKED_PARTITION;
+    }
+    out->partitions = KWI_ARR(items, n);
+    return 0;
+}
+
+/* Errors of the whole answer: a fault, or a session that does not exist here. */
+static int16_t mockfetch_error(const struct kw_mock_call *call)
+{
+    const struct kw_fetch_request *req = call->request;
+    return req->session_id != 0 ? KW_E_FETCH_SESSION_ID_NOT_FOUND : 0;
+}
+
+static bool mockfetch_must_wait(struct kw_mock_call *call, const struct mockfetch_budget *budget)
+{
+    const struct kw_fetch_request *req = call->request;
+    if (call->last_chance || budget->at_once || req->max_wait_ms <= 0 || req->topics.n == 0)
+        return false;
+    if (req->min_bytes <= 0 || budget->n_bytes >= (uint64_t)req->min_bytes)
+        return false;
+    call->deadline_us = call->received_us + (uint64_t)req->max_wait_ms * 1000;
+    return call->deadline_us > call->mock->now.mono_us;
+}
+
+static enum kw_mock_outcome mockfetch_serve(struct kw_mock_call *call)
+{
+    const struct kw_fetch_request *req = call->request;
+    struct kw_fetch_response *resp = call->response;
+    struct mockfetch_budget budget = { .left = req->max_bytes };
+    struct kw_fetch_response_topic *topics;
+    struct kw_fetch_request_topic topic;
+    struct kw_iter it;
+    size_t n = 0;
+    if (budget.left > MOCKFETCH_ANSWER_MAX)
+        budget.left = MOCKFETCH_ANSWER_MAX;
+    resp->throttle_time_ms = call->throttle_ms;
+    if (mockfetch_error(call)) {
+        resp->error_code = mockfetch_error(call);
+        return KWI_MOCK_ANSWERED;
+    }
+    topics = kwi_mock_call_alloc(call, (size_t)req->topics.n, sizeof(*topics));
+    if (!topics)
+        return KWI_MOCK_HUNG_UP;
+    for (kwi_iter_init(&it, &req->topics); kwi_iter_next(&it, &topic); n++) {
+        if (mockfetch_topic(call, &topic, &budget, &topics[n]))
+            return KWI_MOCK_HUNG_UP;
+    }
+    if (mockfetch_must_wait(call, &budget))
+        return KWI_MOCK_PARKED;
+    resp->responses = KWI_ARR(topics, n);
+    return kwi_mock_call_endpoints(call, budget.leaders, &resp->node_endpoints)
+               ? KWI_MOCK_HUNG_UP
+               : KWI_MOCK_ANSWERED;
+}
+
+static bool mockfetch_asks(const struct kw_mock_call *call, const struct kw_mock_fault *fault)
+{
+    const struct kw_fetch_request *req = call->request;
+    struct kw_fetch_request_topic asked;
+    struct kw_fetch_request_partition partition;
+    struct kw_iter it, inner;
+    for (kwi_iter_init(&it, &req->topics); kwi_iter_next(&it, &asked);) {
+        const struct kw_mock_topic *topic =
+            kwi_mock_call_topic(call, call->version >= 13, asked.topic, &asked.topic_id);
+        struct kw_str name = topic ? kwi_mock_topic_str(topic) : asked.topic;
+        kwi_iter_init(&inner, &asked.partitions);
+        while (kwi_iter_next(&inner, &partition)) {
+            if (kwi_mock_fault_covers(fault, name, partition.partition))
+                return true;
+        }
+    }
+    return false;
+}
+
+const struct kw_mock_api kwi_mock_api_fetch = {
+    KW_API_FETCH,
+    1u << KWI_MOCK_OMIT | 1u << KWI_MOCK_TWICE | 1u << KWI_MOCK_UNASKED,
+    mockfetch_serve,
+    mockfetch_asks,
+};

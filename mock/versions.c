@@ -1,0 +1,144 @@
+/* mock/versions.c -- which APIs and versions the brokers of the model offer,
+ * the answer to ApiVersions, and the ranges of past releases. */
+#include "mock/call.h"
+#include "proto/api_versions.h"
+
+/* In the order in which a broker lists them. */
+static const struct kw_mock_api *const mockversions_apis[] = {
+    &kwi_mock_api_produce,        &kwi_mock_api_fetch,           &kwi_mock_api_list_offsets,
+    &kwi_mock_api_metadata,       &kwi_mock_api_find_coordinator, &kwi_mock_api_api_versions,
+    &kwi_mock_api_create_topics,  &kwi_mock_api_delete_topics,   &kwi_mock_api_init_producer_id,
+};
+
+enum { MOCKVERSIONS_N_APIS = sizeof(mockversions_apis) / sizeof(*mockversions_apis) };
+
+const struct kw_mock_api *kwi_mock_api_find(int16_t key)
+{
+    for (size_t i = 0; i < MOCKVERSIONS_N_APIS; i++) {
+        if (mockversions_apis[i]->key == key)
+            return mockversions_apis[i];
+    }
+    return NULL;
+}
+
+/* What brokers offered, cut to the APIs that are served here. Brokers from 4.0
+ * on no longer take Produce below 3 but go on listing it, because librdkafka
+ * before 2.11 took its absence for an ancient broker. */
+static const struct kw_mock_versions mockversions_2_1[] = {
+    { 0, 0, 7 },  { 1, 0, 10 }, { 2, 0, 4 },  { 3, 0, 7 },  { 10, 0, 2 },
+    { 18, 0, 2 }, { 19, 0, 3 }, { 20, 0, 3 }, { 22, 0, 1 },
+};
+static const struct kw_mock_versions mockversions_2_8[] = {
+    { 0, 0, 9 },  { 1, 0, 12 }, { 2, 0, 6 },  { 3, 0, 11 }, { 10, 0, 3 },
+    { 18, 0, 3 }, { 19, 0, 7 }, { 20, 0, 6 }, { 22, 0, 4 },
+};
+static const struct kw_mock_versions mockversions_3_3[] = {
+    { 0, 0, 9 },  { 1, 0, 13 }, { 2, 0, 7 },  { 3, 0, 12 }, { 10, 0, 4 },
+    { 18, 0, 3 }, { 19, 0, 7 }, { 20, 0, 6 }, { 22, 0, 4 },
+};
+static const struct kw_mock_versions mockversions_3_9[] = {
+    { 0, 0, 11 }, { 1, 0, 17 }, { 2, 0, 9 },  { 3, 0, 12 }, { 10, 0, 6 },
+    { 18, 0, 4 }, { 19, 0, 7 }, { 20, 0, 6 }, { 22, 0, 5 },
+};
+static const struct kw_mock_versions mockversions_4_0[] = {
+    { 0, 0, 12 }, { 1, 4, 17 }, { 2, 1, 10 }, { 3, 0, 13 }, { 10, 0, 6 },
+    { 18, 0, 4 }, { 19, 2, 7 }, { 20, 1, 6 }, { 22, 0, 5 },
+};
+static const struct kw_mock_versions mockversions_4_3[] = {
+    { 0, 0, 13 }, { 1, 4, 18 }, { 2, 1, 11 }, { 3, 0, 13 }, { 10, 0, 6 },
+    { 18, 0, 4 }, { 19, 2, 7 }, { 20, 1, 6 }, { 22, 0, 5 },
+};
+
+static const struct {
+    const char *release;
+    const struct kw_mock_versions *versions;
+} mockversions_releases[] = {
+    { "2.1", mockversions_2_1 }, { "2.8", mockversions_2_8 }, { "3.3", mockversions_3_3 },
+    { "3.9", mockversions_3_9 }, { "4.0", mockversions_4_0 }, { "4.3", mockversions_4_3 },
+};
+
+int kwi_mock_release(const char *release, const struct kw_mock_versions **versions, size_t *n)
+{
+    for (size_t i = 0; i < sizeof(mockversions_releases) / sizeof(*mockversions_releases); i++) {
+        if (strcmp(release, mockversions_releases[i].release) == 0) {
+            *versions = mockversions_releases[i].versions;
+            *n = MOCKVERSIONS_N_APIS;
+            return 0;
+        }
+    }
+    return KW_ERR_USE;
+}
+
+/* A range may be advertised below what is served (as a real broker does with
+ * Produce), never above it: then the tables could not read the request. */
+static void mockversions_narrow(struct kw_mock *mock, const struct kw_mock_versions *range)
+{
+    const struct kw_api_info *info = kwi_api_info(range->api_key);
+    if (!info || !kwi_mock_api_find(range->api_key))
+        return;
+    mock->versions[range->api_key].min = range->min;
+    mock->versions[range->api_key].max = range->max > info->max ? info->max : range->max;
+}
+
+void kwi_mock_versions_init(struct kw_mock *mock, const struct kw_mock_versions *narrow,
+                            size_t n)
+{
+    for (int16_t key = 0; key < KWI_MOCK_API_KEYS_MAX; key++)
+        mock->versions[key] = (struct kw_mock_versions){ key, 0, -1 };
+    for (size_t i = 0; i < MOCKVERSIONS_N_APIS; i++)
+        mockversions_narrow(mock, &mockversions_4_3[i]);
+    for (size_t i = 0; i < n; i++)
+        mockversions_narrow(mock, &narrow[i]);
+}
+
+/* [a-zA-Z0-9] at both ends, and - and . between (KIP-511). */
+static bool mockversions_software_is_legal(struct kw_str text)
+{
+    if (text.len < 1)
+        return false;
+    for (int32_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        bool inner = i > 0 && i + 1 < text.len;
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+              (inner && (c == '-' || c == '.'))))
+            return false;
+    }
+    return true;
+}
+
+static enum kw_mock_outcome mockversions_serve(struct kw_mock_call *call)
+{
+    static const struct kw_str none = { NULL, -1 };
+    const struct kw_api_versions_request *req = call->request;
+    struct kw_api_versions_response *resp = call->response;
+    const struct kw_mock_versions *offered = call->mock->versions;
+    struct kw_api_versions_response_key *keys;
+    bool known = call->version >= offered[KW_API_API_VERSIONS].min &&
+                 call->version <= offered[KW_API_API_VERSIONS].max;
+    size_t n = 0;
+    keys = kwi_mock_call_alloc(call, MOCKVERSIONS_N_APIS, sizeof(*keys));
+    if (!keys)
+        return KWI_MOCK_HUNG_UP;
+    resp->throttle_time_ms = call->throttle_ms;
+    resp->error_code = kwi_mock_fault_error(call, KWI_MOCK_ERROR, none, -1);
+    if (!known)
+        resp->error_code = KW_E_UNSUPPORTED_VERSION;
+    else if (!resp->error_code && call->version >= 3 &&
+             !(mockversions_software_is_legal(req->client_software_name) &&
+               mockversions_software_is_legal(req->client_software_version)))
+        resp->error_code = KW_E_INVALID_REQUEST;
+    for (size_t i = 0; i < MOCKVERSIONS_N_APIS; i++) {
+        int16_t key = mockversions_apis[i]->key;
+        /* With an error only the range of ApiVersions itself is told. */
+        if (offered[key].max < 0 || (resp->error_code && key != KW_API_API_VERSIONS))
+            continue;
+        keys[n].api_key = key;
+        keys[n].min_version = offered[key].min;
+        keys[n++].max_version = offered[key].max;
+    }
+    resp->api_keys = KWI_ARR(keys, n);
+    return KWI_MOCK_ANSWERED;
+}
+
+const struct kw_mock_api kwi_mock_api_api_versions = { KW_API_API_VERSIONS, 0,
+                                                       mockversions_serve, NULL };
