@@ -108,6 +108,8 @@ properties() {
 	inter.broker.listener.name=PLAINTEXT
 	log.dirs=$(node_dir "$node")/data
 	auto.create.topics.enable=false
+	# Tests write old timestamps; retention by age would delete their segments.
+	log.retention.ms=-1
 	num.partitions=1
 	default.replication.factor=$copies
 	min.insync.replicas=$in_sync

@@ -1,0 +1,81 @@
+# Sourced by the live tests: assertions, and a real broker of the script's own.
+#
+# Each assertion prints "ok - text" or "not ok - text"; tools/count.sh adds them
+# up. A broker that already runs is used when KW_BROKER is set (for instance
+# that of tests/live/compose.yaml); what needs the broker's files is then left out.
+# shellcheck shell=bash
+set -u
+cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
+export LC_ALL=C
+test_name=$(basename "$0" .sh)
+work=build/live/$test_name
+rm -rf "$work"
+mkdir -p "$work"
+n_not_ok=0
+own_broker=no
+kw=build/kw
+tab=$(printf '\t')
+
+ok() { echo "ok - $test_name: $*"; }
+not_ok() {
+    echo "not ok - $test_name: $*"
+    n_not_ok=$((n_not_ok + 1))
+}
+# check TEXT COMMAND...: the command's exit code decides
+check() {
+    local text=$1
+    shift
+    if "$@" >"$work/check.log" 2>&1; then ok "$text"; else
+        tail -n 15 "$work/check.log"
+        not_ok "$text"
+    fi
+}
+# same TEXT WANTED GOT: two files, byte for byte
+same() {
+    if cmp -s "$2" "$3"; then ok "$1"; else
+        cmp "$2" "$3" || true
+        diff -a "$2" "$3" | cut -c 1-200 | head -n 6
+        not_ok "$1"
+    fi
+}
+
+[ -x $kw ] || { echo "not ok - $test_name: $kw is missing, run make"; exit 1; }
+
+# need_kafka [NODES]: sets KW_BROKER, and KW_KAFKA_DATA for a broker of our own
+need_kafka() {
+    [ -z "${KW_BROKER:-}" ] || return 0
+    export KW_KAFKA_DIR=build/kafka-$test_name
+    own_broker=yes
+    trap 'tools/kafka.sh clean' EXIT
+    trap 'exit 130' INT TERM HUP
+    tools/kafka.sh clean
+    tools/kafka.sh up "${1:-1}" >"$work/env" || { echo "not ok - $test_name: no Kafka"; exit 1; }
+    . "$work/env"
+    export KW_BROKER
+}
+
+# new_topic NAME [PARTITIONS]
+new_topic() {
+    check "kw topics create $1" $kw topics create -b "$KW_BROKER" -t "$1" -p "${2:-1}"
+}
+
+# Ends the script: its exit code says whether every assertion held.
+done_testing() { exit $((n_not_ok > 0)); }
+
+# need_mock: the in-tree broker on a free port, for tests that need no Kafka
+need_mock() {
+    $kw broker --listen 127.0.0.1:0 >"$work/broker.log" 2>&1 &
+    mock_pid=$!
+    trap 'kill $mock_pid 2>/dev/null; wait $mock_pid 2>/dev/null' EXIT
+    trap 'exit 130' INT TERM HUP
+    local end=$((SECONDS + 20))
+    until KW_BROKER=$(sed -n 's/.*listening on \([^ ]*:[0-9][0-9]*\).*/\1/p' "$work/broker.log" | head -n 1) &&
+        [ -n "$KW_BROKER" ]; do
+        if ! kill -0 $mock_pid 2>/dev/null || [ $SECONDS -ge $end ]; then
+            cat "$work/broker.log"
+            echo "not ok - $test_name: kw broker does not start"
+            exit 1
+        fi
+        sleep 0.05
+    done
+}
