@@ -1,0 +1,382 @@
+/* cli/consume.c -- kw consume: prints the records of a topic's partitions.
+ *
+ * Asks for the metadata first: it names the partitions, and a cluster that
+ * cannot be reached ends the command by a deadline instead of a silent wait. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <kwire/kwire.h>
+
+#include "cli/commands.h"
+#include "cli/format.h"
+#include "cli/json.h"
+#include "cli/options.h"
+#include "cli/output.h"
+#include "cli/session.h"
+#include "cli/signals.h"
+
+struct consume_options {
+    struct cli_common common;
+    const char *topic, *partitions, *offset, *format, *isolation, *key_delimiter, *key_null,
+        *value_null;
+    int64_t count;
+    bool exit_at_end, json;
+};
+
+static const struct cli_option consume_table[] = {
+    {'t', CLI_KIND_TEXT, "topic", "NAME", offsetof(struct consume_options, topic), 0, 0,
+     "topic to read"},
+    {'p', CLI_KIND_TEXT, "partitions", "N,...", offsetof(struct consume_options, partitions), 0, 0,
+     "partitions (default: all)"},
+    {'o', CLI_KIND_TEXT, "offset", "WHERE", offsetof(struct consume_options, offset), 0, 0,
+     "where to begin in each partition: beginning (default), end, an offset, -N (N before the "
+     "end), @MS (first record at or after that Unix time in ms)"},
+    {'c', CLI_KIND_INT, "count", "N", offsetof(struct consume_options, count), 1, INT64_MAX,
+     "exit after N records"},
+    {'e', CLI_KIND_FLAG, "exit", NULL, offsetof(struct consume_options, exit_at_end), 0, 0,
+     "exit when every partition was read to its end"},
+    {'f', CLI_KIND_TEXT, "format", "FORMAT", offsetof(struct consume_options, format), 0, 0,
+     "print each record by FORMAT: see below"},
+    {'J', CLI_KIND_FLAG, "json", NULL, offsetof(struct consume_options, json), 0, 0,
+     "print each record as a line of JSON, which 'kw produce --json' reads"},
+    {'K', CLI_KIND_TEXT, "key-delimiter", "DELIM", offsetof(struct consume_options, key_delimiter),
+     0, 0, "print the key and DELIM before the value"},
+    {0, CLI_KIND_TEXT, "key-null", "S", offsetof(struct consume_options, key_null), 0, 0,
+     "print S for a null key"},
+    {'Z', CLI_KIND_TEXT, "value-null", "S", offsetof(struct consume_options, value_null), 0, 0,
+     "print S for a null value"},
+    {0, CLI_KIND_TEXT, "isolation", "LEVEL", offsetof(struct consume_options, isolation), 0, 0,
+     "read_uncommitted or read_committed (isolation.level)"},
+    {0, CLI_KIND_INT, "timeout", "MS", offsetof(struct consume_options, common.timeout_ms), 1,
+     INT32_MAX, "how long to wait for the cluster at the start (default 30000)"},
+};
+
+static const struct cli_command consume_command = {
+    .name = "kw consume",
+    .usage = "-b BROKERS -t TOPIC [OPTIONS]",
+    .about = "Prints the records of a topic to stdout, by default each value and a newline. "
+             "Ends with 'N records' on stderr; without -e or -c it goes on until Ctrl-C.",
+    .notes = "FORMAT: %t topic, %p partition, %o offset, %T timestamp in ms, %k key, %K its\n"
+             "length, %s value, %S its length (-1: null), %h headers as name=value,..., %%;\n"
+             "escapes \\n \\t \\r \\0 \\\\ \\xHH.\n",
+    .examples = "  kw consume -b 127.0.0.1:9092 -t numbers -e\n"
+                "  kw consume -b 127.0.0.1:9092 -t users -K : -p 0,1 -o -10 -e\n"
+                "  kw consume -b 127.0.0.1:9092 -t users -o @1700000000000 -c 5 -J\n"
+                "  kw consume -b 127.0.0.1:9092 -t users -f '%p/%o %T %k = %s\\n'\n",
+    .options = consume_table,
+    .n_options = sizeof(consume_table) / sizeof(consume_table[0]),
+    .with_common = true,
+    .with_arguments = false,
+};
+
+struct consume {
+    struct consume_options options;
+    struct cli_session session;
+    struct kw_consumer *consumer;
+    struct kw_start start; /* kind and value of -o */
+    struct kw_start *starts;
+    bool *ended; /* by index of starts */
+    size_t n_starts, n_ended;
+    uint64_t n_records, n_errors;
+    struct cli_format format;
+    struct cli_output output;
+};
+
+/* ---- events ---------------------------------------------------------------------------- */
+
+static void consume_partition_ended(struct consume *consume, int32_t partition)
+{
+    for (size_t i = 0; i < consume->n_starts; i++) {
+        if (consume->starts[i].partition == partition && !consume->ended[i]) {
+            consume->ended[i] = true;
+            consume->n_ended++;
+        }
+    }
+}
+
+static void consume_on_event(void *ctx, const struct kw_event *event)
+{
+    struct consume *consume = ctx;
+
+    if (event->kind == KW_EVENT_PARTITION_EOF)
+        consume_partition_ended(consume, event->partition);
+    if (event->kind == KW_EVENT_ERROR && event->consumer && !event->error->retriable) {
+        consume->n_errors++;
+        /* A partition that cannot be read any further has no end to wait for. */
+        if (event->topic_name)
+            consume_partition_ended(consume, event->partition);
+    }
+}
+
+/* ---- records ----------------------------------------------------------------------------- */
+
+/* Prints what is ready. Returns false when -c or the output say that it is enough. */
+static bool consume_take(struct consume *consume)
+{
+    uint64_t limit = consume->options.count > 0 ? (uint64_t)consume->options.count : UINT64_MAX;
+    const struct kw_consumed *record;
+    struct kw_records *records;
+
+    while (kw_consumer_poll(consume->consumer, &records, 0) == 1) {
+        int32_t partition = kw_records_partition(records);
+        while (consume->n_records < limit && (record = kw_records_next(records))) {
+            if (consume->options.json)
+                cli_json_consumed(&consume->output, consume->options.topic, partition, record);
+            else
+                cli_format_print(&consume->format, &consume->output, consume->options.topic,
+                                 partition, record);
+            consume->n_records++;
+        }
+        kw_records_release(records);
+        if (consume->n_records >= limit || consume->output.os_err || cli_signals_count())
+            return false;
+        cli_session_pump(&consume->session, 0);
+    }
+    return true;
+}
+
+static void consume_loop(struct consume *consume)
+{
+    uint64_t n_before;
+
+    for (;;) {
+        n_before = consume->n_records;
+        if (!consume_take(consume))
+            return;
+        bool all = consume->options.exit_at_end && consume->n_ended == consume->n_starts;
+        if (all && consume->n_records == n_before)
+            return;
+        if (cli_output_flush(&consume->output) || cli_signals_count())
+            return;
+        cli_session_pump(&consume->session, all ? 0 : -1);
+    }
+}
+
+/* ---- start ---------------------------------------------------------------------------------- */
+
+/* Reads "3,0,7" into starts; the topic has n_partitions. Returns -1 or an exit code. */
+static int consume_parse_partitions(struct consume *consume, uint32_t n_partitions)
+{
+    const char *text = consume->options.partitions;
+    bool more = true;
+
+    while (more) {
+        char number[12];
+        int64_t partition;
+        size_t len = strcspn(text, ",");
+
+        snprintf(number, sizeof(number), "%.*s", (int)(len < 11 ? len : 11), text);
+        if (len > 10 || !cli_parse_int(number, 0, INT32_MAX, &partition))
+            return cli_usage_error(&consume_command, "-p '%s' is not a list of partitions",
+                                   consume->options.partitions);
+        more = text[len] == ',';
+        text += len + 1;
+        if (n_partitions == 0)
+            continue;
+        if (partition >= n_partitions) {
+            cli_say(&consume->session, "topic %s has no partition %s: it has 0 to %u",
+                    consume->options.topic, number, n_partitions - 1);
+            return CLI_EXIT_FAILED;
+        }
+        for (size_t i = 0; i < consume->n_starts; i++)
+            if (consume->starts[i].partition == partition)
+                return cli_usage_error(&consume_command, "-p names partition %s twice", number);
+        consume->starts[consume->n_starts] = consume->start;
+        consume->starts[consume->n_starts++].partition = (int32_t)partition;
+    }
+    return -1;
+}
+
+static int consume_partitions(struct consume *consume, const struct kw_meta_topic *topic)
+{
+    uint32_t n = topic->n_partitions;
+
+    if (topic->kafka_code) {
+        cli_say(&consume->session, "topic %s: %s", consume->options.topic,
+                kw_kafka_error_name(topic->kafka_code));
+        return cli_refusal(0, topic->kafka_code) ? CLI_EXIT_REFUSED : CLI_EXIT_FAILED;
+    }
+    consume->starts = calloc(n + 1, sizeof(*consume->starts));
+    consume->ended = calloc(n + 1, sizeof(*consume->ended));
+    if (!consume->starts || !consume->ended)
+        return cli_usage_error(&consume_command, "out of memory");
+    if (consume->options.partitions)
+        return consume_parse_partitions(consume, n);
+    for (uint32_t i = 0; i < n; i++) {
+        consume->starts[i] = consume->start;
+        consume->starts[i].partition = topic->partitions[i].id;
+    }
+    consume->n_starts = n;
+    return -1;
+}
+
+static int consume_assign(struct consume *consume)
+{
+    struct kw_error error = {0};
+    char text[352];
+    int rc = kw_consumer_create(&consume->consumer, consume->session.client, NULL, &error);
+
+    if (rc == 0)
+        rc = kw_assign(consume->consumer, consume->starts, consume->n_starts, &error);
+    if (rc == 0)
+        return -1;
+    error.code = rc;
+    cli_error_text(&error, text, sizeof(text));
+    cli_say(&consume->session, "%s", text);
+    return cli_error_exit(&error);
+}
+
+static int consume_run(struct consume *consume)
+{
+    struct kw_admin_result *result;
+    int rc = cli_session_metadata(&consume->session, consume->options.topic, &result);
+
+    if (rc >= 0)
+        return rc;
+    if (result->n_topics == 1) {
+        rc = consume_partitions(consume, &result->topics[0]);
+    } else {
+        cli_say(&consume->session, "the broker knows no topic %s", consume->options.topic);
+        rc = CLI_EXIT_FAILED;
+    }
+    kw_admin_result_destroy(result);
+    if (rc < 0)
+        rc = consume_assign(consume);
+    if (rc >= 0)
+        return rc;
+    consume_loop(consume);
+    rc = cli_output_finish(&consume->output, consume_command.name,
+                           consume->n_errors > 0 ? CLI_EXIT_FAILED : CLI_EXIT_DONE);
+    cli_note(&consume->session, "%" PRIu64 " record%s", consume->n_records,
+             consume->n_records == 1 ? "" : "s");
+    return rc;
+}
+
+/* ---- the command line -------------------------------------------------------------------------- */
+
+static bool consume_parse_offset(const char *text, struct kw_start *start)
+{
+    static const struct {
+        const char *name;
+        uint8_t kind;
+    } names[] = {{"beginning", KW_START_EARLIEST},
+                 {"earliest", KW_START_EARLIEST},
+                 {"end", KW_START_LATEST},
+                 {"latest", KW_START_LATEST}};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(text, names[i].name) == 0) {
+            start->kind = names[i].kind;
+            return true;
+        }
+    }
+    start->kind = *text == '@'   ? KW_START_TIMESTAMP
+                  : *text == '-' ? KW_START_TAIL
+                                 : KW_START_OFFSET;
+    return cli_parse_int(text + (start->kind != KW_START_OFFSET), 0, INT64_MAX, &start->value);
+}
+
+/* Compiles the output format: -f, or what -K or nothing at all stand for. */
+static int consume_compile(struct consume *consume)
+{
+    const struct consume_options *options = &consume->options;
+    struct cli_format *format = &consume->format;
+    char plain[256] = "%s\\n";
+    const char *text = options->format ? options->format : plain;
+    size_t at = 0;
+
+    if (options->key_delimiter) {
+        size_t len = 2;
+        memcpy(plain, "%k", 2);
+        /* A percent sign of the delimiter is none of the format's. */
+        for (const char *c = options->key_delimiter; *c && len < sizeof(plain) - 8; c++) {
+            if (*c == '%')
+                plain[len++] = '%';
+            plain[len++] = *c;
+        }
+        memcpy(plain + len, "%s\\n", 5);
+    }
+    if (!cli_format_parse(format, text, &at))
+        return cli_usage_error(&consume_command, "%s '%s': cannot read it from '%s' on",
+                               options->format ? "-f" : "-K", options->format ? text : plain,
+                               text + at);
+    if (options->key_null)
+        format->null_key = (struct kw_bytes){options->key_null, strlen(options->key_null)};
+    if (options->value_null)
+        format->null_value = (struct kw_bytes){options->value_null, strlen(options->value_null)};
+    return -1;
+}
+
+static int consume_check(struct consume *consume)
+{
+    const struct consume_options *options = &consume->options;
+    const struct cli_command *command = &consume_command;
+
+    if (!options->topic)
+        return cli_usage_error(command, "no topic: give -t NAME");
+    if (options->json &&
+        (options->format || options->key_delimiter || options->key_null || options->value_null))
+        return cli_usage_error(command, "-J excludes -f, -K, --key-null and --value-null");
+    if (options->format && options->key_delimiter)
+        return cli_usage_error(command, "-f excludes -K: use %%k in the format");
+    consume->start.topic = options->topic;
+    if (!consume_parse_offset(options->offset ? options->offset : "beginning", &consume->start))
+        return cli_usage_error(command, "-o '%s' is none of beginning, end, OFFSET, -N, @UNIX_MS",
+                               options->offset);
+    if (options->partitions) {
+        int rc = consume_parse_partitions(consume, 0);
+        if (rc >= 0)
+            return rc;
+    }
+    return consume_compile(consume);
+}
+
+static int consume_configure(struct consume *consume, struct kw_config *cfg)
+{
+    struct kw_error error = {0};
+
+    if (!consume->options.isolation ||
+        kw_config_set(cfg, "isolation.level", consume->options.isolation, &error) == 0)
+        return -1;
+    cli_say(&consume->session, "--isolation %s: %s", consume->options.isolation, error.text);
+    return CLI_EXIT_USAGE;
+}
+
+int cli_consume(int argc, char **argv)
+{
+    struct consume *consume = calloc(1, sizeof(*consume));
+    struct cli_list arguments = {0};
+    struct kw_config *cfg = NULL;
+    int rc;
+
+    if (!consume)
+        return cli_usage_error(&consume_command, "out of memory");
+    consume->options.common.timeout_ms = -1;
+    consume->session.command = &consume_command;
+    consume->session.common = &consume->options.common;
+    consume->session.on_event = consume_on_event;
+    consume->session.ctx = consume;
+    cli_output_init(&consume->output, STDOUT_FILENO);
+    rc = cli_options_parse(&consume_command, argc, argv, &consume->options, &arguments);
+    if (rc < 0)
+        rc = consume_check(consume);
+    if (rc < 0)
+        rc = cli_session_config(&consume->session, &cfg);
+    if (rc < 0)
+        rc = consume_configure(consume, cfg);
+    if (rc < 0)
+        rc = cli_session_open(&consume->session, cfg);
+    kw_config_destroy(cfg);
+    if (rc < 0) {
+        rc = consume_run(consume);
+        cli_session_close(&consume->session);
+    }
+    cli_list_free(&consume->options.common.settings);
+    free(consume->starts);
+    free(consume->ended);
+    free(consume);
+    return rc;
+}
