@@ -119,6 +119,8 @@ KW_EXPORT KW_MUST_USE int kw_core_topic_open(struct kw_topic **out, struct kw_pr
 /* 0 accepted; 1 accepted and the attention word is not zero; or an error as
  * kw_produce. */
 KW_EXPORT KW_MUST_USE int kw_core_produce(struct kw_topic *topic, const struct kw_record *record);
+/* Whether the driver may make one write inside kw_produce (produce.writes). */
+KW_EXPORT bool kw_core_produce_writes(const struct kw_topic *topic);
 KW_EXPORT struct kw_op *kw_core_flush(struct kw_producer *producer, int32_t timeout_ms, void *tag);
 KW_EXPORT int kw_core_purge(struct kw_producer *producer);
 KW_EXPORT int kw_core_unsent_next(struct kw_producer *producer, struct kw_record *record,

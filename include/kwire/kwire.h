@@ -37,6 +37,12 @@ KW_EXPORT KW_MUST_USE int kw_config_load(struct kw_config *cfg, const char *path
  * KW_ERR_NOMEM, KW_ERR_IO (no descriptor left). */
 KW_EXPORT KW_MUST_USE int kw_client_create(struct kw_client **out, const struct kw_config *cfg,
                                            struct kw_error *err);
+/* The same with an environment of the caller's: what is zeroed in env is filled
+ * in (the C library's allocator, a seed from the system, the processor's CRC
+ * instructions, no log). Everything that the client allocates comes from
+ * env->alloc, host name look-ups by the C library excepted. */
+KW_EXPORT KW_MUST_USE int kw_client_create_env(struct kw_client **out, const struct kw_config *cfg,
+                                               const struct kw_env *env, struct kw_error *err);
 /* One descriptor for a foreign loop: readable when kw_client_process has work,
  * timers included. Never changes. */
 KW_EXPORT int kw_client_fd(const struct kw_client *client);

@@ -1,0 +1,178 @@
+/* net/calls.c -- the application's calls: each is its twin of core.h, and then
+ * a look at the attention word, because the host may be about to sleep. */
+#include "base/bytes.h"
+#include "net/client.h"
+
+int kw_producer_create(struct kw_producer **out, struct kw_client *client,
+                       const struct kw_config *own, struct kw_error *err)
+{
+    if (!client)
+        return KW_ERR_USE;
+    int rc = kw_core_producer_create(out, client->core, own, err);
+    kwi_client_kick(client);
+    return rc;
+}
+
+int kw_topic_open(struct kw_topic **out, struct kw_producer *producer, const char *name,
+                  struct kw_error *err)
+{
+    if (!producer)
+        return KW_ERR_USE;
+    int rc = kw_core_topic_open(out, producer, name, err);
+    kwi_client_kick(kwi_client_of(producer));
+    return rc;
+}
+
+/* The record was accepted (1) or refused (< 0), and the core wants attention. */
+static int calls_produce_slow(struct kw_topic *topic, int rc)
+{
+    struct kw_client *client = kwi_client_of(topic);
+    if ((*client->attention & (KW_ATT_WANT | KW_ATT_TIME)) && kw_core_produce_writes(topic))
+        kwi_client_push(client);
+    kwi_client_kick(client);
+    return rc < 0 ? rc : 0;
+}
+
+int kw_produce(struct kw_topic *topic, const struct kw_record *record)
+{
+    int rc = kw_core_produce(topic, record);
+    if (KWI_LIKELY(rc == 0))
+        return 0;
+    return calls_produce_slow(topic, rc);
+}
+
+int kw_produce_many(struct kw_topic *topic, const struct kw_record *records, size_t n,
+                    size_t *accepted)
+{
+    int rc = 0;
+    size_t i = 0;
+    while (i < n && (rc = kw_produce(topic, &records[i])) == 0)
+        i++;
+    if (accepted)
+        *accepted = i;
+    return rc;
+}
+
+struct kw_op *kw_flush(struct kw_producer *producer, int32_t timeout_ms, void *tag)
+{
+    if (!producer)
+        return NULL;
+    struct kw_op *op = kw_core_flush(producer, timeout_ms, tag);
+    kwi_client_kick(kwi_client_of(producer));
+    return op;
+}
+
+int kw_purge(struct kw_producer *producer)
+{
+    if (!producer)
+        return KW_ERR_USE;
+    int rc = kw_core_purge(producer);
+    kwi_client_kick(kwi_client_of(producer));
+    return rc;
+}
+
+int kw_unsent_next(struct kw_producer *producer, struct kw_record *record, struct kw_topic **topic)
+{
+    if (!producer)
+        return 0;
+    return kw_core_unsent_next(producer, record, topic);
+}
+
+int kw_consumer_create(struct kw_consumer **out, struct kw_client *client,
+                       const struct kw_config *own, struct kw_error *err)
+{
+    if (!client)
+        return KW_ERR_USE;
+    int rc = kw_core_consumer_create(out, client->core, own, err);
+    kwi_client_kick(client);
+    return rc;
+}
+
+int kw_assign(struct kw_consumer *consumer, const struct kw_start *starts, size_t n,
+              struct kw_error *err)
+{
+    if (!consumer)
+        return KW_ERR_USE;
+    int rc = kw_core_assign(consumer, starts, n, err);
+    kwi_client_kick(kwi_client_of(consumer));
+    return rc;
+}
+
+int kw_seek(struct kw_consumer *consumer, const struct kw_start *start)
+{
+    if (!consumer)
+        return KW_ERR_USE;
+    int rc = kw_core_seek(consumer, start);
+    kwi_client_kick(kwi_client_of(consumer));
+    return rc;
+}
+
+int kw_pause(struct kw_consumer *consumer, const char *topic, int32_t partition)
+{
+    if (!consumer)
+        return KW_ERR_USE;
+    int rc = kw_core_pause(consumer, topic, partition, true);
+    kwi_client_kick(kwi_client_of(consumer));
+    return rc;
+}
+
+int kw_resume(struct kw_consumer *consumer, const char *topic, int32_t partition)
+{
+    if (!consumer)
+        return KW_ERR_USE;
+    int rc = kw_core_pause(consumer, topic, partition, false);
+    kwi_client_kick(kwi_client_of(consumer));
+    return rc;
+}
+
+int kw_consumer_poll(struct kw_consumer *consumer, struct kw_records **out, size_t max)
+{
+    if (!consumer)
+        return KW_ERR_USE;
+    int rc = kw_core_consumer_poll(consumer, out, max);
+    kwi_client_kick(kwi_client_of(consumer));
+    return rc;
+}
+
+void kw_records_release(struct kw_records *records)
+{
+    if (!records)
+        return;
+    struct kw_client *client = kwi_client_of(records);
+    kw_core_records_release(records);
+    kwi_client_kick(client);
+}
+
+struct kw_op *kw_admin(struct kw_client *client, const struct kw_admin_request *request,
+                       struct kw_admin_result **result, int32_t timeout_ms, void *tag)
+{
+    if (!client)
+        return NULL;
+    struct kw_op *op = kw_core_admin(client->core, request, result, timeout_ms, tag);
+    kwi_client_kick(client);
+    return op;
+}
+
+struct kw_op *kw_close(struct kw_client *client, int32_t timeout_ms, void *tag)
+{
+    if (!client)
+        return NULL;
+    struct kw_op *op = kw_core_close(client->core, timeout_ms, tag);
+    kwi_client_kick(client);
+    return op;
+}
+
+int kw_op_cancel(struct kw_op *op)
+{
+    if (!op)
+        return KW_ERR_USE;
+    struct kw_client *client = kwi_client_of(op);
+    int rc = kw_core_op_cancel(op);
+    kwi_client_kick(client);
+    return rc;
+}
+
+void kw_client_stats(const struct kw_client *client, struct kw_stats *stats)
+{
+    kw_core_stats(client->core, stats);
+}

@@ -1,0 +1,359 @@
+/* net/client.c -- the driver: gives the core time, carries out its wants, waits
+ * for sockets and deadlines.
+ *
+ * A turn is: tell the time -> wants -> one slice of work, one name -> sockets
+ * that are ready -> wants -> the time again if a deadline has come. Every part
+ * is bounded; what is left makes the next turn begin at once. Waiting happens
+ * in one place, between the first wants and the sockets. */
+#include "net/client.h"
+#include "base/fmt.h"
+#include "net/host.h"
+#include "net/lookup.h"
+#include "net/peer.h"
+#include <netdb.h>
+#include <string.h>
+
+struct client_lookup {
+    struct kw_node node; /* in client->lookups */
+    uint32_t query;
+    uint16_t port;
+    size_t size; /* of this block */
+    char name[];
+};
+
+const char *kw_version(void)
+{
+    return KW_VERSION;
+}
+
+/* Fills *err, if there is one: what failed, and why. */
+static int client_error(struct kw_error *err, int code, int os_err, const char *what,
+                        const char *why)
+{
+    if (err) {
+        memset(err, 0, sizeof(*err));
+        err->code = code;
+        err->broker = -1;
+        err->os_err = os_err;
+        kwi_fmt(err->text, sizeof(err->text), "%s: %s", what, why);
+    }
+    return code;
+}
+
+/* ---- time ------------------------------------------------------------------ */
+
+static void client_step(struct kw_client *client)
+{
+    struct kw_time now;
+    kwi_loop_now(client->loop, &now);
+    client->now_us = now.mono_us;
+    client->waited = false;
+    kw_core_step(client->core, now);
+}
+
+void kwi_client_tick(struct kw_client *client)
+{
+    if (client->waited)
+        client_step(client);
+}
+
+/* ---- wants ------------------------------------------------------------------- */
+
+static void client_resolve(struct kw_client *client, const struct kw_want *want)
+{
+    struct kw_addr addr;
+    if (kwi_lookup_numeric(want->name, want->port, &addr)) {
+        kw_core_resolved(client->core, want->id, &addr, 1, 0);
+        return;
+    }
+    size_t len = strlen(want->name);
+    size_t size = sizeof(struct client_lookup) + len + 1;
+    struct client_lookup *lookup = NULL;
+    if (client->n_lookups < KWI_CLIENT_LOOKUPS_MAX)
+        lookup = kwi_alloc_zero(&client->heap, size);
+    if (!lookup) {
+        kw_core_resolved(client->core, want->id, NULL, 0, EAI_MEMORY);
+        return;
+    }
+    lookup->query = want->id;
+    lookup->port = want->port;
+    lookup->size = size;
+    memcpy(lookup->name, want->name, len + 1);
+    kwi_list_push(&client->lookups, &lookup->node);
+    client->n_lookups++;
+}
+
+/* Looks up one name: each may take seconds, and sockets come in between. */
+static void client_lookup_one(struct kw_client *client)
+{
+    struct kw_node *node = kwi_list_pop(&client->lookups);
+    if (!node)
+        return;
+    struct client_lookup *lookup = KWI_OF(node, struct client_lookup, node);
+    struct kw_addr addrs[KWI_LOOKUP_ADDRS];
+    int gai_err = 0;
+    uint32_t query = lookup->query;
+    size_t n = kwi_lookup_name(lookup->name, lookup->port, addrs, KWI_LOOKUP_ADDRS, &gai_err);
+    client->n_lookups--;
+    kwi_free(&client->heap, lookup, lookup->size);
+    client_step(client); /* it may have taken long */
+    kw_core_resolved(client->core, query, addrs, n, gai_err);
+}
+
+/* Runs a slice of the oldest work item. */
+static void client_work_some(struct kw_client *client)
+{
+    if (client->n_work == 0)
+        return;
+    struct kw_work *work = client->work[0];
+    if (kw_work_run(work, KWI_CLIENT_WORK_SLICE) != 0)
+        return;
+    client->n_work--;
+    memmove(client->work, client->work + 1, client->n_work * sizeof(client->work[0]));
+    kw_core_work_done(client->core, work);
+}
+
+static void client_work_add(struct kw_client *client, struct kw_work *work)
+{
+    /* More than a few at a time do not occur; should they, the oldest is
+     * finished at once rather than a new one lost. */
+    while (client->n_work == KWI_CLIENT_WORK_MAX)
+        client_work_some(client);
+    client->work[client->n_work++] = work;
+}
+
+/* Carries out one want. may_write: NULL, or inside kw_produce, where one write
+ * may be made in all (false when it was). */
+static void client_want(struct kw_client *client, const struct kw_want *want, bool *may_write)
+{
+    struct kw_peer *peer = NULL;
+    switch ((enum kw_want_kind)want->kind) {
+    case KW_WANT_RESOLVE: client_resolve(client, want); return;
+    case KW_WANT_OPEN: kwi_peer_open(client, want); return;
+    case KW_WANT_WORK: client_work_add(client, want->work); return;
+    case KW_WANT_CLOSE:
+    case KW_WANT_WRITE_READY:
+    case KW_WANT_READ_ON:
+    case KW_WANT_READ_OFF: peer = kwi_map_get(&client->peers, want->id); break;
+    }
+    if (!peer)
+        return; /* it ended before the want was taken */
+    if (want->kind == KW_WANT_CLOSE) {
+        kwi_peer_close(peer);
+    } else if (want->kind != KW_WANT_WRITE_READY) {
+        kwi_peer_set_reading(peer, want->kind == KW_WANT_READ_ON);
+    } else if (!may_write) {
+        kwi_peer_write(peer);
+    } else if (kwi_peer_write_once(peer, *may_write)) {
+        *may_write = false;
+    }
+}
+
+static void client_wants(struct kw_client *client, bool *may_write)
+{
+    struct kw_want want;
+    for (int i = 0; i < KWI_CLIENT_WANTS && kw_core_next_want(client->core, &want); i++)
+        client_want(client, &want, may_write);
+}
+
+/* ---- turns -------------------------------------------------------------------- */
+
+/* Something is left that no descriptor tells of. */
+static bool client_has_more(const struct kw_client *client)
+{
+    return client->read_more || client->n_work > 0 || client->n_lookups > 0 ||
+           (*client->attention & KW_ATT_WANT) || kw_core_deadline(client->core) <= client->now_us;
+}
+
+/* The part of a turn before the wait. */
+static void client_before(struct kw_client *client)
+{
+    client->asleep = client->kicked = false;
+    client->read_more = false;
+    client_step(client);
+    client_wants(client, NULL);
+    client_work_some(client);
+    client_lookup_one(client);
+    client_wants(client, NULL);
+}
+
+/* The wait and the rest. Returns 0 or KW_ERR_IO. */
+static int client_after(struct kw_client *client, int32_t timeout_ms, int *os_err)
+{
+    kwi_loop_set_deadline(client->loop, kw_core_deadline(client->core));
+    client->waited = timeout_ms != 0;
+    int rc = kwi_loop_run_once(client->loop, timeout_ms, os_err);
+    kwi_client_tick(client);
+    client_wants(client, NULL);
+    if (kw_core_deadline(client->core) <= client->now_us) {
+        client_step(client);
+        client_wants(client, NULL);
+    }
+    return rc < 0 ? rc : 0;
+}
+
+/* The host goes on by itself; the descriptor must tell of what comes next. */
+static int client_leave(struct kw_client *client, int rc)
+{
+    bool more = client_has_more(client);
+    kwi_loop_set_deadline(client->loop, more ? 0 : kw_core_deadline(client->core));
+    client->seen = *client->attention & KW_ATT_EVENT;
+    client->asleep = true;
+    if (rc < 0)
+        return rc;
+    return more ? 1 : 0;
+}
+
+int kw_client_process(struct kw_client *client, uint32_t budget_us)
+{
+    int rc;
+    uint64_t begin = 0;
+    do {
+        client_before(client);
+        if (begin == 0)
+            begin = client->now_us;
+        rc = client_after(client, 0, NULL);
+    } while (rc == 0 && client->now_us - begin < budget_us && client_has_more(client));
+    return client_leave(client, rc);
+}
+
+int kw_client_poll(struct kw_client *client, int32_t timeout_ms)
+{
+    client_before(client);
+    if (client_has_more(client) || (*client->attention & KW_ATT_EVENT))
+        timeout_ms = 0;
+    return client_leave(client, client_after(client, timeout_ms, NULL));
+}
+
+int kw_wait(struct kw_client *client, struct kw_op *op, struct kw_error *err)
+{
+    int code = 0, rc = 0, os_err = 0;
+    if (!op)
+        return client_error(err, KW_ERR_NOMEM, 0, "the operation was not started", "no memory");
+    while (rc == 0) {
+        client_before(client);
+        if (kw_core_op_take(op, &code, err))
+            break;
+        rc = client_after(client, client_has_more(client) ? 0 : -1, &os_err);
+    }
+    client_leave(client, 0);
+    if (rc == 0)
+        return code;
+    /* The system does not let us wait: nobody would ever end the op. */
+    kw_core_op_cancel(op);
+    kw_core_op_take(op, NULL, NULL);
+    return client_error(err, rc, os_err, "cannot wait for sockets", kwi_host_error(os_err));
+}
+
+/* ---- inside the application's calls --------------------------------------------- */
+
+void kwi_client_push(struct kw_client *client)
+{
+    bool may_write = true;
+    client_step(client);
+    client_wants(client, &may_write);
+    if (client->asleep && !client->kicked)
+        kwi_loop_set_deadline(client->loop, kw_core_deadline(client->core));
+}
+
+void kwi_client_kick(struct kw_client *client)
+{
+    if (!client->asleep || client->kicked || !(*client->attention & ~client->seen))
+        return;
+    client->kicked = true;
+    kwi_loop_set_deadline(client->loop, 0);
+}
+
+int kw_next_event(struct kw_client *client, struct kw_event *event)
+{
+    int got = kw_core_next_event(client->core, event) ? 1 : 0;
+    client->seen = *client->attention & KW_ATT_EVENT;
+    kwi_client_kick(client);
+    return got;
+}
+
+void kw_client_wake(struct kw_client *client)
+{
+    kwi_loop_wake(client->loop);
+}
+
+int kw_client_fd(const struct kw_client *client)
+{
+    return kwi_loop_fd(client->loop);
+}
+
+/* ---- create and destroy ----------------------------------------------------------- */
+
+static int client_create_fail(struct kw_error *err, int code, int os_err)
+{
+    const char *text = "no memory";
+    if (code == KW_ERR_USE)
+        text = "missing argument, or an allocator without its other half";
+    else if (code == KW_ERR_IO)
+        text = kwi_host_error(os_err);
+    return client_error(err, code, os_err, "cannot create a client", text);
+}
+
+int kwi_client_create(struct kw_client **out, const struct kw_config *cfg, const struct kw_env *env,
+                      const struct kw_sys *sys, struct kw_error *err)
+{
+    if (!out || !cfg)
+        return client_create_fail(err, KW_ERR_USE, 0);
+    *out = NULL;
+    struct kw_env full;
+    int os_err = 0;
+    int rc = kwi_host_env(&full, env, &os_err);
+    if (rc != 0)
+        return client_create_fail(err, rc, os_err);
+    struct kw_client *client = full.alloc.alloc(full.alloc.ctx, sizeof(*client));
+    if (!client)
+        return client_create_fail(err, KW_ERR_NOMEM, 0);
+    memset(client, 0, sizeof(*client));
+    kwi_heap_init(&client->heap, &full.alloc, SIZE_MAX);
+    kwi_map_init(&client->peers, &client->heap);
+    client->sys = sys;
+    rc = kwi_loop_create(&client->loop, &full.alloc, sys, &os_err);
+    if (rc == 0)
+        rc = kw_core_create(&client->core, cfg, &full, err);
+    if (rc != 0) {
+        if (!client->loop)
+            client_create_fail(err, rc, os_err);
+        kw_client_destroy(client);
+        return rc;
+    }
+    kw_core_set_host(client->core, client);
+    client->attention = kw_core_attention(client->core);
+    client_step(client);
+    client_leave(client, 0);
+    *out = client;
+    return 0;
+}
+
+int kw_client_create_env(struct kw_client **out, const struct kw_config *cfg,
+                         const struct kw_env *env, struct kw_error *err)
+{
+    return kwi_client_create(out, cfg, env, &kwi_sys_real, err);
+}
+
+int kw_client_create(struct kw_client **out, const struct kw_config *cfg, struct kw_error *err)
+{
+    return kwi_client_create(out, cfg, NULL, &kwi_sys_real, err);
+}
+
+void kw_client_destroy(struct kw_client *client)
+{
+    if (!client)
+        return;
+    struct kw_peer *peer;
+    for (uint32_t i = 0; (peer = kwi_map_next(&client->peers, &i));)
+        kwi_peer_destroy(peer);
+    kwi_map_deinit(&client->peers);
+    for (struct kw_node *node; (node = kwi_list_pop(&client->lookups));) {
+        struct client_lookup *lookup = KWI_OF(node, struct client_lookup, node);
+        kwi_free(&client->heap, lookup, lookup->size);
+    }
+    kw_core_destroy(client->core);
+    kwi_loop_destroy(client->loop);
+    struct kw_alloc alloc = client->heap.alloc;
+    alloc.free(alloc.ctx, client, sizeof(*client));
+}

@@ -1,0 +1,67 @@
+/* net/client.h -- a client: one core, one loop, the connections between them.
+ *
+ * client.c  create, destroy, the turn (process), waiting (poll, kw_wait)
+ * peer.c    one connection: connect, write, read, close
+ * lookup.c  host names            host.c  memory, random bytes, files
+ * calls.c   the functions of kwire.h that only pass a call on
+ *
+ * Nothing here decides anything about Kafka: wants come from the core, bytes
+ * and receipts go to it. */
+#ifndef KWI_NET_CLIENT_H
+#define KWI_NET_CLIENT_H
+#include "base/alloc.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "net/loop/loop.h"
+#include <kwire/core.h>
+#include <kwire/kwire.h>
+
+enum {
+    KWI_CLIENT_WANTS = 256,            /* wants taken in one go */
+    KWI_CLIENT_WORK_MAX = 8,           /* work items under way */
+    KWI_CLIENT_WORK_SLICE = 256 << 10, /* bytes' worth of work a turn */
+    KWI_CLIENT_LOOKUPS_MAX = 256       /* names waiting for the resolver */
+};
+
+struct kw_client {
+    struct kw_heap heap; /* what the driver itself allocates */
+    const struct kw_sys *sys;
+    struct kw_loop *loop;
+    struct kw_core *core;
+    const uint32_t *attention; /* the core's word, KW_ATT_* */
+    uint64_t now_us;           /* of the last step */
+    bool waited;               /* time may have passed since the last step */
+
+    struct kw_map peers;    /* connection id -> kw_peer */
+    struct kw_list lookups; /* names to look up */
+    uint32_t n_lookups;
+    struct kw_work *work[KWI_CLIENT_WORK_MAX]; /* first come, first run */
+    uint32_t n_work;
+    bool read_more; /* a peer stopped reading at its share of the turn */
+
+    bool asleep;   /* process returned and was not called again yet */
+    bool kicked;   /* the descriptor was made readable since then */
+    uint32_t seen; /* attention bits that the host knows of already */
+};
+
+/* kw_client_create_env over a table of system calls (tests). */
+KW_MUST_USE int kwi_client_create(struct kw_client **out, const struct kw_config *cfg,
+                                  const struct kw_env *env, const struct kw_sys *sys,
+                                  struct kw_error *err);
+/* The client of a producer, topic, consumer, records handle or op. */
+static inline struct kw_client *kwi_client_of(const void *handle)
+{
+    return kw_core_host(kw_core_of(handle));
+}
+
+/* After an application call: if it left something to do and the host may be
+ * asleep on the descriptor, makes that readable, once per sleep. */
+void kwi_client_kick(struct kw_client *client);
+/* After kw_produce left something to do: tells the time, takes wants, makes at
+ * most one write. Never reads, never looks up a name, never waits. */
+void kwi_client_push(struct kw_client *client);
+/* Tells the core the time if it may have changed since it was last told: to be
+ * called before any input. */
+void kwi_client_tick(struct kw_client *client);
+
+#endif

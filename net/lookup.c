@@ -1,0 +1,75 @@
+/* net/lookup.c -- host names to addresses, by parsing them or by getaddrinfo.
+ *
+ * getaddrinfo waits, for seconds when a name server is down. Whoever cannot
+ * afford that gives addresses in digits, which never reach it. */
+#include "net/lookup.h"
+#include "net/loop/socket.h"
+#include <netdb.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+
+bool kwi_lookup_numeric(const char *name, uint16_t port, struct kw_addr *out)
+{
+    char digits[64]; /* 45 for an address, the rest for its zone */
+    size_t len = strlen(name);
+    if (len < 2 || name[0] != '[' || name[len - 1] != ']')
+        return kwi_addr_parse(out, name, port);
+    len -= 2;
+    if (len >= sizeof(digits))
+        return false;
+    memcpy(digits, name + 1, len);
+    digits[len] = '\0';
+    return kwi_addr_parse(out, digits, port) && out->family == 6;
+}
+
+/* Copies the addresses that a socket of ours can use, in the resolver's order. */
+static size_t lookup_copy(const struct addrinfo *list, uint16_t port, struct kw_addr *out,
+                          size_t cap)
+{
+    size_t n = 0;
+    for (const struct addrinfo *info = list; info && n < cap; info = info->ai_next) {
+        struct kw_addr addr = {.port = port};
+        if (info->ai_family == AF_INET) {
+            struct sockaddr_in sin;
+            memcpy(&sin, info->ai_addr, sizeof(sin));
+            addr.family = 4;
+            memcpy(addr.ip, &sin.sin_addr, 4);
+        } else if (info->ai_family == AF_INET6) {
+            struct sockaddr_in6 sin6;
+            memcpy(&sin6, info->ai_addr, sizeof(sin6));
+            addr.family = 6;
+            memcpy(addr.ip, &sin6.sin6_addr, 16);
+            addr.scope_id = sin6.sin6_scope_id;
+        } else {
+            continue;
+        }
+        out[n++] = addr;
+    }
+    return n;
+}
+
+size_t kwi_lookup_name(const char *name, uint16_t port, struct kw_addr *out, size_t cap,
+                       int *gai_err)
+{
+    struct addrinfo hints = {.ai_family = AF_UNSPEC,
+                             .ai_socktype = SOCK_STREAM,
+                             .ai_protocol = IPPROTO_TCP,
+                             .ai_flags = AI_ADDRCONFIG};
+    struct addrinfo *list = NULL;
+    int rc = getaddrinfo(name, NULL, &hints, &list);
+    if (rc != 0 && rc != EAI_AGAIN && rc != EAI_MEMORY) {
+        /* A host whose only interface is the loopback has no "configured"
+         * address family, which hides names of the loopback itself. */
+        hints.ai_flags = 0;
+        rc = getaddrinfo(name, NULL, &hints, &list);
+    }
+    if (rc != 0) {
+        *gai_err = rc;
+        return 0;
+    }
+    size_t n = lookup_copy(list, port, out, cap);
+    freeaddrinfo(list);
+    *gai_err = n > 0 ? 0 : EAI_NONAME;
+    return n;
+}

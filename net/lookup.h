@@ -1,0 +1,17 @@
+/* net/lookup.h -- host names to addresses. */
+#ifndef KWI_LOOKUP_H
+#define KWI_LOOKUP_H
+#include <kwire/types.h>
+
+enum { KWI_LOOKUP_ADDRS = 32 }; /* of one name, at most */
+
+/* Reads an address in digits, with or without brackets: "10.0.0.7", "::1",
+ * "[fe80::1%2]". False: it is a name. */
+bool kwi_lookup_numeric(const char *name, uint16_t port, struct kw_addr *out);
+
+/* Asks the system's resolver and WAITS for its answer. Returns how many of at
+ * most cap addresses were found; 0 with *gai_err (an EAI_ code) when none. */
+size_t kwi_lookup_name(const char *name, uint16_t port, struct kw_addr *out, size_t cap,
+                       int *gai_err);
+
+#endif
