@@ -85,7 +85,7 @@ struct consume {
     struct cli_output output;
 };
 
-/* ---- events ---------------------------------------------------------------------------- */
+/* ---- events -------------------------------------------------------------- */
 
 static void consume_partition_ended(struct consume *consume, int32_t partition)
 {
@@ -111,7 +111,7 @@ static void consume_on_event(void *ctx, const struct kw_event *event)
     }
 }
 
-/* ---- records ----------------------------------------------------------------------------- */
+/* ---- records ------------------------------------------------------------- */
 
 /* Prints what is ready. Returns false when -c or the output say that it is enough. */
 static bool consume_take(struct consume *consume)
@@ -155,7 +155,7 @@ static void consume_loop(struct consume *consume)
     }
 }
 
-/* ---- start ---------------------------------------------------------------------------------- */
+/* ---- start --------------------------------------------------------------- */
 
 /* Reads "3,0,7" into starts; the topic has n_partitions. Returns -1 or an exit code. */
 static int consume_parse_partitions(struct consume *consume, uint32_t n_partitions)
@@ -255,7 +255,7 @@ static int consume_run(struct consume *consume)
     return rc;
 }
 
-/* ---- the command line -------------------------------------------------------------------------- */
+/* ---- the command line ---------------------------------------------------- */
 
 static bool consume_parse_offset(const char *text, struct kw_start *start)
 {

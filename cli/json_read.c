@@ -63,7 +63,7 @@ static bool json_word(struct cli_json *json, const char *word)
     return true;
 }
 
-/* ---- strings -------------------------------------------------------------------- */
+/* ---- strings ------------------------------------------------------------- */
 
 static bool json_hex4(struct cli_json *json, uint32_t *out)
 {
@@ -232,7 +232,8 @@ static bool json_int(struct cli_json *json, int64_t min, int64_t max, int64_t *o
     uint64_t number = 0;
     const uint8_t *first;
 
-    json_space(json);
+    if (!negative)
+        json_space(json);
     first = json->ptr;
     while (json->ptr < json->end && *json->ptr >= '0' && *json->ptr <= '9') {
         if (number > (UINT64_MAX - 9) / 10)
@@ -249,7 +250,7 @@ static bool json_int(struct cli_json *json, int64_t min, int64_t max, int64_t *o
     return (*out >= min && *out <= max) || json_fail(json, "the number is out of range");
 }
 
-/* ---- the record ------------------------------------------------------------------- */
+/* ---- the record ---------------------------------------------------------- */
 
 static bool json_header_add(struct cli_json *json, struct kw_record *record,
                             struct kw_header **header)

@@ -40,7 +40,7 @@ struct options_state {
     char **argv;
 };
 
-/* ---- small parsers ---------------------------------------------------------- */
+/* ---- small parsers ------------------------------------------------------- */
 
 bool cli_parse_int(const char *text, int64_t min, int64_t max, int64_t *out)
 {
@@ -119,7 +119,7 @@ int cli_usage_error(const struct cli_command *command, const char *format, ...)
     return CLI_EXIT_USAGE;
 }
 
-/* ---- parsing ------------------------------------------------------------------ */
+/* ---- parsing ------------------------------------------------------------- */
 
 static size_t options_count(const struct cli_command *command)
 {
@@ -253,7 +253,7 @@ int cli_options_parse(const struct cli_command *command, int argc, char **argv, 
     return -1;
 }
 
-/* ---- help ----------------------------------------------------------------------- */
+/* ---- help ---------------------------------------------------------------- */
 
 /* Prints text from the column on, broken at spaces; column is where the cursor is. */
 static void options_wrap(const char *text, int column, int indent)

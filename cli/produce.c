@@ -99,7 +99,7 @@ struct produce {
     bool refused;     /* by authorization or authentication */
 };
 
-/* ---- outcomes ---------------------------------------------------------------------- */
+/* ---- outcomes ------------------------------------------------------------ */
 
 static const char *produce_why(int code)
 {
@@ -155,7 +155,7 @@ static void produce_refuse(struct produce *produce, const char *reason)
     produce->n_not_written++;
 }
 
-/* ---- one record -------------------------------------------------------------------- */
+/* ---- one record ---------------------------------------------------------- */
 
 static bool produce_equals(struct kw_bytes bytes, const char *text)
 {
@@ -241,7 +241,7 @@ static void produce_record(struct produce *produce, struct kw_bytes input)
         produce_cannot(produce, rc);
 }
 
-/* ---- the input ---------------------------------------------------------------------- */
+/* ---- the input ----------------------------------------------------------- */
 
 /* Lets linger and timeouts run while no input comes. */
 static void produce_await_input(struct produce *produce)
@@ -300,7 +300,7 @@ static bool produce_input(struct produce *produce, const char *path)
     return false;
 }
 
-/* ---- begin and end -------------------------------------------------------------------- */
+/* ---- begin and end ------------------------------------------------------- */
 
 /* Waits until the topic's partitions are known. Returns -1 or an exit code. */
 static int produce_await_topic(struct produce *produce)
@@ -417,7 +417,7 @@ static int produce_run(struct produce *produce)
     return produce_summary(produce, complete && !produce->interrupted);
 }
 
-/* ---- the command line -------------------------------------------------------------------- */
+/* ---- the command line ---------------------------------------------------- */
 
 static bool produce_delimiter(const char *text, struct kw_bytes *out)
 {

@@ -23,7 +23,7 @@ uint64_t cli_now_ms(void)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-/* ---- saying things -------------------------------------------------------------- */
+/* ---- saying things ------------------------------------------------------- */
 
 static void session_print(const struct cli_session *session, const char *format, va_list args)
 {
@@ -123,7 +123,7 @@ static void session_warn(struct cli_session *session, const struct kw_error *err
     note->printed_ms = now;
 }
 
-/* ---- create and destroy ----------------------------------------------------------- */
+/* ---- create and destroy -------------------------------------------------- */
 
 static int session_setting(struct cli_session *session, struct kw_config *cfg,
                            const struct cli_item *item)
@@ -202,7 +202,7 @@ void cli_session_close(struct cli_session *session)
     session->client = NULL;
 }
 
-/* ---- events and operations ---------------------------------------------------------- */
+/* ---- events and operations ----------------------------------------------- */
 
 static void session_event(struct cli_session *session, const struct kw_event *event)
 {

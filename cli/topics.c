@@ -92,7 +92,7 @@ static const struct cli_command topics_delete_command = {
     TOPICS_TABLE(topics_delete_table),
 };
 
-/* ---- list and describe --------------------------------------------------------------- */
+/* ---- list and describe --------------------------------------------------- */
 
 static int topics_compare(const void *a, const void *b)
 {
@@ -182,7 +182,7 @@ static int topics_describe(struct topics_run *run)
     return topics_each(run, topics_describe_one);
 }
 
-/* ---- create and delete --------------------------------------------------------------- */
+/* ---- create and delete --------------------------------------------------- */
 
 static int topics_change(struct topics_run *run, const struct kw_admin_request *request,
                          const char *verb, const char *done)
@@ -235,7 +235,7 @@ static int topics_delete(struct topics_run *run)
     return topics_each(run, topics_delete_one);
 }
 
-/* ---- the command line ------------------------------------------------------------------ */
+/* ---- the command line ---------------------------------------------------- */
 
 struct topics_verb {
     const char *name, *about;
