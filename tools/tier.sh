@@ -11,7 +11,7 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 tier=$1
-unset MAKEFLAGS MAKELEVEL MFLAGS VARIANT BUILD
+unset MAKEFLAGS MAKELEVEL MFLAGS VARIANT BUILD ISSUE
 jobs=$(nproc 2>/dev/null || echo 2)
 log_dir=build/logs/$tier
 mkdir -p "$log_dir"

@@ -91,4 +91,5 @@ else
     kill $consumer 2>/dev/null
     check "kw produce exits 1 as $failed failed" test $rc = 1
 fi
+echo "figure: $before records before the kill, $((n - after_kill)) after the restart, ${retries:-no retries seen}"
 done_testing
