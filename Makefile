@@ -89,6 +89,11 @@ FLAGS_TEXT := $(CC) | $(CORE_CFLAGS) | $(HOST_CFLAGS) | $(TEST_CFLAGS)
 $(B)/flags: FORCE
 	@mkdir -p $(@D)
 	@printf '%s\n' '$(FLAGS_TEXT)' | cmp -s - $@ || printf '%s\n' '$(FLAGS_TEXT)' > $@
+# Archives depend on the list of sources too: a removed file must leave them.
+$(B)/sources: FORCE
+	@mkdir -p $(@D)
+	@echo $(CORE_SRC) $(HOST_SRC) $(MOCK_SRC) $(CLI_SRC) | cmp -s - $@ || \
+	    echo $(CORE_SRC) $(HOST_SRC) $(MOCK_SRC) $(CLI_SRC) > $@
 .PHONY: FORCE
 FORCE:
 
@@ -106,33 +111,33 @@ $(HOST_OBJ) $(MOCK_OBJ) $(CLI_OBJ): $(B)/obj/%.o: %.c $(B)/flags
 define localize
 @mkdir -p $(@D); echo "  AR    $@"
 @rm -f $@; $(LD) -r -o $(@:.a=.o) $(filter %.o,$^)
-@$(OBJCOPY) $(1) $(@:.a=.o) && $(AR) rcs $@ $(@:.a=.o)
+@$(OBJCOPY) $(1) $(@:.a=.o) && $(AR) qcs $@ $(@:.a=.o)
 endef
 
-$(B)/libkwire-core.a: $(CORE_OBJ)
+$(B)/libkwire-core.a: $(CORE_OBJ) $(B)/sources
 	$(call localize,--localize-hidden)
-$(B)/libkwire.a: $(CORE_OBJ) $(HOST_OBJ)
+$(B)/libkwire.a: $(CORE_OBJ) $(HOST_OBJ) $(B)/sources
 	$(call localize,--localize-hidden)
 
 # The mock carries base, proto and the loop of its own. Their few public names
 # are weak in it, so that a program may link libkwire and libkwire-mock together;
 # what stays visible of the rest is the interface of mock/mock.h and mock/front.h.
-$(B)/weak-names: $(MOCK_UNDER_OBJ)
-	@mkdir -p $(@D); nm -g --defined-only $^ | awk 'NF == 3 && $$3 ~ /^kw_/ { print $$3 }' | sort -u > $@
-$(B)/local-names: $(MOCK_OBJ) $(MOCK_UNDER_OBJ)
-	@nm -g --defined-only $^ | awk 'NF == 3 && $$3 !~ /^(kw_|kwi_mock_)/ { print $$3 }' | sort -u > $@
+$(B)/weak-names: $(MOCK_UNDER_OBJ) $(B)/sources
+	@mkdir -p $(@D); nm -g --defined-only $(filter %.o,$^) | awk 'NF == 3 && $$3 ~ /^kw_/ { print $$3 }' | sort -u > $@
+$(B)/local-names: $(MOCK_OBJ) $(MOCK_UNDER_OBJ) $(B)/sources
+	@nm -g --defined-only $(filter %.o,$^) | awk 'NF == 3 && $$3 !~ /^(kw_|kwi_mock_)/ { print $$3 }' | sort -u > $@
 $(B)/libkwire-mock.a: $(MOCK_OBJ) $(MOCK_UNDER_OBJ) $(B)/weak-names $(B)/local-names
 	$(call localize,--weaken-symbols=$(B)/weak-names --localize-symbols=$(B)/local-names)
 
-$(B)/libkwire.so: $(CORE_OBJ) $(HOST_OBJ)
+$(B)/libkwire.so: $(CORE_OBJ) $(HOST_OBJ) $(B)/sources
 	@echo "  LD    $@"
-	@$(LINK) -shared -Wl,-soname,libkwire.so.$(SONAME_MAJOR) -Wl,--gc-sections -o $@ $^
+	@$(LINK) -shared -Wl,-soname,libkwire.so.$(SONAME_MAJOR) -Wl,--gc-sections -o $@ $(filter %.o,$^)
 	@ln -sf libkwire.so $(B)/libkwire.so.$(SONAME_MAJOR)
 
 # Tests reach internal names, so they link the plain objects.
 TEST_LIB := $(B)/obj/libkwire-plain.a
-$(TEST_LIB): $(CORE_OBJ) $(HOST_OBJ) $(MOCK_OBJ) $(filter-out $(B)/obj/cli/main.o,$(CLI_OBJ))
-	@rm -f $@; $(AR) rcs $@ $^
+$(TEST_LIB): $(CORE_OBJ) $(HOST_OBJ) $(MOCK_OBJ) $(filter-out $(B)/obj/cli/main.o,$(CLI_OBJ)) $(B)/sources
+	@rm -f $@; $(AR) qcs $@ $(filter %.o,$^)
 
 $(B)/kw: $(CLI_OBJ) $(B)/libkwire.a $(B)/libkwire-mock.a
 	@echo "  LD    $@"

@@ -42,7 +42,7 @@ $(FUZZ_LIB_OBJ): build/fuzz/obj/%.o: %.c
 	@mkdir -p $(@D); echo "  FUZZ  $<"
 	@clang -MMD -MP -c -o $@ $< $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link,address,undefined
 build/fuzz/obj/libkwire.a: $(FUZZ_LIB_OBJ)
-	@rm -f $@; $(AR) rcs $@ $^
+	@rm -f $@; $(AR) qcs $@ $^
 $(FUZZ_BIN): build/fuzz/%: fuzz/%.c build/fuzz/obj/libkwire.a
 	@echo "  FUZZ  $@"
 	@clang -MMD -MP -MF $@.d -o $@ $< build/fuzz/obj/libkwire.a $(FUZZ_FLAGS) -fsanitize=fuzzer,address,undefined

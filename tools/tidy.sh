@@ -63,7 +63,8 @@ verdict "$(wc -l <"$tmp/found")" "the broker model makes no libc call"
 # Constants with pointers sit in .data.rel.ro; any other writable section is a
 # mutable global.
 : >"$tmp/found"
-for object in "$build"/obj/base/*.o "$build"/obj/proto/*.o "$build"/obj/client/*.o "$build"/obj/mock/*.o; do
+for source in base/*.c proto/*.c client/*.c mock/*.c; do
+    object=$build/obj/${source%.c}.o
     [ -f "$object" ] || continue
     objdump -t "$object" | awk -F"\t" -v object="$object" '
         NF == 2 {
