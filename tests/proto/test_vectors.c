@@ -1,0 +1,210 @@
+/* covers: N07 N10 N24
+ * Every message against bytes that Kafka's own classes made. */
+#include <criterion/criterion.h>
+
+#include "proto/api.h"
+#include "proto/header.h"
+#include "tests/proto/support.h"
+#include "tests/vectors/vectors.h"
+#include "tests/vectors/messages.inc"
+
+#define EACH_VECTOR(v) \
+    for (const struct vector_message *v = vector_messages; \
+         v < vector_messages + VECTOR_COUNT(vector_messages); v++)
+
+static const struct kw_schema *schema_of(const struct vector_message *v)
+{
+    const struct kw_api_info *api = kwi_api_info(v->api_key);
+    cr_assert_not_null(api, "%s", v->name);
+    return v->is_request ? api->request : api->response;
+}
+
+static void must_decode(const struct vector_message *v, const uint8_t *body, size_t len,
+                        union message *msg)
+{
+    struct kw_fault fault;
+    char text[256];
+    int err = kwi_decode(schema_of(v), v->version, body, len, msg, &fault);
+    if (err)
+        kwi_fault_format(&fault, text, sizeof text);
+    cr_assert_eq(err, 0, "%s: %s", v->name, err ? text : "");
+}
+
+Test(vectors, every_message_decodes_to_its_fields)
+{
+    EACH_VECTOR(v) {
+        size_t len;
+        uint8_t *body = vector_bytes(v->hex, &len);
+        union message msg;
+        must_decode(v, body, len, &msg);
+        cr_assert(message_walks(schema_of(v), &msg), "%s", v->name);
+        char *json = message_json(schema_of(v), v->version, &msg);
+        cr_assert_str_eq(json, v->json, "%s", v->name);
+        free(json);
+        free(body);
+    }
+}
+
+static void must_encode_to(const struct vector_message *v, const union message *msg,
+                           const uint8_t *body, size_t len)
+{
+    size_t out_len;
+    int err;
+    uint8_t *out = message_encode(schema_of(v), v->version, msg, &out_len, &err);
+    cr_assert_not_null(out, "%s: %d", v->name, err);
+    if (v->has_unknown_tags) {
+        union message again;
+        must_decode(v, out, out_len, &again);
+        char *json = message_json(schema_of(v), v->version, &again);
+        cr_assert_str_eq(json, v->json, "%s", v->name);
+        free(json);
+    } else {
+        cr_assert_eq(out_len, len, "%s: %zu bytes, not %zu", v->name, out_len, len);
+        cr_assert_arr_eq(out, body, len, "%s", v->name);
+    }
+    free(out);
+}
+
+Test(vectors, every_message_encodes_to_its_bytes)
+{
+    EACH_VECTOR(v) {
+        size_t len;
+        uint8_t *body = vector_bytes(v->hex, &len);
+        union message msg;
+        must_decode(v, body, len, &msg);
+        must_encode_to(v, &msg, body, len);
+        message_thaw(schema_of(v), &msg);
+        must_encode_to(v, &msg, body, len);
+        char *json = message_json(schema_of(v), v->version, &msg);
+        cr_assert_str_eq(json, v->json, "%s", v->name);
+        free(json);
+        message_free(schema_of(v), &msg);
+        free(body);
+    }
+}
+
+Test(vectors, a_buffer_one_byte_too_small_is_refused_and_never_overrun)
+{
+    EACH_VECTOR(v) {
+        size_t len, out_len;
+        int err;
+        uint8_t *body = vector_bytes(v->hex, &len);
+        union message msg;
+        must_decode(v, body, len, &msg);
+        uint8_t *whole = message_encode(schema_of(v), v->version, &msg, &out_len, &err);
+        if (out_len > 0) {
+            uint8_t *small = exact_block(whole, out_len - 1);
+            struct kw_wr w = kwi_wr_make(small, out_len - 1);
+            cr_assert_eq(kwi_encode(schema_of(v), v->version, &msg, &w), KW_ERR_SPACE, "%s",
+                         v->name);
+            cr_assert_eq(w.len, out_len, "%s", v->name);
+            free(small);
+        }
+        free(whole);
+        free(body);
+    }
+}
+
+Test(vectors, every_header_is_written_and_read_back)
+{
+    EACH_VECTOR(v) {
+        size_t len, header_len = 0;
+        uint8_t *want = vector_bytes(v->header_hex, &len);
+        uint8_t out[256];
+        struct kw_wr w = kwi_wr_make(out, sizeof out);
+        size_t at = kwi_frame_begin(&w);
+        int err;
+        if (v->is_request)
+            err = kwi_request_header_put(&w, v->api_key, v->version, v->correlation_id,
+                                         kwi_str(v->client_id));
+        else
+            err = kwi_response_header_put(&w, v->api_key, v->version, v->correlation_id);
+        cr_assert_eq(err, 0, "%s", v->name);
+        cr_assert_eq(w.len, len + 4, "%s", v->name);
+        cr_assert_arr_eq(out + 4, want, len, "%s", v->name);
+        w.cut_len = strlen(v->hex) / 2; /* as if the body followed elsewhere */
+        kwi_frame_end(&w, at);
+        cr_assert_eq(kwi_get_u32(out), (uint32_t)v->frame_size, "%s", v->name);
+        if (v->is_request) {
+            struct kw_request_header header;
+            err = kwi_request_header_get(want, len, &header, &header_len);
+            cr_assert(err == 0 && header.api_key == v->api_key &&
+                          header.api_version == v->version &&
+                          header.correlation_id == v->correlation_id,
+                      "%s", v->name);
+            cr_assert_eq(header.client_id.len, kwi_str(v->client_id).len, "%s", v->name);
+        } else {
+            int32_t correlation_id = 0;
+            err = kwi_response_header_get(want, len, v->api_key, v->version, &correlation_id,
+                                          &header_len);
+            cr_assert(err == 0 && correlation_id == v->correlation_id, "%s", v->name);
+        }
+        cr_assert_eq(header_len, len, "%s", v->name);
+        free(want);
+    }
+}
+
+Test(vectors, every_prefix_is_refused_with_a_place)
+{
+    EACH_VECTOR(v) {
+        size_t len;
+        uint8_t *body = vector_bytes(v->hex, &len);
+        for (size_t n = 0; n < len; n++) {
+            uint8_t *part = exact_block(body, n);
+            union message msg;
+            struct kw_fault fault;
+            char text[256];
+            int err = kwi_decode(schema_of(v), v->version, part, n, &msg, &fault);
+            cr_assert_lt(err, 0, "%s cut at %zu", v->name, n);
+            cr_assert(fault.err == err && fault.offset <= n, "%s cut at %zu", v->name, n);
+            cr_assert_lt(kwi_fault_format(&fault, text, sizeof text), sizeof text);
+            cr_assert(fault.path[0] && strstr(text, fault.path), "%s", text);
+            free(part);
+        }
+        free(body);
+    }
+}
+
+/* What decodes must walk, encode, and come back the same from there on. */
+static void must_be_stable(const struct kw_schema *schema, int version, const union message *msg,
+                           const char *name)
+{
+    union message again;
+    size_t len1, len2;
+    int err;
+    uint8_t *one, *two;
+    cr_assert(message_walks(schema, msg), "%s", name);
+    one = message_encode(schema, version, msg, &len1, &err);
+    cr_assert_not_null(one, "%s: %d", name, err);
+    cr_assert_eq(kwi_decode(schema, version, one, len1, &again, NULL), 0, "%s", name);
+    two = message_encode(schema, version, &again, &len2, &err);
+    cr_assert(two && len1 == len2 && memcmp(one, two, len1) == 0, "%s", name);
+    free(one);
+    free(two);
+}
+
+Test(vectors, every_one_byte_change_is_survived, .timeout = 300)
+{
+    EACH_VECTOR(v) {
+        size_t len;
+        uint8_t *body = vector_bytes(v->hex, &len);
+        for (size_t i = 0; i < len; i++) {
+            uint8_t old = body[i];
+            /* All values for small vectors; signs, neighbours, extremes for others. */
+            static const uint8_t some[] = {0x01, 0x80, 0xff, 0x7f, 0x40, 0x81};
+            unsigned n = len <= 128 ? 255 : sizeof some;
+            for (unsigned k = 0; k < n; k++) {
+                union message msg;
+                struct kw_fault fault;
+                body[i] = old ^ (n == 255 ? (uint8_t)(k + 1) : some[k]);
+                int err = kwi_decode(schema_of(v), v->version, body, len, &msg, &fault);
+                if (err == 0)
+                    must_be_stable(schema_of(v), v->version, &msg, v->name);
+                else
+                    cr_assert(fault.offset <= len && fault.err == err, "%s", v->name);
+            }
+            body[i] = old;
+        }
+        free(body);
+    }
+}

@@ -1,0 +1,144 @@
+#!/usr/bin/env python3
+"""Turns tests/vectors/kafka-4.3.1.json into tests/vectors/*.inc.
+
+Only needed when the JSON changes: the .inc files are in the repository, so
+neither the build nor the tests need Python. Run from anywhere.
+"""
+import json
+import os
+
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tests", "vectors")
+SOURCE = "kafka-4.3.1.json"
+WIDTH = 88
+
+
+def c_string(text, indent=8):
+    """A C literal, in pieces of WIDTH bytes; bytes above 126 are octal."""
+    pieces = [""]
+    for byte in text.encode("utf-8"):
+        char = chr(byte)
+        if char in '"\\':
+            char = "\\" + char
+        elif byte < 32 or byte > 126:
+            char = "\\%03o" % byte
+        if len(pieces[-1]) + len(char) > WIDTH:
+            pieces.append("")
+        pieces[-1] += char
+    return ("\n" + " " * indent).join('"%s"' % piece for piece in pieces)
+
+
+def c_json(value):
+    return c_string(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+
+
+def field(name, value):
+    return "     .%s = %s" % (name, value)
+
+
+def row(*fields):
+    return "    {\n" + ",\n".join(fields) + "},\n"
+
+
+def write(name, type_name, rows, table=None):
+    with open(os.path.join(ROOT, name + ".inc"), "w", encoding="ascii") as out:
+        out.write("/* Made by tools/gen_vectors.py from %s. */\n" % SOURCE)
+        out.write("static const struct %s %s[] = {\n" % (type_name, table or type_name + "s"))
+        out.writelines(rows)
+        out.write("};\n")
+
+
+def message_row(m):
+    fields = [
+        field("name", c_string(m["name"])),
+        field("api_key", m["api_key"]),
+        field("version", m["version"]),
+        field("is_request", "true" if m["type"] == "request" else "false"),
+        field("has_unknown_tags", "true" if "unknown tagged" in m.get("note", "") else "false"),
+        field("correlation_id", m["correlation_id"]),
+    ]
+    if m.get("client_id") is not None:
+        fields.append(field("client_id", c_string(m["client_id"])))
+    fields += [
+        field("frame_size", m["frame_size"]),
+        field("header_hex", c_string(m["header_hex"])),
+        field("hex", c_string(m["hex"])),
+        field("json", c_json(m["fields"])),
+    ]
+    return row(*fields)
+
+
+def records_row(r):
+    fields = [field("name", c_string(r["name"])), field("hex", c_string(r["hex"]))]
+    fields.append(field("crc_is_bad", "true" if r.get("expect") == "CRC mismatch" else "false"))
+    if "batches" in r:
+        fields.append(field("json", c_json(r["batches"])))
+    return row(*fields)
+
+
+def signed(value, bits):
+    return "INT%d_MIN" % bits if value == -(1 << (bits - 1)) else str(value)
+
+
+def varint_row(v):
+    bits = 64 if v["type"] == "varlong_zigzag64" else 32
+    return row(
+        field("zigzag", "false" if v["type"] == "uvarint32" else "true"),
+        field("bits", bits),
+        field("value", signed(v["value"], bits)),
+        field("hex", c_string(v["hex"])),
+    )
+
+
+def murmur2_row(v):
+    fields = [field("input_hex", c_string(v["input_hex"])), field("hash", signed(v["murmur2_int32"], 32))]
+    fields.append(field("to_positive", v["to_positive"]))
+    for n in (3, 12, 100):
+        fields.append(field("partition_of_%d" % n, v.get("partition_of_%d" % n, -1)))
+    return row(*fields)
+
+
+def crc_row(v):
+    fields = [field("input_hex", c_string(v["input_hex"])), field("crc32c", "0x%su" % v["crc32c_hex"])]
+    fields.append(field("has_crc32", "true" if "crc32_hex" in v else "false"))
+    fields.append(field("crc32", "0x%su" % v.get("crc32_hex", "0")))
+    return row(*fields)
+
+
+def uuid_row(v):
+    return row(field("text", c_string(v["string"])), field("hex", c_string(v["hex"])))
+
+
+def sequence_row(v):
+    return row(*[field(k, v[k]) for k in ("sequence", "increment", "result")])
+
+
+def codec_row(v):
+    fields = [field("name", c_string(v["name"])), field("codec", c_string(v["codec"]))]
+    if "plain_hex" in v:
+        fields.append(field("plain_hex", c_string(v["plain_hex"])))
+    else:
+        # byte i = ((i*31+(i>>7))&0x3f), 70000 bytes
+        fields.append(field("plain_crc32c", "0x%su" % v["plain_crc32c"]))
+    fields.append(field("hex", c_string(v["hex"])))
+    return row(*fields)
+
+
+def main():
+    with open(os.path.join(ROOT, SOURCE), encoding="utf-8") as source:
+        data = json.load(source)
+    write("messages", "vector_message", map(message_row, data["messages"]))
+    write("records", "vector_record", map(records_row, data["records"]))
+    misc = [
+        ("murmur2", "vector_hash", ("murmur2",), murmur2_row),
+        ("crc", "vector_crc", ("crc",), crc_row),
+        ("varint", "vector_varint", ("varint_zigzag32", "uvarint32", "varlong_zigzag64"), varint_row),
+        ("uuid", "vector_uuid", ("uuid",), uuid_row),
+        ("sequence", "vector_sequence", ("sequence_add",), sequence_row),
+        ("codec", "vector_codec", ("codec",), codec_row),
+    ]
+    for name, type_name, types, make in misc:
+        table = "vector_hashes" if name == "murmur2" else None
+        write(name, type_name, [make(v) for v in data["misc"] if v["type"] in types], table)
+
+
+main()
