@@ -146,6 +146,10 @@ static ssize_t fault_sendmsg(int fd, const struct msghdr *msg, int flags)
     struct msghdr cut = *msg;
     struct iovec first;
     size_t max = plans[CALL_SENDMSG].max;
+    while (max && cut.msg_iovlen > 1 && cut.msg_iov[0].iov_len == 0) {
+        cut.msg_iov++;
+        cut.msg_iovlen--;
+    }
     if (max && cut.msg_iovlen > 0) {
         first = cut.msg_iov[0];
         first.iov_len = first.iov_len < max ? first.iov_len : max;
