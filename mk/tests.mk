@@ -13,7 +13,10 @@ TEST_OBJ := $(call obj,$(TEST_SRC) $(TEST_HELP_SRC))
 $(TEST_OBJ): $(B)/obj/%.o: %.c $(B)/flags
 	$(COMPILE) $(TEST_CFLAGS) $(CFLAGS)
 
-helpers = $(call obj,$(filter $(1)/% tests/support/%,$(TEST_HELP_SRC)))
+# The simulator is also what drives the core in these.
+USES_tests/client = tests/sim/%
+USES_tests/heap = tests/sim/%
+helpers = $(call obj,$(filter $(1)/% tests/support/% $(USES_$(1)),$(TEST_HELP_SRC)))
 define test_rule
 $(B)/$(1)/test_%: $(B)/obj/$(1)/test_%.o $(call helpers,$(1)) $(TEST_LIB)
 	@mkdir -p $$(@D); echo "  LD    $$@"
