@@ -123,7 +123,8 @@ static void talk_over(const char *host)
     cr_assert_eq(peer.family, addr.family);
     cr_assert_eq(memcmp(peer.ip, addr.ip, 16), 0);
 
-    struct kw_iov pieces[] = {{"ab", 2}, {NULL, 0}, {"cde", 3}, {"f", 1}};
+    char ab[] = {'a', 'b'}, cde[] = {'c', 'd', 'e'}, f = 'f';
+    struct kw_iov pieces[] = {{ab, 2}, {NULL, 0}, {cde, 3}, {&f, 1}};
     size_t n = 0;
     cr_assert_eq(kwi_socket_write(sys, client, pieces, 4, &n, NULL), 0);
     cr_assert_eq(n, 6);
