@@ -83,7 +83,7 @@ line 5 "1,000 seeds of client and mock in one process" sim 1000
 line 6 "every allocation fails once, and from then on" heap
 line 7 "one thread in kw produce and kw consume" bash tests/live/one_thread.sh
 line 7 "symbols of the core" tools/tidy.sh build
-line 8 "instructions per record" sh bench/instructions.sh
+line 8 "instructions per record" tools/callgrind.sh
 line "2, 9" "make test as .ci/run calls it, from a fresh clone" ci_run
 rm -rf "$clone"
 cp "$report" docs/ACCEPTANCE.md

@@ -1,0 +1,450 @@
+/* bench/sink.c -- a broker of one node that counts and checks.
+ *
+ * It offers one old version of each API (Produce 8, Fetch 11, Metadata 8,
+ * ListOffsets 5, InitProducerId 1), because those have no tag sections and the
+ * few fields are quickly read by hand. Which version carries the batches makes
+ * no difference to the work per record. */
+#include "bench/sink.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SINK_BATCH_HEADER 61
+#define SINK_TIMESTAMP INT64_C(1700000000000)
+
+void sink_die(const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    fprintf(stderr, "bench: ");
+    vfprintf(stderr, format, args);
+    fputc('\n', stderr);
+    va_end(args);
+    exit(1);
+}
+
+/* ---- bytes ---------------------------------------------------------------- */
+
+static void sink_buf_reserve(struct sink_buf *buf, size_t len)
+{
+    if (buf->cap - buf->len >= len)
+        return;
+    buf->cap = (buf->len + len) * 2;
+    buf->ptr = realloc(buf->ptr, buf->cap);
+    if (!buf->ptr)
+        sink_die("out of memory");
+}
+
+void sink_buf_put(struct sink_buf *buf, const void *ptr, size_t len)
+{
+    sink_buf_reserve(buf, len);
+    if (len > 0)
+        memcpy(buf->ptr + buf->len, ptr, len);
+    buf->len += len;
+}
+
+static void sink_set_int(uint8_t *at, size_t size, int64_t number)
+{
+    for (size_t i = 0; i < size; i++)
+        at[i] = (uint8_t)((uint64_t)number >> (8 * (size - 1 - i)));
+}
+
+static void sink_put_int(struct sink_buf *buf, size_t size, int64_t number)
+{
+    sink_buf_reserve(buf, size);
+    sink_set_int(buf->ptr + buf->len, size, number);
+    buf->len += size;
+}
+
+static void sink_put_string(struct sink_buf *buf, const char *text)
+{
+    sink_put_int(buf, 2, (int64_t)strlen(text));
+    sink_buf_put(buf, text, strlen(text));
+}
+
+static void sink_put_varint(struct sink_buf *buf, int64_t number)
+{
+    uint64_t rest = (uint64_t)number << 1 ^ (uint64_t)(number >> 63);
+
+    for (; rest >= 0x80; rest >>= 7)
+        sink_put_int(buf, 1, (int64_t)(rest & 0x7f) | 0x80);
+    sink_put_int(buf, 1, (int64_t)rest);
+}
+
+struct sink_reader {
+    const uint8_t *ptr, *end;
+};
+
+static const uint8_t *sink_take(struct sink_reader *reader, int64_t len)
+{
+    const uint8_t *at = reader->ptr;
+
+    if (len < 0 || len > reader->end - reader->ptr)
+        sink_die("a request ends inside a field");
+    reader->ptr += len;
+    return at;
+}
+
+static int64_t sink_get_int(struct sink_reader *reader, size_t size)
+{
+    const uint8_t *at = sink_take(reader, (int64_t)size);
+    int64_t number = (int8_t)at[0];
+
+    for (size_t i = 1; i < size; i++)
+        number = (int64_t)((uint64_t)number << 8 | at[i]);
+    return number;
+}
+
+static int64_t sink_get_varint(struct sink_reader *reader)
+{
+    uint64_t number = 0;
+    unsigned shift = 0;
+    uint8_t byte;
+
+    do {
+        byte = *sink_take(reader, 1);
+        number |= (uint64_t)(byte & 0x7f) << shift;
+        shift += 7;
+    } while (byte & 0x80 && shift < 64);
+    return (int64_t)(number >> 1) ^ -(int64_t)(number & 1);
+}
+
+static void sink_skip_string(struct sink_reader *reader)
+{
+    int64_t len = sink_get_int(reader, 2);
+
+    sink_take(reader, len < 0 ? 0 : len);
+}
+
+static int32_t sink_get_partition(struct sink *sink, struct sink_reader *reader)
+{
+    int64_t partition = sink_get_int(reader, 4);
+
+    if (partition < 0 || partition >= sink->n_partitions)
+        sink_die("a request for partition %lld", (long long)partition);
+    return (int32_t)partition;
+}
+
+/* ---- produce --------------------------------------------------------------- */
+
+/* Every record must carry the number that follows the one before it: their
+ * values begin with it, in native byte order. Only of one partition can the
+ * numbers be followed. */
+static void sink_verify(struct sink *sink, const uint8_t *batch, size_t len, int64_t n,
+                        int64_t base)
+{
+    struct sink_reader reader = {batch + 17, batch + len};
+    uint32_t crc = (uint32_t)sink_get_int(&reader, 4);
+
+    if (crc != sink->crc32c(0, batch + 21, len - 21))
+        sink_die("a batch has a wrong CRC");
+    reader.ptr = batch + SINK_BATCH_HEADER;
+    for (int64_t i = 0; i < n; i++) {
+        uint64_t number;
+        int64_t size = sink_get_varint(&reader);
+        struct sink_reader record = {reader.ptr, reader.ptr + size};
+        sink_take(&reader, size);
+        sink_take(&record, 1);
+        (void)sink_get_varint(&record);
+        if (sink_get_varint(&record) != i)
+            sink_die("offset delta of record %lld", (long long)i);
+        int64_t key_len = sink_get_varint(&record);
+        sink_take(&record, key_len < 0 ? 0 : key_len);
+        int64_t value_len = sink_get_varint(&record);
+        memcpy(&number, sink_take(&record, value_len), sizeof(number));
+        if (sink->n_partitions == 1 && number != (uint64_t)(base + i))
+            sink_die("record %llu where %lld is due", (unsigned long long)number,
+                     (long long)(base + i));
+        if (sink_get_varint(&record) != 0 || record.ptr != record.end)
+            sink_die("headers, or bytes after the record");
+    }
+    if (reader.ptr != reader.end)
+        sink_die("bytes after the last record");
+}
+
+/* Returns the base offset. */
+static int64_t sink_append(struct sink *sink, int32_t partition, const uint8_t *batch, size_t len)
+{
+    struct sink_reader reader = {batch, batch + len};
+    int64_t base = sink->log_end[partition];
+
+    sink_take(&reader, 8);
+    if (sink_get_int(&reader, 4) != (int64_t)len - 12)
+        sink_die("batch length");
+    sink_take(&reader, 11);
+    int64_t last = sink_get_int(&reader, 4);
+    sink_take(&reader, 26);
+    int64_t sequence = sink_get_int(&reader, 4), n = sink_get_int(&reader, 4);
+    if (n < 1 || last != n - 1)
+        sink_die("record count");
+    /* One producer from its beginning: its sequence is the log's offset. */
+    if (sequence >= 0 && sequence != (base & INT32_MAX))
+        sink_die("sequence %lld where %lld is due", (long long)sequence, (long long)base);
+    if (sink->verify)
+        sink_verify(sink, batch, len, n, base);
+    sink->log_end[partition] = base + n;
+    sink->n_produced += (uint64_t)n;
+    sink->n_batches++;
+    sink->n_bytes += len;
+    return base;
+}
+
+static void sink_produce(struct sink *sink, struct sink_reader *reader, struct sink_buf *out)
+{
+    sink->n_requests++;
+    sink_skip_string(reader);
+    if (sink_get_int(reader, 2) == 0)
+        sink_die("acks=0");
+    sink_take(reader, 4);
+    int64_t n_topics = sink_get_int(reader, 4);
+    sink_put_int(out, 4, n_topics);
+    while (n_topics-- > 0) {
+        sink_skip_string(reader);
+        sink_put_string(out, SINK_TOPIC);
+        int64_t n_partitions = sink_get_int(reader, 4);
+        sink_put_int(out, 4, n_partitions);
+        while (n_partitions-- > 0) {
+            int32_t partition = sink_get_partition(sink, reader);
+            int64_t len = sink_get_int(reader, 4);
+            int64_t base = sink_append(sink, partition, sink_take(reader, len), (size_t)len);
+            sink_put_int(out, 4, partition);
+            sink_put_int(out, 2, 0);
+            sink_put_int(out, 8, base);
+            sink_put_int(out, 8, -1); /* log append time */
+            sink_put_int(out, 8, 0);  /* log start */
+            sink_put_int(out, 4, 0);  /* record errors */
+            sink_put_int(out, 2, -1); /* message */
+        }
+    }
+    sink_put_int(out, 4, 0);
+}
+
+/* ---- fetch ----------------------------------------------------------------- */
+
+static void sink_put_record(struct sink_buf *batch, uint32_t number, const uint8_t *value,
+                            size_t value_size)
+{
+    struct sink_buf body = {0};
+
+    sink_put_int(&body, 1, 0);
+    sink_put_varint(&body, 0);
+    sink_put_varint(&body, number);
+    sink_put_varint(&body, -1);
+    sink_put_varint(&body, (int64_t)value_size);
+    sink_buf_put(&body, value, value_size);
+    sink_put_varint(&body, 0);
+    sink_put_varint(batch, (int64_t)body.len);
+    sink_buf_put(batch, body.ptr, body.len);
+    free(body.ptr);
+}
+
+void sink_store(struct sink *sink, uint64_t n, uint32_t batch_records, size_t value_size)
+{
+    struct sink_buf *batch = &sink->batch;
+    uint8_t *value = calloc(1, value_size);
+
+    if (!value || value_size < sizeof(uint64_t) || n % batch_records)
+        sink_die("records must fill batches of %u and have 8 bytes", batch_records);
+    sink->n_stored = n;
+    sink->batch_records = batch_records;
+    sink->log_end[0] = (int64_t)n;
+    sink_put_int(batch, 8, 0);
+    sink_put_int(batch, 4, 0);
+    sink_put_int(batch, 4, 0); /* leader epoch */
+    sink_put_int(batch, 1, 2);
+    sink_put_int(batch, 4, 0);
+    sink_put_int(batch, 2, 0);
+    sink_put_int(batch, 4, batch_records - 1);
+    sink_put_int(batch, 8, SINK_TIMESTAMP);
+    sink_put_int(batch, 8, SINK_TIMESTAMP);
+    sink_put_int(batch, 8, -1);
+    sink_put_int(batch, 2, -1);
+    sink_put_int(batch, 4, -1);
+    sink_put_int(batch, 4, batch_records);
+    for (uint32_t i = 0; i < batch_records; i++) {
+        uint64_t number = i;
+        memcpy(value, &number, sizeof(number));
+        sink_put_record(batch, i, value, value_size);
+    }
+    sink_set_int(batch->ptr + 8, 4, (int64_t)batch->len - 12);
+    sink_set_int(batch->ptr + 17, 4, sink->crc32c(0, batch->ptr + 21, batch->len - 21));
+    free(value);
+}
+
+/* The batches from offset on that fit, one at least. The base offset, which the
+ * CRC does not cover, makes each a new one. */
+static void sink_put_batches(struct sink *sink, int64_t offset, int64_t size_max,
+                             struct sink_buf *out)
+{
+    size_t size_at = out->len;
+    int64_t base = offset - offset % sink->batch_records, size = 0;
+
+    sink_put_int(out, 4, 0);
+    while (base < (int64_t)sink->n_stored &&
+           (size == 0 || size + (int64_t)sink->batch.len <= size_max)) {
+        sink_set_int(sink->batch.ptr, 8, base);
+        sink_buf_put(out, sink->batch.ptr, sink->batch.len);
+        size += (int64_t)sink->batch.len;
+        base += sink->batch_records;
+    }
+    sink_set_int(out->ptr + size_at, 4, size);
+}
+
+static void sink_fetch(struct sink *sink, struct sink_reader *reader, struct sink_buf *out)
+{
+    sink->n_requests++;
+    sink_take(reader, 12);
+    int64_t size_max = sink_get_int(reader, 4);
+    sink_take(reader, 9);
+    sink_put_int(out, 4, 0);
+    sink_put_int(out, 2, 0);
+    sink_put_int(out, 4, 0); /* no session */
+    int64_t n_topics = sink_get_int(reader, 4);
+    sink_put_int(out, 4, n_topics);
+    while (n_topics-- > 0) {
+        sink_skip_string(reader);
+        sink_put_string(out, SINK_TOPIC);
+        int64_t n_partitions = sink_get_int(reader, 4);
+        sink_put_int(out, 4, n_partitions);
+        while (n_partitions-- > 0) {
+            int32_t partition = sink_get_partition(sink, reader);
+            sink_take(reader, 4);
+            int64_t offset = sink_get_int(reader, 8);
+            sink_take(reader, 8);
+            int64_t partition_max = sink_get_int(reader, 4);
+            if (offset < 0 || offset > sink->log_end[partition])
+                sink_die("a fetch at offset %lld", (long long)offset);
+            sink_put_int(out, 4, partition);
+            sink_put_int(out, 2, 0);
+            sink_put_int(out, 8, sink->log_end[partition]); /* high watermark */
+            sink_put_int(out, 8, sink->log_end[partition]); /* last stable offset */
+            sink_put_int(out, 8, 0);
+            sink_put_int(out, 4, -1); /* no aborted transactions */
+            sink_put_int(out, 4, -1); /* no preferred replica */
+            if (partition == 0 && sink->batch_records)
+                sink_put_batches(sink, offset, partition_max < size_max ? partition_max : size_max,
+                                 out);
+            else
+                sink_put_int(out, 4, 0);
+        }
+    }
+}
+
+/* ---- the other requests ----------------------------------------------------- */
+
+static void sink_versions(int64_t version, struct sink_buf *out)
+{
+    static const int16_t versions[][2] = {{0, 8}, {1, 11}, {2, 5}, {3, 8}, {22, 1}};
+    const size_t n = sizeof(versions) / sizeof(versions[0]);
+
+    if (version > 0) {
+        /* Error 35 with the range of ApiVersions alone, in the form of version 0. */
+        sink_put_int(out, 2, 35);
+        sink_put_int(out, 4, 1);
+        sink_put_int(out, 2, 18);
+        sink_put_int(out, 4, 0);
+        return;
+    }
+    sink_put_int(out, 2, 0);
+    sink_put_int(out, 4, (int64_t)n + 1);
+    sink_put_int(out, 2, 18);
+    sink_put_int(out, 4, 0);
+    for (size_t i = 0; i < n; i++) {
+        sink_put_int(out, 2, versions[i][0]);
+        sink_put_int(out, 2, versions[i][1]);
+        sink_put_int(out, 2, versions[i][1]);
+    }
+}
+
+static void sink_metadata(const struct sink *sink, struct sink_buf *out)
+{
+    sink_put_int(out, 4, 0);
+    sink_put_int(out, 4, 1);
+    sink_put_int(out, 4, 1); /* node 1 */
+    sink_put_string(out, "127.0.0.1");
+    sink_put_int(out, 4, 9092);
+    sink_put_int(out, 2, -1);
+    sink_put_string(out, "sink");
+    sink_put_int(out, 4, 1);
+    sink_put_int(out, 4, 1);
+    sink_put_int(out, 2, 0);
+    sink_put_string(out, SINK_TOPIC);
+    sink_put_int(out, 1, 0);
+    sink_put_int(out, 4, sink->n_partitions);
+    for (int32_t i = 0; i < sink->n_partitions; i++) {
+        sink_put_int(out, 2, 0);
+        sink_put_int(out, 4, i);
+        sink_put_int(out, 4, 1);
+        sink_put_int(out, 4, 0);
+        for (int list = 0; list < 2; list++) { /* replicas, in sync */
+            sink_put_int(out, 4, 1);
+            sink_put_int(out, 4, 1);
+        }
+        sink_put_int(out, 4, 0);
+    }
+    sink_put_int(out, 4, INT32_MIN);
+    sink_put_int(out, 4, INT32_MIN);
+}
+
+static void sink_list_offsets(struct sink *sink, struct sink_reader *reader, struct sink_buf *out)
+{
+    sink_take(reader, 5);
+    sink_put_int(out, 4, 0);
+    int64_t n_topics = sink_get_int(reader, 4);
+    sink_put_int(out, 4, n_topics);
+    while (n_topics-- > 0) {
+        sink_skip_string(reader);
+        sink_put_string(out, SINK_TOPIC);
+        int64_t n_partitions = sink_get_int(reader, 4);
+        sink_put_int(out, 4, n_partitions);
+        while (n_partitions-- > 0) {
+            int32_t partition = sink_get_partition(sink, reader);
+            sink_take(reader, 4);
+            int64_t timestamp = sink_get_int(reader, 8);
+            sink_put_int(out, 4, partition);
+            sink_put_int(out, 2, 0);
+            sink_put_int(out, 8, -1);
+            sink_put_int(out, 8, timestamp == -1 ? sink->log_end[partition] : 0);
+            sink_put_int(out, 4, 0);
+        }
+    }
+}
+
+void sink_answer(struct sink *sink, const uint8_t *frame, size_t len, struct sink_buf *out)
+{
+    struct sink_reader reader = {frame, frame + len};
+    int64_t api = sink_get_int(&reader, 2), version = sink_get_int(&reader, 2);
+    size_t size_at = out->len;
+
+    sink_put_int(out, 4, 0);
+    sink_put_int(out, 4, sink_get_int(&reader, 4)); /* correlation id */
+    sink_skip_string(&reader);
+    switch (api) {
+    case 0: sink_produce(sink, &reader, out); break;
+    case 1: sink_fetch(sink, &reader, out); break;
+    case 2: sink_list_offsets(sink, &reader, out); break;
+    case 3: sink_metadata(sink, out); break;
+    case 18: sink_versions(version, out); break;
+    case 22:
+        sink_put_int(out, 4, 0);
+        sink_put_int(out, 2, 0);
+        sink_put_int(out, 8, 4711);
+        sink_put_int(out, 2, 0);
+        break;
+    default: sink_die("a request of API %lld", (long long)api);
+    }
+    sink_set_int(out->ptr + size_at, 4, (int64_t)(out->len - size_at) - 4);
+}
+
+void sink_init(struct sink *sink, sink_crc_fn *crc32c, int32_t n_partitions)
+{
+    *sink = (struct sink){.crc32c = crc32c, .n_partitions = n_partitions};
+}
+
+void sink_deinit(struct sink *sink)
+{
+    free(sink->batch.ptr);
+}
