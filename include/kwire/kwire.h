@@ -49,7 +49,9 @@ KW_EXPORT int kw_client_fd(const struct kw_client *client);
 /* Does what can be done now; never waits. Units: budget_us of wall time, 0: one
  * turn. Returns 1: more is left, call again; 0. */
 KW_EXPORT int kw_client_process(struct kw_client *client, uint32_t budget_us);
-/* Waits for something to do or timeout_ms, then processes. Returns as process. */
+/* Waits for something to do or timeout_ms, then processes. Does not wait while
+ * events are there to be taken. Returns as process; 0 early if a signal came.
+ * Errors: KW_ERR_IO (the system does not let it wait). */
 KW_EXPORT int kw_client_poll(struct kw_client *client, int32_t timeout_ms);
 /* Ends a wait in kw_client_poll or makes kw_client_fd readable. Safe from any
  * thread and from a signal handler. */
