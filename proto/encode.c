@@ -14,7 +14,7 @@ static void enc_struct(const struct schema_enc *e, const struct kw_schema *s, co
 static void enc_len(const struct schema_enc *e, const struct kw_field *f, int32_t n,
                     unsigned width)
 {
-    if (n < 0 && e->version < f->null_since)
+    if (n == -1 && e->version < f->null_since)
         kwi_wr_fail(e->w, KW_ERR_NULL);
     kwi_wr_len(e->w, n, width, e->compact);
 }

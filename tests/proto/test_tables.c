@@ -1,0 +1,142 @@
+/* covers: N10
+ * Rules that every schema table must obey. The struct must be covered by its
+ * rows: a forgotten field leaves a gap that no alignment explains. (A forgotten
+ * field that hides in padding is caught by the golden bytes of its message.) */
+#include <criterion/criterion.h>
+
+#include "proto/api.h"
+#include "tests/proto/support.h"
+
+static size_t kind_size(const struct kw_field *f)
+{
+    switch ((enum kw_kind)f->kind) {
+    case KWI_BOOL: return sizeof(bool);
+    case KWI_I8: return 1;
+    case KWI_I16:
+    case KWI_U16: return 2;
+    case KWI_I32:
+    case KWI_U32: return 4;
+    case KWI_I64: return 8;
+    case KWI_UUID: return sizeof(struct kw_uuid);
+    case KWI_STR: return sizeof(struct kw_str);
+    case KWI_BLOB: return sizeof(struct kw_blob);
+    case KWI_RECORDS: return sizeof(struct kw_record_set);
+    case KWI_ARRAY: return sizeof(struct kw_arr);
+    case KWI_STRUCT: return f->sub->size;
+    }
+    return 0;
+}
+
+#define RULE(cond) cr_expect(cond, "%s.%s breaks: %s", s->name, f->name, #cond)
+
+static void check_values(const struct kw_schema *s, const struct kw_field *f)
+{
+    static const int64_t max[] = {[KWI_BOOL] = 1,         [KWI_I8] = INT8_MAX,
+                                  [KWI_I16] = INT16_MAX,  [KWI_U16] = UINT16_MAX,
+                                  [KWI_I32] = INT32_MAX,  [KWI_U32] = UINT32_MAX,
+                                  [KWI_I64] = INT64_MAX,  [KWI_UUID] = 0};
+    bool slice = f->kind >= KWI_STR && f->kind <= KWI_ARRAY;
+    bool nullable = f->null_since != KWI_NOT_NULL;
+    RULE(slice || f->kind == KWI_STRUCT || !nullable);
+    RULE(f->def != KWI_NULL || nullable || !(slice || f->kind == KWI_STRUCT));
+    RULE(!(slice || f->kind == KWI_STRUCT) || f->def == 0 || f->def == KWI_NULL);
+    if (f->kind <= KWI_UUID)
+        RULE(f->def <= max[f->kind] && f->def >= -max[f->kind] - 1);
+    RULE((f->kind == KWI_ARRAY || f->kind == KWI_STRUCT) == (f->sub != NULL));
+    RULE(f->kind != KWI_ARRAY || f->sub->size <= KWI_ELEM_MAX);
+    RULE(f->kind != KWI_STRUCT || !f->sub->bare);
+    /* A nullable struct starts with its `present` flag, which has no row. */
+    if (f->kind == KWI_STRUCT && nullable)
+        RULE(f->sub->fields[0].offset >= sizeof(bool));
+}
+
+static void check_schema(const struct kw_schema *s, int flex_since, unsigned depth)
+{
+    size_t end = 0;
+    int last_tag = -1;
+    const struct kw_field *f = s->fields;
+    RULE(depth <= KWI_DEPTH_MAX && s->n_fields > 0 && s->since <= s->until);
+    for (; f < s->fields + s->n_fields; f++) {
+        size_t size = kind_size(f), align = size >= 8 ? 8 : size;
+        if (f->kind == KWI_UUID)
+            align = 1;
+        if (f->kind == KWI_STRUCT)
+            align = 8;
+        RULE(f->offset >= end);         /* rows in struct order, no overlap */
+        RULE(f->offset - end < align);  /* no field without a row */
+        RULE(f->since <= f->until);
+        RULE(f->tag < 64);              /* the decoder remembers them in a word */
+        RULE(f->tag < 0 || (f->tag > last_tag && flex_since <= f->since));
+        check_values(s, f);
+        if (f->tag >= 0)
+            last_tag = f->tag;
+        end = f->offset + size;
+        if (f->sub)
+            check_schema(f->sub, flex_since, depth + 1);
+    }
+    f = s->fields;
+    RULE(s->bare || s->size - end < 8);
+}
+
+Test(tables, every_schema_obeys_the_rules)
+{
+    size_t n;
+    const struct kw_api_info *api = kwi_api_list(&n);
+    for (size_t i = 0; i < n; i++) {
+        const struct kw_schema *both[] = {api[i].request, api[i].response};
+        for (int k = 0; k < 2; k++) {
+            check_schema(both[k], both[k]->flex_since, 1);
+            cr_expect_leq(both[k]->size, MESSAGE_MAX, "%s", both[k]->name);
+            cr_expect_eq(both[k]->since, api[i].min, "%s", both[k]->name);
+            cr_expect_eq(both[k]->until, api[i].max, "%s", both[k]->name);
+            cr_expect_eq(both[k]->flex_since, api[i].flex_since, "%s", both[k]->name);
+        }
+    }
+}
+
+Test(tables, an_initialised_message_holds_its_defaults_and_encodes_where_no_name_is_needed)
+{
+    size_t n;
+    const struct kw_api_info *api = kwi_api_list(&n);
+    for (size_t i = 0; i < n; i++) {
+        const struct kw_schema *both[] = {api[i].request, api[i].response};
+        for (int k = 0; k < 2; k++) {
+            union message msg;
+            memset(&msg, 0xa5, sizeof msg);
+            kwi_init(both[k], &msg);
+            for (const struct kw_field *f = both[k]->fields;
+                 f < both[k]->fields + both[k]->n_fields; f++)
+                cr_expect(kwi_field_is_default(f, msg.bytes + f->offset), "%s.%s", both[k]->name,
+                          f->name);
+            for (int version = api[i].min; version <= api[i].max; version++) {
+                union message again;
+                size_t len;
+                int err;
+                uint8_t *block = message_encode(both[k], version, &msg, &len, &err);
+                cr_assert_not_null(block, "%s v%d: %d", both[k]->name, version, err);
+                cr_expect_eq(kwi_decode(both[k], version, block, len, &again, NULL), 0, "%s v%d",
+                             both[k]->name, version);
+                free(block);
+            }
+        }
+    }
+}
+
+Test(tables, an_unknown_version_is_refused_both_ways)
+{
+    size_t n;
+    const struct kw_api_info *api = kwi_api_list(&n);
+    for (size_t i = 0; i < n; i++) {
+        const int versions[] = {-1, api[i].min - 1, api[i].max + 1, 127, 32767};
+        for (int k = 0; k < 5; k++) {
+            union message msg;
+            struct kw_fault fault;
+            struct kw_wr w = kwi_wr_make(NULL, 0);
+            kwi_init(api[i].request, &msg);
+            cr_expect_eq(kwi_encode(api[i].request, versions[k], &msg, &w), KW_ERR_VERSION);
+            cr_expect_eq(kwi_decode(api[i].request, versions[k], NULL, 0, &msg, &fault),
+                         KW_ERR_VERSION);
+            cr_expect_eq(fault.offset, 0);
+        }
+    }
+}
