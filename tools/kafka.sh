@@ -52,8 +52,9 @@ fetch_jars() {
     tools/deps.sh live >&2 || die "a JRE 17 and Maven are needed to run Kafka"
     echo "tools/kafka.sh: fetching Apache Kafka $version with Maven (about 57 MB, once)" >&2
     mkdir -p "$jars"
-    mvn -B -q -Dstyle.color=never -f tools/kafka/pom.xml -Dkafka.version="$version" -DoutputDirectory="$jars" \
-        dependency:copy-dependencies >&2 || die "Maven could not fetch the jars"
+    mvn -B -q -f tools/kafka/pom.xml -Dkafka.version="$version" -DoutputDirectory="$jars" \
+        dependency:copy-dependencies >"$jars/log" 2>&1 ||
+        { cat "$jars/log" >&2; die "Maven could not fetch the jars"; }
     touch "$jars/complete"
 }
 

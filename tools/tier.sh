@@ -51,6 +51,7 @@ run_tests() {
 
 quick_checks() {
     step tidy tools/tidy.sh build
+    step "tidy sees violations" tools/tidy_test.sh
     step "coverage ids" tools/coverage_ids.sh --check
 }
 
