@@ -1,0 +1,402 @@
+/* tests/sim/pair.c -- a driver without a network and without surprises. */
+#include "tests/sim/pair.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { IOV_MAX_HERE = 16, STEPS_PER_TURN = 32, SETTLE_TURNS = 20000 };
+
+static void pair_broken(struct sim_pair *pair, const char *why)
+{
+    if (!pair->broken)
+        pair->why = why;
+    pair->broken = true;
+}
+
+/* ---- requests, for tests that read them ---------------------------------------------- */
+
+static void pair_gather(struct sim_pair *pair, uint32_t conn, const uint8_t *ptr, size_t len)
+{
+    if (!pair->on_request)
+        return;
+    if (pair->frame_len > 0 && pair->frame_conn != conn)
+        return; /* interleaved connections: the test does without */
+    pair->frame_conn = conn;
+    if (pair->frame_len + len > pair->frame_cap) {
+        pair->frame_cap = (pair->frame_len + len) * 2;
+        pair->frame = realloc(pair->frame, pair->frame_cap);
+        if (!pair->frame)
+            abort();
+    }
+    memcpy(pair->frame + pair->frame_len, ptr, len);
+    pair->frame_len += len;
+    size_t pos = 0;
+    while (pair->frame_len - pos >= 4) {
+        const uint8_t *head = pair->frame + pos;
+        size_t size = (size_t)head[0] << 24 | (size_t)head[1] << 16 | (size_t)head[2] << 8 | head[3];
+        if (pair->frame_len - pos - 4 < size)
+            break;
+        pair->on_request(pair->ctx, head + 4, size);
+        pos += 4 + size;
+    }
+    memmove(pair->frame, pair->frame + pos, pair->frame_len - pos);
+    pair->frame_len -= pos;
+}
+
+/* ---- writing --------------------------------------------------------------------------- */
+
+static void conn_verify(struct sim_pair *pair, const struct sim_pair_conn *conn)
+{
+    for (size_t i = 0; i < conn->n_pieces; i++) {
+        if (memcmp(conn->pieces[i].ptr, conn->pieces[i].copy, conn->pieces[i].len) != 0)
+            pair_broken(pair, "lent bytes changed");
+    }
+}
+
+void sim_pair_verify(struct sim_pair *pair)
+{
+    for (uint32_t i = 0; i < pair->n_conns; i++)
+        conn_verify(pair, pair->conns[i]);
+}
+
+static void conn_hold(struct sim_pair *pair, struct sim_pair_conn *conn, const void *ptr,
+                      size_t len)
+{
+    uint8_t *copy = malloc(len);
+    if (!copy || conn->n_pieces == SIM_PAIR_HELD)
+        abort();
+    memcpy(copy, ptr, len);
+    conn->pieces[conn->n_pieces++] = (struct sim_pair_piece){ptr, copy, len};
+    conn->held += len;
+    (void)pair;
+}
+
+static void conn_drop_pieces(struct sim_pair_conn *conn)
+{
+    for (size_t i = 0; i < conn->n_pieces; i++)
+        free(conn->pieces[i].copy);
+    conn->n_pieces = conn->held = 0;
+}
+
+static void pair_hash(struct sim_pair *pair, const uint8_t *ptr, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        pair->hash = (pair->hash ^ ptr[i]) * 0x100000001b3u;
+}
+
+static bool conn_write(struct sim_pair *pair, struct sim_pair_conn *conn)
+{
+    struct kw_iov iov[IOV_MAX_HERE];
+    if (!conn->owns_write || !conn->up || conn->close_wanted || pair->take_max == 0 ||
+        conn->n_pieces + IOV_MAX_HERE > SIM_PAIR_HELD)
+        return false;
+    size_t n = kw_core_write_vec(pair->core, conn->id, conn->held, iov, IOV_MAX_HERE);
+    if (n == 0) {
+        conn->owns_write = false;
+        return true;
+    }
+    size_t sum = 0;
+    for (size_t i = 0; i < n && pair->take_max > 0; i++) {
+        size_t len = iov[i].len < pair->take_max ? iov[i].len : pair->take_max;
+        pair->take_max -= pair->take_max == SIZE_MAX ? 0 : len;
+        pair_hash(pair, iov[i].base, len);
+        pair_gather(pair, conn->id, iov[i].base, len);
+        if (conn->server)
+            kwi_mock_input(conn->server, iov[i].base, len);
+        if (pair->hold_writes || conn->held > 0)
+            conn_hold(pair, conn, iov[i].base, len);
+        sum += len;
+    }
+    pair->bytes_out += sum;
+    if (conn->held == 0)
+        kw_core_written(pair->core, conn->id, sum);
+    return true;
+}
+
+void sim_pair_confirm(struct sim_pair *pair)
+{
+    for (uint32_t i = 0; i < pair->n_conns; i++) {
+        struct sim_pair_conn *conn = pair->conns[i];
+        size_t left = conn->held, step = 1;
+        if (conn->closed || left == 0)
+            continue;
+        conn_verify(pair, conn);
+        conn_drop_pieces(conn);
+        for (; left > 0; left -= step, step = step * 3 + 1) {
+            if (step > left)
+                step = left;
+            kw_core_written(pair->core, conn->id, step);
+        }
+    }
+}
+
+/* ---- reading ---------------------------------------------------------------------------- */
+
+static bool conn_read(struct sim_pair *pair, struct sim_pair_conn *conn)
+{
+    if (!conn->up || conn->close_wanted || !conn->read_on || !conn->server || pair->hold_answers)
+        return false;
+    struct kw_span from = kwi_mock_output(conn->server);
+    if (from.len == 0) {
+        if (!kwi_mock_closing(conn->server))
+            return false;
+        sim_pair_break(pair, conn);
+        return true;
+    }
+    struct kw_span to = kw_core_read_buf(pair->core, conn->id);
+    if (conn->span.len > 0 && (to.ptr != conn->span.ptr || to.len != conn->span.len))
+        pair_broken(pair, "another read buffer while one is lent");
+    if (to.len == 0)
+        return false;
+    size_t n = from.len < to.len ? from.len : to.len;
+    memcpy(to.ptr, from.ptr, n);
+    kwi_mock_output_done(conn->server, n);
+    conn->span.len = 0;
+    kw_core_read_done(pair->core, conn->id, n);
+    return true;
+}
+
+/* ---- wants --------------------------------------------------------------------------------- */
+
+static struct sim_pair_conn *pair_conn(struct sim_pair *pair, uint32_t id)
+{
+    for (uint32_t i = pair->n_conns; i-- > 0;) {
+        if (pair->conns[i]->id == id)
+            return pair->conns[i];
+    }
+    return NULL;
+}
+
+static void conn_gone(struct sim_pair *pair, struct sim_pair_conn *conn,
+                      const struct kw_cause *cause)
+{
+    if (conn->closed)
+        return;
+    conn_verify(pair, conn);
+    if (conn->span.len > 0)
+        memset(conn->span.ptr, 0xc4, conn->span.len);
+    conn->span.len = 0;
+    conn_drop_pieces(conn);
+    conn->closed = true;
+    conn->up = false;
+    kwi_mock_conn_free(conn->server);
+    conn->server = NULL;
+    kw_core_closed(pair->core, conn->id, cause);
+}
+
+void sim_pair_break(struct sim_pair *pair, struct sim_pair_conn *conn)
+{
+    conn_gone(pair, conn, &(struct kw_cause){KW_PHASE_REQUEST, 104, "reset"});
+}
+
+static void pair_open(struct sim_pair *pair, const struct kw_want *want)
+{
+    struct sim_pair_conn *conn = calloc(1, sizeof(*conn));
+    if (!conn || pair->n_conns == SIM_PAIR_CONNS)
+        abort();
+    if (pair_conn(pair, want->id))
+        pair_broken(pair, "a connection id came again");
+    pair->conns[pair->n_conns++] = conn;
+    conn->id = want->id;
+    conn->broker = (uint32_t)(want->addr.port - 9092);
+    conn->server = pair->refuse ? NULL : kwi_mock_accept(pair->mock, conn->broker);
+    if (!conn->server) {
+        conn_gone(pair, conn, &(struct kw_cause){KW_PHASE_CONNECT, 111, "refused"});
+        return;
+    }
+    conn->up = true;
+    kw_core_opened(pair->core, conn->id);
+}
+
+static void pair_want(struct sim_pair *pair, const struct kw_want *want)
+{
+    struct kw_addr addr = {4, {127, 0, 0, 1}, want->port, 0};
+    struct sim_pair_conn *conn = pair_conn(pair, want->id);
+    switch ((enum kw_want_kind)want->kind) {
+    case KW_WANT_RESOLVE:
+        kw_core_resolved(pair->core, want->id, &addr, 1, 0);
+        return;
+    case KW_WANT_OPEN:
+        pair_open(pair, want);
+        return;
+    case KW_WANT_WORK:
+        while (kw_work_run(want->work, 65536))
+            ;
+        kw_core_work_done(pair->core, want->work);
+        return;
+    case KW_WANT_CLOSE:
+    case KW_WANT_WRITE_READY:
+    case KW_WANT_READ_ON:
+    case KW_WANT_READ_OFF:
+        break;
+    }
+    if (!conn || conn->closed || conn->close_wanted) {
+        pair_broken(pair, "a want for a connection that is closed");
+        return;
+    }
+    if (want->kind == KW_WANT_CLOSE)
+        conn->close_wanted = true;
+    else if (want->kind == KW_WANT_WRITE_READY)
+        conn->owns_write = true;
+    else
+        conn->read_on = want->kind == KW_WANT_READ_ON;
+    pair->n_read_off += want->kind == KW_WANT_READ_OFF;
+}
+
+static bool pair_wants(struct sim_pair *pair)
+{
+    struct kw_want want;
+    bool moved = false;
+    while (kw_core_next_want(pair->core, &want)) {
+        pair_want(pair, &want);
+        moved = true;
+    }
+    for (uint32_t i = 0; i < pair->n_conns && !pair->hold_closes; i++) {
+        if (pair->conns[i]->close_wanted && !pair->conns[i]->closed) {
+            conn_gone(pair, pair->conns[i], NULL);
+            moved = true;
+        }
+    }
+    return moved;
+}
+
+/* ---- turns ------------------------------------------------------------------------------------ */
+
+bool sim_pair_turn(struct sim_pair *pair)
+{
+    bool moved = false;
+    struct kw_event event;
+    for (int i = 0; i < STEPS_PER_TURN && kw_core_deadline(pair->core) <= pair->now.mono_us; i++) {
+        kw_core_step(pair->core, pair->now);
+        pair->n_steps++;
+        moved = true;
+    }
+    moved |= pair_wants(pair);
+    for (uint32_t i = 0; i < pair->n_conns; i++) {
+        struct sim_pair_conn *conn = pair->conns[i];
+        moved |= conn_write(pair, conn);
+        moved |= conn_read(pair, conn);
+    }
+    if (kwi_mock_deadline(pair->mock) <= pair->now.mono_us) {
+        kwi_mock_step(pair->mock, pair->now);
+        moved = true;
+    }
+    while (!pair->no_events && kw_core_next_event(pair->core, &event)) {
+        moved = true;
+        if (pair->on_event)
+            pair->on_event(pair->ctx, &event);
+    }
+    return moved;
+}
+
+void sim_pair_settle(struct sim_pair *pair)
+{
+    for (int i = 0; i < SETTLE_TURNS; i++) {
+        if (!sim_pair_turn(pair))
+            return;
+    }
+    pair_broken(pair, "it does not come to rest");
+}
+
+void sim_pair_step(struct sim_pair *pair, uint64_t forward_us)
+{
+    pair->now.mono_us += forward_us;
+    pair->now.wall_ms += (int64_t)(forward_us / 1000);
+    kwi_mock_step(pair->mock, pair->now);
+    kw_core_step(pair->core, pair->now);
+    pair->n_steps++;
+    sim_pair_settle(pair);
+}
+
+bool sim_pair_run(struct sim_pair *pair, const bool *done, uint64_t for_ms)
+{
+    uint64_t end_us = pair->now.mono_us + for_ms * 1000;
+    sim_pair_settle(pair);
+    while (!*done && !pair->broken) {
+        uint64_t next = kw_core_deadline(pair->core), other = kwi_mock_deadline(pair->mock);
+        if (other < next)
+            next = other;
+        if (next > end_us)
+            break;
+        sim_pair_step(pair, next > pair->now.mono_us ? next - pair->now.mono_us : 1);
+    }
+    return *done && !pair->broken;
+}
+
+/* ---- life --------------------------------------------------------------------------------------- */
+
+int sim_pair_init(struct sim_pair *pair, enum sim_memory_kind kind, uint32_t n_brokers,
+                  int32_t n_partitions)
+{
+    struct kw_mock_config config = {0};
+    memset(pair, 0, sizeof(*pair));
+    sim_memory_init(&pair->memory, kind);
+    sim_memory_init(&pair->mock_memory, SIM_MEMORY_PLAIN);
+    pair->now = (struct kw_time){5000000, 1790000000000};
+    pair->take_max = SIZE_MAX;
+    pair->hash = 0xcbf29ce484222325u;
+    config.alloc = sim_memory_alloc(&pair->mock_memory);
+    config.n_brokers = n_brokers;
+    config.seed[0] = 1;
+    int rc = kwi_mock_create(&pair->mock, &config);
+    if (rc == 0) {
+        kwi_mock_step(pair->mock, pair->now);
+        rc = kwi_mock_create_topic(pair->mock, "t", n_partitions);
+    }
+    return rc;
+}
+
+int sim_pair_config(struct sim_pair *pair, struct kw_config **cfg, const char *const *settings)
+{
+    struct kw_alloc alloc = sim_memory_alloc(&pair->memory);
+    int rc = kw_config_create(cfg, &alloc);
+    for (; rc == 0 && settings && *settings; settings++) {
+        struct kw_error err;
+        char key[80];
+        const char *equals = strchr(*settings, '=');
+        memcpy(key, *settings, (size_t)(equals - *settings));
+        key[equals - *settings] = '\0';
+        rc = kw_config_set(*cfg, key, equals + 1, &err);
+        if (rc != 0 && rc != KW_ERR_NOMEM)
+            fprintf(stderr, "config %s: %s\n", *settings, err.text);
+    }
+    if (rc != 0) {
+        kw_config_destroy(*cfg);
+        *cfg = NULL;
+    }
+    return rc;
+}
+
+int sim_pair_core(struct sim_pair *pair, const char *const *settings,
+                  uint32_t (*crc32c)(uint32_t, const void *, size_t))
+{
+    struct kw_env env = {.alloc = sim_memory_alloc(&pair->memory), .seed = {7}, .crc32c = crc32c};
+    struct kw_config *cfg = NULL;
+    struct kw_error err;
+    int rc = sim_pair_config(pair, &cfg, settings);
+    if (rc == 0 && (rc = kw_config_set(cfg, "bootstrap.servers", "127.0.0.1:9092", &err)) == 0)
+        rc = kw_core_create(&pair->core, cfg, &env, &err);
+    if (rc != 0 && rc != KW_ERR_NOMEM)
+        fprintf(stderr, "create: %s\n", err.text);
+    kw_config_destroy(cfg);
+    if (rc != 0)
+        return rc;
+    pair->attention = kw_core_attention(pair->core);
+    kw_core_step(pair->core, pair->now);
+    return 0;
+}
+
+void sim_pair_deinit(struct sim_pair *pair)
+{
+    kw_core_destroy(pair->core);
+    for (uint32_t i = 0; i < pair->n_conns; i++) {
+        conn_drop_pieces(pair->conns[i]);
+        kwi_mock_conn_free(pair->conns[i]->server);
+        free(pair->conns[i]);
+    }
+    kwi_mock_destroy(pair->mock);
+    free(pair->frame);
+    sim_memory_deinit(&pair->memory);
+    sim_memory_deinit(&pair->mock_memory);
+}

@@ -1,0 +1,84 @@
+/* tests/sim/pair.h -- one core and a broker model, joined without a network:
+ * what one offers the other has at once. Time moves only when asked. For tests
+ * that must decide each step themselves; the simulator proper is sim.h. */
+#ifndef SIM_PAIR_H
+#define SIM_PAIR_H
+#include "mock/mock.h"
+#include "tests/sim/memory.h"
+#include <kwire/core.h>
+#include <kwire/kwire.h>
+
+enum { SIM_PAIR_CONNS = 256, SIM_PAIR_HELD = 256 };
+
+/* A piece of the core's memory that we hold, and what it said at hand-out. */
+struct sim_pair_piece {
+    const uint8_t *ptr;
+    uint8_t *copy;
+    size_t len;
+};
+struct sim_pair_conn {
+    uint32_t id;
+    bool up, closed, owns_write, read_on, close_wanted;
+    uint32_t broker;
+    struct kw_mock_conn *server;
+    struct sim_pair_piece pieces[SIM_PAIR_HELD]; /* not confirmed, oldest first */
+    size_t n_pieces, held;
+    struct kw_span span; /* lent read buffer */
+};
+
+struct sim_pair {
+    struct sim_memory memory, mock_memory;
+    struct kw_core *core;
+    struct kw_mock *mock;
+    const uint32_t *attention;
+    struct kw_time now;
+    struct sim_pair_conn *conns[SIM_PAIR_CONNS];
+    uint32_t n_conns;
+    /* habits; may change at any time */
+    bool hold_writes;   /* what was taken is passed on but not confirmed */
+    bool hold_answers;  /* what the brokers say waits */
+    bool hold_closes;   /* CLOSE is not carried out */
+    bool no_events;     /* events are left where they are */
+    bool refuse;        /* nobody accepts connections */
+    size_t take_max;    /* bytes taken per connection from now on; it counts down */
+    /* seen so far */
+    uint64_t hash;      /* of all bytes offered */
+    uint64_t n_read_off, bytes_out, n_steps;
+    bool broken;        /* a lent byte changed, a want came for a closed connection */
+    const char *why;
+    void (*on_event)(void *ctx, const struct kw_event *event);
+    void (*on_request)(void *ctx, const uint8_t *frame, size_t len); /* whole, without size */
+    void *ctx;
+    uint8_t *frame; /* being gathered for on_request */
+    size_t frame_len, frame_cap;
+    uint32_t frame_conn;
+};
+
+/* A cluster with one topic "t" of n partitions; no core yet. */
+int sim_pair_init(struct sim_pair *pair, enum sim_memory_kind kind, uint32_t n_brokers,
+                  int32_t n_partitions);
+/* settings: "key=value" strings, NULL at the end; crc32c may be NULL. Returns
+ * the error of the first call that failed. */
+int sim_pair_core(struct sim_pair *pair, const char *const *settings,
+                  uint32_t (*crc32c)(uint32_t, const void *, size_t));
+void sim_pair_deinit(struct sim_pair *pair);
+/* A configuration of these settings, from the pair's allocator. */
+int sim_pair_config(struct sim_pair *pair, struct kw_config **cfg, const char *const *settings);
+
+/* Everything that can happen now, a bounded number of times; true if something did. */
+bool sim_pair_turn(struct sim_pair *pair);
+/* Turns until nothing moves. */
+void sim_pair_settle(struct sim_pair *pair);
+/* Tells the core the time and settles. */
+void sim_pair_step(struct sim_pair *pair, uint64_t forward_us);
+/* Runs, moving time to the next deadline, until *done is not 0 or for_ms passed;
+ * true if done. */
+bool sim_pair_run(struct sim_pair *pair, const bool *done, uint64_t for_ms);
+/* Confirms all that is held, in uneven pieces; compares first. */
+void sim_pair_confirm(struct sim_pair *pair);
+/* Compares what is held with what was handed out. */
+void sim_pair_verify(struct sim_pair *pair);
+/* The connection breaks. */
+void sim_pair_break(struct sim_pair *pair, struct sim_pair_conn *conn);
+
+#endif
