@@ -50,8 +50,8 @@ enum cli_input_result cli_input_next(struct cli_input *in, struct kw_bytes *reco
     const uint8_t *at = in->buf ? input_find(in) : NULL;
 
     if (at) {
-        bool skipped = in->skipping;
         *record = (struct kw_bytes){in->buf + in->begin, (size_t)(at - (in->buf + in->begin))};
+        bool skipped = in->skipping || record->len > CLI_INPUT_RECORD_MAX;
         in->begin = in->scanned = (size_t)(at - in->buf) + in->delimiter.len;
         in->skipping = false;
         return skipped ? CLI_INPUT_TOO_LONG : CLI_INPUT_RECORD;
@@ -69,8 +69,8 @@ enum cli_input_result cli_input_next(struct cli_input *in, struct kw_bytes *reco
     }
     /* The last record needs no delimiter; a file taken whole may be empty. */
     if (in->skipping || in->end > in->begin || (in->delimiter.len == 0 && in->begin == 0)) {
-        bool skipped = in->skipping;
         *record = (struct kw_bytes){in->buf + in->begin, in->end - in->begin};
+        bool skipped = in->skipping || record->len > CLI_INPUT_RECORD_MAX;
         in->begin = in->scanned = in->end = in->end + (in->end == 0);
         in->skipping = false;
         return skipped ? CLI_INPUT_TOO_LONG : CLI_INPUT_RECORD;
