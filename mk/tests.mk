@@ -50,7 +50,8 @@ $(FUZZ_BIN): build/fuzz/%: fuzz/%.c build/fuzz/obj/libkwire.a
 	@echo "  FUZZ  $@"
 	@clang -MMD -MP -MF $@.d -o $@ $< build/fuzz/obj/libkwire.a $(FUZZ_FLAGS) -fsanitize=fuzzer,address,undefined
 
-# Examples and benchmarks see what a user sees: public headers, shipped archive.
+# Examples see what a user sees: public headers and the shipped archive.
+# Benchmarks also take the CRC of the processor from base/.
 EXAMPLE_BIN := $(patsubst %.c,$(B)/%,$(wildcard examples/*.c))
 BENCH_BIN := $(patsubst %.c,$(B)/%,$(wildcard bench/bench_*.c))
 BENCH_HELP := $(filter-out bench/bench_%.c,$(wildcard bench/*.c))
@@ -60,12 +61,18 @@ BENCH_BASE := $(call obj,$(wildcard base/crc32c*.c))
 $(EXAMPLE_BIN): $(B)/%: %.c $(B)/libkwire.a $(B)/flags
 	@mkdir -p $(@D); echo "  LD    $@"
 	@$(LINK) -std=c11 $(WARN) $(WERROR) -Iinclude -D_GNU_SOURCE -MMD -MP -MF $@.d -o $@ $< $(B)/libkwire.a
-$(BENCH_BIN): $(B)/%: %.c $(BENCH_HELP) $(BENCH_BASE) $(B)/libkwire.a $(B)/libkwire-mock.a $(B)/flags
+$(BENCH_BIN): $(B)/%: %.c $(BENCH_HELP) $(TEST_LIB) $(B)/flags
 	@mkdir -p $(@D); echo "  LD    $@"
-	@$(LINK) -std=c11 $(WARN) $(WERROR) -I. -Iinclude -D_GNU_SOURCE -MMD -MP -MF $@.d -o $@ $< $(BENCH_HELP) $(BENCH_BASE) \
-	    $(B)/libkwire-mock.a $(B)/libkwire.a
+	@$(LINK) -std=c11 $(WARN) $(WERROR) $(INCLUDES) -D_GNU_SOURCE -MMD -MP -MF $@.d -o $@ $< $(BENCH_HELP) $(TEST_LIB)
 
-.PHONY: tests replay fuzz examples bench print-tests print-replay print-fuzz
+# The generated documents.
+$(B)/tools/gen_config_doc: tools/gen_config_doc.c tools/config_doc.h $(TEST_LIB)
+	@mkdir -p $(@D)
+	@$(LINK) -std=c11 $(WARN) $(INCLUDES) -o $@ $< $(TEST_LIB)
+docs: $(B)/tools/gen_config_doc
+	$(B)/tools/gen_config_doc > docs/CONFIG.md
+	tools/coverage_ids.sh > docs/COVERAGE.md
+.PHONY: docs tests replay fuzz examples bench print-tests print-replay print-fuzz
 tests: $(TEST_BIN)
 replay: $(REPLAY_BIN)
 fuzz: $(FUZZ_BIN)

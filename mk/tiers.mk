@@ -2,7 +2,7 @@
 # steps one after another, goes on after a failed one, and ends with a line
 # "N passed, M failed".
 
-.PHONY: check test lint accept nightly demo coverage
+.PHONY: check test lint accept nightly demo
 check:
 	@tools/tier.sh check
 test:
@@ -15,5 +15,3 @@ accept:
 	@tools/tier.sh accept "$(ISSUE)"
 demo:
 	@tools/demo.sh "$(or $(BROKER),mock)"
-coverage:
-	@tools/coverage_ids.sh > docs/COVERAGE.md

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Which faults of tools/fault-ids.txt have a test: prints docs/COVERAGE.md.
 #
-#   tools/coverage_ids.sh > docs/COVERAGE.md     (make coverage)
+#   tools/coverage_ids.sh > docs/COVERAGE.md     (make docs)
 #   tools/coverage_ids.sh --check                ids in tests exist, and none that
 #                                                docs/COVERAGE.md lists lost its test
 #
@@ -60,7 +60,7 @@ claims | awk -F'\t' '
     END {
         print "# Faults and the tests that cover them"
         print ""
-        print "Made by `make coverage` from the `covers:` comments of the tests; the ids and"
+        print "Made by `make docs` from the `covers:` comments of the tests; the ids and"
         print "triggers are in tools/fault-ids.txt. Class: D data, X crash or security, H hang,"
         print "Q error quality."
         print ""

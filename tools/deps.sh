@@ -42,6 +42,7 @@ build|compiles gcc '#include <stdio.h>
 int main(void) { return puts("") < 0; }'|headers of the C library|libc6-dev|glibc-devel|musl-dev|glibc
 check|compiles gcc '#include <criterion/criterion.h>
 Test(a, b) { cr_assert(1); }' -lcriterion|unit tests|libcriterion-dev|criterion-devel|criterion-dev|criterion
+check|has g++|headers as C++17|g++|gcc-c++|g++|gcc
 check|compiles gcc 'int main(void) { return 0; }' -fsanitize=address,undefined|sanitizers|libgcc-12-dev|libasan libubsan|gcc|gcc-libs
 lint|has clang|second compiler|clang|clang|clang|clang
 lint|compiles clang '#include <stddef.h>

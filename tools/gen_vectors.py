@@ -1,15 +1,19 @@
 #!/usr/bin/env python3
-"""Turns tests/vectors/kafka-4.3.1.json into tests/vectors/*.inc.
+"""Turns tests/vectors/kafka-4.3.1.json into tests/vectors/*.inc and into the seeds
+of fuzz/fuzz_schema.c and fuzz/fuzz_batch.c, fuzz/corpus/{schema,batch}/*.
 
-Only needed when the JSON changes: the .inc files are in the repository, so
-neither the build nor the tests need Python. Run from anywhere.
+Only needed when the JSON changes: all of it is in the repository, so neither the
+build nor the tests need Python. Run from anywhere.
 """
 import json
 import os
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tests", "vectors")
+CORPUS = os.path.join(ROOT, "..", "..", "fuzz", "corpus")
 SOURCE = "kafka-4.3.1.json"
 WIDTH = 88
+# Of proto/api.c, where it is not 0.
+LOWEST_VERSION = {"Produce": 3, "Fetch": 4, "ListOffsets": 1, "CreateTopics": 2, "DeleteTopics": 1}
 
 
 def c_string(text, indent=8):
@@ -123,11 +127,32 @@ def codec_row(v):
     return row(*fields)
 
 
+def seed(target, name, content):
+    folder = os.path.join(CORPUS, target)
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(folder, name), "wb") as out:
+        out.write(content)
+
+
+def seeds(data):
+    """fuzz_schema reads: index in the API table and direction, version, body."""
+    keys = sorted({m["api_key"] for m in data["messages"]})
+    for m in data["messages"]:
+        if m["name"].endswith("-bare"):
+            continue
+        low = LOWEST_VERSION.get(m["api"], 0)
+        pick = keys.index(m["api_key"]) * 2 + (m["type"] == "response")
+        seed("schema", m["name"], bytes([pick, m["version"] - low]) + bytes.fromhex(m["hex"]))
+    for r in data["records"]:
+        seed("batch", r["name"], bytes.fromhex(r["hex"]))
+
+
 def main():
     with open(os.path.join(ROOT, SOURCE), encoding="utf-8") as source:
         data = json.load(source)
     write("messages", "vector_message", map(message_row, data["messages"]))
     write("records", "vector_record", map(records_row, data["records"]))
+    seeds(data)
     misc = [
         ("murmur2", "vector_hash", ("murmur2",), murmur2_row),
         ("crc", "vector_crc", ("crc",), crc_row),

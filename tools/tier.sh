@@ -113,7 +113,7 @@ tier_nightly() {
         round=$((round + 1))
         for binary in $(make -s VARIANT=asan print-tests); do
             case $binary in */tests/sim/*) ;; *) continue ;; esac
-            step "round $round: $binary" env KW_SIM_SEEDS=10000 KW_SIM_FIRST_SEED=$((round * 10000)) \
+            step "round $round: $binary" env KW_SIM_SEEDS=10000 KW_SIM_FIRST=$((round * 10000)) \
                 "$binary" --jobs 1 --ascii --color=never
         done
         for binary in $(make -s print-fuzz); do
