@@ -62,6 +62,17 @@ static int16_t mockproduce_header_check(const struct kw_batch_header *header)
     return 0;
 }
 
+/* Whether a batch with a bad header is as its producer meant it: then a retry
+ * cannot help, and the answer must not invite one. */
+static bool mockproduce_is_intact(const struct kw_mock_call *call,
+                                  const struct kw_record_set *records,
+                                  const struct kw_batch_header *header)
+{
+    return header->magic == 2 && header->batch_length > 0 &&
+           kwi_batch_size(header) == (size_t)records->len &&
+           kwi_batch_crc_check(records->ptr, (size_t)records->len, call->mock->crc32c) == 0;
+}
+
 /* Exactly one sound batch of format 2. Fills *header; a Kafka error or 0. */
 static int16_t mockproduce_batch_check(const struct kw_mock_call *call,
                                        const struct kw_mock_topic *topic,
@@ -78,7 +89,8 @@ static int16_t mockproduce_batch_check(const struct kw_mock_call *call,
         return KW_E_INVALID_RECORD;
     *why = "the batch is cut off or contradicts itself";
     if (err)
-        return KW_E_CORRUPT_MESSAGE;
+        return mockproduce_is_intact(call, records, header) ? KW_E_INVALID_RECORD
+                                                            : KW_E_CORRUPT_MESSAGE;
     *why = "a partition takes exactly one batch of format 2";
     if (kwi_batch_size(header) != (size_t)records->len)
         return KW_E_INVALID_RECORD;
