@@ -14,6 +14,7 @@
 #include "proto/sasl.h"
 #include "proto/topics.h"
 
+/* clang-format off */
 #define API_ROW(key_, name_, min_, max_, client_min_, client_max_, flex_, message_)            \
     {                                                                                          \
         .key = (key_), .name = (name_), .min = (min_), .max = (max_),                          \
@@ -35,6 +36,7 @@ static const struct kw_api_info api_table[] = {
     API_ROW(KW_API_DELETE_TOPICS, "DeleteTopics",      1,  6, 1,  6,  4, delete_topics),
     API_ROW(KW_API_INIT_PRODUCER_ID, "InitProducerId", 0,  6, 0,  5,  2, init_producer_id),
 };
+/* clang-format on */
 
 enum { API_COUNT = sizeof api_table / sizeof *api_table };
 

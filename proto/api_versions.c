@@ -16,6 +16,8 @@
  */
 #include "proto/api_versions.h"
 
+/* clang-format off */
+
 static const struct kw_field api_versions_request_rows[] = {
     /*        message               field                 since until default flags */
     KWI_VALUE(api_versions_request, client_software_name,    3, KWI_LAST, 0, KWI_IGNORABLE),

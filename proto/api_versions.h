@@ -27,13 +27,13 @@ struct kw_api_versions_finalized_feature {
 KWI_PART(api_versions_finalized_feature)
 
 struct kw_api_versions_response {
-    int16_t error_code;                /* 35: the body is of version 0, see the .c file */
-    struct kw_arr api_keys;            /* of kw_api_versions_response_key */
-    int32_t throttle_time_ms;          /* v1+ */
-    struct kw_arr supported_features;  /* v3+; of kw_api_versions_supported_feature */
-    int64_t finalized_features_epoch;  /* v3+; -1 unknown */
-    struct kw_arr finalized_features;  /* v3+; of kw_api_versions_finalized_feature */
-    bool zk_migration_ready;           /* v3+ */
+    int16_t error_code;               /* 35: the body is of version 0, see the .c file */
+    struct kw_arr api_keys;           /* of kw_api_versions_response_key */
+    int32_t throttle_time_ms;         /* v1+ */
+    struct kw_arr supported_features; /* v3+; of kw_api_versions_supported_feature */
+    int64_t finalized_features_epoch; /* v3+; -1 unknown */
+    struct kw_arr finalized_features; /* v3+; of kw_api_versions_finalized_feature */
+    bool zk_migration_ready;          /* v3+ */
 };
 KWI_MESSAGE(api_versions_response)
 

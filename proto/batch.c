@@ -23,7 +23,7 @@ static bool batch_is_sane(const struct kw_batch_header *h)
 
 int kwi_batch_header_get(const uint8_t *p, size_t len, struct kw_batch_header *header)
 {
-    *header = (struct kw_batch_header){ .magic = -1 };
+    *header = (struct kw_batch_header){.magic = -1};
     if (len < KWI_BATCH_LOG_OVERHEAD)
         return KW_ERR_SHORT;
     header->base_offset = (int64_t)kwi_get_u64(p + KWI_BATCH_BASE_OFFSET);
@@ -74,11 +74,11 @@ void kwi_batch_header_put(uint8_t *p, const struct kw_batch_header *header)
 
 void kwi_batch_header_init(struct kw_batch_header *header)
 {
-    *header = (struct kw_batch_header){ .magic = 2,
-                                        .partition_leader_epoch = -1,
-                                        .producer_id = -1,
-                                        .producer_epoch = -1,
-                                        .base_sequence = -1 };
+    *header = (struct kw_batch_header){.magic = 2,
+                                       .partition_leader_epoch = -1,
+                                       .producer_id = -1,
+                                       .producer_epoch = -1,
+                                       .base_sequence = -1};
 }
 
 void kwi_batch_seal(uint8_t *p, size_t len,

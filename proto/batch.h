@@ -38,7 +38,7 @@ enum {
     KWI_BATCH_PRODUCER_EPOCH = 51,
     KWI_BATCH_BASE_SEQUENCE = 53,
     KWI_BATCH_RECORD_COUNT = 57,
-    KWI_BATCH_HEADER = 61,    /* bytes before the first record */
+    KWI_BATCH_HEADER = 61,      /* bytes before the first record */
     KWI_BATCH_LOG_OVERHEAD = 12 /* base_offset and batch_length: total = this + batch_length */
 };
 
@@ -88,7 +88,7 @@ static inline size_t kwi_batch_size(const struct kw_batch_header *header)
 /* The bytes that the checksum covers: of a batch of len bytes in all at p. */
 static inline struct kw_bytes kwi_batch_crc_region(const uint8_t *p, size_t len)
 {
-    return (struct kw_bytes){ p + KWI_BATCH_ATTRIBUTES, len - KWI_BATCH_ATTRIBUTES };
+    return (struct kw_bytes){p + KWI_BATCH_ATTRIBUTES, len - KWI_BATCH_ATTRIBUTES};
 }
 
 /* Sets batch_length and crc of a finished, uncompressed or compressed batch of
@@ -98,8 +98,7 @@ void kwi_batch_seal(uint8_t *p, size_t len,
 
 /* 0, or KW_ERR_CRC. p and len as above; the header was read before. */
 int kwi_batch_crc_check(const uint8_t *p, size_t len,
-                        uint32_t (*crc32c)(uint32_t crc, const void *ptr,
-                                           size_t len)) KW_MUST_USE;
+                        uint32_t (*crc32c)(uint32_t crc, const void *ptr, size_t len)) KW_MUST_USE;
 
 /* The type of a control record, from its key: 0 abort, 1 commit, others are for
  * brokers; KW_ERR_CORRUPT if the key is too short or its version negative. */

@@ -12,6 +12,8 @@
  */
 #include "proto/coordinator.h"
 
+/* clang-format off */
+
 static const struct kw_field find_coordinator_request_rows[] = {
     KWI_VALUE(find_coordinator_request, key,      0, 3,        0, 0),
     KWI_VALUE(find_coordinator_request, key_type, 1, KWI_LAST, 0, 0),

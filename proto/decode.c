@@ -43,18 +43,10 @@ static void dec_number(struct schema_dec *d, const struct kw_field *f, uint8_t *
     if (!b || !dst)
         return;
     switch (kwi_kind_width(f->kind)) {
-    case 1:
-        u = *b;
-        break;
-    case 2:
-        u = kwi_get_u16(b);
-        break;
-    case 4:
-        u = kwi_get_u32(b);
-        break;
-    default:
-        u = kwi_get_u64(b);
-        break;
+    case 1: u = *b; break;
+    case 2: u = kwi_get_u16(b); break;
+    case 4: u = kwi_get_u32(b); break;
+    default: u = kwi_get_u64(b); break;
     }
     kwi_number_store(f->kind, dst, u);
 }
@@ -68,11 +60,11 @@ static void dec_slice(struct schema_dec *d, const struct kw_field *f, uint8_t *d
     if (n < 0)
         b = NULL;
     if (f->kind == KWI_STR)
-        memcpy(dst, &(struct kw_str){ (const char *)b, n }, sizeof(struct kw_str));
+        memcpy(dst, &(struct kw_str){(const char *)b, n}, sizeof(struct kw_str));
     else if (f->kind == KWI_BLOB)
-        memcpy(dst, &(struct kw_blob){ b, n }, sizeof(struct kw_blob));
+        memcpy(dst, &(struct kw_blob){b, n}, sizeof(struct kw_blob));
     else
-        memcpy(dst, &(struct kw_record_set){ .ptr = b, .len = n }, sizeof(struct kw_record_set));
+        memcpy(dst, &(struct kw_record_set){.ptr = b, .len = n}, sizeof(struct kw_record_set));
 }
 
 static void dec_items(struct schema_dec *d, const struct kw_field *f, int32_t n)
@@ -105,12 +97,12 @@ static void dec_array(struct schema_dec *d, const struct kw_field *f, uint8_t *d
         dec_items(d, f, n);
     if (!dst || d->r.err)
         return;
-    arr = (struct kw_arr){ .wire = wire,
-                           .wire_end = d->r.p,
-                           .elem = f->sub,
-                           .n = n,
-                           .version = (int8_t)d->version,
-                           .compact = d->compact };
+    arr = (struct kw_arr){.wire = wire,
+                          .wire_end = d->r.p,
+                          .elem = f->sub,
+                          .n = n,
+                          .version = (int8_t)d->version,
+                          .compact = d->compact};
     memcpy(dst, &arr, sizeof arr);
 }
 
@@ -146,9 +138,7 @@ static void dec_value(struct schema_dec *d, const struct kw_field *f, uint8_t *d
     case KWI_U16:
     case KWI_I32:
     case KWI_U32:
-    case KWI_I64:
-        dec_number(d, f, dst);
-        break;
+    case KWI_I64: dec_number(d, f, dst); break;
     case KWI_UUID:
         b = kwi_rd_take(&d->r, sizeof(struct kw_uuid));
         if (b && dst)
@@ -156,15 +146,9 @@ static void dec_value(struct schema_dec *d, const struct kw_field *f, uint8_t *d
         break;
     case KWI_STR:
     case KWI_BLOB:
-    case KWI_RECORDS:
-        dec_slice(d, f, dst);
-        break;
-    case KWI_ARRAY:
-        dec_array(d, f, dst);
-        break;
-    case KWI_STRUCT:
-        dec_sub(d, f, dst);
-        break;
+    case KWI_RECORDS: dec_slice(d, f, dst); break;
+    case KWI_ARRAY: dec_array(d, f, dst); break;
+    case KWI_STRUCT: dec_sub(d, f, dst); break;
     }
 }
 
@@ -198,7 +182,7 @@ static void dec_tags(struct schema_dec *d, const struct kw_schema *s, uint8_t *o
 {
     uint64_t seen = 0;
     int64_t last = -1;
-    d->steps[d->depth] = (struct schema_step){ NULL, -1 };
+    d->steps[d->depth] = (struct schema_step){NULL, -1};
     for (uint32_t n = kwi_rd_uvarint(&d->r); n && !d->r.err; n--) {
         const uint8_t *start = d->r.p;
         uint32_t tag = kwi_rd_uvarint(&d->r);
@@ -227,7 +211,7 @@ static void dec_tags(struct schema_dec *d, const struct kw_schema *s, uint8_t *o
 static void dec_struct(struct schema_dec *d, const struct kw_schema *s, uint8_t *obj)
 {
     KWI_ASSERT(d->depth < KWI_DEPTH_MAX);
-    d->steps[++d->depth] = (struct schema_step){ NULL, -1 };
+    d->steps[++d->depth] = (struct schema_step){NULL, -1};
     for (const struct kw_field *f = s->fields; f < s->fields + s->n_fields; f++) {
         if (f->tag < 0 && kwi_field_in(f, d->version)) {
             dec_value(d, f, obj ? obj + f->offset : NULL);
@@ -249,12 +233,12 @@ static void fault_fill(struct kw_fault *fault, const struct schema_dec *d,
                        const struct kw_schema *s, const uint8_t *buf)
 {
     size_t len = 0;
-    *fault = (struct kw_fault){ .err = d->r.err,
-                                .version = d->version,
-                                .message = s->name,
-                                .offset = (size_t)(d->r.p - buf),
-                                .needed = d->r.needed,
-                                .left = d->r.left };
+    *fault = (struct kw_fault){.err = d->r.err,
+                               .version = d->version,
+                               .message = s->name,
+                               .offset = (size_t)(d->r.p - buf),
+                               .needed = d->r.needed,
+                               .left = d->r.left};
     for (unsigned i = 1; i <= d->depth && len < sizeof fault->path; i++) {
         const struct schema_step *step = &d->steps[i];
         /* A plain element is a struct of one field in the tables only. */
@@ -292,11 +276,11 @@ int kwi_decode(const struct kw_schema *schema, int version, const uint8_t *buf, 
 void kwi_iter_init(struct kw_iter *it, const struct kw_arr *arr)
 {
     KWI_ASSERT(!arr->items);
-    *it = (struct kw_iter){ .rd = { .p = arr->wire, .end = arr->wire_end },
-                            .elem = arr->elem,
-                            .left = arr->wire ? arr->n : 0,
-                            .version = arr->version,
-                            .compact = arr->compact };
+    *it = (struct kw_iter){.rd = {.p = arr->wire, .end = arr->wire_end},
+                           .elem = arr->elem,
+                           .left = arr->wire ? arr->n : 0,
+                           .version = arr->version,
+                           .compact = arr->compact};
 }
 
 bool kwi_iter_next(struct kw_iter *it, void *elem)

@@ -11,8 +11,7 @@ struct schema_enc {
 
 static void enc_struct(const struct schema_enc *e, const struct kw_schema *s, const uint8_t *obj);
 
-static void enc_len(const struct schema_enc *e, const struct kw_field *f, int32_t n,
-                    unsigned width)
+static void enc_len(const struct schema_enc *e, const struct kw_field *f, int32_t n, unsigned width)
 {
     if (n == -1 && e->version < f->null_since)
         kwi_wr_fail(e->w, KW_ERR_NULL);
@@ -40,7 +39,8 @@ static void enc_records(const struct schema_enc *e, const struct kw_field *f, co
             kwi_wr_fail(w, KW_ERR_SPACE);
             return;
         }
-        w->cuts[w->n_cuts++] = (struct kw_cut){ w->len, (const struct kw_record_set *)(const void *)src };
+        w->cuts[w->n_cuts++] = (struct kw_cut){w->len,
+                                               (const struct kw_record_set *)(const void *)src};
         w->cut_len += (size_t)records.len;
         return;
     }
@@ -80,18 +80,10 @@ static void enc_number(struct kw_wr *w, const struct kw_field *f, const uint8_t 
 {
     uint64_t u = kwi_number_load(f->kind, src);
     switch (kwi_kind_width(f->kind)) {
-    case 1:
-        kwi_wr_u8(w, (uint8_t)u);
-        break;
-    case 2:
-        kwi_wr_u16(w, (uint16_t)u);
-        break;
-    case 4:
-        kwi_wr_u32(w, (uint32_t)u);
-        break;
-    default:
-        kwi_wr_u64(w, u);
-        break;
+    case 1: kwi_wr_u8(w, (uint8_t)u); break;
+    case 2: kwi_wr_u16(w, (uint16_t)u); break;
+    case 4: kwi_wr_u32(w, (uint32_t)u); break;
+    default: kwi_wr_u64(w, u); break;
     }
 }
 
@@ -120,12 +112,8 @@ static void enc_value(const struct schema_enc *e, const struct kw_field *f, cons
     case KWI_U16:
     case KWI_I32:
     case KWI_U32:
-    case KWI_I64:
-        enc_number(w, f, src);
-        break;
-    case KWI_UUID:
-        kwi_wr_put(w, src, sizeof(struct kw_uuid));
-        break;
+    case KWI_I64: enc_number(w, f, src); break;
+    case KWI_UUID: kwi_wr_put(w, src, sizeof(struct kw_uuid)); break;
     case KWI_STR:
         memcpy(&str, src, sizeof str);
         enc_len(e, f, str.len, 2);
@@ -136,15 +124,9 @@ static void enc_value(const struct schema_enc *e, const struct kw_field *f, cons
         enc_len(e, f, blob.len, 4);
         kwi_wr_put(w, blob.ptr, blob.len > 0 ? (size_t)blob.len : 0);
         break;
-    case KWI_RECORDS:
-        enc_records(e, f, src);
-        break;
-    case KWI_ARRAY:
-        enc_array(e, f, src);
-        break;
-    case KWI_STRUCT:
-        enc_sub(e, f, src);
-        break;
+    case KWI_RECORDS: enc_records(e, f, src); break;
+    case KWI_ARRAY: enc_array(e, f, src); break;
+    case KWI_STRUCT: enc_sub(e, f, src); break;
     }
 }
 
@@ -154,11 +136,12 @@ static void enc_tags(const struct schema_enc *e, const struct kw_schema *s, cons
     const struct kw_field *end = s->fields + s->n_fields;
     uint32_t n = 0;
     for (const struct kw_field *f = s->fields; f < end; f++)
-        n += f->tag >= 0 && kwi_field_in(f, e->version) && !kwi_field_is_default(f, obj + f->offset);
+        n += f->tag >= 0 && kwi_field_in(f, e->version) &&
+             !kwi_field_is_default(f, obj + f->offset);
     kwi_wr_uvarint(e->w, n);
     for (const struct kw_field *f = s->fields; n && f < end; f++) {
-        struct kw_wr size = { .buf = NULL }; /* measures only */
-        const struct schema_enc measure = { &size, e->version, e->compact };
+        struct kw_wr size = {.buf = NULL}; /* measures only */
+        const struct schema_enc measure = {&size, e->version, e->compact};
         if (f->tag < 0 || !kwi_field_in(f, e->version) || kwi_field_is_default(f, obj + f->offset))
             continue;
         enc_value(&measure, f, obj + f->offset);
@@ -187,7 +170,7 @@ static void enc_struct(const struct schema_enc *e, const struct kw_schema *s, co
 
 int kwi_encode(const struct kw_schema *schema, int version, const void *msg, struct kw_wr *w)
 {
-    const struct schema_enc e = { w, version, version >= schema->flex_since };
+    const struct schema_enc e = {w, version, version >= schema->flex_since};
     if (version < schema->since || version > schema->until)
         kwi_wr_fail(w, KW_ERR_VERSION);
     else if (!w->err)

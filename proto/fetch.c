@@ -22,6 +22,8 @@
  */
 #include "proto/fetch.h"
 
+/* clang-format off */
+
 static const struct kw_field fetch_replica_state_rows[] = {
     KWI_VALUE(fetch_replica_state, replica_id,    15, KWI_LAST, -1, 0),
     KWI_VALUE(fetch_replica_state, replica_epoch, 15, KWI_LAST, -1, 0),

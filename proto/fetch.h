@@ -40,10 +40,10 @@ struct kw_fetch_request {
     int32_t replica_id;                          /* up to v14; -1: a consumer */
     struct kw_fetch_replica_state replica_state; /* v15+ */
     int32_t max_wait_ms, min_bytes, max_bytes;
-    int8_t isolation_level; /* 0 read uncommitted, 1 read committed */
-    int32_t session_id;     /* v7+; 0 */
-    int32_t session_epoch;  /* v7+; -1: no session */
-    struct kw_arr topics;   /* of kw_fetch_request_topic */
+    int8_t isolation_level;              /* 0 read uncommitted, 1 read committed */
+    int32_t session_id;                  /* v7+; 0 */
+    int32_t session_epoch;               /* v7+; -1: no session */
+    struct kw_arr topics;                /* of kw_fetch_request_topic */
     struct kw_arr forgotten_topics_data; /* v7+; of kw_fetch_request_forgotten */
     struct kw_str rack_id;               /* v11+; "" if none */
 };
@@ -77,7 +77,7 @@ struct kw_fetch_response_partition {
     struct kw_fetch_snapshot_id snapshot_id;          /* v12+; replicas only */
     struct kw_arr aborted_transactions; /* of kw_fetch_aborted_transaction; may be null */
     int32_t preferred_read_replica;     /* v11+; -1 none */
-    struct kw_record_set records;          /* null and empty both mean no data */
+    struct kw_record_set records;       /* null and empty both mean no data */
 };
 KWI_PART(fetch_response_partition)
 

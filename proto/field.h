@@ -11,7 +11,7 @@
 static inline unsigned kwi_kind_width(uint8_t kind)
 {
     static const uint8_t width[] = {
-        [KWI_BOOL] = 1, [KWI_I8] = 1,  [KWI_I16] = 2, [KWI_U16] = 2,   [KWI_I32] = 4,
+        [KWI_BOOL] = 1, [KWI_I8] = 1,  [KWI_I16] = 2,   [KWI_U16] = 2,    [KWI_I32] = 4,
         [KWI_U32] = 4,  [KWI_I64] = 8, [KWI_UUID] = 16, [KWI_STRUCT] = 0,
     };
     return width[kind];
@@ -46,15 +46,9 @@ static inline void kwi_number_store(uint8_t kind, void *dst, uint64_t u)
         else
             memcpy(dst, &u8, 1);
         break;
-    case 2:
-        memcpy(dst, &u16, 2);
-        break;
-    case 4:
-        memcpy(dst, &u32, 4);
-        break;
-    default:
-        memcpy(dst, &u, 8);
-        break;
+    case 2: memcpy(dst, &u16, 2); break;
+    case 4: memcpy(dst, &u32, 4); break;
+    default: memcpy(dst, &u, 8); break;
     }
 }
 
@@ -74,15 +68,9 @@ static inline uint64_t kwi_number_load(uint8_t kind, const void *src)
         }
         memcpy(&u8, src, 1);
         return u8;
-    case 2:
-        memcpy(&u16, src, 2);
-        return u16;
-    case 4:
-        memcpy(&u32, src, 4);
-        return u32;
-    default:
-        memcpy(&u64, src, 8);
-        return u64;
+    case 2: memcpy(&u16, src, 2); return u16;
+    case 4: memcpy(&u32, src, 4); return u32;
+    default: memcpy(&u64, src, 8); return u64;
     }
 }
 

@@ -36,16 +36,13 @@ enum kw_frame kwi_frame_size(const uint8_t b[4], int32_t max, int32_t *size)
 const char *kwi_frame_text(enum kw_frame frame)
 {
     switch (frame) {
-    case KWI_FRAME_OK:
-        return "the frame is well formed";
+    case KWI_FRAME_OK: return "the frame is well formed";
     case KWI_FRAME_TOO_SMALL:
         return "the frame is too small to hold a header; is this a Kafka listener?";
-    case KWI_FRAME_NEGATIVE:
-        return "the frame's size is negative; is this a Kafka listener?";
+    case KWI_FRAME_NEGATIVE: return "the frame's size is negative; is this a Kafka listener?";
     case KWI_FRAME_TOO_LARGE:
         return "the frame is larger than the limit, or this is no Kafka listener";
-    case KWI_FRAME_HTTP:
-        return "the peer speaks HTTP on this port";
+    case KWI_FRAME_HTTP: return "the peer speaks HTTP on this port";
     case KWI_FRAME_TLS:
         return "the peer speaks TLS on this port; set security.protocol to SSL or SASL_SSL";
     }

@@ -2,6 +2,8 @@
  * of Produce and Fetch have them is in their own tables. */
 #include "proto/leader.h"
 
+/* clang-format off */
+
 static const struct kw_field leader_id_and_epoch_rows[] = {
     KWI_VALUE(leader_id_and_epoch, leader_id,    0, KWI_LAST, -1, 0),
     KWI_VALUE(leader_id_and_epoch, leader_epoch, 0, KWI_LAST, -1, 0),

@@ -17,6 +17,8 @@
  */
 #include "proto/list_offsets.h"
 
+/* clang-format off */
+
 static const struct kw_field list_offsets_request_partition_rows[] = {
     KWI_VALUE(list_offsets_request_partition, partition_index,      0, KWI_LAST, 0, 0),
     KWI_VALUE(list_offsets_request_partition, current_leader_epoch, 4, KWI_LAST, -1,

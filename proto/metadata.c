@@ -21,6 +21,8 @@
  */
 #include "proto/metadata.h"
 
+/* clang-format off */
+
 static const struct kw_field metadata_request_topic_rows[] = {
     /*        message                 field  since until null since, default, flags */
     KWI_VALUE(metadata_request_topic, topic_id, 10, KWI_LAST, 0, KWI_IGNORABLE),

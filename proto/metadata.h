@@ -39,22 +39,22 @@ KWI_PART(metadata_response_partition)
 
 struct kw_metadata_response_topic {
     int16_t error_code;
-    struct kw_str name;      /* v12+ null if an unknown id was asked */
-    struct kw_uuid topic_id; /* v10+; zero if unknown */
-    bool is_internal;        /* v1+ */
-    struct kw_arr partitions; /* of kw_metadata_response_partition */
+    struct kw_str name;                  /* v12+ null if an unknown id was asked */
+    struct kw_uuid topic_id;             /* v10+; zero if unknown */
+    bool is_internal;                    /* v1+ */
+    struct kw_arr partitions;            /* of kw_metadata_response_partition */
     int32_t topic_authorized_operations; /* v8+; INT32_MIN: not asked */
 };
 KWI_PART(metadata_response_topic)
 
 struct kw_metadata_response {
-    int32_t throttle_time_ms; /* v3+ */
-    struct kw_arr brokers;    /* of kw_metadata_response_broker */
-    struct kw_str cluster_id; /* v2+; may be null */
-    int32_t controller_id;    /* v1+; -1 unknown */
-    struct kw_arr topics;     /* of kw_metadata_response_topic */
+    int32_t throttle_time_ms;              /* v3+ */
+    struct kw_arr brokers;                 /* of kw_metadata_response_broker */
+    struct kw_str cluster_id;              /* v2+; may be null */
+    int32_t controller_id;                 /* v1+; -1 unknown */
+    struct kw_arr topics;                  /* of kw_metadata_response_topic */
     int32_t cluster_authorized_operations; /* v8 to v10; INT32_MIN: not asked */
-    int16_t error_code;       /* v13+; REBOOTSTRAP_REQUIRED */
+    int16_t error_code;                    /* v13+; REBOOTSTRAP_REQUIRED */
 };
 KWI_MESSAGE(metadata_response)
 

@@ -64,9 +64,8 @@ static const char print_base64_chars[] =
 static void print_base64_group(struct print_base64 *b, unsigned n_chars)
 {
     for (unsigned i = 0; i < 4; i++)
-        kwi_wr_u8(b->w, i < n_chars
-                            ? (uint8_t)print_base64_chars[b->bits >> (18 - 6 * i) & 63]
-                            : '=');
+        kwi_wr_u8(b->w,
+                  i < n_chars ? (uint8_t)print_base64_chars[b->bits >> (18 - 6 * i) & 63] : '=');
     b->bits = 0;
     b->n = 0;
 }
@@ -111,8 +110,7 @@ void kwi_uuid_print(const struct kw_uuid *id, char text[23])
 
 static void print_struct(struct kw_wr *w, const struct kw_schema *s, int version,
                          const uint8_t *obj);
-static void print_value(struct kw_wr *w, const struct kw_field *f, int version,
-                        const uint8_t *src);
+static void print_value(struct kw_wr *w, const struct kw_field *f, int version, const uint8_t *src);
 
 static void print_elem(struct kw_wr *w, const struct kw_schema *s, int version, const uint8_t *elem)
 {
@@ -188,9 +186,7 @@ static void print_value(struct kw_wr *w, const struct kw_field *f, int version, 
     case KWI_U16:
     case KWI_I32:
     case KWI_U32:
-    case KWI_I64:
-        print_number(w, f, src);
-        break;
+    case KWI_I64: print_number(w, f, src); break;
     case KWI_UUID:
         memcpy(&id, src, sizeof id);
         kwi_uuid_print(&id, text);
@@ -198,12 +194,8 @@ static void print_value(struct kw_wr *w, const struct kw_field *f, int version, 
         break;
     case KWI_STR:
     case KWI_BLOB:
-    case KWI_RECORDS:
-        print_slice(w, f, src);
-        break;
-    case KWI_ARRAY:
-        print_array(w, f, version, src);
-        break;
+    case KWI_RECORDS: print_slice(w, f, src); break;
+    case KWI_ARRAY: print_array(w, f, version, src); break;
     case KWI_STRUCT:
         if (kwi_field_may_be_absent(f))
             memcpy(&present, src, sizeof present);

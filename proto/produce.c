@@ -28,6 +28,8 @@
  */
 #include "proto/produce.h"
 
+/* clang-format off */
+
 static const struct kw_field init_producer_id_request_rows[] = {
     /*        message                   field  since until [null since] default flags */
     KWI_MAYBE(init_producer_id_request, transactional_id,       0, KWI_LAST, 0, 0, 0),

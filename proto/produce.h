@@ -16,7 +16,7 @@ KWI_MESSAGE(init_producer_id_request)
 struct kw_init_producer_id_response {
     int32_t throttle_time_ms;
     int16_t error_code;
-    int64_t producer_id;                /* -1 on error */
+    int64_t producer_id; /* -1 on error */
     int16_t producer_epoch;
     int64_t ongoing_txn_producer_id;    /* v6+; -1 none */
     int16_t ongoing_txn_producer_epoch; /* v6+; -1 none */
@@ -53,11 +53,11 @@ KWI_PART(produce_record_error)
 struct kw_produce_response_partition {
     int32_t index;
     int16_t error_code;
-    int64_t base_offset;         /* -1: unknown */
-    int64_t log_append_time_ms;  /* -1: the records keep their own timestamps */
-    int64_t log_start_offset;    /* v5+; -1 unknown */
-    struct kw_arr record_errors; /* v8+; of kw_produce_record_error */
-    struct kw_str error_message; /* v8+; null if none */
+    int64_t base_offset;                          /* -1: unknown */
+    int64_t log_append_time_ms;                   /* -1: the records keep their own timestamps */
+    int64_t log_start_offset;                     /* v5+; -1 unknown */
+    struct kw_arr record_errors;                  /* v8+; of kw_produce_record_error */
+    struct kw_str error_message;                  /* v8+; null if none */
     struct kw_leader_id_and_epoch current_leader; /* v10+ */
 };
 KWI_PART(produce_response_partition)

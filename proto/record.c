@@ -26,12 +26,12 @@ int32_t kwi_record_headers_init(struct kw_record_headers *it, const struct kw_re
     const uint8_t *p = record->headers;
     const uint8_t *end = p + record->headers_len;
     uint64_t raw;
-    *it = (struct kw_record_headers){ .p = p, .end = p, .left = 0 };
+    *it = (struct kw_record_headers){.p = p, .end = p, .left = 0};
     p = kwi_read_uvarint(p, end, 5, &raw);
     /* Each header takes two bytes at least. */
     if (!p || raw & 1 || raw > (uint64_t)(end - p))
         return KW_ERR_CORRUPT;
-    *it = (struct kw_record_headers){ .p = p, .end = end, .left = (int32_t)(raw >> 1) };
+    *it = (struct kw_record_headers){.p = p, .end = end, .left = (int32_t)(raw >> 1)};
     return it->left;
 }
 
@@ -96,8 +96,8 @@ void kwi_record_put(struct kw_wr *w, int64_t timestamp_delta, int32_t offset_del
                     struct kw_bytes key, struct kw_bytes value, const struct kw_header *headers,
                     uint32_t n_headers)
 {
-    const struct kw_bytes piece[2] = { key, value };
-    struct kw_wr size = { .buf = NULL }; /* measures only */
+    const struct kw_bytes piece[2] = {key, value};
+    struct kw_wr size = {.buf = NULL}; /* measures only */
     if (offset_delta < 0)
         kwi_wr_fail(w, KW_ERR_LENGTH);
     record_put_body(&size, timestamp_delta, offset_delta, piece, headers, n_headers);

@@ -20,8 +20,8 @@ struct kw_record_view {
     int32_t key_len; /* -1 null */
     const uint8_t *key;
     const uint8_t *value;
-    int32_t value_len;     /* -1 null: tombstone */
-    uint32_t headers_len;  /* bytes from the header count to the record's end; 0: no headers */
+    int32_t value_len;    /* -1 null: tombstone */
+    uint32_t headers_len; /* bytes from the header count to the record's end; 0: no headers */
     const uint8_t *headers;
 };
 

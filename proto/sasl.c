@@ -5,6 +5,8 @@
  * follow bare, which kwire does not do. */
 #include "proto/sasl.h"
 
+/* clang-format off */
+
 static const struct kw_field sasl_handshake_request_rows[] = {
     KWI_VALUE(sasl_handshake_request, mechanism, 0, KWI_LAST, 0, 0),
 };

@@ -3,20 +3,20 @@
 #include "base/fmt.h"
 #include "proto/field.h"
 
-#define SCHEMA_ELEM(name_, type)                                                               \
-    struct kw_elem_##name_ {                                                                   \
-        type v;                                                                                \
-    };                                                                                         \
-    static const struct kw_field schema_elem_##name_[] = {                                     \
-        KWI_VALUE(elem_##name_, v, 0, KWI_LAST, 0, 0),                                         \
-    };                                                                                         \
-    const struct kw_schema kwi_elem_##name_ = { .name = #name_,                                \
-                                                .fields = schema_elem_##name_,                 \
-                                                .n_fields = 1,                                 \
-                                                .size = sizeof(type),                          \
-                                                .until = KWI_LAST,                             \
-                                                .flex_since = KWI_NEVER,                       \
-                                                .bare = true }
+#define SCHEMA_ELEM(name_, type)                                              \
+    struct kw_elem_##name_ {                                                  \
+        type v;                                                               \
+    };                                                                        \
+    static const struct kw_field schema_elem_##name_[] = {                    \
+        KWI_VALUE(elem_##name_, v, 0, KWI_LAST, 0, 0),                        \
+    };                                                                        \
+    const struct kw_schema kwi_elem_##name_ = {.name = #name_,                \
+                                               .fields = schema_elem_##name_, \
+                                               .n_fields = 1,                 \
+                                               .size = sizeof(type),          \
+                                               .until = KWI_LAST,             \
+                                               .flex_since = KWI_NEVER,       \
+                                               .bare = true}
 SCHEMA_ELEM(i8, int8_t);
 SCHEMA_ELEM(i16, int16_t);
 SCHEMA_ELEM(i32, int32_t);
@@ -37,24 +37,14 @@ void kwi_field_init(const struct kw_field *field, uint8_t *dst)
     case KWI_U16:
     case KWI_I32:
     case KWI_U32:
-    case KWI_I64:
-        kwi_number_store(field->kind, dst, (uint64_t)field->def);
-        break;
-    case KWI_UUID:
-        memset(dst, 0, sizeof(struct kw_uuid));
-        break;
-    case KWI_STR:
-        memcpy(dst, &(struct kw_str){ .len = len }, sizeof(struct kw_str));
-        break;
-    case KWI_BLOB:
-        memcpy(dst, &(struct kw_blob){ .len = len }, sizeof(struct kw_blob));
-        break;
+    case KWI_I64: kwi_number_store(field->kind, dst, (uint64_t)field->def); break;
+    case KWI_UUID: memset(dst, 0, sizeof(struct kw_uuid)); break;
+    case KWI_STR: memcpy(dst, &(struct kw_str){.len = len}, sizeof(struct kw_str)); break;
+    case KWI_BLOB: memcpy(dst, &(struct kw_blob){.len = len}, sizeof(struct kw_blob)); break;
     case KWI_RECORDS:
-        memcpy(dst, &(struct kw_record_set){ .len = len }, sizeof(struct kw_record_set));
+        memcpy(dst, &(struct kw_record_set){.len = len}, sizeof(struct kw_record_set));
         break;
-    case KWI_ARRAY:
-        memcpy(dst, &(struct kw_arr){ .n = len }, sizeof(struct kw_arr));
-        break;
+    case KWI_ARRAY: memcpy(dst, &(struct kw_arr){.n = len}, sizeof(struct kw_arr)); break;
     case KWI_STRUCT:
         kwi_init(field->sub, dst);
         if (kwi_field_may_be_absent(field))
@@ -121,15 +111,12 @@ bool kwi_field_is_default(const struct kw_field *field, const void *src)
     case KWI_I64:
         kwi_number_store(field->kind, want, (uint64_t)field->def);
         return kwi_number_load(field->kind, src) == kwi_number_load(field->kind, want);
-    case KWI_UUID:
-        return kwi_uuid_is_zero(src);
+    case KWI_UUID: return kwi_uuid_is_zero(src);
     case KWI_STR:
     case KWI_BLOB:
     case KWI_RECORDS:
-    case KWI_ARRAY:
-        return slice_len(field, src) == field->def;
-    case KWI_STRUCT:
-        break;
+    case KWI_ARRAY: return slice_len(field, src) == field->def;
+    case KWI_STRUCT: break;
     }
     return struct_is_default(field, src);
 }
@@ -139,22 +126,14 @@ bool kwi_field_is_default(const struct kw_field *field, const void *src)
 static const char *fault_reason(int err)
 {
     switch (err) {
-    case KW_ERR_SHORT:
-        return "the data ends too early";
-    case KW_ERR_VARINT:
-        return "a variable-length number is too long";
-    case KW_ERR_LENGTH:
-        return "a length is out of range";
-    case KW_ERR_NULL:
-        return "it is null, which this version forbids";
-    case KW_ERR_TAGS:
-        return "a tagged field stands twice or has the wrong size";
-    case KW_ERR_TRAILING:
-        return "bytes follow the end of the message";
-    case KW_ERR_VERSION:
-        return "no such version of this message is known";
-    default:
-        return "it cannot be read";
+    case KW_ERR_SHORT: return "the data ends too early";
+    case KW_ERR_VARINT: return "a variable-length number is too long";
+    case KW_ERR_LENGTH: return "a length is out of range";
+    case KW_ERR_NULL: return "it is null, which this version forbids";
+    case KW_ERR_TAGS: return "a tagged field stands twice or has the wrong size";
+    case KW_ERR_TRAILING: return "bytes follow the end of the message";
+    case KW_ERR_VERSION: return "no such version of this message is known";
+    default: return "it cannot be read";
     }
 }
 
@@ -162,12 +141,12 @@ size_t kwi_fault_format(const struct kw_fault *fault, char *buf, size_t cap)
 {
     const char *at = fault->path[0] ? " at byte " : "byte ";
     if (fault->err == KW_ERR_SHORT)
-        return kwi_fmt(buf, cap, "%s v%d: %s%s%zu: needs %llu bytes, %zu are left",
-                       fault->message, fault->version, fault->path, at, fault->offset,
+        return kwi_fmt(buf, cap, "%s v%d: %s%s%zu: needs %llu bytes, %zu are left", fault->message,
+                       fault->version, fault->path, at, fault->offset,
                        (unsigned long long)fault->needed, fault->left);
     if (fault->err == KW_ERR_TRAILING)
         return kwi_fmt(buf, cap, "%s v%d: %s%s%zu: %s (%zu)", fault->message, fault->version,
                        fault->path, at, fault->offset, fault_reason(fault->err), fault->left);
-    return kwi_fmt(buf, cap, "%s v%d: %s%s%zu: %s", fault->message, fault->version, fault->path,
-                   at, fault->offset, fault_reason(fault->err));
+    return kwi_fmt(buf, cap, "%s v%d: %s%s%zu: %s", fault->message, fault->version, fault->path, at,
+                   fault->offset, fault_reason(fault->err));
 }

@@ -71,7 +71,7 @@ struct kw_arr {
     bool compact;
 };
 
-#define KWI_ARR(ptr_, count_) ((struct kw_arr){ .items = (ptr_), .n = (int32_t)(count_) })
+#define KWI_ARR(ptr_, count_) ((struct kw_arr){.items = (ptr_), .n = (int32_t)(count_)})
 
 struct kw_iter {
     struct kw_rd rd;
@@ -90,7 +90,7 @@ bool kwi_iter_next(struct kw_iter *it, void *elem);
 
 /* Why and where a decode stopped, for logs and tests. */
 struct kw_fault {
-    int err;             /* enum kw_err */
+    int err; /* enum kw_err */
     int version;
     const char *message; /* the schema's name */
     size_t offset;       /* bytes from the start of the body */
@@ -124,23 +124,25 @@ int kwi_encode(const struct kw_schema *schema, int version, const void *msg,
 bool kwi_field_is_default(const struct kw_field *field, const void *src);
 
 /* Elements of arrays of plain values. */
-extern const struct kw_schema kwi_elem_i8, kwi_elem_i16, kwi_elem_i32, kwi_elem_i64,
-    kwi_elem_str, kwi_elem_uuid;
+extern const struct kw_schema kwi_elem_i8, kwi_elem_i16, kwi_elem_i32, kwi_elem_i64, kwi_elem_str,
+    kwi_elem_uuid;
 
 /* ---- tables ------------------------------------------------------------- */
 
+/* clang-format off */
 /* The wire type is taken from the C type, so the two cannot disagree. */
-#define KWI_KIND_(T, m)                                                                         \
-    _Generic(((T *)0)->m, bool: KWI_BOOL, int8_t: KWI_I8, int16_t: KWI_I16, uint16_t: KWI_U16,  \
-             int32_t: KWI_I32, uint32_t: KWI_U32, int64_t: KWI_I64,  \
-             struct kw_uuid: KWI_UUID, struct kw_str: KWI_STR, struct kw_blob: KWI_BLOB,        \
+#define KWI_KIND_(T, m)                                                                        \
+    _Generic(((T *)0)->m, bool: KWI_BOOL, int8_t: KWI_I8, int16_t: KWI_I16, uint16_t: KWI_U16, \
+             int32_t: KWI_I32, uint32_t: KWI_U32, int64_t: KWI_I64, struct kw_uuid: KWI_UUID,  \
+             struct kw_str: KWI_STR, struct kw_blob: KWI_BLOB,                                 \
              struct kw_record_set: KWI_RECORDS, struct kw_arr: KWI_ARRAY, default: KWI_STRUCT)
-#define KWI_ROW_(T, m, s, t, v0, v1, nul, d, fl)                                                \
-    {                                                                                           \
-        .name = #m, .sub = (s), .def = (d), .offset = offsetof(struct kw_##T, m),               \
-        .kind = KWI_KIND_(struct kw_##T, m), .flags = (fl), .tag = (t), .since = (v0),          \
-        .until = (v1), .null_since = (nul)                                                      \
+#define KWI_ROW_(T, m, s, t, v0, v1, nul, d, fl)                                               \
+    {                                                                                          \
+        .name = #m, .sub = (s), .def = (d), .offset = offsetof(struct kw_##T, m),              \
+        .kind = KWI_KIND_(struct kw_##T, m), .flags = (fl), .tag = (t), .since = (v0),         \
+        .until = (v1), .null_since = (nul)                                                     \
     }
+/* clang-format on */
 
 /* A plain value that is never null. */
 #define KWI_VALUE(T, m, since, until, def, flags) \
@@ -163,37 +165,39 @@ extern const struct kw_schema kwi_elem_i8, kwi_elem_i16, kwi_elem_i32, kwi_elem_
 #define KWI_TAG_OF(T, m, elem, tag, since, until, null_since, def, flags) \
     KWI_ROW_(T, m, &kwi_##elem##_schema, tag, since, until, null_since, def, flags)
 
-#define KWI_SCHEMA(T, rows, v0, v1, flex)                                                       \
-    const struct kw_schema kwi_##T##_schema = {                                                 \
-        .name = #T, .fields = (rows), .n_fields = sizeof(rows) / sizeof(*(rows)),               \
-        .size = sizeof(struct kw_##T), .since = (v0), .until = (v1), .flex_since = (flex)       \
-    }
+#define KWI_SCHEMA(T, rows, v0, v1, flex)                                                  \
+    const struct kw_schema kwi_##T##_schema = {.name = #T,                                 \
+                                               .fields = (rows),                           \
+                                               .n_fields = sizeof(rows) / sizeof(*(rows)), \
+                                               .size = sizeof(struct kw_##T),              \
+                                               .since = (v0),                              \
+                                               .until = (v1),                              \
+                                               .flex_since = (flex)}
 
 /* The schema of a nested struct: its message decides about versions. */
 #define KWI_PART_SCHEMA(T, rows) KWI_SCHEMA(T, rows, 0, KWI_LAST, 0)
 
 /* Declares the schema of a nested struct and its typed initialiser. */
-#define KWI_PART(T)                                                                             \
-    extern const struct kw_schema kwi_##T##_schema;                                             \
-    static inline void kwi_##T##_init(struct kw_##T *part)                                      \
-    {                                                                                           \
-        kwi_init(&kwi_##T##_schema, part);                                                      \
+#define KWI_PART(T)                                        \
+    extern const struct kw_schema kwi_##T##_schema;        \
+    static inline void kwi_##T##_init(struct kw_##T *part) \
+    {                                                      \
+        kwi_init(&kwi_##T##_schema, part);                 \
     }
 
 /* The same for a message, with typed entry points to the codec, so that no void
  * pointer reaches the callers. */
-#define KWI_MESSAGE(T)                                                                          \
-    KWI_PART(T)                                                                                 \
-    KW_MUST_USE static inline int kwi_##T##_decode(struct kw_##T *msg, int version,             \
-                                                   const uint8_t *buf, size_t len,              \
-                                                   struct kw_fault *fault)                      \
-    {                                                                                           \
-        return kwi_decode(&kwi_##T##_schema, version, buf, len, msg, fault);                    \
-    }                                                                                           \
-    KW_MUST_USE static inline int kwi_##T##_encode(const struct kw_##T *msg, int version,       \
-                                                   struct kw_wr *w)                             \
-    {                                                                                           \
-        return kwi_encode(&kwi_##T##_schema, version, msg, w);                                  \
+#define KWI_MESSAGE(T)                                                                           \
+    KWI_PART(T)                                                                                  \
+    KW_MUST_USE static inline int kwi_##T##_decode(                                              \
+        struct kw_##T *msg, int version, const uint8_t *buf, size_t len, struct kw_fault *fault) \
+    {                                                                                            \
+        return kwi_decode(&kwi_##T##_schema, version, buf, len, msg, fault);                     \
+    }                                                                                            \
+    KW_MUST_USE static inline int kwi_##T##_encode(const struct kw_##T *msg, int version,        \
+                                                   struct kw_wr *w)                              \
+    {                                                                                            \
+        return kwi_encode(&kwi_##T##_schema, version, msg, w);                                   \
     }
 
 #endif

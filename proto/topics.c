@@ -19,6 +19,8 @@
  */
 #include "proto/topics.h"
 
+/* clang-format off */
+
 static const struct kw_field create_topics_request_assignment_rows[] = {
     KWI_VALUE(create_topics_request_assignment, partition_index, 0, KWI_LAST, 0, 0),
     KWI_PLAIN(create_topics_request_assignment, broker_ids, i32, 0, KWI_LAST, 0),

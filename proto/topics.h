@@ -42,11 +42,11 @@ struct kw_create_topics_response_topic {
     struct kw_str name;
     struct kw_uuid topic_id; /* v7+ */
     int16_t error_code;
-    struct kw_str error_message; /* null if none */
+    struct kw_str error_message;     /* null if none */
     int16_t topic_config_error_code; /* v5+; 29: no right to see the configs */
     int32_t num_partitions;          /* v5+; -1 unknown */
     int16_t replication_factor;      /* v5+; -1 unknown */
-    struct kw_arr configs; /* v5+; of kw_create_topics_response_config; may be null */
+    struct kw_arr configs;           /* v5+; of kw_create_topics_response_config; may be null */
 };
 KWI_PART(create_topics_response_topic)
 

@@ -48,7 +48,7 @@ struct kw_rd {
 
 static inline struct kw_rd kwi_rd_make(const uint8_t *buf, size_t len)
 {
-    return (struct kw_rd){ .p = buf, .end = len ? buf + len : buf };
+    return (struct kw_rd){.p = buf, .end = len ? buf + len : buf};
 }
 
 static inline size_t kwi_rd_left(const struct kw_rd *r)
@@ -173,7 +173,7 @@ struct kw_wr {
 
 static inline struct kw_wr kwi_wr_make(uint8_t *buf, size_t cap)
 {
-    return (struct kw_wr){ .buf = buf, .cap = cap };
+    return (struct kw_wr){.buf = buf, .cap = cap};
 }
 
 static inline void kwi_wr_fail(struct kw_wr *w, int err)
@@ -268,7 +268,7 @@ static inline void kwi_wr_len(struct kw_wr *w, int32_t n, unsigned width, bool c
 
 /* ---- building values ---------------------------------------------------- */
 
-#define KWI_NULL_STR ((struct kw_str){ NULL, -1 })
+#define KWI_NULL_STR ((struct kw_str){NULL, -1})
 
 /* Of a NUL-terminated string; NULL gives the null string. Text that is longer
  * than KWI_STRING_MAX is refused when it is encoded. */
@@ -277,12 +277,12 @@ static inline struct kw_str kwi_str(const char *text)
     size_t len = text ? strlen(text) : 0;
     if (!text)
         return KWI_NULL_STR;
-    return (struct kw_str){ text, len > INT32_MAX ? INT32_MAX : (int32_t)len };
+    return (struct kw_str){text, len > INT32_MAX ? INT32_MAX : (int32_t)len};
 }
 
 static inline bool kwi_uuid_is_zero(const struct kw_uuid *id)
 {
-    static const struct kw_uuid zero = { { 0 } };
+    static const struct kw_uuid zero = {{0}};
     return memcmp(id, &zero, sizeof zero) == 0;
 }
 

@@ -1,4 +1,4 @@
-/* covers: C05 C06
+/* covers: C42 C43
  * Batches and records against Kafka's own bytes, and against malformed ones. */
 #include <criterion/criterion.h>
 
@@ -52,8 +52,9 @@ static void put_hex(struct kw_wr *w, const char *name, const uint8_t *ptr, int32
 static void put_record(struct kw_wr *w, const struct kw_batch_header *h,
                        const struct kw_record_view *r)
 {
-    int64_t time = h->attributes & KWI_BATCH_LOG_APPEND_TIME ? h->max_timestamp
-                                                             : h->base_timestamp + r->timestamp_delta;
+    int64_t time = h->attributes & KWI_BATCH_LOG_APPEND_TIME
+                       ? h->max_timestamp
+                       : h->base_timestamp + r->timestamp_delta;
     struct kw_record_headers it;
     struct kw_record_header_view header;
     int32_t n = kwi_record_headers_init(&it, r);
@@ -134,8 +135,8 @@ Test(batch, every_uncompressed_batch_decodes_to_its_records)
             put_text(&w, "[");
             put_batch(&w, p, &header);
             put_text(&w, "]");
-            cr_assert(w.len == strlen(v->json) && memcmp(text, v->json, w.len) == 0,
-                      "%s: %.*s", v->name, (int)w.len, (const char *)text);
+            cr_assert(w.len == strlen(v->json) && memcmp(text, v->json, w.len) == 0, "%s: %.*s",
+                      v->name, (int)w.len, (const char *)text);
             n++;
         }
         free(p);

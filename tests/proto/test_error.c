@@ -1,4 +1,4 @@
-/* covers: none
+/* covers: B07
  * The table of Kafka's error codes. */
 #include <criterion/criterion.h>
 

@@ -1,4 +1,4 @@
-/* covers: N07 N08 N24
+/* covers: N07
  * Frame sizes, headers, the choice of versions. */
 #include <criterion/criterion.h>
 
@@ -58,9 +58,9 @@ Test(header, every_prefix_of_a_header_is_short)
         int32_t correlation_id;
         size_t header_len = 0;
         uint8_t *part = exact_block(response, n);
-        cr_expect_eq(kwi_response_header_get(part, n, KW_API_METADATA, 9, &correlation_id,
-                                             &header_len),
-                     n < sizeof response ? KW_ERR_SHORT : 0);
+        cr_expect_eq(
+            kwi_response_header_get(part, n, KW_API_METADATA, 9, &correlation_id, &header_len),
+            n < sizeof response ? KW_ERR_SHORT : 0);
         free(part);
     }
 }

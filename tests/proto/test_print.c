@@ -1,4 +1,4 @@
-/* covers: none
+/* covers: B10
  * Messages as JSON. The form of whole messages is in test_vectors. */
 #include <criterion/criterion.h>
 
@@ -35,7 +35,8 @@ Test(print, text_is_escaped)
     topic.name = kwi_str("a\"b\\c\n\x01\x1f\x7f \xc3\xaf");
     m.topics = KWI_ARR(&topic, 1);
     char *json = message_json(&kwi_metadata_request_schema, 1, &m);
-    cr_expect_str_eq(json, "{\"topics\":[{\"name\":\"a\\\"b\\\\c\\u000a\\u0001\\u001f\x7f \xc3\xaf\"}]}");
+    cr_expect_str_eq(json,
+                     "{\"topics\":[{\"name\":\"a\\\"b\\\\c\\u000a\\u0001\\u001f\x7f \xc3\xaf\"}]}");
     free(json);
 }
 

@@ -1,4 +1,4 @@
-/* covers: P44
+/* covers: B02 C43 C44 C48 P44
  * Records of a batch: bounds, malformed lengths, lazy headers, round trips. */
 #include <criterion/criterion.h>
 
@@ -19,22 +19,22 @@ static bool accepts(const uint8_t *bytes, size_t len, struct kw_record_view *vie
     return next == p + len;
 }
 
-#define TAKEN(...)                                                                    \
-    do {                                                                              \
-        static const uint8_t bytes_[] = {__VA_ARGS__};                                \
-        struct kw_record_view view_;                                                  \
-        void *block_;                                                                 \
-        cr_expect(accepts(bytes_, sizeof bytes_, &view_, &block_));                   \
-        free(block_);                                                                 \
+#define TAKEN(...)                                                  \
+    do {                                                            \
+        static const uint8_t bytes_[] = {__VA_ARGS__};              \
+        struct kw_record_view view_;                                \
+        void *block_;                                               \
+        cr_expect(accepts(bytes_, sizeof bytes_, &view_, &block_)); \
+        free(block_);                                               \
     } while (0)
 
-#define REFUSED(...)                                                                  \
-    do {                                                                              \
-        static const uint8_t bytes_[] = {__VA_ARGS__};                                \
-        struct kw_record_view view_;                                                  \
-        const uint8_t *block_ = exact_block(bytes_, sizeof bytes_);                   \
-        cr_expect_null(kwi_record_get(block_, block_ + sizeof bytes_, &view_));       \
-        free((void *)(uintptr_t)block_);                                              \
+#define REFUSED(...)                                                            \
+    do {                                                                        \
+        static const uint8_t bytes_[] = {__VA_ARGS__};                          \
+        struct kw_record_view view_;                                            \
+        const uint8_t *block_ = exact_block(bytes_, sizeof bytes_);             \
+        cr_expect_null(kwi_record_get(block_, block_ + sizeof bytes_, &view_)); \
+        free((void *)(uintptr_t)block_);                                        \
     } while (0)
 
 Test(record, the_smallest_record_has_null_key_null_value_and_no_headers)
@@ -62,19 +62,19 @@ Test(record, empty_is_not_null)
 Test(record, malformed_records_are_refused)
 {
     TAKEN(14, 0, 0, 0, 2, 'k', 1, 0);
-    REFUSED(13, 0, 0, 0, 1, 1, 0);              /* negative length */
-    REFUSED(10, 0, 0, 0, 1, 1);                 /* too small for any record */
-    REFUSED(14, 0, 0, 0, 1, 1, 0);              /* longer than the batch */
-    REFUSED(14, 0, 0, 0, 1, 1, 0, 0);           /* bytes behind a count of 0 */
-    REFUSED(12, 0, 0, 1, 1, 1, 0);              /* negative offset delta */
-    REFUSED(12, 0, 0, 0, 3, 1, 0);              /* key length -2 */
-    REFUSED(12, 0, 0, 0, 1, 3, 0);              /* value length -2 */
-    REFUSED(12, 0, 0, 0, 6, 1, 0);              /* key beyond the record */
-    REFUSED(12, 0, 0, 0, 4, 1, 0);              /* key takes value and count */
-    REFUSED(12, 0, 0, 0, 2, 1, 0);              /* key takes the value length */
-    REFUSED(12, 0, 0, 0, 1, 4, 0);              /* value beyond the record */
-    REFUSED(12, 0, 0, 0, 1, 2, 0);              /* value takes the count */
-    REFUSED(12, 0, 0, 0, 1, 1, 2);              /* a header without room */
+    REFUSED(13, 0, 0, 0, 1, 1, 0);                      /* negative length */
+    REFUSED(10, 0, 0, 0, 1, 1);                         /* too small for any record */
+    REFUSED(14, 0, 0, 0, 1, 1, 0);                      /* longer than the batch */
+    REFUSED(14, 0, 0, 0, 1, 1, 0, 0);                   /* bytes behind a count of 0 */
+    REFUSED(12, 0, 0, 1, 1, 1, 0);                      /* negative offset delta */
+    REFUSED(12, 0, 0, 0, 3, 1, 0);                      /* key length -2 */
+    REFUSED(12, 0, 0, 0, 1, 3, 0);                      /* value length -2 */
+    REFUSED(12, 0, 0, 0, 6, 1, 0);                      /* key beyond the record */
+    REFUSED(12, 0, 0, 0, 4, 1, 0);                      /* key takes value and count */
+    REFUSED(12, 0, 0, 0, 2, 1, 0);                      /* key takes the value length */
+    REFUSED(12, 0, 0, 0, 1, 4, 0);                      /* value beyond the record */
+    REFUSED(12, 0, 0, 0, 1, 2, 0);                      /* value takes the count */
+    REFUSED(12, 0, 0, 0, 1, 1, 2);                      /* a header without room */
     REFUSED(14, 0, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80); /* timestamp never ends */
     REFUSED(28, 0, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x02, 0, 1, 1, 0);
     REFUSED(20, 0, 0, 0x80, 0x80, 0x80, 0x80, 0x10, 1, 1, 0); /* offset delta of 36 bits */
@@ -98,8 +98,8 @@ Test(record, a_record_ends_where_its_length_says_and_not_where_the_batch_does)
 
 Test(record, extreme_deltas_survive)
 {
-    static const int64_t times[] = {0, 1, -1, 63, 64, -64, -65, 8191, 8192, INT64_MAX, INT64_MIN,
-                                    (int64_t)1 << 40};
+    static const int64_t times[] = {0,   1,    -1,   63,        64,        -64,
+                                    -65, 8191, 8192, INT64_MAX, INT64_MIN, (int64_t)1 << 40};
     static const int32_t offsets[] = {0, 1, 63, 64, 8191, 8192, 1 << 20, INT32_MAX};
     for (size_t i = 0; i < sizeof times / sizeof *times; i++)
         for (size_t k = 0; k < sizeof offsets / sizeof *offsets; k++) {
@@ -169,24 +169,24 @@ static int check_headers(const uint8_t *bytes, size_t len)
     return err;
 }
 
-#define HEADERS(want, ...)                                                   \
-    do {                                                                     \
-        static const uint8_t bytes_[] = {__VA_ARGS__};                       \
-        cr_expect_eq(check_headers(bytes_, sizeof bytes_), want);            \
+#define HEADERS(want, ...)                                        \
+    do {                                                          \
+        static const uint8_t bytes_[] = {__VA_ARGS__};            \
+        cr_expect_eq(check_headers(bytes_, sizeof bytes_), want); \
     } while (0)
 
 Test(record, malformed_headers_are_refused)
 {
     HEADERS(0, 2, 2, 'k', 2, 'v');
-    HEADERS(KW_ERR_CORRUPT, 1);                 /* count -1 */
-    HEADERS(KW_ERR_CORRUPT, 3, 0, 1);           /* count -2 */
-    HEADERS(KW_ERR_CORRUPT, 4, 0, 1);           /* two headers in two bytes */
-    HEADERS(KW_ERR_CORRUPT, 2, 1, 1);           /* null key */
-    HEADERS(KW_ERR_CORRUPT, 2, 3, 1);           /* key length -2 */
-    HEADERS(KW_ERR_CORRUPT, 2, 0, 3);           /* value length -2 */
-    HEADERS(KW_ERR_CORRUPT, 2, 4, 'k', 1);      /* key takes the value length */
-    HEADERS(KW_ERR_CORRUPT, 2, 2, 'k', 4, 'v'); /* value beyond the record */
-    HEADERS(KW_ERR_CORRUPT, 2, 0, 1, 9);        /* bytes behind the last header */
+    HEADERS(KW_ERR_CORRUPT, 1);                                  /* count -1 */
+    HEADERS(KW_ERR_CORRUPT, 3, 0, 1);                            /* count -2 */
+    HEADERS(KW_ERR_CORRUPT, 4, 0, 1);                            /* two headers in two bytes */
+    HEADERS(KW_ERR_CORRUPT, 2, 1, 1);                            /* null key */
+    HEADERS(KW_ERR_CORRUPT, 2, 3, 1);                            /* key length -2 */
+    HEADERS(KW_ERR_CORRUPT, 2, 0, 3);                            /* value length -2 */
+    HEADERS(KW_ERR_CORRUPT, 2, 4, 'k', 1);                       /* key takes the value length */
+    HEADERS(KW_ERR_CORRUPT, 2, 2, 'k', 4, 'v');                  /* value beyond the record */
+    HEADERS(KW_ERR_CORRUPT, 2, 0, 1, 9);                         /* bytes behind the last header */
     HEADERS(KW_ERR_CORRUPT, 0xfe, 0xff, 0xff, 0xff, 0x0f, 0, 1); /* INT32_MAX headers */
     HEADERS(KW_ERR_CORRUPT, 0x80, 0x80, 0x80, 0x80, 0x80, 0x00);
     cr_expect_eq(check_headers(NULL, 0), KW_ERR_CORRUPT);

@@ -1,4 +1,4 @@
-/* covers: N10
+/* covers: B01 B02 B03 B04 B05 N10
  * The interpreter itself, on tables made for it. Wire bytes are written by hand
  * from the protocol's description. */
 #include <criterion/criterion.h>
@@ -52,11 +52,11 @@ struct kw_test_mixed {
     struct kw_record_set records;
     struct kw_arr items;
     uint16_t small;
-    int64_t added;         /* v1, default INT64_MAX, must not be dropped */
-    bool hint;             /* v1, may be dropped */
-    struct kw_uuid id;     /* tag 0 */
+    int64_t added;            /* v1, default INT64_MAX, must not be dropped */
+    bool hint;                /* v1, may be dropped */
+    struct kw_uuid id;        /* tag 0 */
     struct kw_test_pair pair; /* tag 2 */
-    struct kw_str text;    /* tag 5, default null */
+    struct kw_str text;       /* tag 5, default null */
 };
 static const struct kw_field test_item_rows[] = {
     KWI_VALUE(test_item, code, 0, KWI_LAST, 0, 0),
@@ -94,24 +94,24 @@ static int decode_exact(const struct kw_schema *schema, int version, const uint8
     return kwi_decode(schema, version, *block, len, msg, fault);
 }
 
-#define REFUSED(version, want, want_path, want_offset, ...)                                   \
-    do {                                                                                      \
-        static const uint8_t bytes_[] = {__VA_ARGS__};                                        \
-        struct kw_test_mixed m_;                                                              \
-        struct kw_fault f_;                                                                   \
-        void *block_;                                                                         \
-        int err_ = decode_exact(mixed, version, bytes_, sizeof bytes_, &m_, &f_, &block_);    \
-        cr_expect_eq(err_, want, "%d instead of %d", err_, want);                             \
-        cr_expect(err_ && strcmp(f_.path, want_path) == 0, "path %s", f_.path);               \
-        cr_expect(err_ && f_.offset == (want_offset), "offset %zu", f_.offset);               \
-        free(block_);                                                                         \
+#define REFUSED(version, want, want_path, want_offset, ...)                                \
+    do {                                                                                   \
+        static const uint8_t bytes_[] = {__VA_ARGS__};                                     \
+        struct kw_test_mixed m_;                                                           \
+        struct kw_fault f_;                                                                \
+        void *block_;                                                                      \
+        int err_ = decode_exact(mixed, version, bytes_, sizeof bytes_, &m_, &f_, &block_); \
+        cr_expect_eq(err_, want, "%d instead of %d", err_, want);                          \
+        cr_expect(err_ &&strcmp(f_.path, want_path) == 0, "path %s", f_.path);             \
+        cr_expect(err_ &&f_.offset == (want_offset), "offset %zu", f_.offset);             \
+        free(block_);                                                                      \
     } while (0)
 
 /* v0: name "a", maybe "", blob empty, records empty, one item, small 7 */
 #define V0_HEAD 0, 1, 'a', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
-static const uint8_t v0_bytes[] = {V0_HEAD, 0, 0, 0, 1, 0, 9, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 1,
-                                   0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 1, 0, 2,
-                                   'x', 'y', 0, 7};
+static const uint8_t v0_bytes[] = {V0_HEAD, 0, 0, 0, 1, 0, 9,    0,    0,    0,    2,    0,    0,
+                                   0,       0, 0, 0, 0, 1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+                                   0xff,    0, 0, 0, 1, 0, 2,    'x',  'y',  0,    7};
 /* v1: the same; tags section at every struct's end */
 #define V1_HEAD 2, 'a', 1, 1, 1
 #define V1_REST 1, 0, 7, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1
@@ -142,10 +142,10 @@ Test(schema, a_message_of_a_classic_version_is_read_and_written)
     cr_assert(out && len == sizeof v0_bytes && memcmp(out, v0_bytes, len) == 0);
     free(out);
     /* The same message moves to another version: positional fields appear. */
-    static const uint8_t v1_bytes[] = {V1_HEAD, 2, 0, 9, 3, 0, 0, 0, 0, 0, 0, 0, 1,
-                                       0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 3, 'x',
-                                       'y', 0, 0, 7, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-                                       0xff, 0, 0};
+    static const uint8_t v1_bytes[] = {
+        V1_HEAD, 2,    0,    9,    3,    0,    0,    0,    0,    0,    0,   0,   1,
+        0xff,    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2,    3,    'x', 'y', 0,
+        0,       7,    0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0,   0};
     out = message_encode(mixed, 1, &m, &len, &err);
     cr_assert(out && len == sizeof v1_bytes && memcmp(out, v1_bytes, len) == 0);
     free(out);
@@ -155,10 +155,12 @@ Test(schema, a_message_of_a_classic_version_is_read_and_written)
 Test(schema, tagged_fields_are_read_in_any_order_and_written_in_ascending_order)
 {
     /* tag 5 = "t", tag 9 unknown, tag 2 = {-1 -> 3, 5}, tag 0 = uuid 1...1 */
-    static const uint8_t bytes[] = {V1_HEAD, V1_REST, 4, 5, 2, 2, 't', 9, 1, 0xee, 2, 6, 3, 0, 0,
-                                    0, 5, 0, 0, 16, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
-    static const uint8_t sorted[] = {V1_HEAD, V1_REST, 3, 0, 16, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
-                                     1, 1, 1, 1, 2, 6, 3, 0, 0, 0, 5, 0, 5, 2, 2, 't'};
+    static const uint8_t bytes[] = {V1_HEAD, V1_REST, 4, 5, 2, 2, 't', 9,  1, 0xee, 2, 6,
+                                    3,       0,       0, 0, 5, 0, 0,   16, 1, 1,    1, 1,
+                                    1,       1,       1, 1, 1, 1, 1,   1,  1, 1,    1, 1};
+    static const uint8_t sorted[] = {V1_HEAD, V1_REST, 3, 0, 16, 1, 1, 1, 1, 1, 1,
+                                     1,       1,       1, 1, 1,  1, 1, 1, 1, 1, 2,
+                                     6,       3,       0, 0, 0,  5, 0, 5, 2, 2, 't'};
     struct kw_test_mixed m;
     void *block;
     size_t len;
@@ -229,7 +231,8 @@ Test(schema, a_fault_reads_as_one_line)
     char text[160], small[16];
     cr_assert_eq(kwi_decode(mixed, 1, bytes, sizeof bytes, &m, &fault), KW_ERR_SHORT);
     kwi_fault_format(&fault, text, sizeof text);
-    cr_expect_str_eq(text, "test_mixed v1: items[1].names[0] at byte 16: needs 8 bytes, 1 are left");
+    cr_expect_str_eq(text,
+                     "test_mixed v1: items[1].names[0] at byte 16: needs 8 bytes, 1 are left");
     cr_expect_eq(kwi_fault_format(&fault, small, sizeof small), strlen(text));
     cr_expect_str_eq(small, "test_mixed v1: ");
     cr_assert_eq(kwi_decode(mixed, 9, bytes, sizeof bytes, &m, &fault), KW_ERR_VERSION);
@@ -240,8 +243,8 @@ Test(schema, a_fault_reads_as_one_line)
 Test(schema, a_nullable_struct_is_marked_by_a_byte)
 {
     static const uint8_t absent[] = {2, 7, 'o', 'r', 'd', 'e', 'r', 's', 0, 0, 0, 7, 0xd0, 0xff, 0};
-    static const uint8_t there[] = {2, 7, 'o', 'r', 'd', 'e', 'r', 's', 0, 0, 0, 7, 0xd0, 1,
-                                    7, 'o', 'r', 'd', 'e', 'r', 's', 0, 0, 0, 7, 0, 0};
+    static const uint8_t there[] = {2, 7,   'o', 'r', 'd', 'e', 'r', 's', 0, 0, 0, 7, 0xd0, 1,
+                                    7, 'o', 'r', 'd', 'e', 'r', 's', 0,   0, 0, 7, 0, 0};
     static const uint8_t bad[] = {2, 7, 'o', 'r', 'd', 'e', 'r', 's', 0, 0, 0, 7, 0xd0, 2, 0};
     const struct kw_schema *s = &kwi_test_describe_schema;
     struct kw_test_describe m;
@@ -323,8 +326,8 @@ Test(schema, record_data_is_copied_or_cut_out)
 {
     static char abc[] = "abc", defg[] = "defg";
     static const struct kw_iov pieces[] = {{abc, 3}, {abc, 0}, {defg, 4}};
-    static const uint8_t whole[] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7, 'a', 'b', 'c', 'd', 'e',
-                                    'f', 'g', 0, 0, 0, 0, 0, 3};
+    static const uint8_t whole[] = {0,   0,   0,   0,   0,   0,   0, 0, 0, 0, 0, 7, 'a',
+                                    'b', 'c', 'd', 'e', 'f', 'g', 0, 0, 0, 0, 0, 3};
     struct kw_test_mixed m;
     struct kw_cut cuts[1];
     uint8_t out[64];

@@ -1,4 +1,4 @@
-/* covers: N10
+/* covers: B03
  * Rules that every schema table must obey. The struct must be covered by its
  * rows: a forgotten field leaves a gap that no alignment explains. (A forgotten
  * field that hides in padding is caught by the golden bytes of its message.) */
@@ -31,10 +31,10 @@ static size_t kind_size(const struct kw_field *f)
 
 static void check_values(const struct kw_schema *s, const struct kw_field *f)
 {
-    static const int64_t max[] = {[KWI_BOOL] = 1,         [KWI_I8] = INT8_MAX,
-                                  [KWI_I16] = INT16_MAX,  [KWI_U16] = UINT16_MAX,
-                                  [KWI_I32] = INT32_MAX,  [KWI_U32] = UINT32_MAX,
-                                  [KWI_I64] = INT64_MAX,  [KWI_UUID] = 0};
+    static const int64_t max[] = {
+        [KWI_BOOL] = 1,         [KWI_I8] = INT8_MAX,   [KWI_I16] = INT16_MAX,
+        [KWI_U16] = UINT16_MAX, [KWI_I32] = INT32_MAX, [KWI_U32] = UINT32_MAX,
+        [KWI_I64] = INT64_MAX,  [KWI_UUID] = 0};
     bool slice = f->kind >= KWI_STR && f->kind <= KWI_ARRAY;
     bool nullable = f->null_since != KWI_NOT_NULL;
     RULE(slice || f->kind == KWI_STRUCT || !nullable);
@@ -62,10 +62,10 @@ static void check_schema(const struct kw_schema *s, int flex_since, unsigned dep
             align = 1;
         if (f->kind == KWI_STRUCT)
             align = 8;
-        RULE(f->offset >= end);         /* rows in struct order, no overlap */
-        RULE(f->offset - end < align);  /* no field without a row */
+        RULE(f->offset >= end);        /* rows in struct order, no overlap */
+        RULE(f->offset - end < align); /* no field without a row */
         RULE(f->since <= f->until);
-        RULE(f->tag < 64);              /* the decoder remembers them in a word */
+        RULE(f->tag < 64); /* the decoder remembers them in a word */
         RULE(f->tag < 0 || (f->tag > last_tag && flex_since <= f->since));
         check_values(s, f);
         if (f->tag >= 0)

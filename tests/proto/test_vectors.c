@@ -1,4 +1,4 @@
-/* covers: N07 N10 N24
+/* covers: B04 B14 N10
  * Every message against bytes that Kafka's own classes made. */
 #include <criterion/criterion.h>
 
@@ -8,7 +8,7 @@
 #include "tests/vectors/vectors.h"
 #include "tests/vectors/messages.inc"
 
-#define EACH_VECTOR(v) \
+#define EACH_VECTOR(v)                                     \
     for (const struct vector_message *v = vector_messages; \
          v < vector_messages + VECTOR_COUNT(vector_messages); v++)
 
@@ -32,7 +32,8 @@ static void must_decode(const struct vector_message *v, const uint8_t *body, siz
 
 Test(vectors, every_message_decodes_to_its_fields)
 {
-    EACH_VECTOR(v) {
+    EACH_VECTOR(v)
+    {
         size_t len;
         uint8_t *body = vector_bytes(v->hex, &len);
         union message msg;
@@ -67,7 +68,8 @@ static void must_encode_to(const struct vector_message *v, const union message *
 
 Test(vectors, every_message_encodes_to_its_bytes)
 {
-    EACH_VECTOR(v) {
+    EACH_VECTOR(v)
+    {
         size_t len;
         uint8_t *body = vector_bytes(v->hex, &len);
         union message msg;
@@ -85,7 +87,8 @@ Test(vectors, every_message_encodes_to_its_bytes)
 
 Test(vectors, a_buffer_one_byte_too_small_is_refused_and_never_overrun)
 {
-    EACH_VECTOR(v) {
+    EACH_VECTOR(v)
+    {
         size_t len, out_len;
         int err;
         uint8_t *body = vector_bytes(v->hex, &len);
@@ -107,7 +110,8 @@ Test(vectors, a_buffer_one_byte_too_small_is_refused_and_never_overrun)
 
 Test(vectors, every_header_is_written_and_read_back)
 {
-    EACH_VECTOR(v) {
+    EACH_VECTOR(v)
+    {
         size_t len, header_len = 0;
         uint8_t *want = vector_bytes(v->header_hex, &len);
         uint8_t out[256];
@@ -146,7 +150,8 @@ Test(vectors, every_header_is_written_and_read_back)
 
 Test(vectors, every_prefix_is_refused_with_a_place)
 {
-    EACH_VECTOR(v) {
+    EACH_VECTOR(v)
+    {
         size_t len;
         uint8_t *body = vector_bytes(v->hex, &len);
         for (size_t n = 0; n < len; n++) {
@@ -185,7 +190,8 @@ static void must_be_stable(const struct kw_schema *schema, int version, const un
 
 Test(vectors, every_one_byte_change_is_survived, .timeout = 300)
 {
-    EACH_VECTOR(v) {
+    EACH_VECTOR(v)
+    {
         size_t len;
         uint8_t *body = vector_bytes(v->hex, &len);
         for (size_t i = 0; i < len; i++) {

@@ -18,9 +18,9 @@ struct vector_message {
     bool is_request;
     bool has_unknown_tags; /* decodes to json, but encodes to other bytes */
     int32_t correlation_id, frame_size;
-    const char *client_id;       /* NULL: null */
+    const char *client_id;        /* NULL: null */
     const char *header_hex, *hex; /* hex: the body */
-    const char *json;            /* compact; tagged fields that hold their default are left out */
+    const char *json;             /* compact; tagged fields that hold their default are left out */
 };
 
 struct vector_record {
