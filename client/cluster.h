@@ -8,11 +8,13 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "base/timer.h"
+#include "proto/wire.h"
 #include <kwire/client_types.h>
 
 struct kw_broker;
 struct kw_core;
 struct kw_link;
+struct kw_request;
 
 struct kw_partition_meta {
     int32_t leader; /* node id, -1 none */
@@ -44,9 +46,12 @@ struct kw_cluster {
     uint32_t n_seeds, next_seed;
     struct kw_map topics;    /* name -> kw_topic_meta */
     struct kw_timer timer;   /* next refresh: by age, or after a backoff */
-    bool wanted, in_flight, again;
-    uint32_t attempts;       /* failures in a row */
-    struct kw_list waiting;  /* requests of kwi_cluster_submit_any without a link */
+    bool in_flight;          /* a Metadata request is under way or waits */
+    uint8_t again;           /* asked meanwhile: 1 a refresh, 2 a new topic */
+    uint32_t streak;         /* refreshes in a row that left something open */
+    uint64_t last_us;        /* when the last one ended */
+    int32_t controller_id;   /* -1 unknown */
+    struct kw_list waiting;  /* requests of kwi_cluster_submit without a link */
 };
 
 int kwi_cluster_init(struct kw_core *core, struct kw_error *err);
@@ -59,11 +64,22 @@ void kwi_topic_meta_put(struct kw_topic_meta *meta);
 void kwi_cluster_refresh(struct kw_core *core);
 /* The learned broker, or NULL. */
 struct kw_broker *kwi_cluster_broker(struct kw_core *core, int32_t node_id);
+/* Adds or moves a broker that an answer named. 0 or KW_ERR_NOMEM. */
+int kwi_cluster_take_broker(struct kw_core *core, int32_t node_id, struct kw_str host,
+                            int32_t port);
 /* The leader's broker, or NULL when the partition has none that is known. */
 struct kw_broker *kwi_topic_meta_leader(struct kw_topic_meta *meta, int32_t partition);
-/* A control link to some broker that can probably be reached: a ready one, else
- * the next to try. NULL only when memory is short. */
-struct kw_link *kwi_cluster_any(struct kw_core *core);
+/* Sends a request (made with link NULL) to whichever broker can be reached; it
+ * waits while none can. Ends with the error of its connection if that is lost
+ * after it was sent. */
+void kwi_cluster_submit(struct kw_request *req);
+/* Takes a request back that still waits; false: it is on a link already. */
+bool kwi_cluster_withdraw(struct kw_request *req);
+/* The control link of a node if it is known, else NULL. */
+struct kw_link *kwi_cluster_control(struct kw_core *core, int32_t node_id);
+/* For link.c: a control link is ready; could not be made or was lost. */
+void kwi_cluster_link_up(struct kw_link *link);
+void kwi_cluster_link_down(struct kw_link *link);
 /* A produce or fetch answer named the new leader (KIP-951): taken if newer.
  * Returns true if it was. */
 bool kwi_topic_meta_hint(struct kw_topic_meta *meta, int32_t partition, int32_t leader,

@@ -15,6 +15,7 @@
 #include "client/core.h"
 #include "client/pool.h"
 #include "proto/api.h"
+#include "proto/schema.h"
 #include "proto/wire.h"
 
 enum kw_lane { KWI_LANE_CONTROL, KWI_LANE_PRODUCE, KWI_LANE_FETCH };
@@ -29,7 +30,6 @@ struct kw_broker {
     char *host;         /* heap, NUL-terminated */
     size_t host_size;
     uint16_t port;
-    bool gone;          /* no longer in metadata; freed when it has no links */
     struct kw_list links;
 };
 
@@ -63,7 +63,8 @@ enum { KWI_REQUEST_CUTS = 64 };
 struct kw_request {
     struct kw_node node; /* in link->queue, then in conn->requests */
     const struct kw_request_type *type;
-    struct kw_link *link;
+    struct kw_core *core;
+    struct kw_link *link; /* may be gone once done was called */
     struct kw_conn *conn; /* NULL while queued */
     void *owner;          /* of the type's functions */
     uint64_t arg;         /* of the type's functions */
@@ -79,6 +80,8 @@ struct kw_request {
     uint32_t n_segs, segs_cap;
 };
 
+enum { KWI_LINK_ADDRS = 16 }; /* further addresses of a name are not tried */
+
 struct kw_link {
     struct kw_core *core;
     struct kw_broker *broker;
@@ -91,8 +94,11 @@ struct kw_link {
     uint32_t attempts;                /* failed connects since the last success */
     int8_t versions_try;              /* ApiVersions version to begin with */
     uint32_t query;                   /* outstanding RESOLVE, 0 none */
-    struct kw_addr *addrs;
-    uint32_t n_addrs, next_addr, addrs_cap;
+    struct kw_node query_node;        /* in core->want_queries until taken */
+    struct kw_addr addrs[KWI_LINK_ADDRS];
+    uint32_t n_addrs, next_addr;
+    bool needed;                      /* kicked since pull last had nothing */
+    struct kw_error cause;            /* of the last failed attempt */
     uint32_t max_in_flight;
     uint64_t last_used_us;
     struct kw_list ready;             /* produce lane: parts with a batch to send */
@@ -114,12 +120,42 @@ void kwi_link_destroy(struct kw_link *link, int err);
 /* The range that the connected broker offers. false: not offered. */
 bool kwi_link_version(const struct kw_link *link, int16_t api_key, int *version);
 
-/* A request of `type`, from the recycling list if possible; NULL: no memory. */
-struct kw_request *kwi_request_create(struct kw_link *link, const struct kw_request_type *type,
-                                      void *owner);
-/* Queues it on its link (control lane) and kicks the link. */
+bool kwi_link_connecting(const struct kw_link *link);
+bool kwi_link_backing_off(const struct kw_link *link);
+
+/* A request of `type`, from the recycling list if possible; NULL: no memory.
+ * link may be NULL for kwi_cluster_submit. */
+struct kw_request *kwi_request_create(struct kw_core *core, struct kw_link *link,
+                                      const struct kw_request_type *type, void *owner);
+/* Queues it on its link and kicks the link. If the connection attempt fails, the
+ * queued requests end with its error (offered false). */
 void kwi_request_submit(struct kw_request *req);
 /* A request that was never encoded, or one being built in pull that failed. */
 void kwi_request_destroy(struct kw_request *req);
+/* Ends it with an error: calls done, then release and destroy. For requests
+ * that are on no connection. */
+void kwi_request_end(struct kw_request *req, int err, const struct kw_error *cause);
+/* Chooses the version, writes header and body, lays out the segments, and puts
+ * it on the connection. On failure nothing is changed. */
+int kwi_request_encode(struct kw_request *req, struct kw_conn *conn);
+void kwi_requests_deinit(struct kw_core *core);
+/* Called from `done`: the body cannot be read. Closes the connection with an
+ * error that names field and offset; returns KW_ERR_PROTOCOL. fault may be NULL:
+ * then `what` tells. */
+int kwi_request_malformed(struct kw_request *req, const struct kw_fault *fault, const char *what);
+
+/* Brokers. */
+struct kw_broker *kwi_broker_create(struct kw_core *core, int32_t node_id, const char *host,
+                                    size_t host_len, uint16_t port);
+/* A new address for a known id; links keep their live connections. */
+int kwi_broker_move(struct kw_broker *broker, const char *host, size_t host_len, uint16_t port);
+void kwi_broker_destroy(struct kw_broker *broker);
+
+/* For core.c and conn.c. */
+bool kwi_query_next_want(struct kw_core *core, struct kw_want *want);
+void kwi_links_destroy(struct kw_core *core);
+void kwi_link_up(struct kw_link *link);
+/* The connection is lost (it lives on until the driver reports it closed). */
+void kwi_link_down(struct kw_link *link, bool was_ready, const struct kw_error *cause);
 
 #endif

@@ -25,6 +25,7 @@ enum { KWI_POOL_CLASSES = 24 };
 struct kw_pool {
     struct kw_heap *heap;
     struct kw_list kept[KWI_POOL_CLASSES];
+    size_t kept_bytes;  /* in the kept lists, headers included */
     size_t reserved;    /* promised to answers under way, counted below heap->limit */
 };
 

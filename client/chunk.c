@@ -1,0 +1,179 @@
+/* client/chunk.c -- chunks of the open batch. See chunk.h.
+ *
+ *   | header of chunk | records ->            free            <- opaques |
+ *                       data          w     limit        opaques      top
+ *
+ * limit leaves room for one more opaque, and is no further than batch.size
+ * allows (room), so "is there room" is one comparison in kw_core_produce. */
+#include "client/chunk.h"
+
+#include <string.h>
+
+#include "proto/batch.h"
+
+enum { CHUNK_FIRST = 4096, CHUNK_SECOND = 16384, CHUNK_LATER = 65536 };
+
+static struct kw_chunk *chunk_create(struct kw_producer *producer, uint32_t nth)
+{
+    size_t size = nth == 0 ? CHUNK_FIRST : nth == 1 ? CHUNK_SECOND : CHUNK_LATER;
+    struct kw_block *block = kwi_block_create(&producer->core->produce_pool, size, 0);
+    struct kw_chunk *chunk;
+
+    if (!block)
+        return NULL;
+    chunk = (struct kw_chunk *)(void *)kwi_block_data(block);
+    *chunk = (struct kw_chunk){ .block = block };
+    chunk->data = kwi_block_data(block) + sizeof(*chunk);
+    chunk->top = (void **)(void *)(kwi_block_data(block) + block->cap);
+    return chunk;
+}
+
+/* Memory is short: is it the budget's fault, or the host's? */
+static int chunk_refused(const struct kw_producer *producer, size_t cost)
+{
+    return kwi_pool_free(&producer->core->produce_pool) < cost ? KW_ERR_WOULD_BLOCK : KW_ERR_NOMEM;
+}
+
+void kwi_part_enter_chunk(struct kw_part *part, struct kw_chunk *chunk)
+{
+    struct kw_batch *batch = part->open;
+    uint32_t used = KWI_BATCH_HEADER + batch->records_len;
+    uint32_t left = used < part->topic->producer->batch_size
+                        ? part->topic->producer->batch_size - used
+                        : 0;
+
+    if (batch->last)
+        batch->last->next = chunk;
+    else
+        batch->first = chunk;
+    batch->last = chunk;
+    batch->n_chunks++;
+    part->w = chunk->data + (batch->n_chunks == 1 ? KWI_BATCH_HEADER : 0);
+    part->opaques = chunk->top;
+    part->limit = (uint8_t *)(chunk->top - 1);
+    part->room = (size_t)(part->limit - part->w) > left ? part->w + left : part->limit;
+    part->limit = part->room;
+    part->chunk_base = part->n_records;
+}
+
+void kwi_part_leave_chunk(struct kw_part *part)
+{
+    struct kw_batch *batch = part->open;
+    struct kw_chunk *chunk = batch->last;
+    size_t len = kwi_part_pending(part);
+
+    chunk->len = (uint32_t)(part->w - chunk->data);
+    chunk->n_opaques = part->n_records - part->chunk_base;
+    batch->records_crc = part->topic->core->env.crc32c(batch->records_crc, kwi_part_chunk_start(part), len);
+    batch->records_len += (uint32_t)len;
+}
+
+static struct kw_batch *chunk_new_batch(struct kw_producer *producer)
+{
+    struct kw_batch *batch;
+
+    if (!kwi_list_empty(&producer->free_batches)) {
+        batch = KWI_OF(kwi_list_pop(&producer->free_batches), struct kw_batch, node);
+        memset(batch, 0, sizeof(*batch));
+        return batch;
+    }
+    return kwi_alloc_zero(&producer->core->produce, sizeof(*batch));
+}
+
+int kwi_part_open(struct kw_part *part)
+{
+    struct kw_topic *topic = part->topic;
+    struct kw_producer *producer = topic->producer;
+    size_t reserve = (size_t)producer->batch_size + producer->max_request_size;
+    struct kw_batch *batch;
+    struct kw_chunk *chunk;
+
+    /* An open batch can always take its fill and one largest record more. */
+    if (kwi_pool_free(&topic->core->produce_pool) <= reserve)
+        return KW_ERR_WOULD_BLOCK;
+    batch = chunk_new_batch(producer);
+    if (!batch)
+        return KW_ERR_NOMEM;
+    chunk = chunk_create(producer, 0);
+    if (!chunk) {
+        kwi_list_push(&producer->free_batches, &batch->node);
+        return KW_ERR_NOMEM;
+    }
+    batch->part = part;
+    batch->state = BATCH_OPEN;
+    batch->number = ++producer->next_number;
+    batch->base_offset = batch->log_append_ms = -1;
+    batch->base_timestamp = batch->max_timestamp = topic->core->now.wall_ms;
+    part->open = batch;
+    part->n_records = 0;
+    part->wall_ms = topic->core->now.wall_ms;
+    part->delta = 0;
+    kwi_part_enter_chunk(part, chunk);
+    kwi_list_push(&producer->unpinned, &batch->time_node);
+    kwi_attend(topic->core, KW_ATT_TIME); /* the next step gives it its time */
+    return 0;
+}
+
+int kwi_chunks_create(struct kw_part *part, size_t need, struct kw_chunk **out)
+{
+    struct kw_producer *producer = part->topic->producer;
+    struct kw_chunk *first = NULL, *last = NULL, *chunk;
+    uint32_t nth = part->open->n_chunks;
+    int rc;
+
+    for (size_t have = 0; have < need; nth++) {
+        chunk = chunk_create(producer, nth);
+        if (!chunk)
+            goto fail;
+        have += (size_t)((uint8_t *)chunk->top - chunk->data);
+        if (last)
+            last->next = chunk;
+        else
+            first = chunk;
+        last = chunk;
+    }
+    *out = first;
+    return 0;
+fail:
+    rc = chunk_refused(producer, kwi_pool_cost(CHUNK_LATER));
+    while (first) {
+        chunk = first;
+        first = chunk->next;
+        kwi_block_release(chunk->block);
+    }
+    return rc;
+}
+
+void kwi_part_set_time(struct kw_part *part, int64_t wall_ms)
+{
+    struct kw_batch *batch = part->open;
+
+    part->wall_ms = wall_ms;
+    part->delta = kwi_zigzag(wall_ms - batch->base_timestamp);
+    if (wall_ms > batch->max_timestamp)
+        batch->max_timestamp = wall_ms;
+    if (part->delta)
+        batch->base_fixed = true;
+}
+
+uint32_t kwi_batch_pieces(const struct kw_batch *batch, struct kw_iov *iov, uint32_t cap)
+{
+    uint32_t n = 0;
+
+    for (const struct kw_chunk *chunk = batch->first; chunk && n < cap; chunk = chunk->next)
+        iov[n++] = (struct kw_iov){ chunk->data, chunk->len };
+    return n;
+}
+
+void kwi_batch_free(struct kw_batch *batch)
+{
+    struct kw_producer *producer = batch->part->topic->producer;
+    struct kw_chunk *next;
+
+    for (struct kw_chunk *chunk = batch->first; chunk; chunk = next) {
+        next = chunk->next;
+        kwi_block_release(chunk->block);
+    }
+    kwi_free(&producer->core->produce, batch->flat, batch->flat_size);
+    kwi_list_push(&producer->free_batches, &batch->node);
+}

@@ -1,0 +1,33 @@
+/* client/chunk.h -- the open batch's memory: chunks, the write window, sealing.
+ * See producer.h for the objects. */
+#ifndef KWI_CHUNK_H
+#define KWI_CHUNK_H
+#include "client/producer.h"
+#include "proto/batch.h"
+
+/* Closes or fills the window of the partition's current chunk; folds its bytes
+ * into the batch's checksum while they are warm. */
+void kwi_part_leave_chunk(struct kw_part *part);
+/* First byte of records in the current chunk. */
+static inline uint8_t *kwi_part_chunk_start(const struct kw_part *part)
+{
+    return part->open->last->data + (part->open->n_chunks == 1 ? KWI_BATCH_HEADER : 0);
+}
+
+/* Bytes of records in the current chunk. */
+static inline size_t kwi_part_pending(const struct kw_part *part)
+{
+    return (size_t)(part->w - kwi_part_chunk_start(part));
+}
+
+/* Makes chunk the current one of the open batch. */
+void kwi_part_enter_chunk(struct kw_part *part, struct kw_chunk *chunk);
+/* Opens a batch with its first chunk. KW_ERR_WOULD_BLOCK: the reserve is too
+ * full; KW_ERR_NOMEM: the host's allocator refused. */
+KW_MUST_USE int kwi_part_open(struct kw_part *part);
+/* Chunks for `need` bytes behind the current one, linked, not yet entered. */
+KW_MUST_USE int kwi_chunks_create(struct kw_part *part, size_t need, struct kw_chunk **out);
+/* Takes note that records from now on have the time `wall_ms`. */
+void kwi_part_set_time(struct kw_part *part, int64_t wall_ms);
+
+#endif

@@ -1,0 +1,121 @@
+/* client/close.c -- the end of a core: drain by the deadline, hand back what was
+ * not sent, close every connection. Never hangs: the deadline ends the draining,
+ * and a connection that the driver does not report closed only delays the op to
+ * its own deadline. */
+#include "client/close.h"
+
+#include "client/conn.h"
+#include "client/consumer.h"
+#include "client/error_text.h"
+#include "client/link.h"
+#include "client/op.h"
+#include "client/producer.h"
+
+enum { CLOSE_GRACE_MS = 1000 }; /* for the driver's receipts, after the drain */
+
+enum close_phase { CLOSE_DRAIN, CLOSE_SWEEP, CLOSE_CONNS };
+
+struct close_op {
+    struct kw_op op;
+    struct kw_timer deadline; /* of the drain; op.timer is not used */
+    uint8_t phase;            /* enum close_phase */
+    bool left;                /* records were left at the deadline */
+    bool busy;
+};
+
+static bool close_drained(const struct kw_core *core)
+{
+    for (struct kw_node *n = core->producers.first; n; n = n->next)
+        if (!kwi_producer_drained(KWI_OF(n, struct kw_producer, node)))
+            return false;
+    return true;
+}
+
+static void close_end(struct close_op *close)
+{
+    struct kw_error err;
+
+    close->op.core->close = NULL;
+    kwi_core_disarm(close->op.core, &close->deadline);
+    kwi_error_set(&err, KW_ERR_TIMEOUT, KW_PHASE_REQUEST,
+                  "records were left at the deadline of close; each was reported",
+                  "close with a longer timeout, or take them back with kw_unsent_next");
+    kwi_op_end(&close->op, close->left ? KW_ERR_TIMEOUT : 0, close->left ? &err : NULL);
+}
+
+static void close_conns(struct close_op *close)
+{
+    struct kw_core *core = close->op.core;
+
+    close->phase = CLOSE_CONNS;
+    core->closing = true; /* nothing connects any more */
+    while (!kwi_list_empty(&core->links))
+        kwi_link_destroy(KWI_OF(core->links.first, struct kw_link, node), KW_ERR_CLOSED);
+    kwi_core_arm(core, &close->deadline, kwi_core_after_ms(core, CLOSE_GRACE_MS));
+}
+
+static void close_deadline(struct kw_timer *timer)
+{
+    struct close_op *close = KWI_OF(timer, struct close_op, deadline);
+    struct kw_core *core = close->op.core;
+
+    if (close->phase != CLOSE_DRAIN) {
+        close_end(close); /* the driver's receipts are late: not our data */
+        return;
+    }
+    close->phase = CLOSE_SWEEP;
+    close->left = true;
+    for (struct kw_node *n = core->producers.first; n; n = n->next)
+        kwi_producer_sweep(KWI_OF(n, struct kw_producer, node), KW_ERR_CLOSED, true, true);
+}
+
+void kwi_close_check(struct kw_core *core)
+{
+    struct close_op *close = core->close;
+
+    if (!close)
+        return;
+    if (close->phase != CLOSE_CONNS && close_drained(core) && !close->busy) {
+        close->busy = true; /* ending requests comes back here */
+        close_conns(close);
+        close->busy = false;
+    }
+    if (close->phase == CLOSE_CONNS && !close->busy && !kwi_map_len(&core->conns))
+        close_end(close);
+}
+
+static void close_abandon(struct kw_op *op, int code)
+{
+    struct close_op *close = (struct close_op *)(void *)op;
+
+    (void)code;
+    kwi_core_disarm(op->core, &close->deadline);
+    op->core->close = NULL;
+}
+
+struct kw_op *kw_core_close(struct kw_core *core, int32_t timeout_ms, void *tag)
+{
+    struct kw_op *op = kwi_op_create(core, sizeof(struct close_op), -1, tag, close_abandon);
+    struct close_op *close = (struct close_op *)(void *)op;
+
+    if (!op)
+        return NULL;
+    if (core->close) {
+        kwi_op_end(op, KW_ERR_STATE, NULL);
+        return op;
+    }
+    close->deadline.fire = close_deadline;
+    core->close = close;
+    for (struct kw_node *n = core->consumers.first; n; n = n->next)
+        kwi_consumer_close(KWI_OF(n, struct kw_consumer, node));
+    for (struct kw_node *n = core->producers.first; n; n = n->next) {
+        struct kw_producer *producer = KWI_OF(n, struct kw_producer, node);
+        producer->closing = true;
+        producer->flush_number = producer->next_number;
+    }
+    if (timeout_ms >= 0)
+        kwi_core_arm(core, &close->deadline, kwi_core_after_ms(core, timeout_ms));
+    kwi_attend(core, KW_ATT_TIME);
+    kwi_close_check(core);
+    return op;
+}

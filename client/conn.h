@@ -1,0 +1,60 @@
+/* client/conn.h -- one connection: bytes out, bytes in, and its states.
+ *
+ *   OPENING --opened--> VERSIONS --answer--> READY
+ *      any of these --our decision--> CLOSING --driver's receipt--> gone
+ *      any of these --driver's receipt--> gone
+ *
+ * A connection belongs to a link until it fails; then it only waits for the
+ * driver to report it closed, because lent memory is the driver's until then. */
+#ifndef KWI_CONN_H
+#define KWI_CONN_H
+#include "client/link.h"
+
+enum { KWI_STAGE = 4096, KWI_API_KEYS = 96 };
+
+struct kw_conn {
+    struct kw_core *core;
+    struct kw_link *link; /* NULL once it failed */
+    uint32_t id;
+    uint8_t state;
+    uint32_t wants;            /* bit per enum kw_want_kind */
+    struct kw_node want_node;  /* in core->want_conns while wants != 0 */
+    struct kw_timer timer;     /* set-up deadline, then the oldest request's */
+    struct kw_timer stall;     /* memory for an answer was short: try again */
+    struct kw_addr addr;
+    char peer[64];             /* "host:port", for people */
+
+    /* out: positions in the stream of bytes since the connection began */
+    struct kw_list requests;   /* encoded; in stream order */
+    uint64_t built, offered, confirmed;
+    uint32_t n_requests, n_unanswered;
+    int32_t next_correlation;
+    bool write_idle;           /* the last write_vec returned 0 */
+
+    /* in */
+    bool lent, stalled;
+    uint32_t stage_len;
+    uint8_t *frame;            /* destination of a frame that does not fit the stage */
+    size_t frame_size, frame_filled;
+    struct kw_block *frame_block; /* of the fetch reserve; else frame is from control */
+
+    /* what the broker offers; max -1: not offered */
+    bool versions_asked;
+    int16_t api_min[KWI_API_KEYS], api_max[KWI_API_KEYS];
+    uint8_t stage[KWI_STAGE];
+};
+
+/* Opens a connection of link to addr. NULL: no memory. */
+struct kw_conn *kwi_conn_open(struct kw_link *link, const struct kw_addr *addr,
+                              uint64_t setup_timeout_us);
+/* We give it up. cause is told to its link and its requests. */
+void kwi_conn_fail(struct kw_conn *conn, const struct kw_error *cause);
+/* Raises WRITE_READY if the driver has stopped writing. */
+void kwi_conn_wake(struct kw_conn *conn);
+bool kwi_conn_is_ready(const struct kw_conn *conn);
+/* Fills the next want. false: none (the connection may then be gone). */
+bool kwi_conn_next_want(struct kw_conn *conn, struct kw_want *want);
+/* Frees it without the driver's receipt: only when the core dies. */
+void kwi_conn_destroy(struct kw_conn *conn);
+
+#endif

@@ -1,0 +1,292 @@
+/* client/delivery.c -- outcomes: reports, delivery timeout, flush, purge.
+ *
+ * A batch gets its outcome once. Its memory goes back at the latest of three:
+ * the outcome is final, no request holds it, and the application has taken the
+ * report of its last chunk (law 3). */
+#include "client/close.h"
+#include "client/error_text.h"
+#include "client/op.h"
+#include "client/producer.h"
+
+enum { DELIVERY_SWEEP = 64 };
+
+struct flush_op {
+    struct kw_op op;
+    struct kw_node node; /* in producer->flushes */
+    struct kw_producer *producer;
+    uint64_t number;     /* waits for batches up to this one */
+};
+
+/* ---- reports --------------------------------------------------------------------- */
+
+static struct kw_chunk *delivery_next_chunk(struct kw_chunk *chunk)
+{
+    while (chunk && !chunk->n_opaques)
+        chunk = chunk->next;
+    return chunk;
+}
+
+static bool delivery_fill(struct kw_evnode *node, struct kw_event *out)
+{
+    struct kw_batch *batch = KWI_OF(node, struct kw_batch, event);
+    struct kw_chunk *chunk = batch->report_at;
+    struct kw_report *report = &out->report;
+
+    out->kind = KW_EVENT_REPORT;
+    out->producer = batch->part->topic->producer;
+    report->topic = batch->part->topic;
+    report->partition = batch->part->index;
+    report->outcome = batch->outcome;
+    report->flags = batch->report_flags;
+    report->kafka_code = batch->kafka_code;
+    report->code = batch->code;
+    report->n = chunk->n_opaques;
+    report->attempts = batch->attempts;
+    report->base_offset = batch->base_offset < 0 ? -1 : batch->base_offset + batch->n_reported;
+    report->timestamp_ms = batch->log_append_ms;
+    report->opaques = chunk->top - chunk->n_opaques;
+    batch->n_reported += chunk->n_opaques;
+    batch->report_at = delivery_next_chunk(chunk->next);
+    return batch->report_at != NULL;
+}
+
+static void delivery_told(struct kw_evnode *node, bool last)
+{
+    struct kw_batch *batch = KWI_OF(node, struct kw_batch, event);
+
+    if (!last)
+        return;
+    batch->reported = true;
+    kwi_batch_let_go(batch);
+}
+
+void kwi_batch_let_go(struct kw_batch *batch)
+{
+    struct kw_producer *producer = batch->part->topic->producer;
+
+    if (batch->state != BATCH_DONE || !batch->reported || batch->n_lent)
+        return;
+    kwi_list_remove(&producer->done, &batch->time_node);
+    if (batch->unsent) {
+        kwi_list_push(&producer->unsent, &batch->node);
+        return;
+    }
+    kwi_batch_free(batch);
+    kwi_producer_check_writable(producer);
+}
+
+/* ---- flush -------------------------------------------------------------------------- */
+
+/* The number of the oldest batch without an outcome; UINT64_MAX: none. */
+static uint64_t delivery_oldest(const struct kw_producer *producer)
+{
+    if (producer->timed.first)
+        return KWI_OF(producer->timed.first, struct kw_batch, time_node)->number;
+    if (producer->unpinned.first)
+        return KWI_OF(producer->unpinned.first, struct kw_batch, time_node)->number;
+    return UINT64_MAX;
+}
+
+bool kwi_producer_drained(const struct kw_producer *producer)
+{
+    return delivery_oldest(producer) == UINT64_MAX;
+}
+
+static void flush_check(struct kw_producer *producer)
+{
+    uint64_t oldest = delivery_oldest(producer);
+    struct kw_node *next;
+
+    for (struct kw_node *n = producer->flushes.first; n; n = next) {
+        struct flush_op *flush = KWI_OF(n, struct flush_op, node);
+        next = n->next;
+        if (oldest <= flush->number)
+            continue;
+        kwi_list_remove(&producer->flushes, n);
+        kwi_op_end(&flush->op, 0, NULL);
+    }
+}
+
+static void flush_abandon(struct kw_op *op, int code)
+{
+    struct flush_op *flush = (struct flush_op *)(void *)op;
+
+    (void)code;
+    kwi_list_remove(&flush->producer->flushes, &flush->node);
+}
+
+struct kw_op *kw_core_flush(struct kw_producer *producer, int32_t timeout_ms, void *tag)
+{
+    struct kw_op *op =
+        kwi_op_create(producer->core, sizeof(struct flush_op), timeout_ms, tag, flush_abandon);
+    struct flush_op *flush = (struct flush_op *)(void *)op;
+
+    if (!op)
+        return NULL;
+    flush->producer = producer;
+    flush->number = producer->flush_number = producer->next_number;
+    kwi_list_push(&producer->flushes, &flush->node);
+    flush_check(producer);
+    kwi_attend(producer->core, KW_ATT_TIME); /* the next steps seal */
+    return op;
+}
+
+/* ---- the outcome ---------------------------------------------------------------------- */
+
+static void delivery_count(struct kw_producer *producer, const struct kw_batch *batch)
+{
+    struct kw_stats *stats = &producer->core->stats;
+
+    producer->n_sealed -= batch->n_records;
+    if (batch->outcome == KW_DELIVERED)
+        stats->records_delivered += batch->n_records;
+    else if (batch->outcome == KW_NOT_WRITTEN)
+        stats->records_not_written += batch->n_records;
+    else
+        stats->records_unknown += batch->n_records;
+}
+
+void kwi_batch_conclude(struct kw_batch *batch, enum kw_outcome outcome, int code,
+                      int16_t kafka_code)
+{
+    struct kw_part *part = batch->part;
+    struct kw_producer *producer = part->topic->producer;
+
+    KWI_ASSERT(batch->state == BATCH_QUEUED || batch->state == BATCH_SENT);
+    kwi_list_remove(batch->state == BATCH_SENT ? &part->sent : &part->queue, &batch->node);
+    kwi_list_remove(batch->pinned ? &producer->timed : &producer->unpinned, &batch->time_node);
+    batch->state = BATCH_DONE;
+    kwi_list_push(&producer->done, &batch->time_node);
+    batch->outcome = (uint8_t)outcome;
+    batch->code = code;
+    batch->kafka_code = kafka_code;
+    if (outcome == KW_DELIVERED && producer->acks == 1)
+        batch->report_flags |= KW_REPORT_LEADER_ONLY;
+    if (batch->maybe_written && !producer->idempotent)
+        batch->report_flags |= KW_REPORT_MAYBE_DUPLICATE;
+    delivery_count(producer, batch);
+    if (outcome != KW_DELIVERED && batch->stamped)
+        kwi_producer_bump(producer);
+    batch->report_at = delivery_next_chunk(batch->first);
+    batch->event.fill = delivery_fill;
+    batch->event.done = delivery_told;
+    kwi_event_raise(producer->core, &batch->event);
+    kwi_part_route(part);
+    flush_check(producer);
+    kwi_delivery_arm(producer);
+    kwi_close_check(producer->core);
+}
+
+/* Ends a batch before its time, truthfully: bytes that were offered may be in
+ * the log. */
+static void delivery_give_up(struct kw_batch *batch, int code, bool keep)
+{
+    bool offered = batch->state == BATCH_SENT || batch->maybe_written;
+
+    if (batch->state == BATCH_OPEN)
+        kwi_part_seal(batch->part);
+    if (keep && !offered)
+        batch->unsent = true;
+    kwi_batch_conclude(batch, offered ? KW_UNKNOWN : KW_NOT_WRITTEN, code, batch->kafka_code);
+}
+
+/* ---- delivery.timeout.ms -------------------------------------------------------------- */
+
+static void delivery_due(struct kw_timer *timer)
+{
+    struct kw_producer *producer = KWI_OF(timer, struct kw_producer, delivery_timer);
+
+    for (unsigned i = 0; i < DELIVERY_SWEEP && producer->timed.first; i++) {
+        struct kw_batch *batch = KWI_OF(producer->timed.first, struct kw_batch, time_node);
+
+        if (batch->created_us + producer->delivery_timeout_us > producer->core->now.mono_us)
+            break;
+        delivery_give_up(batch, KW_ERR_TIMEOUT, false);
+    }
+    kwi_delivery_arm(producer);
+}
+
+void kwi_delivery_arm(struct kw_producer *producer)
+{
+    struct kw_batch *batch;
+    uint64_t due_us;
+
+    if (!producer->timed.first) {
+        kwi_core_disarm(producer->core, &producer->delivery_timer);
+        return;
+    }
+    batch = KWI_OF(producer->timed.first, struct kw_batch, time_node);
+    due_us = batch->created_us + producer->delivery_timeout_us;
+    if (!producer->delivery_timer.armed || producer->delivery_timer.deadline_us != due_us)
+        kwi_core_arm(producer->core, &producer->delivery_timer, due_us);
+}
+
+void kwi_delivery_init(struct kw_producer *producer)
+{
+    producer->delivery_timer.fire = delivery_due;
+}
+
+/* ---- sweeps ------------------------------------------------------------------------------ */
+
+void kwi_producer_sweep(struct kw_producer *producer, int code, bool sent, bool keep)
+{
+    if (producer->sweep_code && producer->sweep_sent && !sent)
+        return;
+    producer->sweep_code = code;
+    producer->sweep_number = producer->next_number;
+    producer->sweep_sent = sent;
+    producer->sweep_keep = keep;
+    kwi_attend(producer->core, KW_ATT_TIME);
+}
+
+/* Batches of which a byte may have been offered are passed over by purge: at
+ * most those under way, so the walk is short. */
+static struct kw_batch *sweep_next(struct kw_producer *producer)
+{
+    for (unsigned pinned = 2; pinned-- > 0;) {
+        struct kw_list *list = pinned ? &producer->timed : &producer->unpinned;
+
+        for (struct kw_node *n = list->first; n; n = n->next) {
+            struct kw_batch *batch = KWI_OF(n, struct kw_batch, time_node);
+            if (batch->number > producer->sweep_number)
+                return NULL;
+            if (producer->sweep_sent || (batch->state != BATCH_SENT && !batch->attempts))
+                return batch;
+        }
+    }
+    return NULL;
+}
+
+void kwi_producer_sweep_some(struct kw_producer *producer, unsigned max)
+{
+    struct kw_batch *batch;
+
+    while (producer->sweep_code) {
+        batch = sweep_next(producer);
+        if (!batch) {
+            producer->sweep_code = 0;
+            kwi_close_check(producer->core);
+            return;
+        }
+        if (!max--)
+            return;
+        delivery_give_up(batch, producer->sweep_code, producer->sweep_keep);
+    }
+}
+
+int kw_core_purge(struct kw_producer *producer)
+{
+    kwi_producer_sweep(producer, KW_ERR_CANCELED, false, true);
+    return 0;
+}
+
+void kwi_producer_fatal(struct kw_producer *producer, const struct kw_error *error)
+{
+    if (producer->fatal)
+        return;
+    producer->fatal = true;
+    producer->fatal_error = *error;
+    kwi_event_error(producer->core, error);
+    kwi_producer_sweep(producer, KW_ERR_STATE, true, false);
+    kwi_producer_check_writable(producer);
+}

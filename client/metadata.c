@@ -1,0 +1,253 @@
+/* client/metadata.c -- asking for metadata and taking the answer over.
+ *
+ * One request at a time, for all topics of interest together. It is asked by
+ * events (kwi_cluster_refresh), behind a growing backoff while something stays
+ * open, and by age (metadata.max.age.ms). A topic-level error never deletes
+ * what is known of the topic (P11, P26). */
+#include "client/metadata.h"
+
+#include <string.h>
+
+#include "client/config.h"
+#include "client/error_text.h"
+#include "client/link.h"
+#include "proto/error.h"
+#include "proto/metadata.h"
+
+/* ---- asking ---------------------------------------------------------------------- */
+
+static int metadata_encode(struct kw_request *req, struct kw_wr *wr)
+{
+    struct kw_core *core = req->core;
+    struct kw_metadata_request msg;
+    struct kw_metadata_request_topic *names = NULL;
+    struct kw_topic_meta *meta;
+    uint32_t n = kwi_map_len(&core->cluster.topics), k = 0;
+    int rc;
+
+    kwi_metadata_request_init(&msg);
+    if (n) {
+        names = kwi_alloc(&core->control, n * sizeof(*names));
+        if (!names)
+            return KW_ERR_NOMEM;
+        for (uint32_t i = 0; (meta = kwi_map_next(&core->cluster.topics, &i)); k++) {
+            kwi_metadata_request_topic_init(&names[k]);
+            names[k].name = (struct kw_str){ meta->name, (int32_t)meta->name_len };
+        }
+    }
+    msg.topics = KWI_ARR(names, n);
+    if (req->version >= 4)
+        msg.allow_auto_topic_creation =
+            kwi_config_i64(core->cfg, KW_KEY_ALLOW_AUTO_CREATE_TOPICS) != 0;
+    rc = kwi_metadata_request_encode(&msg, req->version, wr);
+    kwi_free(&core->control, names, n * sizeof(*names));
+    return rc;
+}
+
+static void metadata_done(struct kw_request *req, const struct kw_answer *answer);
+
+static const struct kw_request_type metadata_type = {
+    .api_key = KW_API_METADATA,
+    .encode = metadata_encode,
+    .done = metadata_done,
+};
+
+static void metadata_ask(struct kw_core *core)
+{
+    struct kw_cluster *cluster = &core->cluster;
+    struct kw_request *req;
+
+    if (core->closing)
+        return;
+    req = kwi_request_create(core, NULL, &metadata_type, NULL);
+    if (!req) {
+        kwi_core_arm(core, &cluster->timer, kwi_core_after_ms(core, 100));
+        return;
+    }
+    kwi_core_disarm(core, &cluster->timer);
+    cluster->in_flight = true;
+    cluster->again = 0;
+    kwi_cluster_submit(req);
+}
+
+void kwi_metadata_ask_now(struct kw_core *core)
+{
+    if (core->cluster.in_flight)
+        core->cluster.again = 2;
+    else
+        kwi_core_arm(core, &core->cluster.timer, core->now.mono_us);
+}
+
+static uint64_t metadata_backoff(struct kw_core *core)
+{
+    return kwi_core_backoff_us(core, kwi_config_i64(core->cfg, KW_KEY_RETRY_BACKOFF_MS),
+                               kwi_config_i64(core->cfg, KW_KEY_RETRY_BACKOFF_MAX_MS),
+                               core->cluster.streak);
+}
+
+void kwi_cluster_refresh(struct kw_core *core)
+{
+    struct kw_cluster *cluster = &core->cluster;
+    uint64_t due_us;
+
+    if (cluster->in_flight) {
+        cluster->again |= 1;
+        return;
+    }
+    due_us = cluster->last_us ? cluster->last_us + metadata_backoff(core) : 0;
+    if (due_us < core->now.mono_us)
+        due_us = core->now.mono_us;
+    if (!cluster->timer.armed || cluster->timer.deadline_us > due_us)
+        kwi_core_arm(core, &cluster->timer, due_us);
+}
+
+static void metadata_timer(struct kw_timer *timer)
+{
+    struct kw_cluster *cluster = KWI_OF(timer, struct kw_cluster, timer);
+
+    if (!cluster->in_flight)
+        metadata_ask(cluster->core);
+}
+
+void kwi_metadata_init(struct kw_core *core)
+{
+    core->cluster.timer.fire = metadata_timer;
+}
+
+/* ---- taking over -------------------------------------------------------------------- */
+
+static int metadata_take_brokers(struct kw_core *core, const struct kw_metadata_response *msg)
+{
+    struct kw_metadata_response_broker item;
+    struct kw_iter it;
+    int rc = 0;
+
+    for (kwi_iter_init(&it, &msg->brokers); !rc && kwi_iter_next(&it, &item);)
+        rc = kwi_cluster_take_broker(core, item.node_id, item.host, item.port);
+    return rc;
+}
+
+/* Grows the partition array; a partition that is not named any more stays. */
+static int metadata_grow(struct kw_topic_meta *meta, uint32_t n)
+{
+    struct kw_partition_meta *grown;
+
+    if (n <= meta->n_partitions)
+        return 0;
+    grown = kwi_alloc(&meta->core->control, n * sizeof(*grown));
+    if (!grown)
+        return KW_ERR_NOMEM;
+    if (meta->n_partitions)
+        memcpy(grown, meta->partitions, meta->n_partitions * sizeof(*grown));
+    for (uint32_t i = meta->n_partitions; i < n; i++)
+        grown[i] = (struct kw_partition_meta){ .leader = -1, .leader_epoch = -1 };
+    kwi_free(&meta->core->control, meta->partitions, meta->n_partitions * sizeof(*grown));
+    meta->partitions = grown;
+    meta->n_partitions = n;
+    return 0;
+}
+
+/* An older epoch comes from a broker that lags behind: what is known stays. */
+static void metadata_take_leader(struct kw_partition_meta *part,
+                                 const struct kw_metadata_response_partition *item, bool fresh)
+{
+    part->error = item->error_code;
+    if (!fresh && item->leader_epoch >= 0 && item->leader_epoch < part->leader_epoch)
+        return;
+    part->leader = item->leader_id;
+    if (item->leader_epoch >= 0 || fresh)
+        part->leader_epoch = item->leader_epoch;
+}
+
+/* Returns 0, KW_ERR_NOMEM; *open: something is missing that a later answer may
+ * have. */
+static int metadata_take_topic(struct kw_topic_meta *meta,
+                               const struct kw_metadata_response_topic *item, bool *open)
+{
+    struct kw_metadata_response_partition part;
+    bool fresh = memcmp(meta->topic_id, item->topic_id.b, sizeof(meta->topic_id)) != 0;
+    struct kw_iter it;
+    int rc;
+
+    meta->error = item->error_code;
+    if (item->error_code) {
+        if (kwi_error_info(item->error_code)->flags & KW_E_RETRIABLE)
+            *open = true;
+        if (!meta->asked_us)
+            meta->asked_us = meta->core->now.mono_us;
+        return 0;
+    }
+    meta->asked_us = 0;
+    memcpy(meta->topic_id, item->topic_id.b, sizeof(meta->topic_id));
+    for (kwi_iter_init(&it, &item->partitions); kwi_iter_next(&it, &part);) {
+        if (part.partition_index < 0 || part.partition_index >= item->partitions.n)
+            continue; /* partitions are numbered without gaps */
+        rc = metadata_grow(meta, (uint32_t)item->partitions.n);
+        if (rc)
+            return rc;
+        metadata_take_leader(&meta->partitions[part.partition_index], &part, fresh);
+        if (meta->partitions[part.partition_index].leader < 0)
+            *open = true;
+    }
+    return 0;
+}
+
+static void metadata_tell(struct kw_topic_meta *meta)
+{
+    struct kw_node *next;
+
+    for (struct kw_node *n = meta->watchers.first; n; n = next) {
+        struct kw_topic_watch *watch = KWI_OF(n, struct kw_topic_watch, node);
+        next = n->next;
+        watch->changed(watch, meta);
+    }
+}
+
+static int metadata_take(struct kw_core *core, const struct kw_metadata_response *msg, bool *open)
+{
+    struct kw_metadata_response_topic item;
+    struct kw_iter it;
+    int rc = metadata_take_brokers(core, msg);
+
+    core->cluster.controller_id = msg->controller_id;
+    for (kwi_iter_init(&it, &msg->topics); !rc && kwi_iter_next(&it, &item);) {
+        struct kw_topic_meta *meta =
+            item.name.len > 0 ? kwi_map_get_str(&core->cluster.topics, item.name.ptr,
+                                                (size_t)item.name.len)
+                              : NULL;
+        if (!meta)
+            continue;
+        rc = metadata_take_topic(meta, &item, open);
+        if (!rc)
+            metadata_tell(meta);
+    }
+    return rc;
+}
+
+static void metadata_done(struct kw_request *req, const struct kw_answer *answer)
+{
+    struct kw_core *core = req->core;
+    struct kw_cluster *cluster = &core->cluster;
+    struct kw_metadata_response msg;
+    struct kw_fault fault;
+    bool open = false;
+    int rc = answer->err;
+
+    if (!rc && kwi_metadata_response_decode(&msg, req->version, answer->body, answer->len, &fault))
+        rc = kwi_request_malformed(req, &fault, NULL);
+    if (!rc)
+        rc = metadata_take(core, &msg, &open);
+    cluster->in_flight = false;
+    cluster->last_us = core->now.mono_us;
+    if (core->closing)
+        return;
+    cluster->streak = rc || open ? cluster->streak + (cluster->streak < 32) : 0;
+    if (cluster->again & 2 && !rc)
+        kwi_metadata_ask_now(core);
+    else if (rc || open || cluster->again)
+        kwi_cluster_refresh(core);
+    else
+        kwi_core_arm(core, &cluster->timer,
+                     kwi_core_after_ms(core, kwi_config_i64(core->cfg,
+                                                            KW_KEY_METADATA_MAX_AGE_MS)));
+}

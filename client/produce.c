@@ -1,0 +1,358 @@
+/* client/produce.c -- appending records: the hot path, and its slow twin for
+ * what is rare (headers, own timestamps, records across chunks, new batches).
+ *
+ * The hot path makes one copy of key and value and four varints; no clock, no
+ * allocation, no list, no counter per record but the batch's own. */
+#include <string.h>
+
+#include "base/bytes.h"
+#include "client/chunk.h"
+#include "client/config.h"
+#include "client/partitioner.h"
+#include "client/producer.h"
+#include "proto/batch.h"
+#include <kwire/kwire.h>
+
+/* A varint length of up to 31 bits and the record's own 5 fit this. */
+enum { PRODUCE_PREFIX_MAX = 48, PRODUCE_HOT_MAX = 1 << 20 };
+
+/* ---- sizes -------------------------------------------------------------------- */
+
+/* Lengths as varints write them: null is -1. */
+static inline uint64_t produce_len(const struct kw_bytes *bytes)
+{
+    return bytes->ptr ? kwi_zigzag((int64_t)bytes->len) : 1;
+}
+
+static inline size_t produce_copied(const struct kw_bytes *bytes)
+{
+    return bytes->ptr ? bytes->len : 0;
+}
+
+static inline size_t produce_body_size(uint64_t delta, uint32_t index, uint64_t key_len,
+                                       uint64_t value_len, size_t copied, size_t headers_size)
+{
+    return 1 + kwi_uvarint_size(delta) + kwi_uvarint_size((uint64_t)index << 1) +
+           kwi_uvarint_size(key_len) + kwi_uvarint_size(value_len) + copied + headers_size;
+}
+
+/* ---- slow path: pieces that may cross chunks ------------------------------------ */
+
+static void produce_put(struct kw_part *part, struct kw_chunk **spare, const void *ptr, size_t n)
+{
+    const uint8_t *from = ptr;
+
+    while (n) {
+        size_t space = (size_t)((uint8_t *)part->opaques - part->w);
+        size_t now = n < space ? n : space;
+
+        if (!space) {
+            struct kw_chunk *chunk = *spare;
+            *spare = chunk->next;
+            chunk->next = NULL;
+            kwi_part_leave_chunk(part);
+            kwi_part_enter_chunk(part, chunk);
+            continue;
+        }
+        memcpy(part->w, from, now);
+        part->w += now;
+        from += now;
+        n -= now;
+    }
+}
+
+static void produce_put_uvarint(struct kw_part *part, struct kw_chunk **spare, uint64_t v)
+{
+    uint8_t b[10];
+
+    produce_put(part, spare, b, (size_t)(kwi_put_uvarint(b, v) - b));
+}
+
+static void produce_put_bytes(struct kw_part *part, struct kw_chunk **spare,
+                              const struct kw_bytes *bytes)
+{
+    produce_put_uvarint(part, spare, produce_len(bytes));
+    produce_put(part, spare, bytes->ptr, produce_copied(bytes));
+}
+
+static size_t produce_headers_size(const struct kw_record *record)
+{
+    size_t size = kwi_uvarint_size((uint64_t)record->n_headers << 1);
+
+    for (uint32_t i = 0; i < record->n_headers; i++) {
+        const struct kw_header *h = &record->headers[i];
+        size += kwi_uvarint_size(produce_len(&h->key)) + h->key.len +
+                kwi_uvarint_size(produce_len(&h->value)) + produce_copied(&h->value);
+    }
+    return size;
+}
+
+static void produce_put_record(struct kw_part *part, struct kw_chunk **spare,
+                               const struct kw_record *record, uint64_t delta, size_t body)
+{
+    static const uint8_t attributes = 0;
+    uint32_t index = part->n_records++; /* it counts where it begins */
+
+    produce_put_uvarint(part, spare, kwi_zigzag((int64_t)body));
+    produce_put(part, spare, &attributes, 1);
+    produce_put_uvarint(part, spare, delta);
+    produce_put_uvarint(part, spare, (uint64_t)index << 1);
+    produce_put_bytes(part, spare, &record->key);
+    produce_put_bytes(part, spare, &record->value);
+    produce_put_uvarint(part, spare, (uint64_t)record->n_headers << 1);
+    for (uint32_t i = 0; i < record->n_headers; i++) {
+        produce_put_bytes(part, spare, &record->headers[i].key);
+        produce_put_bytes(part, spare, &record->headers[i].value);
+    }
+}
+
+/* Stores the opaque in the chunk where the record begins. */
+static void produce_put_opaque(struct kw_part *part, void *opaque)
+{
+    uint8_t *limit;
+
+    *--part->opaques = opaque;
+    limit = (uint8_t *)(part->opaques - 1);
+    part->limit = limit < part->room ? limit : part->room;
+}
+
+/* Appends to the open batch, whatever chunks that takes. */
+static int produce_append(struct kw_part *part, const struct kw_record *record, uint64_t delta,
+                          size_t body)
+{
+    size_t total = kwi_uvarint_size(kwi_zigzag((int64_t)body)) + body;
+    bool begin = (size_t)((uint8_t *)part->opaques - part->w) > sizeof(void *);
+    size_t space = begin ? (size_t)((uint8_t *)(part->opaques - 1) - part->w) : 0;
+    struct kw_chunk *spare = NULL;
+    int rc;
+
+    if (total > space) { /* each further chunk may also have to hold the opaque */
+        rc = kwi_chunks_create(part, total - space + (begin ? 0 : sizeof(void *)), &spare);
+        if (rc)
+            return rc;
+    }
+    if (!begin) {
+        struct kw_chunk *chunk = spare;
+        spare = chunk->next;
+        chunk->next = NULL;
+        kwi_part_leave_chunk(part);
+        kwi_part_enter_chunk(part, chunk);
+    }
+    produce_put_opaque(part, record->opaque);
+    produce_put_record(part, &spare, record, delta, body);
+    return 0;
+}
+
+/* ---- slow path: checks and batches ----------------------------------------------- */
+
+static int produce_check(const struct kw_topic *topic, const struct kw_record *record)
+{
+    if ((record->key.len && !record->key.ptr) || (record->value.len && !record->value.ptr))
+        return KW_ERR_USE;
+    if ((record->flags & KW_REC_TIMESTAMP) && record->timestamp_ms < 0)
+        return KW_ERR_USE;
+    if ((record->flags & KW_REC_PARTITION) && record->partition < 0)
+        return KW_ERR_USE;
+    if (record->n_headers > INT32_MAX / 2 || (record->n_headers && !record->headers))
+        return KW_ERR_USE;
+    for (uint32_t i = 0; i < record->n_headers; i++) {
+        const struct kw_header *h = &record->headers[i];
+        if (!h->key.ptr || (h->value.len && !h->value.ptr))
+            return KW_ERR_USE;
+        if (h->key.len > topic->producer->max_request_size ||
+            h->value.len > topic->producer->max_request_size)
+            return KW_ERR_TOO_LARGE;
+    }
+    if (record->key.len > topic->producer->max_request_size ||
+        record->value.len > topic->producer->max_request_size)
+        return KW_ERR_TOO_LARGE;
+    return 0;
+}
+
+static int produce_state(const struct kw_topic *topic)
+{
+    const struct kw_producer *producer = topic->producer;
+
+    if (producer->closing || topic->core->closing)
+        return KW_ERR_CLOSED;
+    if (producer->fatal)
+        return KW_ERR_STATE;
+    return topic->error ? KW_ERR_BROKER : 0;
+}
+
+static struct kw_part *produce_pick(const struct kw_topic *topic, const struct kw_record *record)
+{
+    if (record->flags & KW_REC_PARTITION)
+        return (uint32_t)record->partition < topic->n_parts ? topic->parts[record->partition]
+                                                           : NULL;
+    if (record->key.ptr)
+        return topic->parts[kwi_partition_of_key(record->key.ptr, record->key.len,
+                                                 topic->n_parts)];
+    return topic->sticky;
+}
+
+/* The reserve is full: what was opened first is sent now, so that room comes. */
+static int produce_blocked(struct kw_producer *producer)
+{
+    struct kw_list *open =
+        kwi_list_empty(&producer->lingering) ? &producer->unpinned : &producer->lingering;
+
+    producer->blocked = true;
+    for (struct kw_node *n = open->first; n; n = n->next) {
+        struct kw_batch *batch = open == &producer->unpinned
+                                     ? KWI_OF(n, struct kw_batch, time_node)
+                                     : KWI_OF(n, struct kw_batch, open_node);
+        if (batch->state == BATCH_OPEN) {
+            kwi_part_seal(batch->part);
+            break;
+        }
+    }
+    return KW_ERR_WOULD_BLOCK;
+}
+
+static int produce_into(struct kw_part *part, const struct kw_record *record, size_t headers_size)
+{
+    struct kw_producer *producer = part->topic->producer;
+    int64_t wall_ms = (record->flags & KW_REC_TIMESTAMP) ? record->timestamp_ms
+                                                         : part->topic->core->now.wall_ms;
+    uint64_t delta;
+    size_t body, total;
+    int rc;
+
+    for (;;) {
+        bool fresh = !part->open;
+
+        rc = fresh ? kwi_part_open(part) : 0;
+        if (rc)
+            return rc;
+        if (fresh && (record->flags & KW_REC_TIMESTAMP)) {
+            part->open->base_timestamp = part->open->max_timestamp = wall_ms;
+            part->open->base_fixed = true;
+        }
+        delta = kwi_zigzag((int64_t)((uint64_t)wall_ms - (uint64_t)part->open->base_timestamp));
+        body = produce_body_size(delta, part->n_records, produce_len(&record->key),
+                                 produce_len(&record->value),
+                                 produce_copied(&record->key) + produce_copied(&record->value),
+                                 headers_size);
+        total = kwi_uvarint_size(kwi_zigzag((int64_t)body)) + body;
+        if (!part->n_records || KWI_BATCH_HEADER + part->open->records_len +
+                                        kwi_part_pending(part) + total <=
+                                    producer->batch_size)
+            break;
+        kwi_part_seal(part);
+        if (part->topic->sticky && !record->key.ptr && !(record->flags & KW_REC_PARTITION))
+            part = part->topic->sticky; /* the next batch, maybe the next partition */
+    }
+    if (record->flags & KW_REC_TIMESTAMP)
+        part->open->base_fixed = true;
+    rc = produce_append(part, record, delta, body);
+    if (rc)
+        return rc;
+    if (wall_ms > part->open->max_timestamp)
+        part->open->max_timestamp = wall_ms;
+    return 0;
+}
+
+static int produce_slow(struct kw_topic *topic, const struct kw_record *record)
+{
+    struct kw_producer *producer = topic->producer;
+    size_t headers_size, size;
+    struct kw_part *part;
+    int rc = produce_check(topic, record);
+
+    if (!rc)
+        rc = produce_state(topic);
+    if (rc)
+        return rc;
+    if (!topic->n_parts) {
+        producer->blocked = true;
+        return KW_ERR_WOULD_BLOCK;
+    }
+    headers_size = produce_headers_size(record);
+    size = produce_copied(&record->key) + produce_copied(&record->value) + headers_size;
+    if (size > producer->max_request_size - KWI_BATCH_HEADER - PRODUCE_PREFIX_MAX)
+        return KW_ERR_TOO_LARGE;
+    part = produce_pick(topic, record);
+    if (!part)
+        return KW_ERR_USE;
+    rc = produce_into(part, record, headers_size);
+    if (rc == KW_ERR_WOULD_BLOCK)
+        return produce_blocked(producer);
+    if (rc)
+        return rc;
+    return topic->core->attention ? 1 : 0;
+}
+
+/* ---- the hot path ------------------------------------------------------------------ */
+
+int kw_core_produce(struct kw_topic *topic, const struct kw_record *record)
+{
+    struct kw_part *part;
+    uint64_t key_len, value_len;
+    size_t key_size, value_size, body, total;
+    uint8_t *w;
+
+    if (KWI_UNLIKELY(record->n_headers | (record->flags & KW_REC_TIMESTAMP) | !topic->n_parts))
+        return produce_slow(topic, record);
+    part = produce_pick(topic, record);
+    if (KWI_UNLIKELY(!part || !part->open))
+        return produce_slow(topic, record);
+    if (KWI_UNLIKELY(topic->core->now.wall_ms != part->wall_ms))
+        kwi_part_set_time(part, topic->core->now.wall_ms);
+    key_size = produce_copied(&record->key);
+    value_size = produce_copied(&record->value);
+    if (KWI_UNLIKELY((key_size | value_size) >= PRODUCE_HOT_MAX))
+        return produce_slow(topic, record);
+    key_len = produce_len(&record->key);
+    value_len = produce_len(&record->value);
+    body = produce_body_size(part->delta, part->n_records, key_len, value_len,
+                             key_size + value_size, 1);
+    total = kwi_uvarint_size((uint64_t)body << 1) + body;
+    w = part->w;
+    if (KWI_UNLIKELY((ptrdiff_t)total > part->limit - w))
+        return produce_slow(topic, record);
+    w = kwi_put_uvarint(w, (uint64_t)body << 1);
+    *w++ = 0; /* attributes */
+    w = kwi_put_uvarint(w, part->delta);
+    w = kwi_put_uvarint(w, (uint64_t)part->n_records << 1);
+    w = kwi_put_uvarint(w, key_len);
+    if (key_size)
+        memcpy(w, record->key.ptr, key_size);
+    w += key_size;
+    w = kwi_put_uvarint(w, value_len);
+    if (value_size)
+        memcpy(w, record->value.ptr, value_size);
+    w += value_size;
+    *w++ = 0; /* no headers */
+    part->w = w;
+    produce_put_opaque(part, record->opaque);
+    part->n_records++;
+    return topic->core->attention ? 1 : 0;
+}
+
+/* ---- sealing ------------------------------------------------------------------------- */
+
+int kwi_part_seal(struct kw_part *part)
+{
+    struct kw_batch *batch = part->open;
+    struct kw_topic *topic = part->topic;
+    struct kw_producer *producer = topic->producer;
+
+    if (!batch)
+        return 0;
+    kwi_part_leave_chunk(part);
+    batch->n_records = part->n_records;
+    batch->size = KWI_BATCH_HEADER + batch->records_len;
+    batch->state = BATCH_QUEUED;
+    producer->n_sealed += batch->n_records;
+    topic->core->stats.records_accepted += batch->n_records;
+    topic->core->stats.batches++;
+    part->open = NULL;
+    part->w = part->limit = part->room = NULL;
+    kwi_list_remove(&producer->lingering, &batch->open_node);
+    kwi_list_push(&part->queue, &batch->node);
+    if (topic->sticky == part)
+        kwi_topic_turn(topic);
+    kwi_part_route(part);
+    return 0;
+}

@@ -1,0 +1,454 @@
+/* client/producer.c -- producers and topics: create, partitions and leaders, the
+ * sticky choice, and what a step does for them. See producer.h. */
+#include "client/producer.h"
+
+#include <string.h>
+
+#include "base/bytes.h"
+#include "client/config.h"
+#include "client/error_text.h"
+#include "proto/error.h"
+#include <kwire/kwire.h>
+
+/* ---- producer ------------------------------------------------------------------- */
+
+static bool producer_fill_writable(struct kw_evnode *node, struct kw_event *out)
+{
+    out->kind = KW_EVENT_WRITABLE;
+    out->producer = KWI_OF(node, struct kw_producer, writable);
+    return false;
+}
+
+static void producer_settings(struct kw_producer *producer, const struct kw_config *own)
+{
+    struct kw_core *core = producer->core;
+
+    producer->linger_us = (uint64_t)kwi_core_setting(core, own, KW_KEY_LINGER_MS) * 1000;
+    producer->delivery_timeout_us =
+        (uint64_t)kwi_core_setting(core, own, KW_KEY_DELIVERY_TIMEOUT_MS) * 1000;
+    producer->batch_size = (uint32_t)kwi_core_setting(core, own, KW_KEY_BATCH_SIZE);
+    producer->max_request_size = (uint32_t)kwi_core_setting(core, own, KW_KEY_MAX_REQUEST_SIZE);
+    producer->retries = (uint32_t)kwi_core_setting(core, own, KW_KEY_RETRIES);
+    producer->max_in_flight = (uint32_t)kwi_core_setting(
+        core, own, KW_KEY_MAX_IN_FLIGHT_REQUESTS_PER_CONNECTION);
+    producer->request_timeout_ms =
+        (int32_t)kwi_core_setting(core, own, KW_KEY_REQUEST_TIMEOUT_MS);
+    producer->acks = (int16_t)kwi_core_setting(core, own, KW_KEY_ACKS);
+    producer->idempotent = kwi_core_setting(core, own, KW_KEY_ENABLE_IDEMPOTENCE) != 0;
+}
+
+static void producer_linger_noted(struct kw_timer *timer)
+{
+    (void)timer; /* the step that fires it seals what is due */
+}
+
+int kw_core_producer_create(struct kw_producer **out, struct kw_core *core,
+                            const struct kw_config *own, struct kw_error *err)
+{
+    struct kw_producer *producer;
+    int rc;
+
+    *out = NULL;
+    rc = core->closing || core->close ? KW_ERR_CLOSED
+                                      : kwi_config_check(core->cfg, own, KWI_APPLIES_PRODUCER, err);
+    if (rc)
+        return rc;
+    producer = kwi_alloc_zero(&core->control, sizeof(*producer));
+    if (!producer) {
+        kwi_error_set(err, KW_ERR_NOMEM, KW_PHASE_CONFIG, "no memory for a producer", "");
+        return KW_ERR_NOMEM;
+    }
+    producer->core = core;
+    producer_settings(producer, own);
+    producer->writable.fill = producer_fill_writable;
+    producer->linger_timer.fire = producer_linger_noted;
+    kwi_delivery_init(producer);
+    kwi_producer_id_init(producer);
+    kwi_list_push(&core->producers, &producer->node);
+    *out = producer;
+    return 0;
+}
+
+uint64_t kw_producer_outstanding(const struct kw_producer *producer)
+{
+    const struct kw_list *lists[] = { &producer->unpinned, &producer->lingering };
+    uint64_t n = producer->n_sealed;
+
+    for (struct kw_node *node = lists[0]->first; node; node = node->next) {
+        const struct kw_batch *batch = KWI_OF(node, struct kw_batch, time_node);
+        n += batch->state == BATCH_OPEN ? batch->part->n_records : 0;
+    }
+    for (struct kw_node *node = lists[1]->first; node; node = node->next)
+        n += KWI_OF(node, struct kw_batch, open_node)->part->n_records;
+    return n;
+}
+
+void kwi_producer_check_writable(struct kw_producer *producer)
+{
+    const struct kw_pool *pool = &producer->core->produce_pool;
+    size_t reserve = (size_t)producer->batch_size + producer->max_request_size;
+    size_t free_bytes = kwi_pool_free(pool);
+
+    if (!producer->blocked)
+        return;
+    if (!producer->fatal && (free_bytes <= reserve || free_bytes < pool->heap->limit / 16))
+        return;
+    producer->blocked = false;
+    kwi_event_raise(producer->core, &producer->writable);
+}
+
+/* ---- topics ----------------------------------------------------------------------- */
+
+/* Uniform among the partitions that have a leader, another one if there is one. */
+void kwi_topic_turn(struct kw_topic *topic)
+{
+    uint32_t start;
+    struct kw_part *first = NULL;
+
+    if (!topic->n_parts)
+        return;
+    start = kwi_rng_below(&topic->core->rng, topic->n_parts);
+    for (uint32_t i = 0; i < topic->n_parts; i++) {
+        struct kw_part *part = topic->parts[(start + i) % topic->n_parts];
+
+        if (topic->meta->partitions[part->index].leader < 0)
+            continue;
+        if (part != topic->sticky) {
+            topic->sticky = part;
+            return;
+        }
+        first = part;
+    }
+    topic->sticky = first ? first : topic->parts[start];
+}
+
+static void topic_unmute(struct kw_timer *timer)
+{
+    struct kw_part *part = KWI_OF(timer, struct kw_part, backoff);
+
+    part->muted = false;
+    kwi_part_route(part);
+}
+
+static int topic_grow(struct kw_topic *topic, uint32_t n)
+{
+    struct kw_heap *heap = &topic->core->control;
+
+    if (n > topic->parts_cap) {
+        struct kw_part **grown = kwi_alloc(heap, n * sizeof(struct kw_part *));
+        if (!grown)
+            return KW_ERR_NOMEM;
+        if (topic->n_parts)
+            memcpy(grown, topic->parts, topic->n_parts * sizeof(struct kw_part *));
+        kwi_free(heap, topic->parts, topic->parts_cap * sizeof(struct kw_part *));
+        topic->parts = grown;
+        topic->parts_cap = n;
+    }
+    while (topic->n_parts < n) {
+        struct kw_part *part = kwi_alloc_zero(heap, sizeof(*part));
+        if (!part)
+            return KW_ERR_NOMEM;
+        part->topic = topic;
+        part->index = (int32_t)topic->n_parts;
+        part->producer_id = -1;
+        part->producer_epoch = -1;
+        part->backoff.fire = topic_unmute;
+        topic->parts[topic->n_parts++] = part;
+    }
+    return 0;
+}
+
+static void topic_lost(struct kw_topic *topic, int16_t kafka_code, const char *hint)
+{
+    struct kw_error err;
+
+    kwi_error_kafka(&err, kafka_code, topic->meta->name, NULL, 0);
+    if (hint)
+        kwi_error_set(&err, err.code, KW_PHASE_REQUEST, err.text, hint);
+    err.kafka_code = kafka_code;
+    kwi_event_error(topic->core, &err);
+}
+
+/* Errors that do not heal are told at once; an unknown topic may be on its way. */
+static void topic_refused(struct kw_topic *topic, int16_t kafka_code)
+{
+    bool heals = (kwi_error_info(kafka_code)->flags & KW_E_RETRIABLE) != 0;
+
+    if (!topic->told)
+        topic_lost(topic, kafka_code,
+                   kafka_code == KW_E_UNKNOWN_TOPIC_OR_PARTITION
+                       ? "create the topic, or set allow.auto.create.topics=true"
+                       : NULL);
+    topic->told = true;
+    if (heals && topic->timer.armed)
+        return;
+    topic->error = kafka_code;
+    kwi_producer_check_writable(topic->producer);
+}
+
+static void topic_changed(struct kw_topic_watch *watch, struct kw_topic_meta *meta)
+{
+    struct kw_topic *topic = KWI_OF(watch, struct kw_topic, watch);
+    uint32_t known = topic->n_parts;
+
+    if (meta->error && !meta->n_partitions) {
+        topic_refused(topic, meta->error);
+        return;
+    }
+    if (meta->n_partitions > known && topic_grow(topic, meta->n_partitions)) {
+        kwi_cluster_refresh(topic->core); /* no memory now: with the next answer */
+        if (!topic->n_parts)
+            return;
+    }
+    topic->error = 0;
+    kwi_core_disarm(topic->core, &topic->timer);
+    if (!topic->sticky)
+        kwi_topic_turn(topic);
+    for (uint32_t i = 0; i < topic->n_parts; i++)
+        if (!kwi_list_empty(&topic->parts[i]->queue))
+            kwi_part_route(topic->parts[i]);
+    if (!known)
+        kwi_producer_check_writable(topic->producer);
+}
+
+static void topic_gave_up(struct kw_timer *timer)
+{
+    struct kw_topic *topic = KWI_OF(timer, struct kw_topic, timer);
+
+    if (topic->n_parts)
+        return;
+    topic->error = topic->meta->error ? topic->meta->error : KW_E_UNKNOWN_TOPIC_OR_PARTITION;
+    kwi_producer_check_writable(topic->producer);
+}
+
+static bool topic_name_ok(const char *name, size_t len)
+{
+    if (len < 1 || len > 249 || (len <= 2 && name[0] == '.' && name[len - 1] == '.'))
+        return false;
+    for (size_t i = 0; i < len; i++) {
+        char c = name[i];
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+              c == '.' || c == '_' || c == '-'))
+            return false;
+    }
+    return true;
+}
+
+static struct kw_topic *topic_find(struct kw_producer *producer, const char *name, size_t len)
+{
+    for (struct kw_node *n = producer->topics.first; n; n = n->next) {
+        struct kw_topic *topic = KWI_OF(n, struct kw_topic, node);
+        if (topic->meta->name_len == len && !memcmp(topic->meta->name, name, len))
+            return topic;
+    }
+    return NULL;
+}
+
+int kw_core_topic_open(struct kw_topic **out, struct kw_producer *producer, const char *name,
+                       struct kw_error *err)
+{
+    struct kw_core *core = producer->core;
+    size_t len = name ? strlen(name) : 0;
+    struct kw_topic *topic;
+
+    *out = NULL;
+    if (!topic_name_ok(name, len)) {
+        kwi_error_fmt(err, KW_ERR_USE, KW_PHASE_NONE, "use 1 to 249 of a-z A-Z 0-9 . _ -",
+                      "\"%.*s\" is not a topic name", (int)(len > 64 ? 64 : len), name ? name : "");
+        return KW_ERR_USE;
+    }
+    if (producer->closing || core->closing)
+        return KW_ERR_CLOSED;
+    *out = topic_find(producer, name, len);
+    if (*out)
+        return 0;
+    topic = kwi_alloc_zero(&core->control, sizeof(*topic));
+    if (topic)
+        topic->meta = kwi_topic_meta_get(core, name, len);
+    if (!topic || !topic->meta) {
+        kwi_free(&core->control, topic, sizeof(*topic));
+        kwi_error_set(err, KW_ERR_NOMEM, KW_PHASE_NONE, "no memory for a topic", "");
+        return KW_ERR_NOMEM;
+    }
+    topic->core = core;
+    topic->producer = producer;
+    topic->watch.changed = topic_changed;
+    topic->timer.fire = topic_gave_up;
+    kwi_list_push(&topic->meta->watchers, &topic->watch.node);
+    kwi_list_push(&producer->topics, &topic->node);
+    kwi_core_arm(core, &topic->timer, core->now.mono_us + producer->delivery_timeout_us);
+    if (topic->meta->n_partitions)
+        topic_changed(&topic->watch, topic->meta);
+    kwi_producer_id_want(producer);
+    *out = topic;
+    return 0;
+}
+
+const char *kw_topic_name(const struct kw_topic *topic)
+{
+    return topic->meta->name;
+}
+
+int32_t kw_topic_partitions(const struct kw_topic *topic)
+{
+    return (int32_t)topic->n_parts;
+}
+
+int16_t kw_topic_error(const struct kw_topic *topic)
+{
+    return topic->error;
+}
+
+/* ---- the step ----------------------------------------------------------------------- */
+
+/* Gives batches that were opened since the last step their time. */
+static void producer_pin(struct kw_producer *producer)
+{
+    struct kw_core *core = producer->core;
+
+    for (unsigned i = 0; i < KWI_STEP_PINS && producer->unpinned.first; i++) {
+        struct kw_batch *batch = KWI_OF(producer->unpinned.first, struct kw_batch, time_node);
+
+        kwi_list_remove(&producer->unpinned, &batch->time_node);
+        kwi_list_push(&producer->timed, &batch->time_node);
+        batch->pinned = true;
+        batch->created_us = core->now.mono_us;
+        if (!batch->base_fixed)
+            batch->base_timestamp = batch->max_timestamp = core->now.wall_ms;
+        if (batch->state != BATCH_OPEN) {
+            kwi_part_route(batch->part);
+            continue;
+        }
+        batch->part->wall_ms = core->now.wall_ms;
+        batch->part->delta = kwi_zigzag(core->now.wall_ms - batch->base_timestamp);
+        if (core->now.wall_ms > batch->max_timestamp)
+            batch->max_timestamp = core->now.wall_ms;
+        kwi_list_push(&producer->lingering, &batch->open_node);
+    }
+    kwi_delivery_arm(producer);
+}
+
+static bool producer_linger_due(const struct kw_producer *producer, uint64_t *due_us)
+{
+    const struct kw_batch *batch;
+
+    if (!producer->lingering.first)
+        return false;
+    batch = KWI_OF(producer->lingering.first, struct kw_batch, open_node);
+    *due_us = batch->number <= producer->flush_number ? 0
+                                                      : batch->created_us + producer->linger_us;
+    return *due_us <= producer->core->now.mono_us;
+}
+
+static void producer_step(struct kw_producer *producer, unsigned *seals)
+{
+    uint64_t due_us = 0;
+
+    producer_pin(producer);
+    while (*seals && producer_linger_due(producer, &due_us)) {
+        kwi_part_seal(KWI_OF(producer->lingering.first, struct kw_batch, open_node)->part);
+        --*seals;
+    }
+    if (producer->sweep_code)
+        kwi_producer_sweep_some(producer, KWI_STEP_SEALS);
+    if (!producer->lingering.first)
+        kwi_core_disarm(producer->core, &producer->linger_timer);
+    else if (!producer_linger_due(producer, &due_us) &&
+             producer->linger_timer.deadline_us != due_us)
+        kwi_core_arm(producer->core, &producer->linger_timer, due_us);
+}
+
+void kwi_producers_step(struct kw_core *core)
+{
+    unsigned seals = KWI_STEP_SEALS;
+
+    for (struct kw_node *n = core->producers.first; n; n = n->next)
+        producer_step(KWI_OF(n, struct kw_producer, node), &seals);
+}
+
+bool kwi_producers_pending(const struct kw_core *core)
+{
+    uint64_t due_us;
+
+    for (struct kw_node *n = core->producers.first; n; n = n->next) {
+        const struct kw_producer *producer = KWI_OF(n, struct kw_producer, node);
+        if (producer->unpinned.first || producer->sweep_code ||
+            producer_linger_due(producer, &due_us))
+            return true;
+    }
+    return false;
+}
+
+/* ---- the end --------------------------------------------------------------------------- */
+
+void kwi_producers_stop(struct kw_core *core)
+{
+    for (struct kw_node *n = core->producers.first; n; n = n->next) {
+        struct kw_producer *producer = KWI_OF(n, struct kw_producer, node);
+        producer->closing = producer->fatal = true; /* nothing is sent any more */
+        kwi_core_disarm(core, &producer->linger_timer);
+        kwi_core_disarm(core, &producer->delivery_timer);
+        kwi_core_disarm(core, &producer->id_timer);
+    }
+}
+
+static void producer_free_list(struct kw_list *list)
+{
+    while (!kwi_list_empty(list))
+        kwi_batch_free(KWI_OF(kwi_list_pop(list), struct kw_batch, node));
+}
+
+static void topic_destroy(struct kw_topic *topic)
+{
+    struct kw_core *core = topic->core;
+
+    for (uint32_t i = 0; i < topic->n_parts; i++) {
+        struct kw_part *part = topic->parts[i];
+
+        kwi_core_disarm(core, &part->backoff);
+        if (part->open)
+            kwi_batch_free(part->open);
+        producer_free_list(&part->queue);
+        producer_free_list(&part->sent);
+    }
+    kwi_core_disarm(core, &topic->timer);
+    kwi_list_remove(&topic->meta->watchers, &topic->watch.node);
+}
+
+static void topic_free(struct kw_topic *topic)
+{
+    struct kw_core *core = topic->core;
+
+    for (uint32_t i = 0; i < topic->n_parts; i++)
+        kwi_free(&core->control, topic->parts[i], sizeof(struct kw_part));
+    kwi_free(&core->control, topic->parts, topic->parts_cap * sizeof(struct kw_part *));
+    kwi_topic_meta_put(topic->meta);
+    kwi_free(&core->control, topic, sizeof(*topic));
+}
+
+static void producer_destroy(struct kw_producer *producer)
+{
+    struct kw_core *core = producer->core;
+
+    for (struct kw_node *n = producer->topics.first; n; n = n->next)
+        topic_destroy(KWI_OF(n, struct kw_topic, node));
+    kwi_event_drop(core, &producer->writable);
+    kwi_unsent_deinit(producer);
+    producer_free_list(&producer->unsent);
+    while (!kwi_list_empty(&producer->done))
+        kwi_batch_free(KWI_OF(kwi_list_pop(&producer->done), struct kw_batch, time_node));
+    while (!kwi_list_empty(&producer->free_batches))
+        kwi_free(&core->produce, KWI_OF(kwi_list_pop(&producer->free_batches), struct kw_batch, node),
+                 sizeof(struct kw_batch));
+    kwi_sender_deinit(producer);
+    while (!kwi_list_empty(&producer->topics))
+        topic_free(KWI_OF(kwi_list_pop(&producer->topics), struct kw_topic, node));
+    kwi_list_remove(&core->producers, &producer->node);
+    kwi_free(&core->control, producer, sizeof(*producer));
+}
+
+void kwi_producers_destroy(struct kw_core *core)
+{
+    while (!kwi_list_empty(&core->producers))
+        producer_destroy(KWI_OF(core->producers.first, struct kw_producer, node));
+}

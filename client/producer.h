@@ -1,0 +1,211 @@
+/* client/producer.h -- the producer's objects and how its files share them.
+ *
+ *   producer   settings, producer id, time lists, what it has outstanding
+ *   topic      the application's handle: partitions, sticky choice
+ *   part       one partition: the open batch's write window, sealed batches
+ *   batch      a chain of chunks with up to batch.size bytes of records
+ *   chunk      4, 16, then 64 KiB: records grow upward, opaques downward
+ *
+ * A batch: OPEN -> QUEUED -> SENT -> (QUEUED again | DONE) -> reported -> freed.
+ *   produce.c      append: the hot path, windows, chunks, sealing
+ *   sender.c       stamp, Produce requests, answers, retries
+ *   delivery.c     outcomes, reports, deadlines, flush, purge, close
+ *   chunk.c        memory of the open batch
+ *   unsent.c       records handed back after purge or close
+ *   close.c        the end of a core
+ *   producer_id.c  idempotence: producer id, epoch, sequences
+ *   producer.c     create, topics, leaders, step */
+#ifndef KWI_PRODUCER_H
+#define KWI_PRODUCER_H
+#include "client/core.h"
+#include "client/link.h"
+
+enum batch_state { BATCH_OPEN, BATCH_QUEUED, BATCH_SENT, BATCH_DONE };
+
+/* At the start of a block's data; records follow. */
+struct kw_chunk {
+    struct kw_chunk *next;
+    struct kw_block *block;
+    uint32_t len;       /* bytes of records; set when the chunk is left */
+    uint32_t n_opaques; /* records that begin here; set when the chunk is left */
+    uint8_t *data;      /* first byte of records (the batch header in the first chunk) */
+    void **top;         /* behind the first opaque */
+};
+
+struct kw_batch {
+    struct kw_node node;      /* in part->queue, or part->sent, or producer->unsent */
+    struct kw_node time_node; /* producer->unpinned, ->timed, both by age; ->done */
+    struct kw_node open_node; /* producer->lingering while open and pinned */
+    struct kw_part *part;
+    struct kw_chunk *first, *last;
+    uint32_t n_chunks, n_records;
+    uint32_t size;            /* bytes in all, header included; kept at seal */
+    uint32_t records_crc;     /* CRC-32C of the records so far folded */
+    uint32_t records_len;     /* bytes folded into it */
+    int64_t base_timestamp, max_timestamp;
+    uint64_t created_us;
+    uint64_t number;          /* grows per producer: what flush waits for */
+    bool pinned;              /* creation time is final, and the base timestamp */
+    bool base_fixed;          /* a record's own timestamp already pinned the base */
+    bool stamped, restamp;    /* carries id, epoch, sequence; must get new ones */
+    bool maybe_written;       /* an attempt ended without a proof that it was not */
+    bool unsent;              /* kept for kw_unsent_next */
+    bool reported;            /* the application has taken the last report */
+    uint8_t state;
+    uint8_t outcome, report_flags;
+    int16_t producer_epoch;
+    int32_t sequence;
+    int64_t producer_id;
+    uint32_t attempts;
+    uint32_t n_lent;          /* requests that hold its memory */
+    int16_t kafka_code;
+    int code;
+    int64_t base_offset, log_append_ms;
+    struct kw_evnode event;
+    struct kw_chunk *report_at; /* the chunk whose report comes next */
+    uint32_t n_reported;
+    uint8_t *flat;              /* unsent and of several chunks: made one piece */
+    size_t flat_size;
+};
+
+/* The first line is what an append touches. */
+struct kw_part {
+    uint8_t *w;           /* where the next byte goes */
+    uint8_t *limit;       /* w must not pass it; equal when there is no window */
+    void **opaques;       /* the lowest stored opaque of the chunk */
+    uint8_t *room;        /* end of the chunk's share of batch.size */
+    uint32_t n_records;   /* of the open batch: the next offset delta */
+    uint32_t chunk_base;  /* n_records when the chunk was begun */
+    struct kw_batch *open;
+    int64_t wall_ms;      /* the time that delta stands for */
+    uint64_t delta;       /* zigzag of wall_ms - base timestamp of the open batch */
+
+    struct kw_topic *topic;
+    int32_t index;
+    struct kw_list queue;      /* sealed, waiting, oldest first */
+    struct kw_list sent;       /* under way, oldest first */
+    struct kw_link *link;      /* of its leader, NULL while there is none */
+    struct kw_node ready_node; /* in link->ready */
+    bool ready;
+    bool muted;                /* backs off until the timer fires */
+    struct kw_timer backoff;
+    /* idempotence: what the partition's next batch will carry */
+    int64_t producer_id;
+    int16_t producer_epoch;
+    int32_t next_sequence;
+};
+
+struct kw_topic {
+    struct kw_core *core; /* first: kw_core_of */
+    struct kw_producer *producer;
+    struct kw_part *sticky;   /* where keyless records go now */
+    struct kw_part **parts;
+    uint32_t n_parts, parts_cap;
+    int16_t error;
+    bool told;                /* the unknown topic was reported once */
+    struct kw_node node;      /* producer->topics */
+    struct kw_topic_meta *meta;
+    struct kw_topic_watch watch;
+    struct kw_timer timer;    /* gives up waiting for an unknown topic */
+};
+
+struct kw_producer {
+    struct kw_core *core; /* first: kw_core_of */
+    struct kw_node node;  /* core->producers */
+    /* settings */
+    uint64_t linger_us, delivery_timeout_us;
+    uint32_t batch_size, max_request_size, retries, max_in_flight;
+    int32_t request_timeout_ms;
+    int16_t acks;
+    bool idempotent;
+    bool fatal, closing;
+    struct kw_error fatal_error;
+
+    struct kw_list topics;
+    struct kw_list unpinned;  /* opened since the last step */
+    struct kw_list lingering; /* open, by age */
+    struct kw_list timed;     /* without an outcome, by age */
+    struct kw_list done;      /* outcome final, not yet reported or still lent */
+    struct kw_list unsent;    /* kept for kw_unsent_next */
+    struct kw_list free_batches;
+    struct kw_timer linger_timer, delivery_timer;
+    uint64_t next_number;     /* of batches */
+    uint64_t flush_number;    /* batches up to it are due now */
+    uint64_t n_sealed;        /* records of sealed batches without an outcome */
+    bool blocked;             /* WOULD_BLOCK was returned: WRITABLE is owed */
+    struct kw_evnode writable;
+    struct kw_list flushes;   /* flush_op, by age */
+    struct kw_list free_sendings;
+
+    /* A sweep ends batches without waiting for the network, some a step. */
+    int sweep_code;           /* 0: none */
+    uint64_t sweep_number;    /* batches up to it */
+    bool sweep_sent;          /* those under way too (their outcome is unknown) */
+    bool sweep_keep;          /* what was never offered is kept for kw_unsent_next */
+
+    /* idempotence (producer_id.c) */
+    int64_t producer_id;      /* -1: none yet */
+    int16_t producer_epoch;
+    bool id_wanted;           /* an InitProducerId is under way or backing off */
+    uint32_t id_attempts;
+    struct kw_timer id_timer;
+
+    /* kw_unsent_next (unsent.c) */
+    struct kw_batch *unsent_batch;
+    uint32_t unsent_index;
+    const uint8_t *unsent_at, *unsent_end;
+    struct kw_header *unsent_headers;
+    uint32_t unsent_headers_cap;
+};
+
+/* produce.c */
+int kwi_part_seal(struct kw_part *part);    /* closes the open batch and queues it */
+void kwi_batch_free(struct kw_batch *batch);
+/* Piece list of a sealed batch, at most cap; returns how many. */
+uint32_t kwi_batch_pieces(const struct kw_batch *batch, struct kw_iov *iov, uint32_t cap);
+void kwi_producer_check_writable(struct kw_producer *producer);
+
+/* sender.c */
+void kwi_part_route(struct kw_part *part);  /* leader or queue changed */
+struct kw_request *kwi_sender_pull(struct kw_link *link);
+void kwi_sender_kick(struct kw_producer *producer); /* all its links */
+void kwi_sender_deinit(struct kw_producer *producer);
+
+/* delivery.c */
+/* The outcome is final: reports follow, memory goes when nothing holds it. */
+void kwi_batch_conclude(struct kw_batch *batch, enum kw_outcome outcome, int code,
+                      int16_t kafka_code);
+/* Frees it if it is done, reported and not lent. */
+void kwi_batch_let_go(struct kw_batch *batch);
+void kwi_delivery_init(struct kw_producer *producer);
+void kwi_delivery_arm(struct kw_producer *producer);
+/* Ends every batch up to now by a sweep. A sweep for a graver reason replaces
+ * one that is under way. */
+void kwi_producer_sweep(struct kw_producer *producer, int code, bool sent, bool keep);
+/* Carries out at most `max` endings of the sweep. */
+void kwi_producer_sweep_some(struct kw_producer *producer, unsigned max);
+/* Nothing works any more: id refused, or fenced. All records are reported. */
+void kwi_producer_fatal(struct kw_producer *producer, const struct kw_error *error);
+bool kwi_producer_drained(const struct kw_producer *producer);
+
+/* producer_id.c */
+void kwi_producer_id_init(struct kw_producer *producer);
+void kwi_producer_id_want(struct kw_producer *producer);
+/* May batches be stamped now? Starts the request for an id if there is none. */
+bool kwi_producer_id_ready(struct kw_producer *producer);
+/* Gives the batch id, epoch and sequence, or keeps those that it has. false:
+ * earlier batches of the partition must be settled first. */
+bool kwi_batch_sequence(struct kw_batch *batch);
+/* A stamped batch ended without a proof that its sequences were used: the epoch
+ * goes up, so that the hole cannot hold later batches up (KIP-360). */
+void kwi_producer_bump(struct kw_producer *producer);
+
+/* producer.c, for core.c and others */
+void kwi_topic_turn(struct kw_topic *topic); /* another partition for keyless records */
+void kwi_producers_step(struct kw_core *core);
+bool kwi_producers_pending(const struct kw_core *core);
+void kwi_producers_stop(struct kw_core *core);    /* timers off, nothing is sent any more */
+void kwi_producers_destroy(struct kw_core *core);
+void kwi_unsent_deinit(struct kw_producer *producer);
+
+#endif

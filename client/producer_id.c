@@ -1,0 +1,171 @@
+/* client/producer_id.c -- idempotence: the producer id, its epoch, and the
+ * sequence numbers of batches (protocol notes 4.4; KIP-98, KIP-360).
+ *
+ * The id comes from InitProducerId at any broker. A partition takes the
+ * producer's present (id, epoch) over, with sequence 0, when none of its batches
+ * under way carries an older one. An epoch is used up by a bump whenever a
+ * stamped batch ends without a proof that its sequences were used. */
+#include <string.h>
+
+#include "client/config.h"
+#include "client/error_text.h"
+#include "client/producer.h"
+#include "proto/error.h"
+#include "proto/produce.h"
+
+static int id_encode(struct kw_request *req, struct kw_wr *wr)
+{
+    struct kw_init_producer_id_request msg;
+
+    kwi_init_producer_id_request_init(&msg);
+    msg.transactional_id = KWI_NULL_STR;
+    msg.transaction_timeout_ms = INT32_MAX;
+    return kwi_init_producer_id_request_encode(&msg, req->version, wr);
+}
+
+static void id_retry(struct kw_producer *producer)
+{
+    struct kw_core *core = producer->core;
+
+    kwi_core_arm(core, &producer->id_timer,
+                 core->now.mono_us +
+                     kwi_core_backoff_us(core, kwi_config_i64(core->cfg, KW_KEY_RETRY_BACKOFF_MS),
+                                         kwi_config_i64(core->cfg, KW_KEY_RETRY_BACKOFF_MAX_MS),
+                                         producer->id_attempts));
+    if (producer->id_attempts < 32)
+        producer->id_attempts++;
+}
+
+static void id_done(struct kw_request *req, const struct kw_answer *answer)
+{
+    struct kw_producer *producer = req->owner;
+    struct kw_init_producer_id_response msg;
+    struct kw_error err;
+    struct kw_fault fault;
+
+    if (answer->err == KW_ERR_UNSUPPORTED) {
+        kwi_error_set(&err, KW_ERR_UNSUPPORTED, KW_PHASE_REQUEST,
+                      "the broker has no idempotent producer (InitProducerId)",
+                      "use a broker of 0.11 or later, or set enable.idempotence=false");
+        kwi_producer_fatal(producer, &err);
+        return;
+    }
+    if (answer->err == KW_ERR_CLOSED && producer->core->closing)
+        return;
+    if (answer->err) {
+        id_retry(producer);
+        return;
+    }
+    if (kwi_init_producer_id_response_decode(&msg, req->version, answer->body, answer->len,
+                                             &fault)) {
+        (void)kwi_request_malformed(req, &fault, NULL);
+        id_retry(producer);
+        return;
+    }
+    if (msg.error_code && (kwi_error_info(msg.error_code)->flags & KW_E_RETRIABLE)) {
+        id_retry(producer);
+        return;
+    }
+    if (msg.error_code || msg.producer_id < 0 || msg.producer_epoch < 0) {
+        kwi_error_kafka(&err, msg.error_code ? msg.error_code : KW_E_UNKNOWN_SERVER_ERROR,
+                        "InitProducerId", NULL, 0);
+        kwi_producer_fatal(producer, &err);
+        return;
+    }
+    producer->producer_id = msg.producer_id;
+    producer->producer_epoch = msg.producer_epoch;
+    producer->id_wanted = false;
+    producer->id_attempts = 0;
+    kwi_sender_kick(producer);
+}
+
+static const struct kw_request_type id_type = {
+    .api_key = KW_API_INIT_PRODUCER_ID,
+    .encode = id_encode,
+    .done = id_done,
+};
+
+static void id_ask(struct kw_producer *producer)
+{
+    struct kw_request *req = kwi_request_create(producer->core, NULL, &id_type, producer);
+
+    if (req)
+        kwi_cluster_submit(req);
+    else
+        id_retry(producer);
+}
+
+static void id_timer(struct kw_timer *timer)
+{
+    struct kw_producer *producer = KWI_OF(timer, struct kw_producer, id_timer);
+
+    if (!producer->fatal)
+        id_ask(producer);
+}
+
+void kwi_producer_id_init(struct kw_producer *producer)
+{
+    producer->producer_id = -1;
+    producer->producer_epoch = -1;
+    producer->id_timer.fire = id_timer;
+}
+
+void kwi_producer_id_want(struct kw_producer *producer)
+{
+    if (!producer->idempotent || producer->producer_id >= 0 || producer->id_wanted)
+        return;
+    producer->id_wanted = true;
+    id_ask(producer);
+}
+
+bool kwi_producer_id_ready(struct kw_producer *producer)
+{
+    if (!producer->idempotent || producer->producer_id >= 0)
+        return true;
+    kwi_producer_id_want(producer);
+    return false;
+}
+
+/* 0 .. INT32_MAX, then 0 again. */
+static int32_t id_sequence_add(int32_t sequence, uint32_t n)
+{
+    return (int32_t)(((uint32_t)sequence + n) & INT32_MAX);
+}
+
+bool kwi_batch_sequence(struct kw_batch *batch)
+{
+    struct kw_part *part = batch->part;
+    struct kw_producer *producer = part->topic->producer;
+
+    if (!producer->idempotent || (batch->stamped && !batch->restamp))
+        return true;
+    if (part->producer_id != producer->producer_id ||
+        part->producer_epoch != producer->producer_epoch) {
+        if (!kwi_list_empty(&part->sent))
+            return false; /* older ones must be settled under their epoch first */
+        part->producer_id = producer->producer_id;
+        part->producer_epoch = producer->producer_epoch;
+        part->next_sequence = 0;
+    }
+    batch->producer_id = part->producer_id;
+    batch->producer_epoch = part->producer_epoch;
+    batch->sequence = part->next_sequence;
+    batch->stamped = true;
+    batch->restamp = false;
+    part->next_sequence = id_sequence_add(part->next_sequence, batch->n_records);
+    return true;
+}
+
+void kwi_producer_bump(struct kw_producer *producer)
+{
+    if (!producer->idempotent || producer->producer_id < 0)
+        return;
+    if (producer->producer_epoch < INT16_MAX) {
+        producer->producer_epoch++;
+        return;
+    }
+    producer->producer_id = -1; /* epochs are used up: a new id (P09) */
+    producer->producer_epoch = -1;
+    if (!producer->fatal && !producer->core->closing)
+        kwi_producer_id_want(producer);
+}

@@ -1,0 +1,149 @@
+/* client/unsent.c -- records that purge or close gave up, handed back whole.
+ *
+ * A batch of one chunk is read where it lies; one of several is first made one
+ * piece, and its chunks are given back. Order is per partition that of produce. */
+#include <string.h>
+
+#include "client/producer.h"
+#include "proto/batch.h"
+#include "proto/record.h"
+
+/* Joins the chunks, with the opaques behind the records, in their own order. */
+static int unsent_flatten(struct kw_batch *batch)
+{
+    struct kw_heap *heap = &batch->part->topic->core->produce;
+    size_t records = (batch->size + 15u) & ~(size_t)15;
+    size_t at = 0, size = records + batch->n_records * sizeof(void *);
+    struct kw_chunk *next;
+    void **opaque;
+
+    batch->flat = kwi_alloc(heap, size);
+    if (!batch->flat)
+        return KW_ERR_NOMEM;
+    batch->flat_size = size;
+    opaque = (void **)(void *)(batch->flat + records);
+    for (struct kw_chunk *chunk = batch->first; chunk; chunk = next) {
+        memcpy(batch->flat + at, chunk->data, chunk->len);
+        at += chunk->len;
+        for (uint32_t i = 1; i <= chunk->n_opaques; i++)
+            *opaque++ = *(chunk->top - i);
+        next = chunk->next;
+        kwi_block_release(chunk->block);
+    }
+    batch->first = batch->last = NULL;
+    return 0;
+}
+
+static int unsent_begin(struct kw_producer *producer, struct kw_batch *batch)
+{
+    const uint8_t *data;
+
+    if (!batch->flat && batch->first->next && unsent_flatten(batch))
+        return KW_ERR_NOMEM;
+    data = batch->flat ? batch->flat : batch->first->data;
+    producer->unsent_batch = batch;
+    producer->unsent_index = 0;
+    producer->unsent_at = data + KWI_BATCH_HEADER;
+    producer->unsent_end = data + batch->size;
+    return 0;
+}
+
+static void *unsent_opaque(const struct kw_batch *batch, uint32_t i)
+{
+    size_t records = (batch->size + 15u) & ~(size_t)15;
+
+    if (batch->flat)
+        return ((void **)(void *)(batch->flat + records))[i];
+    return *(batch->first->top - 1 - i);
+}
+
+/* Room for n headers, kept for the next record. */
+static struct kw_header *unsent_headers(struct kw_producer *producer, uint32_t n)
+{
+    struct kw_heap *heap = &producer->core->control;
+    struct kw_header *grown;
+
+    if (n <= producer->unsent_headers_cap)
+        return producer->unsent_headers;
+    grown = kwi_alloc(heap, n * sizeof(*grown));
+    if (!grown)
+        return NULL;
+    kwi_free(heap, producer->unsent_headers,
+             producer->unsent_headers_cap * sizeof(*producer->unsent_headers));
+    producer->unsent_headers = grown;
+    producer->unsent_headers_cap = n;
+    return grown;
+}
+
+static struct kw_bytes unsent_bytes(const uint8_t *ptr, int32_t len)
+{
+    return len < 0 ? (struct kw_bytes){ NULL, 0 } : (struct kw_bytes){ ptr, (size_t)len };
+}
+
+static int unsent_read_headers(struct kw_producer *producer, const struct kw_record_view *view,
+                               struct kw_record *record)
+{
+    struct kw_record_headers it;
+    struct kw_record_header_view header;
+    int count = kwi_record_headers_init(&it, view);
+    uint32_t n = count > 0 ? (uint32_t)count : 0;
+    struct kw_header *headers;
+
+    record->n_headers = n;
+    record->headers = NULL;
+    if (!n)
+        return 0;
+    headers = unsent_headers(producer, n);
+    if (!headers)
+        return KW_ERR_NOMEM;
+    for (uint32_t i = 0; i < n && kwi_record_headers_next(&it, &header) > 0; i++) {
+        headers[i].key = unsent_bytes(header.key, header.key_len);
+        headers[i].value = unsent_bytes(header.value, header.value_len);
+    }
+    record->headers = headers;
+    return 0;
+}
+
+int kw_core_unsent_next(struct kw_producer *producer, struct kw_record *record,
+                        struct kw_topic **topic)
+{
+    struct kw_batch *batch = producer->unsent_batch;
+    struct kw_record_view view;
+    const uint8_t *next;
+    struct kw_node *node;
+
+    if (!batch || producer->unsent_index == batch->n_records) {
+        node = batch ? batch->node.next : producer->unsent.first;
+        if (!node)
+            return 0;
+        batch = KWI_OF(node, struct kw_batch, node);
+        if (unsent_begin(producer, batch))
+            return KW_ERR_NOMEM;
+    }
+    next = kwi_record_get(producer->unsent_at, producer->unsent_end, &view);
+    KWI_ASSERT(next != NULL);
+    if (!next)
+        return KW_ERR_CORRUPT;
+    memset(record, 0, sizeof(*record));
+    if (unsent_read_headers(producer, &view, record))
+        return KW_ERR_NOMEM;
+    record->key = unsent_bytes(view.key, view.key_len);
+    record->value = unsent_bytes(view.value, view.value_len);
+    record->flags = KW_REC_PARTITION | KW_REC_TIMESTAMP;
+    record->partition = batch->part->index;
+    record->timestamp_ms = batch->base_timestamp + view.timestamp_delta;
+    record->opaque = unsent_opaque(batch, producer->unsent_index);
+    if (topic)
+        *topic = batch->part->topic;
+    producer->unsent_at = next;
+    producer->unsent_index++;
+    return 1;
+}
+
+void kwi_unsent_deinit(struct kw_producer *producer)
+{
+    kwi_free(&producer->core->control, producer->unsent_headers,
+             producer->unsent_headers_cap * sizeof(*producer->unsent_headers));
+    producer->unsent_headers = NULL;
+    producer->unsent_headers_cap = 0;
+}
