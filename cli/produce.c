@@ -375,6 +375,10 @@ static int produce_summary(const struct produce *produce, bool complete)
     uint64_t n_failed = produce->n_not_written + produce->n_unknown;
 
     cli_failures_print(&produce->failures, &produce->session);
+    struct kw_stats stats;
+    kw_client_stats(produce->session.client, &stats);
+    if (stats.batch_retries > 0)
+        cli_note(&produce->session, "%" PRIu64 " batch retries", stats.batch_retries);
     if (produce->interrupted)
         cli_say(&produce->session, "interrupted: the input after record %" PRIu64 " was not read",
                 produce->n_read);
