@@ -14,6 +14,27 @@ static void pair_broken(struct sim_pair *pair, const char *why)
     pair->broken = true;
 }
 
+void sim_pair_called(struct sim_pair *pair)
+{
+    if (!pair->counter)
+        return;
+    if (*pair->counter > pair->count_max)
+        pair->count_max = *pair->counter;
+    *pair->counter = 0;
+}
+
+static void pair_core_step(struct sim_pair *pair)
+{
+    struct kw_stats before, after;
+    kw_core_stats(pair->core, &before);
+    kw_core_step(pair->core, pair->now);
+    sim_pair_called(pair);
+    kw_core_stats(pair->core, &after);
+    if (after.batches - before.batches > pair->batches_max)
+        pair->batches_max = after.batches - before.batches;
+    pair->n_steps++;
+}
+
 /* ---- requests, for tests that read them ---------------------------------------------- */
 
 static void pair_gather(struct sim_pair *pair, uint32_t conn, const uint8_t *ptr, size_t len)
@@ -92,6 +113,7 @@ static bool conn_write(struct sim_pair *pair, struct sim_pair_conn *conn)
         conn->n_pieces + IOV_MAX_HERE > SIM_PAIR_HELD)
         return false;
     size_t n = kw_core_write_vec(pair->core, conn->id, conn->held, iov, IOV_MAX_HERE);
+    sim_pair_called(pair);
     if (n == 0) {
         conn->owns_write = false;
         return true;
@@ -109,8 +131,10 @@ static bool conn_write(struct sim_pair *pair, struct sim_pair_conn *conn)
         sum += len;
     }
     pair->bytes_out += sum;
-    if (conn->held == 0)
+    if (conn->held == 0) {
         kw_core_written(pair->core, conn->id, sum);
+        sim_pair_called(pair);
+    }
     return true;
 }
 
@@ -154,6 +178,7 @@ static bool conn_read(struct sim_pair *pair, struct sim_pair_conn *conn)
     kwi_mock_output_done(conn->server, n);
     conn->span.len = 0;
     kw_core_read_done(pair->core, conn->id, n);
+    sim_pair_called(pair);
     return true;
 }
 
@@ -183,6 +208,7 @@ static void conn_gone(struct sim_pair *pair, struct sim_pair_conn *conn,
     kwi_mock_conn_free(conn->server);
     conn->server = NULL;
     kw_core_closed(pair->core, conn->id, cause);
+    sim_pair_called(pair);
 }
 
 void sim_pair_break(struct sim_pair *pair, struct sim_pair_conn *conn)
@@ -207,6 +233,7 @@ static void pair_open(struct sim_pair *pair, const struct kw_want *want)
     }
     conn->up = true;
     kw_core_opened(pair->core, conn->id);
+    sim_pair_called(pair);
 }
 
 static void pair_want(struct sim_pair *pair, const struct kw_want *want)
@@ -268,8 +295,7 @@ bool sim_pair_turn(struct sim_pair *pair)
     bool moved = false;
     struct kw_event event;
     for (int i = 0; i < STEPS_PER_TURN && kw_core_deadline(pair->core) <= pair->now.mono_us; i++) {
-        kw_core_step(pair->core, pair->now);
-        pair->n_steps++;
+        pair_core_step(pair);
         moved = true;
     }
     moved |= pair_wants(pair);
@@ -304,8 +330,7 @@ void sim_pair_step(struct sim_pair *pair, uint64_t forward_us)
     pair->now.mono_us += forward_us;
     pair->now.wall_ms += (int64_t)(forward_us / 1000);
     kwi_mock_step(pair->mock, pair->now);
-    kw_core_step(pair->core, pair->now);
-    pair->n_steps++;
+    pair_core_step(pair);
     sim_pair_settle(pair);
 }
 

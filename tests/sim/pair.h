@@ -44,6 +44,9 @@ struct sim_pair {
     /* seen so far */
     uint64_t hash;      /* of all bytes offered */
     uint64_t n_read_off, bytes_out, n_steps;
+    uint64_t *counter;  /* may be NULL: counts up inside calls of the core ... */
+    uint64_t count_max; /* ... and this is the most that one call did */
+    uint64_t batches_max; /* the most batches that one step sealed */
     bool broken;        /* a lent byte changed, a want came for a closed connection */
     const char *why;
     void (*on_event)(void *ctx, const struct kw_event *event);
@@ -78,6 +81,8 @@ bool sim_pair_run(struct sim_pair *pair, const bool *done, uint64_t for_ms);
 void sim_pair_confirm(struct sim_pair *pair);
 /* Compares what is held with what was handed out. */
 void sim_pair_verify(struct sim_pair *pair);
+/* After a call of the core: sees how much work it did. */
+void sim_pair_called(struct sim_pair *pair);
 /* The connection breaks. */
 void sim_pair_break(struct sim_pair *pair, struct sim_pair_conn *conn);
 
