@@ -49,6 +49,14 @@ run_tests() {
     done
 }
 
+# The kw command of a build directory, run as a user would, against kw broker.
+run_cli() {
+    for script in tests/cli/*.sh; do
+        case $script in */lib.sh) continue ;; esac
+        step "$1/kw: $script" env KW="$1/kw" bash "$script"
+    done
+}
+
 quick_checks() {
     step tidy tools/tidy.sh build
     step "tidy sees violations" tools/tidy_test.sh
@@ -59,6 +67,7 @@ tier_check() {
     deps build check
     build plain all tests replay examples bench
     run_tests plain
+    run_cli build
     quick_checks
 }
 
@@ -93,6 +102,7 @@ tier_test() {
     quick_checks
     build asan all tests replay
     run_tests asan
+    run_cli build/asan
     build gcc CI=1 all tests replay examples bench
     build clang CI=1 all tests replay examples bench
     tier_lint

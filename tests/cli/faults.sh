@@ -1,0 +1,134 @@
+#!/usr/bin/env bash
+# Brokers that are down, are something else, stall or die, and Ctrl-C: the exit
+# code, the message, and that no record is lost without a word.
+. "$(dirname "$0")/lib.sh"
+
+# ---- no broker: exit 3 within the time given, and the likely cause ----------------
+soon() { # TEXT SECONDS PATTERN COMMAND...
+    local text=$1 limit=$2 pattern=$3 begin=$SECONDS
+    shift 3
+    run "$text" 3 "$@"
+    true_that "$text: within $limit s" [ $((SECONDS - begin)) -le "$limit" ]
+    says "$text: address and cause" "$pattern"
+}
+for sub in "meta" "topics list" "topics create -t t" "consume -t t" "produce -t t"; do
+    # shellcheck disable=SC2086
+    soon "$sub, nobody listens" 4 '127\.0\.0\.1:1\b.*refused' \
+        "$kw" $sub -b 127.0.0.1:1 --timeout 1500 </dev/null
+done
+soon "a host that does not exist" 12 'no-such-host\.invalid' "$kw" meta -b no-such-host.invalid:9092 --timeout 1500
+listen() { # KIND: sets port
+    perl tests/cli/listen.pl "$1" >"$work/port.$1" &
+    started+=($!)
+    await 10 test -s "$work/port.$1"
+    port=$(cat "$work/port.$1")
+}
+listen http
+soon "an HTTP server" 4 "127\.0\.0\.1:$port.*HTTP" "$kw" meta -b "127.0.0.1:$port" --timeout 1500
+soon "an HTTP server, produce" 4 "127\.0\.0\.1:$port.*HTTP" "$kw" produce -t t -b "127.0.0.1:$port" --timeout 1500 <<<x
+listen tls
+soon "a TLS server" 4 "127\.0\.0\.1:$port.*TLS" "$kw" meta -b "127.0.0.1:$port" --timeout 1500
+listen noise
+soon "noise" 4 "127\.0\.0\.1:$port" "$kw" meta -b "127.0.0.1:$port" --timeout 1500
+listen close
+soon "a server that hangs up" 4 "127\.0\.0\.1:$port.*closed" "$kw" meta -b "127.0.0.1:$port" --timeout 1500
+listen silent
+soon "a server that says nothing" 4 "127\.0\.0\.1:$port" \
+    "$kw" consume -t t -b "127.0.0.1:$port" --timeout 1500 -X socket.connection.setup.timeout.ms=1000
+start_broker --topic t:1
+soon_ok() { run "one of two brokers is down" 0 "$kw" produce -b "127.0.0.1:1,$B" -t t <<<x; }
+soon_ok
+
+# ---- stdin that stalls: linger runs meanwhile -------------------------------------
+{ echo early; sleep 3; } | "$kw" produce -q -b "$B" -t t &
+started+=($!)
+arrived() { "$kw" consume -q -b "$B" -t t -e | grep -q early; }
+begin=$SECONDS
+await 3 arrived
+true_that "a line is sent while stdin stays open" [ $((SECONDS - begin)) -lt 3 ]
+
+# ---- Ctrl-C -----------------------------------------------------------------------
+start_broker --topic slow:1 --fault 'produce:*:delay=300'
+mkfifo "$work/fifo"
+"$kw" produce -b "$B" -t slow <"$work/fifo" >"$out" 2>"$err" &
+producer=$!
+started+=($producer)
+exec 3>"$work/fifo"
+seq 1000 >&3
+sleep 0.5
+kill -INT $producer
+wait $producer
+rc=$?
+exec 3>&-
+true_that "Ctrl-C before the end of the input: exit 1 (was $rc)" [ $rc = 1 ]
+says "what was read is drained" '1000 delivered, 0 failed'
+says "where it stopped is said" 'interrupted: the input after record 1000'
+run "all of it is there" 0 "$kw" consume -q -b "$B" -t slow -e
+seq 1000 >"$work/wanted"
+same "in order" "$work/wanted" "$out"
+
+interrupt_stopped() { # TEXT SIGNALS LIMIT_S OPTIONS...: the broker hangs, then Ctrl-C
+    local text=$1 signals=$2 limit=$3
+    shift 3
+    start_broker --topic hang:1
+    rm -f "$work/fifo"
+    mkfifo "$work/fifo"
+    "$kw" produce -b "$B" -t hang "$@" <"$work/fifo" >"$out" 2>"$err" &
+    producer=$!
+    started+=($producer)
+    exec 3>"$work/fifo"
+    echo first >&3
+    written() { "$kw" consume -q -b "$B" -t hang -e | grep -q first; }
+    await 5 written
+    kill -STOP $broker_pid
+    seq 100 >&3
+    sleep 0.5
+    local begin=$SECONDS
+    for ((i = 0; i < signals; i++)); do
+        kill -TERM $producer
+        sleep 0.3
+    done
+    wait $producer
+    rc=$?
+    exec 3>&-
+    kill -CONT $broker_pid
+    true_that "$text: exit 1 (was $rc)" [ $rc = 1 ]
+    true_that "$text: within $limit s" [ $((SECONDS - begin)) -le "$limit" ]
+    says "$text: delivered, not written and unknown add up" '1 delivered, 100 failed \((100 not written, 0 unknown|0 not written, 100 unknown|[0-9]+ not written, [0-9]+ unknown)\)'
+    says "$text: the records are named" 'unknown whether written|not written'
+}
+interrupt_stopped "a broker that hangs, --drain 500" 1 3 --drain 500
+interrupt_stopped "a broker that hangs, Ctrl-C twice" 2 3 --drain 60000
+
+# ---- the broker dies: every record gets an outcome ---------------------------------
+start_broker --topic dies:1
+seq 200000 >"$work/seq"
+{ head -n 50000 "$work/seq"; sleep 1; tail -n +50001 "$work/seq"; } |
+    "$kw" produce -b "$B" -t dies -X delivery.timeout.ms=3000 -X request.timeout.ms=1000 >"$out" 2>"$err" &
+producer=$!
+started+=($producer)
+sleep 0.7
+kill -9 $broker_pid
+wait $producer
+rc=$?
+true_that "the broker dies: exit 1 (was $rc)" [ $rc = 1 ]
+awk '/delivered, [0-9]+ failed/ { for (i = 1; i <= NF; i++) { if ($i ~ /^delivered/) d = $(i - 1); if ($i ~ /^failed/) f = $(i - 1) } }
+    END { exit !(d + f == 200000 && f > 0) }' "$err"
+true_that "the broker dies: delivered and failed add up to the input" [ $? = 0 ]
+true_that "the broker dies: reasons are grouped (at most 40 lines)" [ "$(wc -l <"$err")" -le 40 ]
+
+# ---- a broker that fails some requests: retried, each record once -------------------
+start_broker --topic flaky:1 --fault 'produce:/3:error=NOT_LEADER_OR_FOLLOWER' \
+    --fault 'produce:/5:close-after' --fault 'fetch:/7:close-before'
+run "a broker that fails requests" 0 "$kw" produce -b "$B" -t flaky -X batch.size=4000 -l "$work/seq"
+says "everything is delivered" '200000 delivered, 0 failed'
+run "and is read from it" 0 "$kw" consume -q -b "$B" -t flaky -e
+same "each once, in order" "$work/seq" "$out"
+start_broker --topic sick:1 --fault 'produce:*:error=TOPIC_AUTHORIZATION_FAILED'
+run "a broker that refuses to write" 4 "$kw" produce -b "$B" -t sick <<<x
+says "by Kafka's name" 'TOPIC_AUTHORIZATION_FAILED'
+start_broker --topic rot:1 --fault 'fetch:1+:corrupt'
+"$kw" produce -q -b "$B" -t rot <<<x
+run "a corrupt batch" 1 "$kw" consume -b "$B" -t rot -e
+says "is reported" 'CRC|checksum|corrupt'
+done_testing
