@@ -67,7 +67,7 @@ static void sink_put_string(struct sink_buf *buf, const char *text)
 
 static void sink_put_varint(struct sink_buf *buf, int64_t number)
 {
-    uint64_t rest = (uint64_t)number << 1 ^ (uint64_t)(number >> 63);
+    uint64_t rest = (uint64_t)number << 1 ^ (number < 0 ? UINT64_MAX : 0);
 
     for (; rest >= 0x80; rest >>= 7)
         sink_put_int(buf, 1, (int64_t)(rest & 0x7f) | 0x80);

@@ -289,15 +289,15 @@ static int consume_compile(struct consume *consume)
     size_t at = 0;
 
     if (options->key_delimiter) {
-        size_t len = 2;
-        memcpy(plain, "%k", 2);
+        char delimiter[sizeof(plain) - 8] = {0};
+        size_t len = 0;
         /* A percent sign of the delimiter is none of the format's. */
-        for (const char *c = options->key_delimiter; *c && len < sizeof(plain) - 8; c++) {
+        for (const char *c = options->key_delimiter; *c && len + 3 < sizeof(delimiter); c++) {
             if (*c == '%')
-                plain[len++] = '%';
-            plain[len++] = *c;
+                delimiter[len++] = '%';
+            delimiter[len++] = *c;
         }
-        memcpy(plain + len, "%s\\n", 5);
+        snprintf(plain, sizeof(plain), "%%k%s%%s\\n", delimiter);
     }
     if (!cli_format_parse(format, text, &at))
         return cli_usage_error(&consume_command, "%s '%s': cannot read it from '%s' on",
@@ -322,6 +322,8 @@ static int consume_check(struct consume *consume)
         return cli_usage_error(command, "-J excludes -f, -K, --key-null and --value-null");
     if (options->format && options->key_delimiter)
         return cli_usage_error(command, "-f excludes -K: use %%k in the format");
+    if (options->key_delimiter && strlen(options->key_delimiter) > 100)
+        return cli_usage_error(command, "-K is longer than 100 bytes");
     consume->start.topic = options->topic;
     if (!consume_parse_offset(options->offset ? options->offset : "beginning", &consume->start))
         return cli_usage_error(command, "-o '%s' is none of beginning, end, OFFSET, -N, @UNIX_MS",

@@ -37,13 +37,12 @@ static int output_write(struct cli_output *out, const void *ptr, size_t len)
                 out->os_err = errno;
             continue;
         }
-        for (size_t left = (size_t)n; left > 0; first++) {
+        for (size_t left = (size_t)n; left > 0 && first < 2;) {
             size_t part = left < iov[first].iov_len ? left : iov[first].iov_len;
             iov[first].iov_base = (uint8_t *)iov[first].iov_base + part;
             iov[first].iov_len -= part;
             left -= part;
-            if (iov[first].iov_len > 0)
-                break;
+            first += iov[first].iov_len == 0;
         }
     }
     return out->os_err;
