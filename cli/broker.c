@@ -133,7 +133,7 @@ static bool broker_address_parse(const char *text, struct broker_address *addres
     memcpy(address->host, text, len);
     address->host[len] = '\0';
     if (strcmp(address->host, "localhost") == 0)
-        strcpy(address->host, "127.0.0.1");
+        memcpy(address->host, "127.0.0.1", sizeof("127.0.0.1"));
     return true;
 }
 

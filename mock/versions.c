@@ -59,8 +59,11 @@ static const struct {
 
 int kwi_mock_release(const char *release, const struct kw_mock_versions **versions, size_t *n)
 {
+    size_t len = strlen(release);
+
     for (size_t i = 0; i < sizeof(mockversions_releases) / sizeof(*mockversions_releases); i++) {
-        if (strcmp(release, mockversions_releases[i].release) == 0) {
+        const char *name = mockversions_releases[i].release;
+        if (len == strlen(name) && memcmp(release, name, len) == 0) {
             *versions = mockversions_releases[i].versions;
             *n = MOCKVERSIONS_N_APIS;
             return 0;
