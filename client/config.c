@@ -150,6 +150,7 @@ static bool config_in_range(const struct kw_config_row *row, int64_t number)
 static bool config_read_value(const struct kw_config_row *row, const char *val, size_t len,
                               int64_t *out)
 {
+    *out = 0; /* gcc does not see that a refused value is never looked at */
     switch ((enum kw_config_type)row->type) {
     case KWI_CONFIG_INT:
         if (!config_read_number(val, len, out) && !config_named_number(row->words, val, len, out))

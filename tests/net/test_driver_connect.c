@@ -220,8 +220,8 @@ Test(driver_connect, a_name_is_looked_up_and_all_its_addresses_are_told)
 Test(driver_connect, names_that_cannot_exist_are_answered_with_no_address_and_a_code)
 {
     static const char *const names[] = {"[10.1.2.3]", "[]", "[::1", "a name with blanks",
-                                        "[aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-                                        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa]"};
+                                        ("[aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+                                         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa]")};
     struct kw_client *client = fake_client(NULL);
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         struct kw_core *core = resolve(client, names[i]);

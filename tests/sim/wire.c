@@ -94,8 +94,8 @@ static size_t pipe_follow(struct sim_world *world, struct sim_pipe *pipe, const 
         if (pipe->n_head < 4)
             continue;
         pipe->n_head = 0;
-        pipe->frame_left = (uint64_t)pipe->head_bytes[0] << 24 | pipe->head_bytes[1] << 16 |
-                           pipe->head_bytes[2] << 8 | pipe->head_bytes[3];
+        pipe->frame_left = (uint64_t)pipe->head_bytes[0] << 24 | (uint64_t)pipe->head_bytes[1] << 16 |
+                           (uint64_t)pipe->head_bytes[2] << 8 | pipe->head_bytes[3];
         world->n_frames++;
         if (!world->healed && sim_one_in(&world->net_rng, world->plan.cut_frames))
             pipe->cut_in = sim_below(&world->net_rng, (uint32_t)pipe->frame_left + 1);
