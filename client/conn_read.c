@@ -107,7 +107,14 @@ static void read_make_frame(struct kw_conn *conn, const uint8_t *src, size_t hav
     struct kw_request *req = read_expected(conn);
     struct kw_error err;
 
-    if (req && req->type->fetch) {
+    if (req && req->type->fetch && kwi_pool_cost(size) > core->fetch.limit) {
+        req->refused_size = size;
+        kwi_error_fmt(&err, KW_ERR_LIMIT, KW_PHASE_REQUEST, "raise fetch.memory (and memory.limit)",
+                      "%s: fetched data of %zu bytes does not fit the fetch reserve (%zu)",
+                      conn->peer, size, core->fetch.limit);
+        kwi_conn_fail(conn, &err);
+        return;
+    } else if (req && req->type->fetch) {
         conn->frame_block = kwi_block_create(&core->fetch_pool, size, req->reserved);
         conn->frame = conn->frame_block ? kwi_block_data(conn->frame_block) : NULL;
         if (conn->frame) {

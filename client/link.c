@@ -239,7 +239,8 @@ void kwi_link_kick(struct kw_link *link)
     link->needed = true;
     link->last_used_us = link->core->now.mono_us;
     if (link->state == LINK_READY) {
-        if (link->conn->n_unanswered < link->max_in_flight)
+        /* Without conn it is being lost right now: link_again sees `needed`. */
+        if (link->conn && link->conn->n_unanswered < link->max_in_flight)
             kwi_conn_wake(link->conn);
     } else if (link->state == LINK_IDLE && !link->core->closing) {
         link_step(link, link->next_addr < link->n_addrs ? LINK_NEED_KNOWN : LINK_NEED_UNKNOWN);

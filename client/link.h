@@ -74,6 +74,7 @@ struct kw_request {
     uint64_t deadline_us;   /* counted from encode */
     uint64_t start, end;    /* positions in the connection's output stream */
     size_t reserved;        /* bytes taken from the fetch reserve for the answer */
+    size_t refused_size;    /* of an answer that no reserve could ever hold, 0 none */
     uint8_t *buf;           /* encoded bytes, frame size first; kept when recycled */
     size_t buf_len, buf_cap;
     struct kw_iov *segs;    /* what write_vec lists */

@@ -1,0 +1,191 @@
+/* client/batch_check.c -- is the batch at a part's read position whole, honest
+ * and for the application?
+ *
+ *   NEW --header--> CRC --matches--> WALK --framing holds--> DONE
+ *      any of these --contradiction--> FAILED
+ *
+ * A record is handed out only after the checksum of its batch and the framing
+ * of all records in it (lengths, count) were verified; what is inside a record
+ * is checked when it is reached. Both passes stop at a byte budget and go on
+ * with the next poll (law 4), so a batch of any size costs bounded calls.
+ * Compressed batches and message formats 0 and 1 are refused: no codec yet. */
+#include "client/consumer.h"
+#include "proto/batch.h"
+#include "proto/record.h"
+
+static int batch_fail(struct kw_fetched *data, int err)
+{
+    data->check = KWI_CHECK_FAILED;
+    data->failure = err;
+    return err;
+}
+
+/* The batch at ptr is behind us. */
+static void batch_pass(struct kw_consumer_part *part)
+{
+    struct kw_fetched *data = &part->data;
+
+    if (part->position < data->next_offset)
+        part->position = data->next_offset;
+    data->floor = data->next_offset;
+    data->ptr += data->size;
+    data->check = KWI_CHECK_NEW;
+}
+
+/* Reads the header. 1: go on; 0: nothing whole is left; or an error. */
+static int batch_open(struct kw_consumer_part *part)
+{
+    struct kw_fetched *data = &part->data;
+    struct kw_batch_header header;
+    int rc = kwi_batch_header_get(data->ptr, (size_t)(data->end - data->ptr), &header);
+
+    if (rc == KW_ERR_SHORT)
+        return 0;
+    if (rc)
+        return batch_fail(data, rc);
+    if (header.base_offset < data->floor) /* offsets never go back within one answer */
+        return batch_fail(data, KW_ERR_CORRUPT);
+    data->base_offset = header.base_offset;
+    data->next_offset = header.base_offset + header.last_offset_delta + 1;
+    data->size = kwi_batch_size(&header);
+    data->control = (header.attributes & KWI_BATCH_CONTROL) != 0;
+    data->left = (uint32_t)header.record_count;
+    data->crc = 0;
+    data->checked = 0;
+    data->check = KWI_CHECK_CRC;
+    return 1;
+}
+
+static int batch_check_crc(struct kw_consumer_part *part, size_t *budget)
+{
+    struct kw_fetched *data = &part->data;
+    struct kw_core *core = part->topic->consumer->core;
+    struct kw_bytes region = kwi_batch_crc_region(data->ptr, data->size);
+    size_t n = region.len - data->checked;
+
+    if (!part->topic->consumer->check_crcs) {
+        n = 0;
+        data->checked = region.len;
+    }
+    if (n > *budget)
+        n = *budget;
+    data->crc = core->env.crc32c(data->crc, (const uint8_t *)region.ptr + data->checked, n);
+    data->checked += n;
+    *budget -= n;
+    if (data->checked < region.len)
+        return KW_ERR_WOULD_BLOCK;
+    if (part->topic->consumer->check_crcs && data->crc != kwi_get_u32(data->ptr + KWI_BATCH_CRC))
+        return batch_fail(data, KW_ERR_CRC);
+    if ((kwi_get_u16(data->ptr + KWI_BATCH_ATTRIBUTES) & KWI_BATCH_CODEC_MASK) && !data->control)
+        return batch_fail(data, KW_ERR_CODEC);
+    data->checked = KWI_BATCH_HEADER;
+    data->check = KWI_CHECK_WALK;
+    return 1;
+}
+
+/* The position behind the record at p by its length alone, or NULL. */
+static const uint8_t *batch_skip_record(const uint8_t *p, const uint8_t *end)
+{
+    uint64_t raw;
+
+    p = kwi_read_uvarint(p, end, 5, &raw);
+    if (!p || raw & 1 || raw >> 1 > (size_t)(end - p))
+        return NULL;
+    return p + (size_t)(raw >> 1);
+}
+
+static int batch_walk(struct kw_consumer_part *part, size_t *budget)
+{
+    struct kw_fetched *data = &part->data;
+    const uint8_t *p = data->ptr + data->checked, *end = data->ptr + data->size, *next;
+    uint32_t left = data->left;
+    size_t room = *budget;
+
+    for (; left > 0 && room > 0; left--, p = next) {
+        next = batch_skip_record(p, end);
+        if (!next)
+            return batch_fail(data, KW_ERR_CORRUPT);
+        room -= (size_t)(next - p) < room ? (size_t)(next - p) : room;
+    }
+    *budget = room;
+    data->checked = (size_t)(p - data->ptr);
+    data->left = left;
+    if (left > 0)
+        return KW_ERR_WOULD_BLOCK;
+    if (p != end)
+        return batch_fail(data, KW_ERR_CORRUPT);
+    data->left = kwi_get_u32(data->ptr + KWI_BATCH_RECORD_COUNT);
+    data->record = data->ptr + KWI_BATCH_HEADER;
+    data->check = KWI_CHECK_DONE;
+    return 1;
+}
+
+/* One transition of the batch at ptr, or past it. */
+static int batch_advance(struct kw_consumer_part *part, size_t *budget)
+{
+    struct kw_fetched *data = &part->data;
+
+    switch ((enum kw_batch_check)data->check) {
+    case KWI_CHECK_NEW: {
+        int rc = batch_open(part);
+        if (rc == 1 && data->next_offset <= part->position)
+            batch_pass(part); /* wholly below: a broker may send it, nobody wants it */
+        return rc;
+    }
+    case KWI_CHECK_CRC: return batch_check_crc(part, budget);
+    case KWI_CHECK_WALK:
+        if (data->control) { /* its record is for the protocol, not for the application */
+            batch_pass(part);
+            return 1;
+        }
+        return batch_walk(part, budget);
+    case KWI_CHECK_DONE:
+        if (data->left == 0) /* compaction left nothing */
+            batch_pass(part);
+        return 1;
+    case KWI_CHECK_FAILED: break;
+    }
+    return data->failure;
+}
+
+int kwi_batch_prepare(struct kw_consumer_part *part, size_t *budget)
+{
+    struct kw_fetched *data = &part->data;
+    int rc = 1;
+
+    while (rc == 1) {
+        if (data->check == KWI_CHECK_DONE && data->left > 0)
+            return 1;
+        if (*budget < KWI_BATCH_HEADER)
+            return KW_ERR_WOULD_BLOCK;
+        if (data->check == KWI_CHECK_NEW)
+            *budget -= KWI_BATCH_HEADER;
+        rc = batch_advance(part, budget);
+    }
+    return rc;
+}
+
+void kwi_batch_advance(struct kw_consumer_part *part, uint32_t n)
+{
+    struct kw_fetched *data = &part->data;
+    const uint8_t *end = data->ptr + data->size, *last = data->record;
+    struct kw_record_view view;
+
+    KWI_ASSERT(n > 0 && n < data->left);
+    data->left -= n;
+    for (; n > 0; n--) {
+        last = data->record;
+        data->record = batch_skip_record(last, end); /* not NULL: it was walked */
+    }
+    /* The position is behind the last record that was taken. If that record is
+     * broken inside, whoever reads the handle finds it. */
+    if (kwi_record_get(last, end, &view) &&
+        data->base_offset + view.offset_delta < data->next_offset - 1 &&
+        part->position <= data->base_offset + view.offset_delta)
+        part->position = data->base_offset + view.offset_delta + 1;
+}
+
+void kwi_batch_finish(struct kw_consumer_part *part)
+{
+    batch_pass(part);
+}

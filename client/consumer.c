@@ -1,0 +1,383 @@
+/* client/consumer.c -- the consumer's calls: create, assign, seek, pause,
+ * position; and its events. Polling is in records.c.
+ *
+ * An assignment is built whole before the old one is let go, so a call that
+ * fails changes nothing. One event node tells everything of a consumer: first
+ * what happened to parts (end reached, errors), then starvation, then that
+ * there are records. */
+#include "client/consumer.h"
+
+#include <string.h>
+
+#include "client/config.h"
+#include "client/error_text.h"
+#include <kwire/kwire.h>
+
+enum { CONSUMER_NAME_MAX = 249 };
+
+int64_t kwi_consumer_setting(const struct kw_consumer *consumer, enum kw_key key)
+{
+    return kwi_core_setting(consumer->core, consumer->own, key);
+}
+
+/* ---- events --------------------------------------------------------------------------- */
+
+void kwi_consumer_notify(struct kw_consumer *consumer)
+{
+    kwi_event_raise(consumer->core, &consumer->event);
+}
+
+static void consumer_fill_notice(struct kw_consumer *consumer, struct kw_event *out)
+{
+    struct kw_consumer_part *part = KWI_OF(consumer->notices.first, struct kw_consumer_part,
+                                           notice_node);
+
+    if (consumer->lent_topic)
+        kwi_consumer_topic_put(consumer->lent_topic);
+    consumer->lent_topic = part->topic;
+    part->topic->refs++;
+    out->topic_name = part->topic->meta->name;
+    out->partition = part->partition;
+    out->offset = part->position;
+    if (part->notices & KWI_NOTICE_ERROR) {
+        part->notices &= (uint8_t)~KWI_NOTICE_ERROR;
+        kwi_part_describe(part, &consumer->error);
+        out->kind = KW_EVENT_ERROR;
+        out->code = consumer->error.code;
+        out->error = &consumer->error;
+    } else {
+        part->notices = 0;
+        out->kind = KW_EVENT_PARTITION_EOF;
+    }
+    if (!part->notices)
+        kwi_list_remove(&consumer->notices, &part->notice_node);
+}
+
+static bool consumer_fill(struct kw_evnode *node, struct kw_event *out)
+{
+    struct kw_consumer *consumer = KWI_OF(node, struct kw_consumer, event);
+
+    out->consumer = consumer;
+    if (!kwi_list_empty(&consumer->notices)) {
+        consumer_fill_notice(consumer, out);
+        return true;
+    }
+    if (consumer->starved) {
+        consumer->starved = false;
+        out->kind = KW_EVENT_FETCH_STARVED;
+        return true;
+    }
+    if (!kwi_list_empty(&consumer->ready))
+        out->kind = KW_EVENT_RECORDS;
+    return false;
+}
+
+/* The name that the last event lent is no longer read. */
+static void consumer_told(struct kw_evnode *node, bool last)
+{
+    struct kw_consumer *consumer = KWI_OF(node, struct kw_consumer, event);
+
+    (void)last;
+    if (consumer->lent_topic)
+        kwi_consumer_topic_put(consumer->lent_topic);
+    consumer->lent_topic = NULL;
+}
+
+/* ---- topics of an assignment -------------------------------------------------------------- */
+
+static void consumer_topic_changed(struct kw_topic_watch *watch, struct kw_topic_meta *meta)
+{
+    struct kw_consumer_topic *topic = KWI_OF(watch, struct kw_consumer_topic, watch);
+    struct kw_consumer_part *part;
+
+    (void)meta;
+    for (uint32_t i = 0; (part = kwi_map_next(&topic->parts, &i));)
+        kwi_part_meta(part);
+}
+
+static struct kw_consumer_topic *consumer_topic_create(struct kw_consumer *consumer,
+                                                       const char *name, size_t len)
+{
+    struct kw_core *core = consumer->core;
+    struct kw_consumer_topic *topic = kwi_alloc_zero(&core->control, sizeof(*topic));
+
+    if (!topic)
+        return NULL;
+    topic->meta = kwi_topic_meta_get(core, name, len);
+    if (!topic->meta) {
+        kwi_free(&core->control, topic, sizeof(*topic));
+        return NULL;
+    }
+    topic->consumer = consumer;
+    topic->refs = 1;
+    topic->watch.changed = consumer_topic_changed;
+    kwi_map_init(&topic->parts, &core->control);
+    kwi_list_push(&topic->meta->watchers, &topic->watch.node);
+    return topic;
+}
+
+void kwi_consumer_topic_put(struct kw_consumer_topic *topic)
+{
+    struct kw_core *core = topic->consumer->core;
+
+    if (--topic->refs)
+        return;
+    kwi_topic_meta_put(topic->meta);
+    kwi_free(&core->control, topic, sizeof(*topic));
+}
+
+/* No longer assigned; handles may keep the name alive. */
+static void consumer_topic_drop(struct kw_consumer_topic *topic)
+{
+    struct kw_consumer_part *part;
+
+    for (uint32_t i = 0; (part = kwi_map_next(&topic->parts, &i));)
+        kwi_part_destroy(part);
+    kwi_map_deinit(&topic->parts);
+    kwi_map_init(&topic->parts, &topic->consumer->core->control);
+    kwi_list_remove(&topic->meta->watchers, &topic->watch.node);
+    kwi_consumer_topic_put(topic);
+}
+
+static void consumer_drop_topics(struct kw_map *topics)
+{
+    struct kw_consumer_topic *topic;
+
+    for (uint32_t i = 0; (topic = kwi_map_next(topics, &i));) {
+        kwi_map_remove_str(topics, topic->meta->name, topic->meta->name_len);
+        consumer_topic_drop(topic);
+    }
+    kwi_map_deinit(topics);
+}
+
+struct kw_consumer_part *kwi_consumer_find(struct kw_consumer *consumer, const char *name,
+                                           size_t len, int32_t partition)
+{
+    struct kw_consumer_topic *topic = kwi_map_get_str(&consumer->topics, name, len);
+
+    if (!topic || partition < 0)
+        return NULL;
+    return kwi_map_get(&topic->parts, (uint32_t)partition);
+}
+
+/* ---- assign --------------------------------------------------------------------------------- */
+
+static bool consumer_name_is_good(const char *name)
+{
+    size_t len = strlen(name);
+
+    if (len == 0 || len > CONSUMER_NAME_MAX)
+        return false;
+    for (size_t i = 0; i < len; i++) {
+        char c = name[i];
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+              c == '.' || c == '_' || c == '-'))
+            return false;
+    }
+    return true;
+}
+
+/* NULL, or what is wrong with it. */
+static const char *consumer_check_start(const struct kw_start *start)
+{
+    if (!start->topic || !consumer_name_is_good(start->topic))
+        return "a topic name must have 1 to 249 characters of [a-zA-Z0-9._-]";
+    if (start->partition < 0)
+        return "a partition is numbered from 0";
+    if (start->kind > KW_START_TAIL)
+        return "no such start kind";
+    if (start->value < 0 && start->kind != KW_START_EARLIEST && start->kind != KW_START_LATEST)
+        return "an offset, a time or a count is not negative";
+    return NULL;
+}
+
+static int consumer_add(struct kw_consumer *consumer, struct kw_map *topics,
+                        const struct kw_start *start)
+{
+    size_t len = strlen(start->topic);
+    struct kw_consumer_topic *topic = kwi_map_get_str(topics, start->topic, len);
+    struct kw_consumer_part *part;
+
+    if (!topic) {
+        topic = consumer_topic_create(consumer, start->topic, len);
+        if (!topic)
+            return KW_ERR_NOMEM;
+        if (kwi_map_put_str(topics, topic->meta->name, len, topic)) {
+            consumer_topic_drop(topic);
+            return KW_ERR_NOMEM;
+        }
+    }
+    if (kwi_map_get(&topic->parts, (uint32_t)start->partition))
+        return KW_ERR_USE;
+    part = kwi_part_create(topic, start);
+    if (!part)
+        return KW_ERR_NOMEM;
+    if (kwi_map_put(&topic->parts, (uint32_t)start->partition, part)) {
+        kwi_part_destroy(part);
+        return KW_ERR_NOMEM;
+    }
+    return 0;
+}
+
+static int consumer_refuse_start(struct kw_error *err, const struct kw_start *start, int code,
+                                 const char *why)
+{
+    kwi_error_fmt(err, code, KW_PHASE_NONE, "", "assign %.*s partition %d: %s", 60,
+                  start->topic ? start->topic : "(null)", start->partition, why);
+    return code;
+}
+
+int kw_core_assign(struct kw_consumer *consumer, const struct kw_start *starts, size_t n,
+                   struct kw_error *err)
+{
+    struct kw_map topics, old;
+    struct kw_consumer_topic *topic;
+    struct kw_consumer_part *part;
+
+    if (consumer->closed) {
+        kwi_error_set(err, KW_ERR_CLOSED, KW_PHASE_NONE, "the consumer is closed", "");
+        return KW_ERR_CLOSED;
+    }
+    kwi_map_init(&topics, &consumer->core->control);
+    for (size_t i = 0; i < n; i++) {
+        const char *why = consumer_check_start(&starts[i]);
+        int rc = why ? KW_ERR_USE : consumer_add(consumer, &topics, &starts[i]);
+        if (!rc)
+            continue;
+        consumer_drop_topics(&topics);
+        return consumer_refuse_start(err, &starts[i], rc,
+                                     why                  ? why
+                                     : rc == KW_ERR_NOMEM ? "no memory left (control.memory)"
+                                                          : "named twice");
+    }
+    old = consumer->topics;
+    consumer->topics = topics;
+    consumer_drop_topics(&old);
+    for (uint32_t i = 0; (topic = kwi_map_next(&consumer->topics, &i));) {
+        for (uint32_t k = 0; (part = kwi_map_next(&topic->parts, &k));)
+            kwi_part_begin(part);
+    }
+    kwi_fetchers_sweep(consumer);
+    return 0;
+}
+
+int kw_core_seek(struct kw_consumer *consumer, const struct kw_start *start)
+{
+    struct kw_consumer_part *part;
+
+    if (consumer_check_start(start))
+        return KW_ERR_USE;
+    part = kwi_consumer_find(consumer, start->topic, strlen(start->topic), start->partition);
+    if (!part || consumer->closed)
+        return KW_ERR_STATE;
+    kwi_part_seek(part, start);
+    return 0;
+}
+
+int kw_core_pause(struct kw_consumer *consumer, const char *topic, int32_t partition, bool pause)
+{
+    struct kw_consumer_part *part;
+
+    if (!topic)
+        return KW_ERR_USE;
+    part = kwi_consumer_find(consumer, topic, strlen(topic), partition);
+    if (!part)
+        return KW_ERR_STATE;
+    if (part->paused != pause)
+        kwi_part_pause(part, pause);
+    return 0;
+}
+
+int kw_position(const struct kw_consumer *consumer, const char *topic, int32_t partition,
+                int64_t *offset)
+{
+    const struct kw_consumer_topic *found;
+    const struct kw_consumer_part *part = NULL;
+
+    *offset = -1;
+    if (!topic)
+        return KW_ERR_USE;
+    found = kwi_map_get_str(&consumer->topics, topic, strlen(topic));
+    if (found && partition >= 0)
+        part = kwi_map_get(&found->parts, (uint32_t)partition);
+    if (!part)
+        return KW_ERR_STATE;
+    *offset = part->position;
+    return 0;
+}
+
+/* ---- life ------------------------------------------------------------------------------------- */
+
+int kw_core_consumer_create(struct kw_consumer **out, struct kw_core *core,
+                            const struct kw_config *own, struct kw_error *err)
+{
+    struct kw_consumer *consumer;
+    int rc;
+
+    *out = NULL;
+    if (core->closing) {
+        kwi_error_set(err, KW_ERR_CLOSED, KW_PHASE_NONE, "the client is closing", "");
+        return KW_ERR_CLOSED;
+    }
+    rc = kwi_config_check(core->cfg, own, KWI_APPLIES_CONSUMER, err);
+    if (rc)
+        return rc;
+    consumer = kwi_alloc_zero(&core->control, sizeof(*consumer));
+    if (!consumer || kwi_config_copy(&consumer->own, own, &core->env.alloc)) {
+        kwi_free(&core->control, consumer, sizeof(*consumer));
+        kwi_error_set(err, KW_ERR_NOMEM, KW_PHASE_CONFIG, "no memory for a consumer",
+                      "raise control.memory");
+        return KW_ERR_NOMEM;
+    }
+    consumer->core = core;
+    consumer->event.fill = consumer_fill;
+    consumer->event.done = consumer_told;
+    consumer->max_poll_records = (int32_t)kwi_consumer_setting(consumer, KW_KEY_MAX_POLL_RECORDS);
+    consumer->check_crcs = kwi_consumer_setting(consumer, KW_KEY_CHECK_CRCS) != 0;
+    kwi_map_init(&consumer->topics, &core->control);
+    kwi_list_push(&core->consumers, &consumer->node);
+    *out = consumer;
+    return 0;
+}
+
+void kwi_consumer_close(struct kw_consumer *consumer)
+{
+    struct kw_consumer_topic *topic;
+    struct kw_consumer_part *part;
+
+    if (consumer->closed)
+        return;
+    consumer->closed = true;
+    for (uint32_t i = 0; (topic = kwi_map_next(&consumer->topics, &i));) {
+        for (uint32_t k = 0; (part = kwi_map_next(&topic->parts, &k));)
+            kwi_part_step(part, KWI_PART_STOP);
+    }
+    kwi_fetchers_sweep(consumer);
+}
+
+static void consumer_destroy(struct kw_consumer *consumer)
+{
+    struct kw_core *core = consumer->core;
+    struct kw_list *lists[] = {&consumer->held, &consumer->free_handles};
+
+    kwi_consumer_close(consumer);
+    kwi_event_drop(core, &consumer->event);
+    consumer_told(&consumer->event, true);
+    while (!kwi_list_empty(&consumer->held))
+        kw_core_records_release(KWI_OF(consumer->held.first, struct kw_records, node));
+    for (unsigned i = 0; i < sizeof(lists) / sizeof(*lists); i++) {
+        while (!kwi_list_empty(lists[i]))
+            kwi_free(&core->control, KWI_OF(kwi_list_pop(lists[i]), struct kw_records, node),
+                     sizeof(struct kw_records));
+    }
+    consumer_drop_topics(&consumer->topics);
+    kwi_list_remove(&core->consumers, &consumer->node);
+    kw_config_destroy(consumer->own);
+    kwi_free(&core->control, consumer, sizeof(*consumer));
+}
+
+void kwi_consumers_destroy(struct kw_core *core)
+{
+    while (!kwi_list_empty(&core->consumers))
+        consumer_destroy(KWI_OF(core->consumers.first, struct kw_consumer, node));
+}

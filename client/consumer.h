@@ -1,0 +1,226 @@
+/* client/consumer.h -- a consumer with a manual assignment.
+ *
+ * consumer  the application's handle: topics, the parts that have data, events.
+ * topic     of an assignment; counted, because handles outlive assignments.
+ * part      one assigned partition: a state machine (part.c), its position, and
+ *           what was fetched for it and not yet handed out.
+ * fetcher   the traffic with one leader: at most one Fetch (fetch.c) and one
+ *           ListOffsets (list_offsets.c) under way.
+ * records   a handle of fetched records (records.c); batch_check.c verifies
+ *           batches before they get into one.
+ *
+ * A part belongs to a fetcher while it is looked up or fetched. Whether an
+ * answer may still touch it is told by `asked`: a seek, an assignment or a move
+ * of the leader clears it, and an answer for a part that is not asked, not of
+ * this fetcher, or named twice is ignored. */
+#ifndef KWI_CONSUMER_H
+#define KWI_CONSUMER_H
+#include "client/core.h"
+#include "client/link.h"
+
+enum kw_part_state {
+    KWI_PART_LEADER,  /* waits until a leader is known */
+    KWI_PART_LOOKUP,  /* its offset is asked for */
+    KWI_PART_FETCH,   /* its position is known */
+    KWI_PART_WAIT,    /* after a failure, until its timer is due */
+    KWI_PART_STOPPED, /* until a seek */
+    KWI_N_PART_STATES
+};
+enum kw_part_event {
+    KWI_PART_FOUND,    /* a leader, and the position is known */
+    KWI_PART_UNPLACED, /* a leader, but no position */
+    KWI_PART_PLACED,   /* the offset was looked up */
+    KWI_PART_RETRY,    /* something failed that may succeed later */
+    KWI_PART_MOVED,    /* another leader */
+    KWI_PART_DUE,      /* the pause is over */
+    KWI_PART_RESET,    /* the position is not in the log, a policy says where to go */
+    KWI_PART_SEEK,     /* the application says where to go */
+    KWI_PART_STOP,     /* an error that only the application can resolve */
+    KWI_N_PART_EVENTS
+};
+/* How far the batch at the read position is. */
+enum kw_batch_check {
+    KWI_CHECK_NEW,
+    KWI_CHECK_CRC,
+    KWI_CHECK_WALK,
+    KWI_CHECK_DONE,
+    KWI_CHECK_FAILED
+};
+
+/* What was fetched for a part and not yet handed out. */
+struct kw_fetched {
+    struct kw_block *block;   /* held; NULL: nothing */
+    const uint8_t *ptr, *end; /* from the batch at the read position on */
+    uint8_t check;            /* enum kw_batch_check, of the batch at ptr */
+    int failure;              /* FAILED: enum kw_err */
+    size_t size;              /* of the batch at ptr */
+    size_t checked;           /* CRC, WALK: bytes done */
+    uint32_t crc, left;       /* WALK, DONE: records not yet walked, not yet handed out */
+    const uint8_t *record;    /* DONE: the next record to hand out */
+    int64_t base_offset;      /* of the batch at ptr */
+    int64_t next_offset;      /* behind the batch at ptr */
+    int64_t floor;            /* no further batch may begin below it */
+    int64_t began;            /* the position when this was fetched */
+    bool control;
+};
+
+/* Notices of a part that wait to be told as events. */
+enum { KWI_NOTICE_EOF = 1, KWI_NOTICE_ERROR = 2 };
+
+struct kw_consumer_topic {
+    struct kw_consumer *consumer;
+    struct kw_topic_meta *meta;
+    struct kw_topic_watch watch;
+    struct kw_map parts; /* partition -> kw_consumer_part; empty when no longer assigned */
+    uint32_t refs;       /* the assignment, handles, a lent event */
+};
+
+struct kw_consumer_part {
+    struct kw_consumer_topic *topic;
+    int32_t partition;
+    uint8_t state; /* enum kw_part_state */
+    uint8_t start_kind;
+    bool paused;
+    bool asked;         /* the request under way names it */
+    bool second_lookup; /* TIMESTAMP: ask for the end; TAIL: for the begin */
+    bool missing_told;  /* that metadata does not know it */
+    uint8_t notices;
+    uint32_t generation; /* handles of older ones must not touch it */
+    uint32_t attempts;
+    int64_t start_value, tail_end; /* while position is -1 */
+    int64_t position;              /* what poll hands out next; -1: not known yet */
+    int64_t high_watermark, eof_told;
+    int32_t leader, leader_epoch; /* last known; -1 */
+    int32_t want_bytes;           /* of a batch that did not fit the last answer */
+    struct kw_fetcher *fetcher;
+    struct kw_node node;       /* in `list` */
+    struct kw_list *list;      /* one of the fetcher's, or NULL */
+    struct kw_node ready_node; /* in consumer->ready: has data and may hand it out */
+    struct kw_node notice_node;
+    struct kw_timer timer;
+    struct kw_fetched data;
+    /* ERROR notice */
+    int error_code;
+    int16_t error_kafka;
+    int64_t error_detail;
+};
+
+struct kw_fetcher {
+    struct kw_consumer *consumer;
+    struct kw_node node;
+    struct kw_link *link;
+    struct kw_list idle, asked;      /* to be fetched; in the Fetch under way */
+    struct kw_list lookups, looking; /* to be looked up; in the ListOffsets under way */
+    struct kw_list buffered;         /* have data, or are paused */
+    uint32_t n_parts;                /* in all five lists */
+    uint32_t solo;                   /* that many fetches ask for one part only */
+    uint32_t n_asked;                /* in the Fetch under way */
+    struct kw_request *fetching, *looking_up;
+    bool starving;          /* waits for memory */
+    uint64_t not_before_us; /* the broker's throttle */
+    struct kw_timer timer;
+    struct kw_fetch_request_partition *partitions; /* scratch for encoding */
+    struct kw_fetch_request_topic *topics;
+    uint32_t scratch_cap;
+};
+
+struct kw_consumer {
+    struct kw_core *core; /* first: kw_core_of */
+    struct kw_node node;  /* in core->consumers */
+    struct kw_config *own;
+    struct kw_map topics; /* name -> kw_consumer_topic */
+    struct kw_list fetchers, ready, notices;
+    struct kw_list held, free_handles; /* kw_records */
+    uint32_t n_free_handles, n_fetchers;
+    struct kw_evnode event;
+    struct kw_consumer_topic *lent_topic; /* named by the last event */
+    struct kw_error error;                /* of the last ERROR event */
+    bool closed, starved, starved_told;
+    int32_t max_poll_records;
+    bool check_crcs;
+};
+
+struct kw_records {
+    struct kw_core *core; /* first: kw_core_of */
+    const uint8_t *ptr, *end;
+    uint32_t left; /* records of the open batch */
+    int32_t last_delta;
+    int64_t base_offset, base_timestamp;
+    int64_t delta_mask; /* 0 for log append time: the delta does not count */
+    int64_t from;       /* records below it were handed out before */
+    struct kw_consumed current;
+    const uint8_t *next, *range_end; /* further batches */
+    uint64_t opened, skipped;
+    struct kw_consumer *consumer;
+    struct kw_consumer_topic *topic;
+    struct kw_block *block;
+    struct kw_node node;
+    int32_t partition;
+    uint32_t generation;
+};
+
+/* consumer.c */
+void kwi_consumers_destroy(struct kw_core *core);
+/* Stops fetching; what is buffered can still be taken. */
+void kwi_consumer_close(struct kw_consumer *consumer);
+int64_t kwi_consumer_setting(const struct kw_consumer *consumer, enum kw_key key);
+void kwi_consumer_topic_put(struct kw_consumer_topic *topic);
+/* The part that an answer names, or NULL. */
+struct kw_consumer_part *kwi_consumer_find(struct kw_consumer *consumer, const char *name,
+                                           size_t len, int32_t partition);
+/* Something is to be told: raises the consumer's event. */
+void kwi_consumer_notify(struct kw_consumer *consumer);
+
+/* part.c */
+struct kw_consumer_part *kwi_part_create(struct kw_consumer_topic *topic,
+                                         const struct kw_start *start);
+void kwi_part_destroy(struct kw_consumer_part *part);
+/* Begins at the start that it was created with. */
+void kwi_part_begin(struct kw_consumer_part *part);
+void kwi_part_seek(struct kw_consumer_part *part, const struct kw_start *start);
+void kwi_part_pause(struct kw_consumer_part *part, bool pause);
+void kwi_part_step(struct kw_consumer_part *part, enum kw_part_event event);
+/* Stops it with an ERROR event. detail: see part_describe in part.c. */
+void kwi_part_stop(struct kw_consumer_part *part, int code, int16_t kafka_code, int64_t detail);
+/* An error event, and it goes on. */
+void kwi_part_warn(struct kw_consumer_part *part, int code, int16_t kafka_code, int64_t detail);
+/* A broker answered with an error code: retry, reset or stop. */
+void kwi_part_refused(struct kw_consumer_part *part, int16_t kafka_code);
+/* Puts it into the list that its state, data and pause ask for. */
+void kwi_part_settle(struct kw_consumer_part *part);
+/* Moves it to the end of one of its fetcher's lists; NULL: into none. */
+void kwi_part_move(struct kw_consumer_part *part, struct kw_list *list);
+/* Drops what is buffered; the position stays. */
+void kwi_part_drop(struct kw_consumer_part *part);
+/* Everything up to the high watermark was handed out? Tells it once. */
+void kwi_part_check_eof(struct kw_consumer_part *part);
+/* Metadata named the topic. */
+void kwi_part_meta(struct kw_consumer_part *part);
+/* Fills the text of the pending ERROR notice. */
+void kwi_part_describe(const struct kw_consumer_part *part, struct kw_error *err);
+
+/* fetch.c */
+struct kw_fetcher *kwi_fetcher_get(struct kw_consumer *consumer, struct kw_broker *broker);
+void kwi_fetcher_destroy(struct kw_fetcher *fetcher);
+/* Frees those that no part needs. */
+void kwi_fetchers_sweep(struct kw_consumer *consumer);
+void kwi_fetcher_kick(struct kw_fetcher *fetcher);
+/* Memory came back to the fetch reserve: those that wait for it try again. */
+void kwi_fetchers_feed(struct kw_core *core);
+
+/* list_offsets.c */
+void kwi_lookup_kick(struct kw_fetcher *fetcher);
+void kwi_lookup_forget(struct kw_fetcher *fetcher);
+
+/* batch_check.c */
+/* Makes the batch at the read position ready. Returns 1: it has records to hand
+ * out; 0: nothing whole is left; KW_ERR_WOULD_BLOCK: *budget (bytes) is used up;
+ * else the error that stops the part. Batches without records for the
+ * application are passed, and the position with them. */
+int kwi_batch_prepare(struct kw_consumer_part *part, size_t *budget);
+/* Passes over n records of the prepared batch, which has more than n. */
+void kwi_batch_advance(struct kw_consumer_part *part, uint32_t n);
+/* The prepared batch was taken whole. */
+void kwi_batch_finish(struct kw_consumer_part *part);
+
+#endif

@@ -1,0 +1,215 @@
+/* client/list_offsets.c -- where to begin: EARLIEST, LATEST, TIMESTAMP, TAIL.
+ *
+ * The leader is asked over its control connection, one request at a time for
+ * all parts that wait. Two questions follow each other for TIMESTAMP (no record
+ * at or after it: the end) and TAIL (the end first, then the begin, so that the
+ * answer is never below it). An answer without an offset is retried and never
+ * taken for 0. */
+#include "client/consumer.h"
+#include "client/error_text.h"
+#include "proto/error.h"
+#include "proto/list_offsets.h"
+
+enum { LOOKUP_PARTS = 256 }; /* in one request */
+
+static struct kw_consumer_part *lookup_part(struct kw_node *node)
+{
+    return KWI_OF(node, struct kw_consumer_part, node);
+}
+
+static int64_t lookup_question(const struct kw_consumer_part *part)
+{
+    switch ((enum kw_start_kind)part->start_kind) {
+    case KW_START_EARLIEST: return KWI_OFFSET_EARLIEST;
+    case KW_START_TIMESTAMP: return part->second_lookup ? KWI_OFFSET_LATEST : part->start_value;
+    case KW_START_TAIL: return part->second_lookup ? KWI_OFFSET_EARLIEST : KWI_OFFSET_LATEST;
+    case KW_START_OFFSET:
+    case KW_START_LATEST: break;
+    }
+    return KWI_OFFSET_LATEST;
+}
+
+/* ---- asking -------------------------------------------------------------------------- */
+
+static int lookup_encode_parts(struct kw_fetcher *fetcher, int16_t version, struct kw_wr *wr,
+                               struct kw_list_offsets_request_partition *partitions,
+                               struct kw_list_offsets_request_topic *topics)
+{
+    const struct kw_consumer_topic *topic = NULL;
+    struct kw_list_offsets_request msg;
+    uint32_t n = 0, n_topics = 0;
+
+    for (struct kw_node *node = fetcher->looking.first; node; node = node->next, n++) {
+        const struct kw_consumer_part *part = lookup_part(node);
+        kwi_list_offsets_request_partition_init(&partitions[n]);
+        partitions[n].partition_index = part->partition;
+        partitions[n].current_leader_epoch = part->leader_epoch;
+        partitions[n].timestamp = lookup_question(part);
+        if (part->topic != topic) {
+            struct kw_list_offsets_request_topic *entry = &topics[n_topics++];
+            topic = part->topic;
+            kwi_list_offsets_request_topic_init(entry);
+            entry->name = (struct kw_str){topic->meta->name, (int32_t)topic->meta->name_len};
+            entry->partitions = KWI_ARR(&partitions[n], 0);
+        }
+        topics[n_topics - 1].partitions.n++;
+    }
+    kwi_list_offsets_request_init(&msg);
+    msg.replica_id = -1;
+    msg.topics = KWI_ARR(topics, n_topics);
+    if (version >= 10)
+        msg.timeout_ms = (int32_t)kwi_consumer_setting(fetcher->consumer,
+                                                       KW_KEY_REQUEST_TIMEOUT_MS);
+    return kwi_list_offsets_request_encode(&msg, version, wr);
+}
+
+static int lookup_encode(struct kw_request *req, struct kw_wr *wr)
+{
+    struct kw_fetcher *fetcher = req->owner;
+    struct kw_heap *heap = &req->core->control;
+    struct kw_list_offsets_request_partition *partitions;
+    struct kw_list_offsets_request_topic *topics;
+    size_t n = 0;
+    int rc = KW_ERR_NOMEM;
+
+    if (!fetcher)
+        return KW_ERR_CANCELED;
+    for (struct kw_node *node = fetcher->looking.first; node; node = node->next)
+        n++;
+    if (n == 0)
+        return KW_ERR_CANCELED; /* all of them went elsewhere while it was queued */
+    partitions = kwi_alloc(heap, n * sizeof(*partitions));
+    topics = kwi_alloc(heap, n * sizeof(*topics));
+    if (partitions && topics)
+        rc = lookup_encode_parts(fetcher, req->version, wr, partitions, topics);
+    kwi_free(heap, partitions, n * sizeof(*partitions));
+    kwi_free(heap, topics, n * sizeof(*topics));
+    return rc;
+}
+
+static void lookup_done(struct kw_request *req, const struct kw_answer *answer);
+
+static const struct kw_request_type lookup_type = {
+    .api_key = KW_API_LIST_OFFSETS,
+    .encode = lookup_encode,
+    .done = lookup_done,
+};
+
+/* What cannot be asked now is tried again after a pause. */
+static void lookup_retry_all(struct kw_list *list)
+{
+    while (!kwi_list_empty(list))
+        kwi_part_step(lookup_part(list->first), KWI_PART_RETRY);
+}
+
+void kwi_lookup_kick(struct kw_fetcher *fetcher)
+{
+    struct kw_core *core = fetcher->consumer->core;
+    struct kw_link *link;
+    struct kw_request *req;
+
+    if (fetcher->looking_up || kwi_list_empty(&fetcher->lookups) || fetcher->consumer->closed)
+        return;
+    link = kwi_link_get(fetcher->link->broker, KWI_LANE_CONTROL, NULL);
+    req = link ? kwi_request_create(core, link, &lookup_type, fetcher) : NULL;
+    if (!req) {
+        lookup_retry_all(&fetcher->lookups);
+        return;
+    }
+    for (uint32_t n = 0; n < LOOKUP_PARTS && !kwi_list_empty(&fetcher->lookups); n++) {
+        struct kw_consumer_part *part = lookup_part(fetcher->lookups.first);
+        part->asked = true;
+        kwi_part_move(part, &fetcher->looking);
+    }
+    fetcher->looking_up = req;
+    kwi_request_submit(req);
+}
+
+void kwi_lookup_forget(struct kw_fetcher *fetcher)
+{
+    if (fetcher->looking_up)
+        fetcher->looking_up->owner = NULL;
+    fetcher->looking_up = NULL;
+}
+
+/* ---- the answer -------------------------------------------------------------------------- */
+
+static void lookup_again(struct kw_consumer_part *part)
+{
+    part->second_lookup = true;
+    part->asked = false;
+    kwi_part_move(part, &part->fetcher->lookups);
+}
+
+static void lookup_place(struct kw_consumer_part *part, int64_t offset)
+{
+    part->position = offset;
+    part->attempts = 0;
+    kwi_part_step(part, KWI_PART_PLACED);
+}
+
+static void lookup_take_offset(struct kw_consumer_part *part, int64_t offset)
+{
+    bool first = !part->second_lookup;
+
+    if (part->start_kind == KW_START_TIMESTAMP && first && offset < 0) {
+        lookup_again(part);
+    } else if (offset < 0) {
+        kwi_part_step(part, KWI_PART_RETRY);
+    } else if (part->start_kind == KW_START_TAIL && first) {
+        part->tail_end = offset;
+        lookup_again(part);
+    } else if (part->start_kind == KW_START_TAIL) {
+        int64_t begin = part->tail_end - part->start_value;
+        lookup_place(part, begin > offset ? begin : offset);
+    } else {
+        lookup_place(part, offset);
+    }
+}
+
+static void lookup_take_part(struct kw_fetcher *fetcher, struct kw_str topic,
+                             const struct kw_list_offsets_response_partition *item)
+{
+    struct kw_consumer_part *part = kwi_consumer_find(
+        fetcher->consumer, topic.ptr, topic.len > 0 ? (size_t)topic.len : 0, item->partition_index);
+
+    if (!part || part->fetcher != fetcher || !part->asked || part->state != KWI_PART_LOOKUP)
+        return;
+    if (item->error_code == KW_E_UNSUPPORTED_FOR_MESSAGE_FORMAT) /* old messages have no time */
+        lookup_take_offset(part, -1);
+    else if (item->error_code)
+        kwi_part_refused(part, item->error_code);
+    else
+        lookup_take_offset(part, item->offset);
+}
+
+static void lookup_take(struct kw_fetcher *fetcher, const struct kw_list_offsets_response *msg)
+{
+    struct kw_list_offsets_response_topic topic;
+    struct kw_list_offsets_response_partition item;
+    struct kw_iter topics, items;
+
+    for (kwi_iter_init(&topics, &msg->topics); kwi_iter_next(&topics, &topic);) {
+        for (kwi_iter_init(&items, &topic.partitions); kwi_iter_next(&items, &item);)
+            lookup_take_part(fetcher, topic.name, &item);
+    }
+}
+
+static void lookup_done(struct kw_request *req, const struct kw_answer *answer)
+{
+    struct kw_fetcher *fetcher = req->owner;
+    struct kw_list_offsets_response msg;
+    struct kw_fault fault;
+    int rc = answer->err;
+
+    if (!fetcher)
+        return;
+    fetcher->looking_up = NULL;
+    if (!rc &&
+        kwi_list_offsets_response_decode(&msg, req->version, answer->body, answer->len, &fault))
+        rc = kwi_request_malformed(req, &fault, NULL);
+    if (!rc)
+        lookup_take(fetcher, &msg);
+    lookup_retry_all(&fetcher->looking);
+    kwi_lookup_kick(fetcher);
+}

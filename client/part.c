@@ -1,0 +1,403 @@
+/* client/part.c -- one assigned partition.
+ *
+ *   LEADER --found--> FETCH            LEADER --unplaced--> LOOKUP --placed--> FETCH
+ *   LOOKUP, FETCH --retry--> WAIT --due--> LEADER
+ *   LOOKUP, FETCH, WAIT --moved--> LEADER         FETCH --reset--> LEADER
+ *   any --stop--> STOPPED              any --seek--> LEADER
+ *
+ * The table is part_steps below. What is buffered is independent of the state,
+ * so that a change of the leader loses nothing; seek, reset and stop drop it. */
+#include <string.h>
+
+#include "base/fmt.h"
+#include "client/consumer.h"
+#include "client/error_text.h"
+#include "proto/error.h"
+
+/* A topic that metadata does not know may just have been created. */
+enum { PART_MISSING_US = 3000000 };
+
+struct part_cell {
+    uint8_t legal, next;
+    void (*act)(struct kw_consumer_part *part);
+};
+
+static void part_find(struct kw_consumer_part *part);
+static void part_look_up(struct kw_consumer_part *part);
+static void part_fetch(struct kw_consumer_part *part);
+static void part_wait(struct kw_consumer_part *part);
+
+/* A zero cell is illegal. */
+static const struct part_cell part_steps[KWI_N_PART_STATES][KWI_N_PART_EVENTS] = {
+    [KWI_PART_LEADER] = {[KWI_PART_FOUND] = {1, KWI_PART_FETCH, part_fetch},
+                         [KWI_PART_UNPLACED] = {1, KWI_PART_LOOKUP, part_look_up},
+                         [KWI_PART_RETRY] = {1, KWI_PART_WAIT, part_wait},
+                         [KWI_PART_SEEK] = {1, KWI_PART_LEADER, part_find},
+                         [KWI_PART_STOP] = {1, KWI_PART_STOPPED, NULL}},
+    [KWI_PART_LOOKUP] = {[KWI_PART_PLACED] = {1, KWI_PART_FETCH, part_fetch},
+                         [KWI_PART_RETRY] = {1, KWI_PART_WAIT, part_wait},
+                         [KWI_PART_MOVED] = {1, KWI_PART_LEADER, part_find},
+                         [KWI_PART_SEEK] = {1, KWI_PART_LEADER, part_find},
+                         [KWI_PART_STOP] = {1, KWI_PART_STOPPED, NULL}},
+    [KWI_PART_FETCH] = {[KWI_PART_RETRY] = {1, KWI_PART_WAIT, part_wait},
+                        [KWI_PART_MOVED] = {1, KWI_PART_LEADER, part_find},
+                        [KWI_PART_RESET] = {1, KWI_PART_LEADER, part_find},
+                        [KWI_PART_SEEK] = {1, KWI_PART_LEADER, part_find},
+                        [KWI_PART_STOP] = {1, KWI_PART_STOPPED, NULL}},
+    [KWI_PART_WAIT] = {[KWI_PART_DUE] = {1, KWI_PART_LEADER, part_find},
+                       [KWI_PART_MOVED] = {1, KWI_PART_LEADER, part_find},
+                       [KWI_PART_SEEK] = {1, KWI_PART_LEADER, part_find},
+                       [KWI_PART_STOP] = {1, KWI_PART_STOPPED, NULL}},
+    [KWI_PART_STOPPED] = {[KWI_PART_SEEK] = {1, KWI_PART_LEADER, part_find},
+                          [KWI_PART_STOP] = {1, KWI_PART_STOPPED, NULL}},
+};
+
+static struct kw_core *part_core(const struct kw_consumer_part *part)
+{
+    return part->topic->consumer->core;
+}
+
+/* ---- lists -------------------------------------------------------------------------- */
+
+void kwi_part_move(struct kw_consumer_part *part, struct kw_list *list)
+{
+    if (part->list)
+        kwi_list_remove(part->list, &part->node);
+    part->list = list;
+    if (list)
+        kwi_list_push(list, &part->node);
+}
+
+/* Takes it out of its fetcher; an answer under way can no longer touch it. */
+static void part_leave(struct kw_consumer_part *part)
+{
+    kwi_core_disarm(part_core(part), &part->timer);
+    part->asked = false;
+    kwi_part_move(part, NULL);
+    if (part->fetcher)
+        part->fetcher->n_parts--;
+    part->fetcher = NULL;
+}
+
+void kwi_part_settle(struct kw_consumer_part *part)
+{
+    struct kw_consumer *consumer = part->topic->consumer;
+    struct kw_fetcher *fetcher = part->fetcher;
+    bool may_deliver = part->data.block && !part->paused;
+
+    if (!may_deliver)
+        kwi_list_remove(&consumer->ready, &part->ready_node);
+    else if (!kwi_list_has(&consumer->ready, &part->ready_node))
+        kwi_list_push(&consumer->ready, &part->ready_node);
+    if (may_deliver)
+        kwi_consumer_notify(consumer);
+    if (part->state != KWI_PART_FETCH || part->asked || !fetcher)
+        return;
+    if (part->data.block || part->paused) {
+        kwi_part_move(part, &fetcher->buffered);
+        return;
+    }
+    kwi_part_move(part, &fetcher->idle);
+    kwi_fetcher_kick(fetcher);
+}
+
+void kwi_part_drop(struct kw_consumer_part *part)
+{
+    kwi_list_remove(&part->topic->consumer->ready, &part->ready_node);
+    kwi_block_release(part->data.block);
+    memset(&part->data, 0, sizeof(part->data));
+}
+
+/* ---- actions -------------------------------------------------------------------------- */
+
+void kwi_part_step(struct kw_consumer_part *part, enum kw_part_event event)
+{
+    const struct part_cell *cell = &part_steps[part->state][event];
+
+    KWI_ASSERT(cell->legal);
+    if (!cell->legal)
+        return;
+    part_leave(part);
+    part->state = cell->next;
+    if (cell->act)
+        cell->act(part);
+}
+
+/* Metadata was asked for long enough, and does not know it: a person may have
+ * mistyped the name. It goes on, because the topic may still come. */
+static void part_missing(struct kw_consumer_part *part)
+{
+    const struct kw_topic_meta *meta = part->topic->meta;
+    int16_t code = meta->error ? meta->error : KW_E_UNKNOWN_TOPIC_OR_PARTITION;
+
+    if (part->missing_told)
+        return;
+    if (meta->error && meta->asked_us + PART_MISSING_US > part_core(part)->now.mono_us)
+        return;
+    part->missing_told = true;
+    kwi_part_warn(part, KW_ERR_BROKER, code, 0);
+}
+
+static void part_find(struct kw_consumer_part *part)
+{
+    struct kw_topic_meta *meta = part->topic->meta;
+    struct kw_broker *broker = kwi_topic_meta_leader(meta, part->partition);
+
+    if (part->topic->consumer->closed)
+        return;
+    if (!broker) {
+        /* An unknown topic is asked for until it is known, and then tells us; a
+         * partition that a known topic lacks, or without leader, is ours to ask. */
+        if (meta->n_partitions)
+            kwi_part_step(part, KWI_PART_RETRY);
+        return;
+    }
+    part->missing_told = false;
+    part->leader = broker->node_id;
+    part->leader_epoch = meta->partitions[part->partition].leader_epoch;
+    if (!kwi_fetcher_get(part->topic->consumer, broker)) {
+        kwi_part_step(part, KWI_PART_RETRY);
+        return;
+    }
+    kwi_part_step(part, part->position >= 0 ? KWI_PART_FOUND : KWI_PART_UNPLACED);
+}
+
+/* The fetcher of the leader that part_find found: it exists. */
+static void part_join(struct kw_consumer_part *part)
+{
+    struct kw_broker *broker = kwi_cluster_broker(part_core(part), part->leader);
+
+    part->fetcher = kwi_fetcher_get(part->topic->consumer, broker);
+    part->fetcher->n_parts++;
+}
+
+static void part_look_up(struct kw_consumer_part *part)
+{
+    part_join(part);
+    kwi_part_move(part, &part->fetcher->lookups);
+    kwi_lookup_kick(part->fetcher);
+}
+
+static void part_fetch(struct kw_consumer_part *part)
+{
+    part_join(part);
+    kwi_part_settle(part);
+}
+
+static void part_wait(struct kw_consumer_part *part)
+{
+    struct kw_consumer *consumer = part->topic->consumer;
+    struct kw_core *core = consumer->core;
+    uint64_t us = kwi_core_backoff_us(core, kwi_consumer_setting(consumer, KW_KEY_RETRY_BACKOFF_MS),
+                                      kwi_consumer_setting(consumer, KW_KEY_RETRY_BACKOFF_MAX_MS),
+                                      part->attempts);
+
+    if (part->attempts < 32)
+        part->attempts++;
+    kwi_core_arm(core, &part->timer, core->now.mono_us + us);
+    kwi_cluster_refresh(core);
+}
+
+static void part_due(struct kw_timer *timer)
+{
+    struct kw_consumer_part *part = KWI_OF(timer, struct kw_consumer_part, timer);
+
+    kwi_part_step(part, KWI_PART_DUE);
+}
+
+void kwi_part_meta(struct kw_consumer_part *part)
+{
+    struct kw_topic_meta *meta = part->topic->meta;
+    const struct kw_error_info *info = kwi_error_info(meta->error);
+    const struct kw_partition_meta *known;
+
+    if (part->state == KWI_PART_STOPPED)
+        return;
+    if (meta->error && !(info->flags & KW_E_RETRIABLE) && part->state != KWI_PART_FETCH) {
+        kwi_part_stop(part, KW_ERR_BROKER, meta->error, 0);
+        return;
+    }
+    if (part->partition >= (int64_t)meta->n_partitions) {
+        part_missing(part);
+        if (part->state == KWI_PART_LEADER && meta->n_partitions)
+            kwi_part_step(part, KWI_PART_RETRY);
+        return;
+    }
+    known = &meta->partitions[part->partition];
+    if (part->state == KWI_PART_LEADER) {
+        part_find(part);
+    } else if (known->leader >= 0 && known->leader != part->leader) {
+        part->attempts = 0;
+        kwi_part_step(part, KWI_PART_MOVED);
+    } else {
+        part->leader_epoch = known->leader_epoch;
+    }
+}
+
+/* ---- positions ---------------------------------------------------------------------------- */
+
+static void part_place(struct kw_consumer_part *part, uint8_t kind, int64_t value)
+{
+    part->start_kind = kind;
+    part->start_value = value;
+    part->second_lookup = false;
+    part->position = kind == KW_START_OFFSET ? value : -1;
+    part->eof_told = -1;
+    part->high_watermark = -1;
+    part->want_bytes = 0;
+}
+
+struct kw_consumer_part *kwi_part_create(struct kw_consumer_topic *topic,
+                                         const struct kw_start *start)
+{
+    struct kw_core *core = topic->consumer->core;
+    struct kw_consumer_part *part = kwi_alloc_zero(&core->control, sizeof(*part));
+
+    if (!part)
+        return NULL;
+    part->topic = topic;
+    part->partition = start->partition;
+    part->state = KWI_PART_LEADER;
+    part->leader = part->leader_epoch = -1;
+    part->timer.fire = part_due;
+    part_place(part, start->kind, start->value);
+    return part;
+}
+
+void kwi_part_begin(struct kw_consumer_part *part)
+{
+    part_find(part);
+}
+
+void kwi_part_destroy(struct kw_consumer_part *part)
+{
+    struct kw_consumer *consumer = part->topic->consumer;
+
+    part_leave(part);
+    kwi_part_drop(part);
+    kwi_list_remove(&consumer->notices, &part->notice_node);
+    kwi_free(&consumer->core->control, part, sizeof(*part));
+}
+
+void kwi_part_seek(struct kw_consumer_part *part, const struct kw_start *start)
+{
+    kwi_part_drop(part);
+    kwi_list_remove(&part->topic->consumer->notices, &part->notice_node);
+    part->notices = 0;
+    part->missing_told = false;
+    part->generation++;
+    part->attempts = 0;
+    part_place(part, start->kind, start->value);
+    kwi_part_step(part, KWI_PART_SEEK);
+}
+
+void kwi_part_pause(struct kw_consumer_part *part, bool pause)
+{
+    part->paused = pause;
+    kwi_part_settle(part);
+}
+
+/* ---- errors and notices ---------------------------------------------------------------------- */
+
+static void part_notice(struct kw_consumer_part *part, uint8_t notice)
+{
+    struct kw_consumer *consumer = part->topic->consumer;
+
+    if (!part->notices)
+        kwi_list_push(&consumer->notices, &part->notice_node);
+    part->notices |= notice;
+    kwi_consumer_notify(consumer);
+}
+
+void kwi_part_warn(struct kw_consumer_part *part, int code, int16_t kafka_code, int64_t detail)
+{
+    part->error_code = code;
+    part->error_kafka = kafka_code;
+    part->error_detail = detail;
+    part_notice(part, KWI_NOTICE_ERROR);
+}
+
+void kwi_part_stop(struct kw_consumer_part *part, int code, int16_t kafka_code, int64_t detail)
+{
+    kwi_part_drop(part);
+    kwi_part_step(part, KWI_PART_STOP);
+    kwi_part_warn(part, code, kafka_code, detail);
+}
+
+static void part_out_of_range(struct kw_consumer_part *part)
+{
+    struct kw_consumer *consumer = part->topic->consumer;
+    int64_t policy = kwi_consumer_setting(consumer, KW_KEY_AUTO_OFFSET_RESET);
+    enum { PART_RESET_LATEST, PART_RESET_EARLIEST, PART_RESET_NONE }; /* words of the key */
+
+    if (policy == PART_RESET_NONE) {
+        kwi_part_stop(part, KW_ERR_BROKER, KW_E_OFFSET_OUT_OF_RANGE, 0);
+        return;
+    }
+    kwi_log(consumer->core, 4, "%s partition %d: offset %lld is not in the log, going to the %s",
+            part->topic->meta->name, part->partition, (long long)part->position,
+            policy == PART_RESET_EARLIEST ? "begin" : "end");
+    kwi_part_drop(part);
+    part_place(part, policy == PART_RESET_EARLIEST ? KW_START_EARLIEST : KW_START_LATEST, 0);
+    kwi_part_step(part, KWI_PART_RESET);
+}
+
+void kwi_part_refused(struct kw_consumer_part *part, int16_t kafka_code)
+{
+    const struct kw_error_info *info = kwi_error_info(kafka_code);
+
+    if (kafka_code == KW_E_OFFSET_OUT_OF_RANGE && part->state == KWI_PART_FETCH)
+        part_out_of_range(part);
+    else if (info->flags & (KW_E_RETRIABLE | KW_E_METADATA) ||
+             kafka_code == KW_E_UNKNOWN_SERVER_ERROR)
+        kwi_part_step(part, KWI_PART_RETRY);
+    else
+        kwi_part_stop(part, KW_ERR_BROKER, kafka_code, 0);
+}
+
+void kwi_part_check_eof(struct kw_consumer_part *part)
+{
+    if (part->state != KWI_PART_FETCH || part->data.block || part->paused ||
+        part->position != part->high_watermark || part->position == part->eof_told)
+        return;
+    part->eof_told = part->position;
+    part_notice(part, KWI_NOTICE_EOF);
+}
+
+static const char *part_codec_name(int64_t codec)
+{
+    static const char *const names[] = {"none", "gzip", "snappy", "lz4", "zstd"};
+    return codec >= 0 && codec < 5 ? names[codec] : "an unknown codec";
+}
+
+void kwi_part_describe(const struct kw_consumer_part *part, struct kw_error *err)
+{
+    char where[128], what[96];
+    const char *hint = "seek behind it to go on";
+    const char *topic = part->topic->meta->name;
+
+    kwi_fmt(where, sizeof(where), "%.*s%s partition %d", 60, topic, strlen(topic) > 60 ? "..." : "",
+            part->partition);
+    if (part->position >= 0)
+        kwi_fmt(where + strlen(where), sizeof(where) - strlen(where), " at offset %lld",
+                (long long)part->position);
+    switch (part->error_code) {
+    case KW_ERR_BROKER: kwi_error_kafka(err, part->error_kafka, where, NULL, 0); return;
+    case KW_ERR_CRC: kwi_fmt(what, sizeof(what), "the checksum of a batch does not match"); break;
+    case KW_ERR_CODEC:
+        kwi_fmt(what, sizeof(what), "a batch is compressed by %s, which this build cannot read",
+                part_codec_name(part->error_detail));
+        break;
+    case KW_ERR_UNSUPPORTED:
+        kwi_fmt(what, sizeof(what),
+                "a message is of format 0 or 1, which this version cannot read");
+        break;
+    case KW_ERR_LIMIT:
+        kwi_fmt(what, sizeof(what), "an answer of %lld bytes does not fit the fetch reserve",
+                (long long)part->error_detail);
+        hint = "raise fetch.memory (and memory.limit) above it, then seek";
+        break;
+    default: kwi_fmt(what, sizeof(what), "a batch contradicts itself"); break;
+    }
+    kwi_error_fmt(err, part->error_code, KW_PHASE_REQUEST, hint, "%s: %s", where, what);
+}
