@@ -80,16 +80,23 @@ static void cluster_free_topic(struct kw_core *core, struct kw_topic_meta *meta)
     kwi_free(&core->control, meta, sizeof(*meta));
 }
 
+void kwi_cluster_stop(struct kw_core *core)
+{
+    struct kw_list *waiting = &core->cluster.waiting;
+
+    kwi_core_disarm(core, &core->cluster.timer);
+    while (!kwi_list_empty(waiting))
+        kwi_request_end(KWI_OF(kwi_list_pop(waiting), struct kw_request, node), KW_ERR_CLOSED,
+                        NULL);
+}
+
 void kwi_cluster_deinit(struct kw_core *core)
 {
     struct kw_cluster *cluster = &core->cluster;
     struct kw_topic_meta *meta;
     struct kw_broker *broker;
 
-    kwi_core_disarm(core, &cluster->timer);
-    while (!kwi_list_empty(&cluster->waiting))
-        kwi_request_end(KWI_OF(kwi_list_pop(&cluster->waiting), struct kw_request, node),
-                        KW_ERR_CLOSED, NULL);
+    kwi_cluster_stop(core);
     kwi_requests_deinit(core);
     for (uint32_t i = 0; (meta = kwi_map_next(&cluster->topics, &i));)
         cluster_free_topic(core, meta);

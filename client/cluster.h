@@ -55,6 +55,8 @@ struct kw_cluster {
 };
 
 int kwi_cluster_init(struct kw_core *core, struct kw_error *err);
+/* Ends the requests that wait for a broker; their owners are still there. */
+void kwi_cluster_stop(struct kw_core *core);
 void kwi_cluster_deinit(struct kw_core *core);
 /* Finds or makes the entry, counts a reference, asks for it if it is new. */
 struct kw_topic_meta *kwi_topic_meta_get(struct kw_core *core, const char *name, size_t len);

@@ -150,6 +150,7 @@ void kw_core_destroy(struct kw_core *core)
             kwi_op_destroy(op);
         }
         kwi_links_destroy(core);
+        kwi_cluster_stop(core);
         kwi_producers_destroy(core);
         kwi_cluster_deinit(core);
         kwi_pool_deinit(&core->fetch_pool);
