@@ -150,13 +150,11 @@ static int broker_topic_add(struct kw_mock *mock, const char *text)
     name[len] = '\0';
     switch (kwi_mock_create_topic(mock, name, (int32_t)partitions)) {
     case 0: return -1;
-    case KW_ERR_STATE:
-        return cli_usage_error(&broker_command, "--topic '%s' is given twice", name);
+    case KW_ERR_STATE: return cli_usage_error(&broker_command, "--topic '%s' is given twice", name);
     case KW_ERR_NOMEM:
         fprintf(stderr, "kw broker: no memory for topic '%s'\n", name);
         return CLI_EXIT_FAILED;
-    default:
-        return cli_usage_error(&broker_command, "--topic '%s': not a topic's name", name);
+    default: return cli_usage_error(&broker_command, "--topic '%s': not a topic's name", name);
     }
 }
 
@@ -292,8 +290,7 @@ int cli_broker(int argc, char **argv)
         rc = broker_listen(&options, mock, &address, &front);
     broker_front = front;
     if (rc < 0)
-        rc = broker_announce(mock, front,
-                             options.advertise ? options.advertise : address.host);
+        rc = broker_announce(mock, front, options.advertise ? options.advertise : address.host);
     if (rc < 0)
         rc = broker_run(&options, mock, front);
     broker_front = NULL;

@@ -45,8 +45,7 @@ struct kw_mock_topic *kwi_mock_call_topic(const struct kw_mock_call *call, bool 
 
 /* In the order of a real broker: the epoch is judged before the leadership. */
 int16_t kwi_mock_call_leader_check(const struct kw_mock_call *call,
-                                   const struct kw_mock_partition *partition,
-                                   int32_t leader_epoch)
+                                   const struct kw_mock_partition *partition, int32_t leader_epoch)
 {
     if (!partition)
         return KW_E_UNKNOWN_TOPIC_OR_PARTITION;
@@ -78,9 +77,8 @@ int kwi_mock_call_endpoints(struct kw_mock_call *call, uint64_t leaders, struct 
     return 0;
 }
 
-void kwi_mock_call_hint(const struct kw_mock_call *call,
-                        const struct kw_mock_partition *partition, int16_t error,
-                        struct kw_leader_id_and_epoch *hint, uint64_t *leaders)
+void kwi_mock_call_hint(const struct kw_mock_call *call, const struct kw_mock_partition *partition,
+                        int16_t error, struct kw_leader_id_and_epoch *hint, uint64_t *leaders)
 {
     if (!partition || partition->leader < 0 ||
         (error != KW_E_NOT_LEADER_OR_FOLLOWER && error != KW_E_FENCED_LEADER_EPOCH))

@@ -52,8 +52,7 @@ extern const struct kw_mock_api kwi_mock_api_api_versions, kwi_mock_api_metadata
 const struct kw_mock_api *kwi_mock_api_find(int16_t key);
 
 /* Fills mock->versions from what is served, narrowed by the given ranges. */
-void kwi_mock_versions_init(struct kw_mock *mock, const struct kw_mock_versions *narrow,
-                            size_t n);
+void kwi_mock_versions_init(struct kw_mock *mock, const struct kw_mock_versions *narrow, size_t n);
 
 /* --- faults (mock/fault.c) --------------------------------------------------- */
 
@@ -84,20 +83,18 @@ struct kw_mock_topic *kwi_mock_call_topic(const struct kw_mock_call *call, bool 
                                           struct kw_str name, const struct kw_uuid *id);
 static inline struct kw_str kwi_mock_topic_str(const struct kw_mock_topic *topic)
 {
-    return (struct kw_str){ topic->name, (int32_t)topic->name_len };
+    return (struct kw_str){topic->name, (int32_t)topic->name_len};
 }
 /* Whether the broker may serve the partition to a client that knows
  * `leader_epoch` (-1: none): 0, UNKNOWN_TOPIC_OR_PARTITION (partition NULL),
  * FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH or NOT_LEADER_OR_FOLLOWER. */
 int16_t kwi_mock_call_leader_check(const struct kw_mock_call *call,
-                                   const struct kw_mock_partition *partition,
-                                   int32_t leader_epoch);
+                                   const struct kw_mock_partition *partition, int32_t leader_epoch);
 
 /* KIP-951: for these two errors an answer names the leader, and notes it in the
  * set `leaders` (a bit per broker), whose addresses _endpoints lists. */
-void kwi_mock_call_hint(const struct kw_mock_call *call,
-                        const struct kw_mock_partition *partition, int16_t error,
-                        struct kw_leader_id_and_epoch *hint, uint64_t *leaders);
+void kwi_mock_call_hint(const struct kw_mock_call *call, const struct kw_mock_partition *partition,
+                        int16_t error, struct kw_leader_id_and_epoch *hint, uint64_t *leaders);
 KW_MUST_USE int kwi_mock_call_endpoints(struct kw_mock_call *call, uint64_t leaders,
                                         struct kw_arr *out);
 

@@ -7,8 +7,7 @@
 
 /* --- topics ----------------------------------------------------------------- */
 
-struct kw_mock_topic *kwi_mock_topic_find(const struct kw_mock *mock, const char *name,
-                                          size_t len)
+struct kw_mock_topic *kwi_mock_topic_find(const struct kw_mock *mock, const char *name, size_t len)
 {
     return kwi_map_get_str(&mock->topics, name, len);
 }
@@ -19,8 +18,7 @@ struct kw_mock_topic *kwi_mock_topic_find_id(const struct kw_mock *mock, const u
     return topic && memcmp(topic->id, id, 16) == 0 ? topic : NULL;
 }
 
-struct kw_mock_partition *kwi_mock_topic_partition(const struct kw_mock_topic *topic,
-                                                   int32_t index)
+struct kw_mock_partition *kwi_mock_topic_partition(const struct kw_mock_topic *topic, int32_t index)
 {
     if (!topic || index < 0 || index >= topic->n_partitions)
         return NULL;
@@ -63,8 +61,7 @@ int16_t kwi_mock_topic_check(const struct kw_mock *mock, struct kw_mock_topic_sp
         spec->replication_factor = mock->config.replication_factor;
     if (spec->n_partitions < 1 || spec->n_partitions > KWI_MOCK_PARTITIONS_MAX)
         return KW_E_INVALID_PARTITIONS;
-    if (spec->replication_factor < 1 ||
-        spec->replication_factor > (int32_t)mock->config.n_brokers)
+    if (spec->replication_factor < 1 || spec->replication_factor > (int32_t)mock->config.n_brokers)
         return KW_E_INVALID_REPLICATION_FACTOR;
     return 0;
 }
@@ -197,8 +194,8 @@ struct kw_mock_topic *kwi_mock_topic_create(struct kw_mock *mock,
     topic->append_time = spec->append_time;
     topic->message_size_max = spec->message_size_max;
     topic->n_partitions = spec->n_partitions;
-    topic->partitions = kwi_alloc_zero(
-        &mock->heap, (size_t)spec->n_partitions * sizeof(*topic->partitions));
+    topic->partitions = kwi_alloc_zero(&mock->heap,
+                                       (size_t)spec->n_partitions * sizeof(*topic->partitions));
     if (!topic->partitions)
         goto fail;
     topic->created = ++mock->change;

@@ -78,7 +78,7 @@ struct kw_mock {
     struct kw_timers timers;
     uint64_t change; /* counts topics made and leaders moved */
     int64_t next_producer_id;
-    bool wake;                   /* parked requests must be looked at again */
+    bool wake; /* parked requests must be looked at again */
     uint32_t n_parked;
     struct kw_mock_broker brokers[KWI_MOCK_BROKERS_MAX];
     struct kw_map topics;       /* by name */
@@ -115,8 +115,7 @@ void kwi_mock_topic_delete(struct kw_mock *mock, struct kw_mock_topic *topic);
 /* One topic configuration; KW_ERR_CONFIG for an unknown key or a bad value. */
 KW_MUST_USE int kwi_mock_topic_configure(struct kw_mock_topic_spec *spec, const char *key,
                                          size_t key_len, const char *value, size_t value_len);
-struct kw_mock_topic *kwi_mock_topic_find(const struct kw_mock *mock, const char *name,
-                                          size_t len);
+struct kw_mock_topic *kwi_mock_topic_find(const struct kw_mock *mock, const char *name, size_t len);
 struct kw_mock_topic *kwi_mock_topic_find_id(const struct kw_mock *mock, const uint8_t id[16]);
 struct kw_mock_partition *kwi_mock_topic_partition(const struct kw_mock_topic *topic,
                                                    int32_t index);

@@ -47,9 +47,9 @@ struct kw_mock_conn {
     void *user;
     uint8_t *in; /* [in_pos, in_len) is unread */
     size_t in_pos, in_len, in_cap;
-    size_t frame_len;     /* of the request in work, with its prefix */
-    uint64_t received_us; /* of the request in work */
-    uint64_t faults;      /* of the request in work */
+    size_t frame_len;            /* of the request in work, with its prefix */
+    uint64_t received_us;        /* of the request in work */
+    uint64_t faults;             /* of the request in work */
     struct mockconn_answer *out; /* to be sent; at most one and a held one */
     size_t out_pos;
     struct mockconn_answer *held; /* by a delay */
@@ -179,14 +179,16 @@ static void mockconn_finish(struct kw_mock_conn *conn, const struct kw_mock_call
     if (kwi_mock_fault_acts(call, KWI_MOCK_CUT, &value)) {
         if ((size_t)value < answer->len)
             answer->len = (size_t)value;
-        mockconn_send(conn, answer);
+        if (answer->len)
+            mockconn_send(conn, answer);
+        else
+            mockconn_answer_free(conn, answer);
         mockconn_close(conn);
         return;
     }
     if (kwi_mock_fault_acts(call, KWI_MOCK_DELAY, &value)) {
         conn->held = answer;
-        mockconn_hold(conn, MOCKCONN_DELAYED,
-                      conn->mock->now.mono_us + (uint64_t)value * 1000);
+        mockconn_hold(conn, MOCKCONN_DELAYED, conn->mock->now.mono_us + (uint64_t)value * 1000);
         return;
     }
     mockconn_send(conn, answer);
@@ -273,7 +275,7 @@ static void mockconn_serve(struct kw_mock_conn *conn, struct kw_mock_call *call,
 /* Runs the request in work: from its first look (state READING) or again. */
 static void mockconn_run(struct kw_mock_conn *conn, bool last_chance)
 {
-    struct kw_mock_call call = { .mock = conn->mock, .broker = conn->broker };
+    struct kw_mock_call call = {.mock = conn->mock, .broker = conn->broker};
     const struct kw_mock_api *api = NULL;
     bool unsupported = false, first = conn->state == MOCKCONN_READING;
     int32_t value;
@@ -312,8 +314,7 @@ static bool mockconn_frame(struct kw_mock_conn *conn)
     int32_t size;
     if (have < MOCKCONN_PREFIX)
         return false;
-    if (kwi_frame_size(start, (int32_t)conn->mock->config.frame_size_max, &size) !=
-        KWI_FRAME_OK) {
+    if (kwi_frame_size(start, (int32_t)conn->mock->config.frame_size_max, &size) != KWI_FRAME_OK) {
         mockconn_close(conn);
         return false;
     }
@@ -412,8 +413,8 @@ void kwi_mock_input(struct kw_mock_conn *conn, const void *bytes, size_t n)
 struct kw_span kwi_mock_output(struct kw_mock_conn *conn)
 {
     if (!conn->out)
-        return (struct kw_span){ NULL, 0 };
-    return (struct kw_span){ conn->out->bytes + conn->out_pos, conn->out->len - conn->out_pos };
+        return (struct kw_span){NULL, 0};
+    return (struct kw_span){conn->out->bytes + conn->out_pos, conn->out->len - conn->out_pos};
 }
 
 void kwi_mock_output_done(struct kw_mock_conn *conn, size_t n)

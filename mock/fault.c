@@ -6,10 +6,10 @@
 #include <string.h>
 
 /* What every API can suffer; the rest is up to each API's `actions`. */
-#define MOCKFAULT_COMMON                                                                        \
-    (1u << KWI_MOCK_DROP_REQUEST | 1u << KWI_MOCK_DROP_ANSWER | 1u << KWI_MOCK_CLOSE_BEFORE |  \
-     1u << KWI_MOCK_CLOSE_AFTER | 1u << KWI_MOCK_CUT | 1u << KWI_MOCK_DELAY |                  \
-     1u << KWI_MOCK_LATE | 1u << KWI_MOCK_THROTTLE | 1u << KWI_MOCK_CORRUPT |                  \
+#define MOCKFAULT_COMMON                                                                      \
+    (1u << KWI_MOCK_DROP_REQUEST | 1u << KWI_MOCK_DROP_ANSWER | 1u << KWI_MOCK_CLOSE_BEFORE | \
+     1u << KWI_MOCK_CLOSE_AFTER | 1u << KWI_MOCK_CUT | 1u << KWI_MOCK_DELAY |                 \
+     1u << KWI_MOCK_LATE | 1u << KWI_MOCK_THROTTLE | 1u << KWI_MOCK_CORRUPT |                 \
      1u << KWI_MOCK_ERROR)
 
 /* --- text ----------------------------------------------------------------------------- */
@@ -21,20 +21,20 @@ static const struct {
     enum kw_mock_action action;
     enum mockfault_value value;
 } mockfault_actions[] = {
-    { "error", KWI_MOCK_ERROR, MOCKFAULT_CODE },
-    { "error-after", KWI_MOCK_ERROR_AFTER, MOCKFAULT_CODE },
-    { "drop-request", KWI_MOCK_DROP_REQUEST, MOCKFAULT_NONE },
-    { "drop-answer", KWI_MOCK_DROP_ANSWER, MOCKFAULT_NONE },
-    { "close-before", KWI_MOCK_CLOSE_BEFORE, MOCKFAULT_NONE },
-    { "close-after", KWI_MOCK_CLOSE_AFTER, MOCKFAULT_NONE },
-    { "cut", KWI_MOCK_CUT, MOCKFAULT_NUMBER },
-    { "delay", KWI_MOCK_DELAY, MOCKFAULT_NUMBER },
-    { "late", KWI_MOCK_LATE, MOCKFAULT_NUMBER },
-    { "throttle", KWI_MOCK_THROTTLE, MOCKFAULT_NUMBER },
-    { "corrupt", KWI_MOCK_CORRUPT, MOCKFAULT_MAYBE },
-    { "omit", KWI_MOCK_OMIT, MOCKFAULT_NONE },
-    { "twice", KWI_MOCK_TWICE, MOCKFAULT_NONE },
-    { "unasked", KWI_MOCK_UNASKED, MOCKFAULT_NONE },
+    {"error", KWI_MOCK_ERROR, MOCKFAULT_CODE},
+    {"error-after", KWI_MOCK_ERROR_AFTER, MOCKFAULT_CODE},
+    {"drop-request", KWI_MOCK_DROP_REQUEST, MOCKFAULT_NONE},
+    {"drop-answer", KWI_MOCK_DROP_ANSWER, MOCKFAULT_NONE},
+    {"close-before", KWI_MOCK_CLOSE_BEFORE, MOCKFAULT_NONE},
+    {"close-after", KWI_MOCK_CLOSE_AFTER, MOCKFAULT_NONE},
+    {"cut", KWI_MOCK_CUT, MOCKFAULT_NUMBER},
+    {"delay", KWI_MOCK_DELAY, MOCKFAULT_NUMBER},
+    {"late", KWI_MOCK_LATE, MOCKFAULT_NUMBER},
+    {"throttle", KWI_MOCK_THROTTLE, MOCKFAULT_NUMBER},
+    {"corrupt", KWI_MOCK_CORRUPT, MOCKFAULT_MAYBE},
+    {"omit", KWI_MOCK_OMIT, MOCKFAULT_NONE},
+    {"twice", KWI_MOCK_TWICE, MOCKFAULT_NONE},
+    {"unasked", KWI_MOCK_UNASKED, MOCKFAULT_NONE},
 };
 
 /* A word of a spec: [ptr, ptr + len). */
@@ -77,7 +77,7 @@ static bool mockfault_number(struct mockfault_word word, int32_t *number)
 /* Takes the part up to `stop` off the front of *rest, and `stop` too. */
 static struct mockfault_word mockfault_take(struct mockfault_word *rest, char stop)
 {
-    struct mockfault_word word = { rest->ptr, 0 };
+    struct mockfault_word word = {rest->ptr, 0};
     while (word.len < rest->len && rest->ptr[word.len] != stop)
         word.len++;
     rest->ptr += word.len;
@@ -118,7 +118,7 @@ static bool mockfault_when_parse(struct mockfault_word word, struct kw_mock_faul
         return true;
     }
     if (word.len && word.ptr[0] == '/') {
-        struct mockfault_word every = { word.ptr + 1, word.len - 1 };
+        struct mockfault_word every = {word.ptr + 1, word.len - 1};
         if (!mockfault_number(every, &number) || number < 1)
             return false;
         fault->first = fault->every = (uint32_t)number;
@@ -147,7 +147,7 @@ static bool mockfault_when_parse(struct mockfault_word word, struct kw_mock_faul
 static bool mockfault_code_parse(struct mockfault_word word, int32_t *code)
 {
     if (word.len > 1 && word.ptr[0] == '-') {
-        struct mockfault_word digits = { word.ptr + 1, word.len - 1 };
+        struct mockfault_word digits = {word.ptr + 1, word.len - 1};
         if (!mockfault_number(digits, code) || *code < 1 || *code > -INT16_MIN)
             return false;
         *code = -*code;
@@ -202,7 +202,7 @@ static bool mockfault_filter_parse(struct mockfault_word word, struct kw_mock_fa
 
 int kwi_mock_fault_parse(const char *spec, struct kw_mock_fault *fault, const char **why)
 {
-    struct mockfault_word rest = { spec, strlen(spec) };
+    struct mockfault_word rest = {spec, strlen(spec)};
     const char *ignored;
     if (!why)
         why = &ignored;
@@ -291,8 +291,7 @@ bool kwi_mock_fault_covers(const struct kw_mock_fault *fault, struct kw_str topi
 {
     if (fault->topic[0]) {
         size_t len = strlen(fault->topic);
-        if (topic.len < 0 || (size_t)topic.len != len ||
-            memcmp(topic.ptr, fault->topic, len) != 0)
+        if (topic.len < 0 || (size_t)topic.len != len || memcmp(topic.ptr, fault->topic, len) != 0)
             return false;
     }
     return fault->partition < 0 || partition == -1 || fault->partition == partition;

@@ -74,8 +74,7 @@ static bool mockfetch_diverges(const struct kw_mock_log *log,
 }
 
 /* Fills in a partition whose broker may serve it. A Kafka error, or 0. */
-static int16_t mockfetch_read(struct kw_mock_call *call,
-                              const struct kw_mock_partition *partition,
+static int16_t mockfetch_read(struct kw_mock_call *call, const struct kw_mock_partition *partition,
                               const struct kw_fetch_request_partition *asked,
                               struct mockfetch_budget *budget,
                               struct kw_fetch_response_partition *out)
@@ -110,8 +109,7 @@ static int16_t mockfetch_read(struct kw_mock_call *call,
 }
 
 static void mockfetch_partition(struct kw_mock_call *call, const struct kw_mock_topic *topic,
-                                struct kw_str name,
-                                const struct kw_fetch_request_partition *asked,
+                                struct kw_str name, const struct kw_fetch_request_partition *asked,
                                 struct mockfetch_budget *budget,
                                 struct kw_fetch_response_partition *out)
 {
@@ -124,8 +122,7 @@ static void mockfetch_partition(struct kw_mock_call *call, const struct kw_mock_
     if (!out->error_code && !topic && call->version >= 13)
         out->error_code = KW_E_UNKNOWN_TOPIC_ID;
     if (!out->error_code)
-        out->error_code =
-            kwi_mock_call_leader_check(call, partition, asked->current_leader_epoch);
+        out->error_code = kwi_mock_call_leader_check(call, partition, asked->current_leader_epoch);
     if (!out->error_code)
         out->error_code = mockfetch_read(call, partition, asked, budget, out);
     if (out->error_code)
@@ -140,12 +137,11 @@ static void mockfetch_partition(struct kw_mock_call *call, const struct kw_mock_
                            &budget->leaders);
 }
 
-static int mockfetch_topic(struct kw_mock_call *call,
-                           const struct kw_fetch_request_topic *asked,
+static int mockfetch_topic(struct kw_mock_call *call, const struct kw_fetch_request_topic *asked,
                            struct mockfetch_budget *budget, struct kw_fetch_response_topic *out)
 {
-    const struct kw_mock_topic *topic =
-        kwi_mock_call_topic(call, call->version >= 13, asked->topic, &asked->topic_id);
+    const struct kw_mock_topic *topic = kwi_mock_call_topic(call, call->version >= 13, asked->topic,
+                                                            &asked->topic_id);
     struct kw_str name = topic ? kwi_mock_topic_str(topic) : asked->topic;
     struct kw_fetch_request_partition partition;
     struct kw_fetch_response_partition *items;
@@ -197,7 +193,7 @@ static enum kw_mock_outcome mockfetch_serve(struct kw_mock_call *call)
 {
     const struct kw_fetch_request *req = call->request;
     struct kw_fetch_response *resp = call->response;
-    struct mockfetch_budget budget = { .left = req->max_bytes };
+    struct mockfetch_budget budget = {.left = req->max_bytes};
     struct kw_fetch_response_topic *topics;
     struct kw_fetch_request_topic topic;
     struct kw_iter it;
@@ -219,9 +215,8 @@ static enum kw_mock_outcome mockfetch_serve(struct kw_mock_call *call)
     if (mockfetch_must_wait(call, &budget))
         return KWI_MOCK_PARKED;
     resp->responses = KWI_ARR(topics, n);
-    return kwi_mock_call_endpoints(call, budget.leaders, &resp->node_endpoints)
-               ? KWI_MOCK_HUNG_UP
-               : KWI_MOCK_ANSWERED;
+    return kwi_mock_call_endpoints(call, budget.leaders, &resp->node_endpoints) ? KWI_MOCK_HUNG_UP
+                                                                                : KWI_MOCK_ANSWERED;
 }
 
 static bool mockfetch_asks(const struct kw_mock_call *call, const struct kw_mock_fault *fault)
@@ -231,8 +226,8 @@ static bool mockfetch_asks(const struct kw_mock_call *call, const struct kw_mock
     struct kw_fetch_request_partition partition;
     struct kw_iter it, inner;
     for (kwi_iter_init(&it, &req->topics); kwi_iter_next(&it, &asked);) {
-        const struct kw_mock_topic *topic =
-            kwi_mock_call_topic(call, call->version >= 13, asked.topic, &asked.topic_id);
+        const struct kw_mock_topic *topic = kwi_mock_call_topic(call, call->version >= 13,
+                                                                asked.topic, &asked.topic_id);
         struct kw_str name = topic ? kwi_mock_topic_str(topic) : asked.topic;
         kwi_iter_init(&inner, &asked.partitions);
         while (kwi_iter_next(&inner, &partition)) {

@@ -53,8 +53,7 @@ static void front_listeners_resume(struct kw_mock_front *front)
 {
     for (uint32_t i = 0; i < front->n_listeners; i++) {
         struct front_listener *listener = &front->listeners[i];
-        if (listener->paused &&
-            !kwi_loop_watch(front->loop, &listener->watch, KWI_LOOP_READ, NULL))
+        if (listener->paused && !kwi_loop_watch(front->loop, &listener->watch, KWI_LOOP_READ, NULL))
             listener->paused = false;
     }
 }
@@ -75,15 +74,11 @@ static bool front_conn_flush(struct front_conn *client)
 {
     for (;;) {
         struct kw_span span = kwi_mock_output(client->conn);
-        struct kw_iov piece = { span.ptr, span.len };
+        struct kw_iov piece = {span.ptr, span.len};
         size_t n;
         int err;
-        if (span.len == 0) {
-            /* An answer of no bytes: a cut at its start. */
-            if (span.ptr)
-                kwi_mock_output_done(client->conn, 0);
+        if (span.len == 0)
             return true;
-        }
         err = kwi_socket_write(&kwi_sys_real, client->watch.fd, &piece, 1, &n, NULL);
         if (err)
             return err == KW_ERR_WOULD_BLOCK;
@@ -161,8 +156,7 @@ static void front_listener_ready(struct kw_loop_fd *watch, unsigned events)
         if (err == KW_ERR_WOULD_BLOCK)
             return;
         if (err) {
-            listener->paused =
-                !kwi_loop_watch(listener->front->loop, &listener->watch, 0, NULL);
+            listener->paused = !kwi_loop_watch(listener->front->loop, &listener->watch, 0, NULL);
             return;
         }
         front_conn_open(listener, fd);
@@ -208,8 +202,7 @@ int kwi_mock_front_create(struct kw_mock_front **out, struct kw_mock *mock,
     front->mock = mock;
     front->n_listeners = kwi_mock_n_brokers(mock);
     err = KW_ERR_NOMEM;
-    front->listeners =
-        kwi_alloc_zero(&front->heap, front->n_listeners * sizeof(*front->listeners));
+    front->listeners = kwi_alloc_zero(&front->heap, front->n_listeners * sizeof(*front->listeners));
     if (!front->listeners)
         goto fail;
     err = kwi_loop_create(&front->loop, &config->alloc, NULL, os_err);

@@ -97,8 +97,8 @@ static int mocklog_reserve_bytes(struct kw_mock_log *log, uint32_t len)
 
 /* What the broker writes into a stored batch. Base offset and leader epoch lie
  * before the CRC's range; a log-append-time stamp lies inside it. */
-static void mocklog_stamp(struct kw_mock_log *log, uint8_t *ptr, uint32_t len,
-                          int32_t leader_epoch, int64_t append_time_ms, kwi_crc32c_fn *crc32c)
+static void mocklog_stamp(struct kw_mock_log *log, uint8_t *ptr, uint32_t len, int32_t leader_epoch,
+                          int64_t append_time_ms, kwi_crc32c_fn *crc32c)
 {
     kwi_put_u64(ptr, (uint64_t)log->end_offset);
     kwi_put_u32(ptr + MOCKLOG_AT_LEADER_EPOCH, (uint32_t)leader_epoch);
@@ -129,8 +129,7 @@ int kwi_mock_log_append(struct kw_mock_log *log, const uint8_t *batch, uint32_t 
     entry->len = len;
     entry->leader_epoch = leader_epoch;
     entry->base_offset = log->end_offset;
-    entry->last_offset =
-        log->end_offset + (int32_t)kwi_get_u32(ptr + MOCKLOG_AT_LAST_OFFSET_DELTA);
+    entry->last_offset = log->end_offset + (int32_t)kwi_get_u32(ptr + MOCKLOG_AT_LAST_OFFSET_DELTA);
     entry->timestamp_max = (int64_t)kwi_get_u64(ptr + MOCKLOG_AT_MAX_TIMESTAMP);
     entry->timestamp_prefix_max = entry->timestamp_max;
     if (log->n - log->first > 1 && entry[-1].timestamp_prefix_max > entry->timestamp_max)

@@ -43,9 +43,10 @@ static int mockmeta_replicas_put(struct kw_mock_call *call,
     const struct kw_mock *mock = call->mock;
     int32_t n_up = 0, n = partition->n_replicas;
     int32_t *replicas = kwi_mock_call_alloc(call, (size_t)n * 2, sizeof(*replicas));
-    int32_t *sorted = replicas + n;
+    int32_t *sorted;
     if (!replicas)
         return KW_ERR_NOMEM;
+    sorted = replicas + n;
     for (int32_t i = 0; i < n; i++) {
         replicas[i] = kwi_mock_node_id(mock, partition->replicas[i]);
         if (mock->brokers[partition->replicas[i]].up)
@@ -120,8 +121,7 @@ static void mockmeta_auto_create(struct kw_mock_call *call, struct mockmeta_item
     item->error = KW_E_UNKNOWN_TOPIC_OR_PARTITION;
 }
 
-static void mockmeta_find(struct kw_mock_call *call,
-                          const struct kw_metadata_request_topic *asked,
+static void mockmeta_find(struct kw_mock_call *call, const struct kw_metadata_request_topic *asked,
                           struct mockmeta_item *item)
 {
     memset(item, 0, sizeof(*item));
@@ -204,8 +204,7 @@ static int mockmeta_topics_put(struct kw_mock_call *call, struct kw_metadata_res
         }
     }
     for (size_t i = 0; i < n; i++) {
-        struct kw_str name =
-            items[i].topic ? kwi_mock_topic_str(items[i].topic) : items[i].name;
+        struct kw_str name = items[i].topic ? kwi_mock_topic_str(items[i].topic) : items[i].name;
         for (int32_t k = kwi_mock_fault_copies(call, name, KWI_MOCK_WHOLE_TOPIC); k > 0; k--) {
             if (mockmeta_topic_put(call, &items[i], &topics[n_out++]))
                 return KW_ERR_NOMEM;
@@ -293,5 +292,5 @@ static enum kw_mock_outcome mockmeta_coordinator_serve(struct kw_mock_call *call
     return KWI_MOCK_ANSWERED;
 }
 
-const struct kw_mock_api kwi_mock_api_find_coordinator = { KW_API_FIND_COORDINATOR, 0,
-                                                           mockmeta_coordinator_serve, NULL };
+const struct kw_mock_api kwi_mock_api_find_coordinator = {KW_API_FIND_COORDINATOR, 0,
+                                                          mockmeta_coordinator_serve, NULL};

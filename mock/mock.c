@@ -187,16 +187,15 @@ int kwi_mock_set_topic_config(struct kw_mock *mock, const char *name, const char
     return 0;
 }
 
-static struct kw_mock_partition *mock_partition_find(const struct kw_mock *mock,
-                                                     const char *topic, int32_t partition)
+static struct kw_mock_partition *mock_partition_find(const struct kw_mock *mock, const char *topic,
+                                                     int32_t partition)
 {
     return kwi_mock_topic_partition(kwi_mock_topic_find(mock, topic, strlen(topic)), partition);
 }
 
 /* --- leaders and brokers --------------------------------------------------------- */
 
-int kwi_mock_set_leader(struct kw_mock *mock, const char *topic, int32_t partition,
-                        int32_t broker)
+int kwi_mock_set_leader(struct kw_mock *mock, const char *topic, int32_t partition, int32_t broker)
 {
     struct kw_mock_partition *target = mock_partition_find(mock, topic, partition);
     if (!target || broker < -1 || broker >= (int32_t)mock->config.n_brokers)
@@ -281,8 +280,8 @@ int kwi_mock_partition(const struct kw_mock *mock, const char *topic, int32_t pa
     return 0;
 }
 
-bool kwi_mock_log(const struct kw_mock *mock, const char *topic, int32_t partition,
-                  int64_t *offset, struct kw_mock_batch *batch)
+bool kwi_mock_log(const struct kw_mock *mock, const char *topic, int32_t partition, int64_t *offset,
+                  struct kw_mock_batch *batch)
 {
     const struct kw_mock_partition *found = mock_partition_find(mock, topic, partition);
     const struct kw_mock_entry *entry;

@@ -30,23 +30,23 @@ struct kw_mock_versions {
 
 /* Zero means the default that is named here. Everything is copied. */
 struct kw_mock_config {
-    struct kw_alloc alloc;        /* required */
-    size_t memory_limit;          /* bytes; default: none */
-    uint8_t seed[32];             /* topic ids, corrupted bytes */
-    uint32_t n_brokers;           /* 1 to 64; default 1 */
-    int32_t node_id_base;         /* node id of broker 0; the others count up from it */
-    const char *host;             /* advertised; default "127.0.0.1" */
-    const uint16_t *ports;        /* n_brokers of them; NULL: 9092 and up */
-    const char *cluster_id;       /* default: made from the seed */
-    int32_t default_partitions;   /* of topics made without a count; default 1 */
-    int16_t replication_factor;   /* of topics made without one; default min(3, n_brokers) */
-    bool auto_create_topics;      /* a Metadata request may create what it asks for */
-    uint32_t replication_lag_ms;  /* until the high watermark follows an acks=1 append */
-    uint64_t retention_size;      /* bytes a partition keeps; default: all */
-    uint32_t frame_size_max;      /* of a request; default 104,857,600 */
+    struct kw_alloc alloc;       /* required */
+    size_t memory_limit;         /* bytes; default: none */
+    uint8_t seed[32];            /* topic ids, corrupted bytes */
+    uint32_t n_brokers;          /* 1 to 64; default 1 */
+    int32_t node_id_base;        /* node id of broker 0; the others count up from it */
+    const char *host;            /* advertised; default "127.0.0.1" */
+    const uint16_t *ports;       /* n_brokers of them; NULL: 9092 and up */
+    const char *cluster_id;      /* default: made from the seed */
+    int32_t default_partitions;  /* of topics made without a count; default 1 */
+    int16_t replication_factor;  /* of topics made without one; default min(3, n_brokers) */
+    bool auto_create_topics;     /* a Metadata request may create what it asks for */
+    uint32_t replication_lag_ms; /* until the high watermark follows an acks=1 append */
+    uint64_t retention_size;     /* bytes a partition keeps; default: all */
+    uint32_t frame_size_max;     /* of a request; default 104,857,600 */
     const struct kw_mock_versions *versions; /* narrows what is offered, see _release */
     size_t n_versions;
-    kwi_crc32c_fn *crc32c;        /* default: portable */
+    kwi_crc32c_fn *crc32c; /* default: portable */
 };
 
 /* Errors: KW_ERR_USE (a value out of range), KW_ERR_NOMEM. */
@@ -117,8 +117,8 @@ void kwi_mock_freeze_metadata(struct kw_mock *mock, uint32_t broker, bool frozen
 /* Sets retention.bytes, max.message.bytes (numbers) or message.timestamp.type
  * (CreateTime, LogAppendTime) of a topic, as CreateTopics does.
  * Errors: KW_ERR_STATE (no such topic), KW_ERR_CONFIG. */
-KW_MUST_USE int kwi_mock_set_topic_config(struct kw_mock *mock, const char *topic,
-                                          const char *key, const char *value);
+KW_MUST_USE int kwi_mock_set_topic_config(struct kw_mock *mock, const char *topic, const char *key,
+                                          const char *value);
 
 /* --- for checkers ---------------------------------------------------------- */
 
@@ -130,8 +130,8 @@ struct kw_mock_partition_info {
     uint32_t n_batches;
 };
 /* Errors: KW_ERR_STATE (no such partition). */
-KW_MUST_USE int kwi_mock_partition(const struct kw_mock *mock, const char *topic,
-                                   int32_t partition, struct kw_mock_partition_info *info);
+KW_MUST_USE int kwi_mock_partition(const struct kw_mock *mock, const char *topic, int32_t partition,
+                                   struct kw_mock_partition_info *info);
 struct kw_mock_batch {
     int64_t base_offset, last_offset;
     const uint8_t *ptr; /* the whole batch; valid until the log changes */
@@ -140,8 +140,8 @@ struct kw_mock_batch {
 };
 /* The first batch that ends at or behind *offset; moves *offset behind it.
  * False: no more, or no such partition. */
-bool kwi_mock_log(const struct kw_mock *mock, const char *topic, int32_t partition,
-                  int64_t *offset, struct kw_mock_batch *batch);
+bool kwi_mock_log(const struct kw_mock *mock, const char *topic, int32_t partition, int64_t *offset,
+                  struct kw_mock_batch *batch);
 /* Requests of one API handled so far, by all brokers; api_key -1: of all. */
 uint64_t kwi_mock_n_requests(const struct kw_mock *mock, int16_t api_key);
 

@@ -64,8 +64,7 @@ static void mockoffsets_max_timestamp(const struct kw_mock_log *log,
 static int32_t mockoffsets_epoch_at(const struct kw_mock_partition *partition, int64_t offset)
 {
     uint32_t i = kwi_mock_log_find(&partition->log, offset);
-    return i < partition->log.n ? partition->log.entries[i].leader_epoch
-                                : partition->leader_epoch;
+    return i < partition->log.n ? partition->log.entries[i].leader_epoch : partition->leader_epoch;
 }
 
 /* A Kafka error, or 0. Special values that the version lacks are refused. */
@@ -102,14 +101,13 @@ static void mockoffsets_partition(const struct kw_mock_call *call,
                                   const struct kw_list_offsets_request_partition *asked,
                                   struct kw_list_offsets_response_partition *out)
 {
-    const struct kw_mock_partition *partition =
-        kwi_mock_topic_partition(topic, asked->partition_index);
+    const struct kw_mock_partition *partition = kwi_mock_topic_partition(topic,
+                                                                         asked->partition_index);
     kwi_list_offsets_response_partition_init(out);
     out->partition_index = asked->partition_index;
     out->error_code = kwi_mock_fault_error(call, KWI_MOCK_ERROR, name, asked->partition_index);
     if (!out->error_code)
-        out->error_code =
-            kwi_mock_call_leader_check(call, partition, asked->current_leader_epoch);
+        out->error_code = kwi_mock_call_leader_check(call, partition, asked->current_leader_epoch);
     if (!out->error_code)
         out->error_code = mockoffsets_find(call, partition, asked->timestamp, out);
 }
@@ -118,8 +116,7 @@ static int mockoffsets_topic(struct kw_mock_call *call,
                              const struct kw_list_offsets_request_topic *asked,
                              struct kw_list_offsets_response_topic *out)
 {
-    const struct kw_mock_topic *topic =
-        kwi_mock_call_topic(call, false, asked->name, NULL);
+    const struct kw_mock_topic *topic = kwi_mock_call_topic(call, false, asked->name, NULL);
     struct kw_list_offsets_request_partition partition;
     struct kw_list_offsets_response_partition *items;
     struct kw_iter it;

@@ -29,8 +29,7 @@ static enum kw_mock_outcome mockproduce_init_serve(struct kw_mock_call *call)
 }
 
 const struct kw_mock_api kwi_mock_api_init_producer_id = {
-    KW_API_INIT_PRODUCER_ID, 1u << KWI_MOCK_ERROR_AFTER, mockproduce_init_serve, NULL
-};
+    KW_API_INIT_PRODUCER_ID, 1u << KWI_MOCK_ERROR_AFTER, mockproduce_init_serve, NULL};
 
 /* --- checking a batch ---------------------------------------------------------------- */
 
@@ -118,8 +117,7 @@ static int16_t mockproduce_batch_check(const struct kw_mock_call *call,
 /* --- appending -------------------------------------------------------------------------- */
 
 /* Stores a checked batch unless it is a duplicate; answers where it lies. */
-static int16_t mockproduce_append(struct kw_mock_call *call,
-                                  struct kw_mock_partition *partition,
+static int16_t mockproduce_append(struct kw_mock_call *call, struct kw_mock_partition *partition,
                                   const struct kw_record_set *records,
                                   const struct kw_batch_header *header,
                                   struct kw_produce_response_partition *out)
@@ -128,22 +126,18 @@ static int16_t mockproduce_append(struct kw_mock_call *call,
     struct kw_mock_log *log = &partition->log;
     int64_t append_time_ms = partition->topic->append_time ? call->mock->now.wall_ms : -1;
     struct kw_mock_producer *producer = NULL;
-    struct kw_mock_sequence batch = { header->producer_id, header->producer_epoch,
-                                      header->base_sequence, 0 };
+    struct kw_mock_sequence batch = {header->producer_id, header->producer_epoch,
+                                     header->base_sequence, 0};
     batch.last = kwi_mock_sequence_add(batch.first, header->last_offset_delta);
     out->log_append_time_ms = append_time_ms;
     if (header->producer_id >= 0) {
         if (kwi_mock_sequence_open(&partition->producers, header->producer_id, &producer))
             return KW_E_KAFKA_STORAGE_ERROR;
         switch (kwi_mock_sequence_check(producer, &batch, &out->base_offset)) {
-        case KWI_MOCK_DUPLICATE:
-            return 0;
-        case KWI_MOCK_OUT_OF_ORDER:
-            return KW_E_OUT_OF_ORDER_SEQUENCE_NUMBER;
-        case KWI_MOCK_OLD_EPOCH:
-            return KW_E_INVALID_PRODUCER_EPOCH;
-        case KWI_MOCK_APPEND:
-            break;
+        case KWI_MOCK_DUPLICATE: return 0;
+        case KWI_MOCK_OUT_OF_ORDER: return KW_E_OUT_OF_ORDER_SEQUENCE_NUMBER;
+        case KWI_MOCK_OLD_EPOCH: return KW_E_INVALID_PRODUCER_EPOCH;
+        case KWI_MOCK_APPEND: break;
         }
     }
     out->base_offset = log->end_offset;
@@ -161,8 +155,8 @@ static int16_t mockproduce_append(struct kw_mock_call *call,
 /* What goes wrong before anything is looked at: faults, acks, leadership. */
 static int16_t mockproduce_precheck(const struct kw_mock_call *call, bool by_id,
                                     const struct kw_mock_topic *topic,
-                                    const struct kw_mock_partition *partition,
-                                    struct kw_str name, int32_t index)
+                                    const struct kw_mock_partition *partition, struct kw_str name,
+                                    int32_t index)
 {
     const struct kw_produce_request *req = call->request;
     int16_t error = kwi_mock_fault_error(call, KWI_MOCK_ERROR, name, index);
@@ -210,11 +204,10 @@ static void mockproduce_partition(struct kw_mock_call *call, struct kw_mock_topi
 
 static int mockproduce_topic(struct kw_mock_call *call,
                              const struct kw_produce_request_topic *asked,
-                             struct kw_produce_response_topic *out, uint64_t *leaders,
-                             bool *failed)
+                             struct kw_produce_response_topic *out, uint64_t *leaders, bool *failed)
 {
-    struct kw_mock_topic *topic =
-        kwi_mock_call_topic(call, call->version >= 13, asked->name, &asked->topic_id);
+    struct kw_mock_topic *topic = kwi_mock_call_topic(call, call->version >= 13, asked->name,
+                                                      &asked->topic_id);
     struct kw_produce_response_partition *items;
     struct kw_produce_request_partition partition;
     struct kw_iter it;
@@ -277,8 +270,8 @@ static bool mockproduce_asks(const struct kw_mock_call *call, const struct kw_mo
     struct kw_produce_request_partition partition;
     struct kw_iter it, inner;
     for (kwi_iter_init(&it, &req->topic_data); kwi_iter_next(&it, &asked);) {
-        struct kw_mock_topic *topic =
-            kwi_mock_call_topic(call, call->version >= 13, asked.name, &asked.topic_id);
+        struct kw_mock_topic *topic = kwi_mock_call_topic(call, call->version >= 13, asked.name,
+                                                          &asked.topic_id);
         struct kw_str name = topic ? kwi_mock_topic_str(topic) : asked.name;
         kwi_iter_init(&inner, &asked.partition_data);
         while (kwi_iter_next(&inner, &partition)) {

@@ -17,11 +17,10 @@ static int16_t mocktopics_assignments(const struct kw_create_topics_request_topi
         return KW_E_INVALID_REQUEST;
     spec->n_partitions = asked->assignments.n;
     for (kwi_iter_init(&it, &asked->assignments); kwi_iter_next(&it, &assignment);) {
-        if (assignment.partition_index < 0 ||
-            assignment.partition_index >= asked->assignments.n || assignment.broker_ids.n < 1)
+        if (assignment.partition_index < 0 || assignment.partition_index >= asked->assignments.n ||
+            assignment.broker_ids.n < 1)
             return KW_E_INVALID_REPLICA_ASSIGNMENT;
-        if (spec->replication_factor != -1 &&
-            spec->replication_factor != assignment.broker_ids.n)
+        if (spec->replication_factor != -1 && spec->replication_factor != assignment.broker_ids.n)
             return KW_E_INVALID_REPLICA_ASSIGNMENT;
         spec->replication_factor = assignment.broker_ids.n;
     }
@@ -45,19 +44,15 @@ static int16_t mocktopics_configs(const struct kw_create_topics_request_topic *a
 static const char *mocktopics_message(int16_t error)
 {
     switch (error) {
-    case KW_E_TOPIC_ALREADY_EXISTS:
-        return "the topic exists";
-    case KW_E_INVALID_TOPIC_EXCEPTION:
-        return "a topic name has 1 to 249 of a-z A-Z 0-9 . _ -";
-    case KW_E_INVALID_PARTITIONS:
-        return "the number of partitions must be 1 to 10000";
+    case KW_E_TOPIC_ALREADY_EXISTS: return "the topic exists";
+    case KW_E_INVALID_TOPIC_EXCEPTION: return "a topic name has 1 to 249 of a-z A-Z 0-9 . _ -";
+    case KW_E_INVALID_PARTITIONS: return "the number of partitions must be 1 to 10000";
     case KW_E_INVALID_REPLICATION_FACTOR:
         return "the replication factor must be 1 to the number of brokers";
     case KW_E_INVALID_CONFIG:
         return "this broker model knows message.timestamp.type, retention.bytes and "
                "max.message.bytes only";
-    default:
-        return NULL;
+    default: return NULL;
     }
 }
 
@@ -132,8 +127,7 @@ static bool mocktopics_create_asks(const struct kw_mock_call *call,
 
 const struct kw_mock_api kwi_mock_api_create_topics = {
     KW_API_CREATE_TOPICS, 1u << KWI_MOCK_ERROR_AFTER, mocktopics_create_serve,
-    mocktopics_create_asks
-};
+    mocktopics_create_asks};
 
 /* --- DeleteTopics ------------------------------------------------------------------------- */
 
@@ -142,8 +136,7 @@ static void mocktopics_delete(struct kw_mock_call *call,
                               struct kw_delete_topics_response_topic *out)
 {
     bool by_id = asked->name.len < 0;
-    struct kw_mock_topic *topic =
-        kwi_mock_call_topic(call, by_id, asked->name, &asked->topic_id);
+    struct kw_mock_topic *topic = kwi_mock_call_topic(call, by_id, asked->name, &asked->topic_id);
     struct kw_str name = topic ? kwi_mock_topic_str(topic) : asked->name;
     char *copy;
     kwi_delete_topics_response_topic_init(out);
@@ -162,7 +155,7 @@ static void mocktopics_delete(struct kw_mock_call *call,
         return;
     }
     memcpy(copy, topic->name, topic->name_len);
-    out->name = (struct kw_str){ copy, (int32_t)topic->name_len };
+    out->name = (struct kw_str){copy, (int32_t)topic->name_len};
     if (call->version >= 6)
         memcpy(out->topic_id.b, topic->id, sizeof(topic->id));
     kwi_mock_topic_delete(call->mock, topic);
@@ -210,8 +203,8 @@ static bool mocktopics_delete_asks(const struct kw_mock_call *call,
     struct kw_iter it;
     kwi_iter_init(&it, mocktopics_delete_list(call));
     while (mocktopics_delete_next(call, &it, &asked)) {
-        const struct kw_mock_topic *topic =
-            kwi_mock_call_topic(call, asked.name.len < 0, asked.name, &asked.topic_id);
+        const struct kw_mock_topic *topic = kwi_mock_call_topic(call, asked.name.len < 0,
+                                                                asked.name, &asked.topic_id);
         if (kwi_mock_fault_covers(fault, topic ? kwi_mock_topic_str(topic) : asked.name, -1))
             return true;
     }
@@ -220,5 +213,4 @@ static bool mocktopics_delete_asks(const struct kw_mock_call *call,
 
 const struct kw_mock_api kwi_mock_api_delete_topics = {
     KW_API_DELETE_TOPICS, 1u << KWI_MOCK_ERROR_AFTER, mocktopics_delete_serve,
-    mocktopics_delete_asks
-};
+    mocktopics_delete_asks};

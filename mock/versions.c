@@ -5,9 +5,11 @@
 
 /* In the order in which a broker lists them. */
 static const struct kw_mock_api *const mockversions_apis[] = {
-    &kwi_mock_api_produce,        &kwi_mock_api_fetch,           &kwi_mock_api_list_offsets,
-    &kwi_mock_api_metadata,       &kwi_mock_api_find_coordinator, &kwi_mock_api_api_versions,
-    &kwi_mock_api_create_topics,  &kwi_mock_api_delete_topics,   &kwi_mock_api_init_producer_id,
+    &kwi_mock_api_produce,          &kwi_mock_api_fetch,
+    &kwi_mock_api_list_offsets,     &kwi_mock_api_metadata,
+    &kwi_mock_api_find_coordinator, &kwi_mock_api_api_versions,
+    &kwi_mock_api_create_topics,    &kwi_mock_api_delete_topics,
+    &kwi_mock_api_init_producer_id,
 };
 
 enum { MOCKVERSIONS_N_APIS = sizeof(mockversions_apis) / sizeof(*mockversions_apis) };
@@ -25,36 +27,36 @@ const struct kw_mock_api *kwi_mock_api_find(int16_t key)
  * on no longer take Produce below 3 but go on listing it, because librdkafka
  * before 2.11 took its absence for an ancient broker. */
 static const struct kw_mock_versions mockversions_2_1[] = {
-    { 0, 0, 7 },  { 1, 0, 10 }, { 2, 0, 4 },  { 3, 0, 7 },  { 10, 0, 2 },
-    { 18, 0, 2 }, { 19, 0, 3 }, { 20, 0, 3 }, { 22, 0, 1 },
+    {0, 0, 7},  {1, 0, 10}, {2, 0, 4},  {3, 0, 7},  {10, 0, 2},
+    {18, 0, 2}, {19, 0, 3}, {20, 0, 3}, {22, 0, 1},
 };
 static const struct kw_mock_versions mockversions_2_8[] = {
-    { 0, 0, 9 },  { 1, 0, 12 }, { 2, 0, 6 },  { 3, 0, 11 }, { 10, 0, 3 },
-    { 18, 0, 3 }, { 19, 0, 7 }, { 20, 0, 6 }, { 22, 0, 4 },
+    {0, 0, 9},  {1, 0, 12}, {2, 0, 6},  {3, 0, 11}, {10, 0, 3},
+    {18, 0, 3}, {19, 0, 7}, {20, 0, 6}, {22, 0, 4},
 };
 static const struct kw_mock_versions mockversions_3_3[] = {
-    { 0, 0, 9 },  { 1, 0, 13 }, { 2, 0, 7 },  { 3, 0, 12 }, { 10, 0, 4 },
-    { 18, 0, 3 }, { 19, 0, 7 }, { 20, 0, 6 }, { 22, 0, 4 },
+    {0, 0, 9},  {1, 0, 13}, {2, 0, 7},  {3, 0, 12}, {10, 0, 4},
+    {18, 0, 3}, {19, 0, 7}, {20, 0, 6}, {22, 0, 4},
 };
 static const struct kw_mock_versions mockversions_3_9[] = {
-    { 0, 0, 11 }, { 1, 0, 17 }, { 2, 0, 9 },  { 3, 0, 12 }, { 10, 0, 6 },
-    { 18, 0, 4 }, { 19, 0, 7 }, { 20, 0, 6 }, { 22, 0, 5 },
+    {0, 0, 11}, {1, 0, 17}, {2, 0, 9},  {3, 0, 12}, {10, 0, 6},
+    {18, 0, 4}, {19, 0, 7}, {20, 0, 6}, {22, 0, 5},
 };
 static const struct kw_mock_versions mockversions_4_0[] = {
-    { 0, 0, 12 }, { 1, 4, 17 }, { 2, 1, 10 }, { 3, 0, 13 }, { 10, 0, 6 },
-    { 18, 0, 4 }, { 19, 2, 7 }, { 20, 1, 6 }, { 22, 0, 5 },
+    {0, 0, 12}, {1, 4, 17}, {2, 1, 10}, {3, 0, 13}, {10, 0, 6},
+    {18, 0, 4}, {19, 2, 7}, {20, 1, 6}, {22, 0, 5},
 };
 static const struct kw_mock_versions mockversions_4_3[] = {
-    { 0, 0, 13 }, { 1, 4, 18 }, { 2, 1, 11 }, { 3, 0, 13 }, { 10, 0, 6 },
-    { 18, 0, 4 }, { 19, 2, 7 }, { 20, 1, 6 }, { 22, 0, 5 },
+    {0, 0, 13}, {1, 4, 18}, {2, 1, 11}, {3, 0, 13}, {10, 0, 6},
+    {18, 0, 4}, {19, 2, 7}, {20, 1, 6}, {22, 0, 5},
 };
 
 static const struct {
     const char *release;
     const struct kw_mock_versions *versions;
 } mockversions_releases[] = {
-    { "2.1", mockversions_2_1 }, { "2.8", mockversions_2_8 }, { "3.3", mockversions_3_3 },
-    { "3.9", mockversions_3_9 }, { "4.0", mockversions_4_0 }, { "4.3", mockversions_4_3 },
+    {"2.1", mockversions_2_1}, {"2.8", mockversions_2_8}, {"3.3", mockversions_3_3},
+    {"3.9", mockversions_3_9}, {"4.0", mockversions_4_0}, {"4.3", mockversions_4_3},
 };
 
 int kwi_mock_release(const char *release, const struct kw_mock_versions **versions, size_t *n)
@@ -83,11 +85,10 @@ static void mockversions_narrow(struct kw_mock *mock, const struct kw_mock_versi
     mock->versions[range->api_key].max = range->max > info->max ? info->max : range->max;
 }
 
-void kwi_mock_versions_init(struct kw_mock *mock, const struct kw_mock_versions *narrow,
-                            size_t n)
+void kwi_mock_versions_init(struct kw_mock *mock, const struct kw_mock_versions *narrow, size_t n)
 {
     for (int16_t key = 0; key < KWI_MOCK_API_KEYS_MAX; key++)
-        mock->versions[key] = (struct kw_mock_versions){ key, 0, -1 };
+        mock->versions[key] = (struct kw_mock_versions){key, 0, -1};
     for (size_t i = 0; i < MOCKVERSIONS_N_APIS; i++)
         mockversions_narrow(mock, &mockversions_4_3[i]);
     for (size_t i = 0; i < n; i++)
@@ -111,7 +112,7 @@ static bool mockversions_software_is_legal(struct kw_str text)
 
 static enum kw_mock_outcome mockversions_serve(struct kw_mock_call *call)
 {
-    static const struct kw_str none = { NULL, -1 };
+    static const struct kw_str none = {NULL, -1};
     const struct kw_api_versions_request *req = call->request;
     struct kw_api_versions_response *resp = call->response;
     const struct kw_mock_versions *offered = call->mock->versions;
@@ -143,5 +144,5 @@ static enum kw_mock_outcome mockversions_serve(struct kw_mock_call *call)
     return KWI_MOCK_ANSWERED;
 }
 
-const struct kw_mock_api kwi_mock_api_api_versions = { KW_API_API_VERSIONS, 0,
-                                                       mockversions_serve, NULL };
+const struct kw_mock_api kwi_mock_api_api_versions = {KW_API_API_VERSIONS, 0, mockversions_serve,
+                                                      NULL};

@@ -136,9 +136,8 @@ void client_send(struct client *client, int16_t api, int16_t version, const void
     for (int pass = 0; pass < 2; pass++) {
         struct kw_wr w = kwi_wr_make(buf, cap);
         size_t at = kwi_frame_begin(&w);
-        cr_assert_eq(kwi_request_header_put(&w, api, version, client->correlation_id,
-                                            kwi_str("bed")),
-                     0);
+        cr_assert_eq(
+            kwi_request_header_put(&w, api, version, client->correlation_id, kwi_str("bed")), 0);
         cr_assert_eq(kwi_encode(schema, version, req, &w), 0);
         kwi_frame_end(&w, at);
         cap = w.len;
@@ -193,12 +192,11 @@ bool client_receive(struct client *client, int16_t api, int16_t version, void *r
     return true;
 }
 
-void client_ask(struct client *client, int16_t api, int16_t version, const void *req,
-                void *resp)
+void client_ask(struct client *client, int16_t api, int16_t version, const void *req, void *resp)
 {
     client_send(client, api, version, req);
-    cr_assert(client_receive(client, api, version, resp), "no answer to %s v%d",
-              kwi_api_name(api), version);
+    cr_assert(client_receive(client, api, version, resp), "no answer to %s v%d", kwi_api_name(api),
+              version);
 }
 
 struct kw_uuid client_topic_id(struct client *client, const char *topic)
@@ -233,8 +231,8 @@ uint8_t *batch_make(const struct batch_spec *spec, size_t *len)
     for (int32_t i = 0; i < n; i++) {
         int text = snprintf(value, spec->value_size + 16, "v%d", i);
         size_t size = spec->value_size ? spec->value_size : (size_t)text;
-        kwi_record_put(&w, i, i, (struct kw_bytes){ NULL, 0 }, (struct kw_bytes){ value, size },
-                       NULL, 0);
+        kwi_record_put(&w, i, i, (struct kw_bytes){NULL, 0}, (struct kw_bytes){value, size}, NULL,
+                       0);
     }
     cr_assert_eq(kwi_wr_status(&w), 0);
     header.last_offset_delta = n - 1;
@@ -258,7 +256,7 @@ uint8_t *batch_make(const struct batch_spec *spec, size_t *len)
 
 static struct produced produced_read(const struct kw_produce_response *resp)
 {
-    struct produced out = { .answered = true, .base_offset = -1 };
+    struct produced out = {.answered = true, .base_offset = -1};
     struct kw_produce_response_topic topic;
     struct kw_produce_response_partition partition;
     struct kw_iter topics, partitions;
@@ -280,8 +278,7 @@ static struct produced produced_read(const struct kw_produce_response *resp)
 }
 
 struct produced client_produce(struct client *client, int16_t version, const char *topic,
-                               int32_t partition, int16_t acks, const uint8_t *batch,
-                               size_t len)
+                               int32_t partition, int16_t acks, const uint8_t *batch, size_t len)
 {
     struct kw_produce_request req;
     struct kw_produce_request_topic asked;
@@ -303,7 +300,7 @@ struct produced client_produce(struct client *client, int16_t version, const cha
     req.topic_data = KWI_ARR(&asked, 1);
     client_send(client, KW_API_PRODUCE, version, &req);
     if (!client_receive(client, KW_API_PRODUCE, version, &resp))
-        return (struct produced){ 0 };
+        return (struct produced){0};
     return produced_read(&resp);
 }
 
@@ -349,7 +346,7 @@ void client_fetch_send(struct client *client, const struct fetch_spec *spec)
 
 struct fetched client_fetch_receive(struct client *client, int16_t version)
 {
-    struct fetched out = { .answered = false, .records_len = -1 };
+    struct fetched out = {.answered = false, .records_len = -1};
     struct kw_fetch_response resp;
     struct kw_fetch_response_topic topic;
     struct kw_fetch_response_partition partition;

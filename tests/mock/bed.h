@@ -22,9 +22,9 @@ struct bed {
     struct kw_mock *mock;
     struct kw_mock_config config;
     struct kw_time now;
-    size_t n_blocks;          /* allocated at present */
-    size_t n_until_refusal;   /* allocations that still succeed; SIZE_MAX: all */
-    bool refuse_once;         /* else every allocation from then on fails */
+    size_t n_blocks;        /* allocated at present */
+    size_t n_until_refusal; /* allocations that still succeed; SIZE_MAX: all */
+    bool refuse_once;       /* else every allocation from then on fails */
 };
 
 /* Fills in the allocator and asserts success; *config may be NULL. */
@@ -61,8 +61,7 @@ bool client_take(struct client *client);
  * borrows from client->frame. False: no answer. Asserts a sound one. */
 bool client_receive(struct client *client, int16_t api, int16_t version, void *resp);
 /* client_send and client_receive, which must succeed. */
-void client_ask(struct client *client, int16_t api, int16_t version, const void *req,
-                void *resp);
+void client_ask(struct client *client, int16_t api, int16_t version, const void *req, void *resp);
 
 /* A batch of n records (values "v0", "v1" ...) with these ids, on the heap. */
 struct batch_spec {
@@ -85,8 +84,7 @@ struct produced {
 };
 /* Produces one batch, by name up to v12 and by id from v13 on. */
 struct produced client_produce(struct client *client, int16_t version, const char *topic,
-                               int32_t partition, int16_t acks, const uint8_t *batch,
-                               size_t len);
+                               int32_t partition, int16_t acks, const uint8_t *batch, size_t len);
 /* Makes and produces a batch with Produce v9 and acks=all. */
 struct produced client_put(struct client *client, const char *topic, int32_t partition,
                            const struct batch_spec *spec);
@@ -97,9 +95,9 @@ struct fetch_spec {
     int32_t partition;
     int64_t offset;
     int32_t max_wait_ms, min_bytes;
-    int32_t max_bytes;           /* default 1 MiB, also of the partition */
-    int32_t leader_epoch;        /* default -1; stored as epoch + 1 */
-    int32_t last_fetched_epoch;  /* the same */
+    int32_t max_bytes;          /* default 1 MiB, also of the partition */
+    int32_t leader_epoch;       /* default -1; stored as epoch + 1 */
+    int32_t last_fetched_epoch; /* the same */
     int32_t session_id;
 };
 struct fetched {

@@ -28,7 +28,7 @@ static void close_one(void)
 
 static void put_acks(int16_t acks, int32_t n)
 {
-    struct batch_spec spec = { .n_records = n };
+    struct batch_spec spec = {.n_records = n};
     size_t len;
     uint8_t *batch = batch_make(&spec, &len);
     cr_assert_eq(client_produce(&client, 9, "t", 0, acks, batch, len).error_code, 0);
@@ -38,14 +38,14 @@ static void put_acks(int16_t acks, int32_t n)
 Test(mock_cluster, refuses_configurations_out_of_range)
 {
     static const struct kw_mock_config bad[] = {
-        { .n_brokers = 65 },
-        { .node_id_base = -1 },
-        { .node_id_base = INT32_MAX },
-        { .default_partitions = -1 },
-        { .default_partitions = 10001 },
-        { .replication_factor = 2 },
-        { .n_brokers = 3, .replication_factor = 4 },
-        { .frame_size_max = UINT32_MAX },
+        {.n_brokers = 65},
+        {.node_id_base = -1},
+        {.node_id_base = INT32_MAX},
+        {.default_partitions = -1},
+        {.default_partitions = 10001},
+        {.replication_factor = 2},
+        {.n_brokers = 3, .replication_factor = 4},
+        {.frame_size_max = UINT32_MAX},
     };
     for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
         memset(&bed, 0, sizeof(bed));
@@ -53,14 +53,14 @@ Test(mock_cluster, refuses_configurations_out_of_range)
         cr_assert_eq(bed_try_open(&bed, &bad[i]), KW_ERR_USE, "case %zu", i);
         cr_assert_null(bed.mock);
     }
-    cr_assert_eq(kwi_mock_create(&bed.mock, &(struct kw_mock_config){ 0 }), KW_ERR_USE);
+    cr_assert_eq(kwi_mock_create(&bed.mock, &(struct kw_mock_config){0}), KW_ERR_USE);
     kwi_mock_destroy(NULL);
     kwi_mock_conn_free(NULL);
 }
 
 Test(mock_cluster, keeps_what_all_replicas_have_when_the_leader_dies)
 {
-    struct kw_mock_config config = { .n_brokers = 3, .replication_lag_ms = 100 };
+    struct kw_mock_config config = {.n_brokers = 3, .replication_lag_ms = 100};
     open_one(&config);
     put_acks(-1, 4);
     put_acks(1, 2);
@@ -80,7 +80,7 @@ Test(mock_cluster, keeps_what_all_replicas_have_when_the_leader_dies)
 Test(mock_cluster, keeps_its_log_over_a_restart_unless_told_to_lose_it)
 {
     for (int lose = 0; lose < 2; lose++) {
-        struct kw_mock_config config = { .replication_lag_ms = 100 };
+        struct kw_mock_config config = {.replication_lag_ms = 100};
         open_one(&config);
         put_acks(-1, 4);
         put_acks(1, 2);
@@ -100,8 +100,8 @@ Test(mock_cluster, keeps_its_log_over_a_restart_unless_told_to_lose_it)
 
 Test(mock_cluster, remembers_producers_as_far_as_the_log_goes)
 {
-    struct kw_mock_config config = { .n_brokers = 2, .replication_lag_ms = 100 };
-    struct batch_spec spec = { .n_records = 2, .idempotent = true, .producer_id = 8 };
+    struct kw_mock_config config = {.n_brokers = 2, .replication_lag_ms = 100};
+    struct batch_spec spec = {.n_records = 2, .idempotent = true, .producer_id = 8};
     size_t len;
     uint8_t *batch;
     open_one(&config);
@@ -124,7 +124,7 @@ Test(mock_cluster, remembers_producers_as_far_as_the_log_goes)
 
 Test(mock_cluster, loses_the_old_leader_s_tail_when_the_leader_is_moved)
 {
-    struct kw_mock_config config = { .n_brokers = 2, .replication_lag_ms = 100 };
+    struct kw_mock_config config = {.n_brokers = 2, .replication_lag_ms = 100};
     open_one(&config);
     put_acks(-1, 1);
     put_acks(1, 1);
@@ -145,7 +145,7 @@ Test(mock_cluster, loses_the_old_leader_s_tail_when_the_leader_is_moved)
 
 Test(mock_cluster, drops_the_output_of_a_broker_that_dies)
 {
-    struct kw_mock_config config = { .n_brokers = 2 };
+    struct kw_mock_config config = {.n_brokers = 2};
     struct kw_metadata_request req;
     struct client other;
     open_one(&config);
@@ -166,7 +166,7 @@ Test(mock_cluster, gives_the_same_bytes_for_the_same_seed_and_other_ids_for_anot
 {
     struct kw_uuid ids[3];
     for (int i = 0; i < 3; i++) {
-        struct kw_mock_config config = { .seed = { i == 2 ? 9 : 1 } };
+        struct kw_mock_config config = {.seed = {i == 2 ? 9 : 1}};
         open_one(&config);
         ids[i] = client_topic_id(&client, "t");
         close_one();

@@ -29,8 +29,8 @@ static void versions_send(struct client *client)
 
 Test(mock_conn, answers_the_same_whatever_the_chunks)
 {
-    static const size_t chunks[] = { 1, 2, 3, 7, 64, 0 };
-    struct batch_spec spec = { .n_records = 5 };
+    static const size_t chunks[] = {1, 2, 3, 7, 64, 0};
+    struct batch_spec spec = {.n_records = 5};
     uint8_t *first = NULL;
     size_t first_len = 0;
     for (size_t i = 0; i < 6; i++) {
@@ -42,7 +42,7 @@ Test(mock_conn, answers_the_same_whatever_the_chunks)
         client.chunk = chunks[i];
         cr_assert_eq(client_put(&client, "t", 1, &spec).base_offset, 0);
         cr_assert_eq(client_put(&client, "t", 1, &spec).base_offset, 5);
-        struct fetch_spec fetch = { .topic = "t", .partition = 1 };
+        struct fetch_spec fetch = {.topic = "t", .partition = 1};
         cr_assert_gt(client_fetch(&client, &fetch).records_len, 0);
         if (!first) {
             first = malloc(client.frame_len);
@@ -87,8 +87,8 @@ Test(mock_conn, tells_an_unknown_api_versions_version_in_version_0)
     struct kw_iter it;
     /* key 18, version 9, correlation 5, null client id, no tags; then a body of
      * a version that does not exist yet. */
-    static const uint8_t frame[] = { 0,    0,    0,    14,   0, 18, 0,    9, 0,
-                                     0,    0,    5,    0xff, 0xff, 0, 0xde, 0xad, 0xbe };
+    static const uint8_t frame[] = {0, 0, 0, 14,   0,    18, 0,    9,    0,
+                                    0, 0, 5, 0xff, 0xff, 0,  0xde, 0xad, 0xbe};
     bed_open(&bed, NULL);
     client_open(&client, &bed, 0);
     client_send_bytes(&client, frame, sizeof(frame));
@@ -110,7 +110,7 @@ Test(mock_conn, tells_an_unknown_api_versions_version_in_version_0)
 
 Test(mock_conn, refuses_software_names_that_a_broker_refuses)
 {
-    static const char *const names[] = { "", "-a", "a.", "a b", "a/b", "\xc3\xa4" };
+    static const char *const names[] = {"", "-a", "a.", "a b", "a/b", "\xc3\xa4"};
     struct bed bed;
     struct client client;
     bed_open(&bed, NULL);
@@ -135,17 +135,17 @@ Test(mock_conn, closes_on_what_no_broker_would_take)
         uint8_t bytes[24];
         size_t len;
     } cases[] = {
-        { "negative size", { 0xff, 0xff, 0xff, 0xff }, 4 },
-        { "size beyond the limit", { 0x06, 0x40, 0x00, 0x01 }, 4 },
-        { "HTTP", { 'G', 'E', 'T', ' ', '/' }, 5 },
-        { "TLS", { 22, 3, 1, 2, 0 }, 5 },
-        { "no room for a header", { 0, 0, 0, 0 }, 4 },
-        { "unknown API", { 0, 0, 0, 10, 1, 44, 0, 0, 0, 0, 0, 1, 0xff, 0xff }, 14 },
-        { "API not served", { 0, 0, 0, 10, 0, 17, 0, 1, 0, 0, 0, 1, 0xff, 0xff }, 14 },
-        { "Metadata v99", { 0, 0, 0, 11, 0, 3, 0, 99, 0, 0, 0, 1, 0xff, 0xff, 0 }, 15 },
-        { "bytes behind the body", { 0, 0, 0, 11, 0, 18, 0, 0, 0, 0, 0, 1, 0xff, 0xff, 0 }, 15 },
-        { "body cut off", { 0, 0, 0, 12, 0, 3, 0, 1, 0, 0, 0, 1, 0xff, 0xff, 0, 0 }, 16 },
-        { "Produce v2", { 0, 0, 0, 10, 0, 0, 0, 2, 0, 0, 0, 1, 0xff, 0xff }, 14 },
+        {"negative size", {0xff, 0xff, 0xff, 0xff}, 4},
+        {"size beyond the limit", {0x06, 0x40, 0x00, 0x01}, 4},
+        {"HTTP", {'G', 'E', 'T', ' ', '/'}, 5},
+        {"TLS", {22, 3, 1, 2, 0}, 5},
+        {"no room for a header", {0, 0, 0, 0}, 4},
+        {"unknown API", {0, 0, 0, 10, 1, 44, 0, 0, 0, 0, 0, 1, 0xff, 0xff}, 14},
+        {"API not served", {0, 0, 0, 10, 0, 17, 0, 1, 0, 0, 0, 1, 0xff, 0xff}, 14},
+        {"Metadata v99", {0, 0, 0, 11, 0, 3, 0, 99, 0, 0, 0, 1, 0xff, 0xff, 0}, 15},
+        {"bytes behind the body", {0, 0, 0, 11, 0, 18, 0, 0, 0, 0, 0, 1, 0xff, 0xff, 0}, 15},
+        {"body cut off", {0, 0, 0, 12, 0, 3, 0, 1, 0, 0, 0, 1, 0xff, 0xff, 0, 0}, 16},
+        {"Produce v2", {0, 0, 0, 10, 0, 0, 0, 2, 0, 0, 0, 1, 0xff, 0xff}, 14},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         struct bed bed;
@@ -168,8 +168,7 @@ Test(mock_conn, survives_every_changed_byte_of_every_golden_request)
 {
     struct bed bed;
     size_t n_requests = 0;
-    bed_open(&bed, &(struct kw_mock_config){ .auto_create_topics = true,
-                                             .memory_limit = 64 << 20 });
+    bed_open(&bed, &(struct kw_mock_config){.auto_create_topics = true, .memory_limit = 64 << 20});
     for (size_t v = 0; v < VECTOR_COUNT(vector_messages); v++) {
         const struct vector_message *vector = &vector_messages[v];
         size_t header_len, len;
@@ -214,18 +213,18 @@ Test(mock_conn, answers_the_golden_requests_of_the_java_client)
         const char *name;
         int16_t error; /* top level where there is one */
     } wanted[] = {
-        { "apiversions-request-v3", 0 },
-        { "apiversions-request-v3-null-client-id", 0 },
-        { "metadata-request-v1-all-topics", 0 },
-        { "metadata-request-v1-no-topics", 0 },
-        { "metadata-request-v12-by-id", 0 },
-        { "produce-request-v3", 0 },
-        { "produce-request-v9", 0 },
-        { "produce-request-v13-topic-id", 0 },
-        { "fetch-request-v4", 0 },
-        { "initproducerid-request-v4-idempotent", 0 },
-        { "listoffsets-request-v7-max-timestamp", 0 },
-        { "findcoordinator-request-v6", 0 },
+        {"apiversions-request-v3", 0},
+        {"apiversions-request-v3-null-client-id", 0},
+        {"metadata-request-v1-all-topics", 0},
+        {"metadata-request-v1-no-topics", 0},
+        {"metadata-request-v12-by-id", 0},
+        {"produce-request-v3", 0},
+        {"produce-request-v9", 0},
+        {"produce-request-v13-topic-id", 0},
+        {"fetch-request-v4", 0},
+        {"initproducerid-request-v4-idempotent", 0},
+        {"listoffsets-request-v7-max-timestamp", 0},
+        {"findcoordinator-request-v6", 0},
     };
     struct bed bed;
     bed_open(&bed, NULL);
@@ -262,12 +261,12 @@ Test(mock_conn, answers_the_golden_requests_of_the_java_client)
 /* A fixed scene; true if it went through. */
 static bool play(struct bed *bed)
 {
-    struct batch_spec spec = { .n_records = 3, .idempotent = true, .producer_id = 5 };
+    struct batch_spec spec = {.n_records = 3, .idempotent = true, .producer_id = 5};
     struct kw_metadata_request req;
     struct kw_metadata_request_topic asked;
     struct kw_metadata_response resp;
     struct kw_mock_conn *conn;
-    struct client client = { .bed = bed };
+    struct client client = {.bed = bed};
     bool done = false;
     conn = kwi_mock_accept(bed->mock, 0);
     if (!conn)
@@ -280,7 +279,7 @@ static bool play(struct bed *bed)
     client_send(&client, KW_API_METADATA, 9, &req);
     if (client_receive(&client, KW_API_METADATA, 9, &resp)) {
         struct produced put = client_put(&client, "made", 0, &spec);
-        struct fetch_spec fetch = { .topic = "made" };
+        struct fetch_spec fetch = {.topic = "made"};
         if (put.answered && put.error_code == 0)
             done = client_fetch(&client, &fetch).records_len > 0;
     }
@@ -299,7 +298,7 @@ Test(mock_conn, survives_every_failed_allocation_and_works_again)
             bed.n_until_refusal = k;
             bed.refuse_once = once;
             bed.now.mono_us = 1;
-            if (bed_try_open(&bed, &(struct kw_mock_config){ .auto_create_topics = true })) {
+            if (bed_try_open(&bed, &(struct kw_mock_config){.auto_create_topics = true})) {
                 cr_assert_null(bed.mock);
                 cr_assert_eq(bed.n_blocks, 0);
                 continue;
@@ -322,9 +321,9 @@ Test(mock_conn, stays_within_its_memory_limit_under_huge_claims)
     struct bed bed;
     struct client client;
     /* Metadata v1 that claims 2^31-1 topics, in a frame of 90 MiB. */
-    static const uint8_t start[] = { 0x05, 0xa0, 0,    0,    0,    3,    0,    1,   0,
-                                     0,    0,    1,    0xff, 0xff, 0x7f, 0xff, 0xff, 0xff };
-    bed_open(&bed, &(struct kw_mock_config){ .memory_limit = 4 << 20 });
+    static const uint8_t start[] = {0x05, 0xa0, 0, 0,    0,    3,    0,    1,    0,
+                                    0,    0,    1, 0xff, 0xff, 0x7f, 0xff, 0xff, 0xff};
+    bed_open(&bed, &(struct kw_mock_config){.memory_limit = 4 << 20});
     client_open(&client, &bed, 0);
     client_send_bytes(&client, start, sizeof(start));
     cr_assert_leq(bed.n_blocks, 32);

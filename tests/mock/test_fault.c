@@ -23,7 +23,7 @@ static void close_one(void)
 
 static struct produced put(const char *topic, int32_t partition)
 {
-    struct batch_spec spec = { .n_records = 1 };
+    struct batch_spec spec = {.n_records = 1};
     return client_put(&client, topic, partition, &spec);
 }
 
@@ -53,30 +53,30 @@ Test(mock_fault, reads_its_text_form)
         int32_t value, broker, partition;
         const char *topic;
     } good[] = {
-        { "produce:3:error=6", 0, 3, 1, 3, KWI_MOCK_ERROR, 6, -1, -1, "" },
-        { "Produce:3:error=not_leader_or_follower", 0, 3, 1, 3, KWI_MOCK_ERROR, 6, -1, -1, "" },
-        { "FETCH:/10:close-after", 1, 10, 10, 0, KWI_MOCK_CLOSE_AFTER, -1, -1, -1, "" },
-        { "metadata:1-5:error=-1", 3, 1, 1, 5, KWI_MOCK_ERROR, -1, -1, -1, "" },
-        { "22:2+:drop-answer", 22, 2, 1, 0, KWI_MOCK_DROP_ANSWER, -1, -1, -1, "" },
-        { "*:*:delay=200:broker=1", -1, 1, 1, 0, KWI_MOCK_DELAY, 200, 1, -1, "" },
-        { "produce:*:error-after=7:topic=a.b-c:partition=4:broker=0", 0, 1, 1, 0,
-          KWI_MOCK_ERROR_AFTER, 7, 0, 4, "a.b-c" },
-        { "listoffsets:1:omit", 2, 1, 1, 1, KWI_MOCK_OMIT, -1, -1, -1, "" },
-        { "apiversions:1:cut=0", 18, 1, 1, 1, KWI_MOCK_CUT, 0, -1, -1, "" },
-        { "fetch:1:corrupt", 1, 1, 1, 1, KWI_MOCK_CORRUPT, -1, -1, -1, "" },
-        { "fetch:1:corrupt=12", 1, 1, 1, 1, KWI_MOCK_CORRUPT, 12, -1, -1, "" },
-        { "fetch:1:late=1", 1, 1, 1, 1, KWI_MOCK_LATE, 1, -1, -1, "" },
-        { "fetch:1:throttle=5", 1, 1, 1, 1, KWI_MOCK_THROTTLE, 5, -1, -1, "" },
-        { "fetch:1:twice", 1, 1, 1, 1, KWI_MOCK_TWICE, -1, -1, -1, "" },
-        { "fetch:1:unasked", 1, 1, 1, 1, KWI_MOCK_UNASKED, -1, -1, -1, "" },
-        { "fetch:1:close-before", 1, 1, 1, 1, KWI_MOCK_CLOSE_BEFORE, -1, -1, -1, "" },
-        { "fetch:1:drop-request", 1, 1, 1, 1, KWI_MOCK_DROP_REQUEST, -1, -1, -1, "" },
+        {"produce:3:error=6", 0, 3, 1, 3, KWI_MOCK_ERROR, 6, -1, -1, ""},
+        {"Produce:3:error=not_leader_or_follower", 0, 3, 1, 3, KWI_MOCK_ERROR, 6, -1, -1, ""},
+        {"FETCH:/10:close-after", 1, 10, 10, 0, KWI_MOCK_CLOSE_AFTER, -1, -1, -1, ""},
+        {"metadata:1-5:error=-1", 3, 1, 1, 5, KWI_MOCK_ERROR, -1, -1, -1, ""},
+        {"22:2+:drop-answer", 22, 2, 1, 0, KWI_MOCK_DROP_ANSWER, -1, -1, -1, ""},
+        {"*:*:delay=200:broker=1", -1, 1, 1, 0, KWI_MOCK_DELAY, 200, 1, -1, ""},
+        {"produce:*:error-after=7:topic=a.b-c:partition=4:broker=0", 0, 1, 1, 0,
+         KWI_MOCK_ERROR_AFTER, 7, 0, 4, "a.b-c"},
+        {"listoffsets:1:omit", 2, 1, 1, 1, KWI_MOCK_OMIT, -1, -1, -1, ""},
+        {"apiversions:1:cut=0", 18, 1, 1, 1, KWI_MOCK_CUT, 0, -1, -1, ""},
+        {"fetch:1:corrupt", 1, 1, 1, 1, KWI_MOCK_CORRUPT, -1, -1, -1, ""},
+        {"fetch:1:corrupt=12", 1, 1, 1, 1, KWI_MOCK_CORRUPT, 12, -1, -1, ""},
+        {"fetch:1:late=1", 1, 1, 1, 1, KWI_MOCK_LATE, 1, -1, -1, ""},
+        {"fetch:1:throttle=5", 1, 1, 1, 1, KWI_MOCK_THROTTLE, 5, -1, -1, ""},
+        {"fetch:1:twice", 1, 1, 1, 1, KWI_MOCK_TWICE, -1, -1, -1, ""},
+        {"fetch:1:unasked", 1, 1, 1, 1, KWI_MOCK_UNASKED, -1, -1, -1, ""},
+        {"fetch:1:close-before", 1, 1, 1, 1, KWI_MOCK_CLOSE_BEFORE, -1, -1, -1, ""},
+        {"fetch:1:drop-request", 1, 1, 1, 1, KWI_MOCK_DROP_REQUEST, -1, -1, -1, ""},
     };
     for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++) {
         struct kw_mock_fault fault;
         const char *why;
-        cr_assert_eq(kwi_mock_fault_parse(good[i].spec, &fault, &why), 0, "%s: %s",
-                     good[i].spec, why);
+        cr_assert_eq(kwi_mock_fault_parse(good[i].spec, &fault, &why), 0, "%s: %s", good[i].spec,
+                     why);
         cr_assert_eq(fault.api_key, good[i].api_key, "%s", good[i].spec);
         cr_assert_eq(fault.first, good[i].first, "%s", good[i].spec);
         cr_assert_eq(fault.every, good[i].every, "%s", good[i].spec);
@@ -94,53 +94,51 @@ Test(mock_fault, says_what_is_wrong_with_a_text)
     static const struct {
         const char *spec, *why;
     } bad[] = {
-        { "", "unknown API" },
-        { "prod:1:omit", "unknown API" },
-        { "99:1:omit", "unknown API" },
-        { "produce", "bad call number" },
-        { "produce:0:omit", "bad call number" },
-        { "produce:x:omit", "bad call number" },
-        { "produce:3-:omit", "bad call number" },
-        { "produce:3-2:omit", "bad call number" },
-        { "produce:/0:omit", "bad call number" },
-        { "produce:+:omit", "bad call number" },
-        { "produce:99999999999:omit", "bad call number" },
-        { "produce:1", "bad action" },
-        { "produce:1:explode", "bad action" },
-        { "produce:1:error", "bad action" },
-        { "produce:1:error=0", "bad action" },
-        { "produce:1:error=NO_SUCH", "bad action" },
-        { "produce:1:error=99999", "bad action" },
-        { "produce:1:omit=3", "bad action" },
-        { "produce:1:delay", "bad action" },
-        { "produce:1:delay=-5", "bad action" },
-        { "produce:1:omit:colour=red", "bad filter" },
-        { "produce:1:omit:topic=", "bad filter" },
-        { "produce:1:omit:partition=x", "bad filter" },
-        { "produce:1:omit:partition", "bad filter" },
+        {"", "unknown API"},
+        {"prod:1:omit", "unknown API"},
+        {"99:1:omit", "unknown API"},
+        {"produce", "bad call number"},
+        {"produce:0:omit", "bad call number"},
+        {"produce:x:omit", "bad call number"},
+        {"produce:3-:omit", "bad call number"},
+        {"produce:3-2:omit", "bad call number"},
+        {"produce:/0:omit", "bad call number"},
+        {"produce:+:omit", "bad call number"},
+        {"produce:99999999999:omit", "bad call number"},
+        {"produce:1", "bad action"},
+        {"produce:1:explode", "bad action"},
+        {"produce:1:error", "bad action"},
+        {"produce:1:error=0", "bad action"},
+        {"produce:1:error=NO_SUCH", "bad action"},
+        {"produce:1:error=99999", "bad action"},
+        {"produce:1:omit=3", "bad action"},
+        {"produce:1:delay", "bad action"},
+        {"produce:1:delay=-5", "bad action"},
+        {"produce:1:omit:colour=red", "bad filter"},
+        {"produce:1:omit:topic=", "bad filter"},
+        {"produce:1:omit:partition=x", "bad filter"},
+        {"produce:1:omit:partition", "bad filter"},
     };
     for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
         struct kw_mock_fault fault;
         const char *why = "";
         cr_assert_eq(kwi_mock_fault_parse(bad[i].spec, &fault, &why), KW_ERR_USE, "%s",
                      bad[i].spec);
-        cr_assert_eq(strncmp(why, bad[i].why, strlen(bad[i].why)), 0, "%s: %s", bad[i].spec,
-                     why);
+        cr_assert_eq(strncmp(why, bad[i].why, strlen(bad[i].why)), 0, "%s: %s", bad[i].spec, why);
         cr_assert_eq(kwi_mock_fault_parse(bad[i].spec, &fault, NULL), KW_ERR_USE);
     }
 }
 
 Test(mock_fault, refuses_acts_that_an_api_does_not_have)
 {
-    static const char *const impossible[] = { "initproducerid:1:omit", "createtopics:1:twice",
-                                              "apiversions:1:unasked", "fetch:1:error-after=7",
-                                              "saslhandshake:1:delay=5" };
+    static const char *const impossible[] = {"initproducerid:1:omit", "createtopics:1:twice",
+                                             "apiversions:1:unasked", "fetch:1:error-after=7",
+                                             "saslhandshake:1:delay=5"};
     struct kw_mock_fault fault;
     open_one(NULL);
     for (size_t i = 0; i < 5; i++) {
         cr_assert_eq(kwi_mock_fault_parse(impossible[i], &fault, NULL), 0);
-        cr_assert_eq(kwi_mock_fault_add(bed.mock, &fault, NULL), KW_ERR_USE, "%s",
-                     impossible[i]);
+        cr_assert_eq(kwi_mock_fault_add(bed.mock, &fault, NULL), KW_ERR_USE, "%s", impossible[i]);
     }
     cr_assert_eq(kwi_mock_fault_parse("*:1:delay=5", &fault, NULL), 0);
     for (int i = 0; i < 64; i++)
@@ -160,14 +158,18 @@ Test(mock_fault, hits_the_calls_that_were_meant)
         const char *spec;
         const char *hits; /* of calls 1 to 10: x hit, . not */
     } cases[] = {
-        { "produce:3:error=6", "..x......." },  { "produce:3-5:error=6", "..xxx....." },
-        { "produce:8+:error=6", ".......xxx" }, { "produce:/3:error=6", "..x..x..x." },
-        { "produce:*:error=6", "xxxxxxxxxx" },  { "*:9:error=6", "........x." },
-        { "fetch:*:error=6", ".........." },    { "produce:2:error=6:broker=1", ".........." },
-        { "produce:2:error=6:topic=t", ".x........" },
-        { "produce:2:error=6:topic=u", ".........." },
-        { "produce:2:error=6:partition=0", ".x........" },
-        { "produce:2:error=6:partition=1", ".........." },
+        {"produce:3:error=6", "..x......."},
+        {"produce:3-5:error=6", "..xxx....."},
+        {"produce:8+:error=6", ".......xxx"},
+        {"produce:/3:error=6", "..x..x..x."},
+        {"produce:*:error=6", "xxxxxxxxxx"},
+        {"*:9:error=6", "........x."},
+        {"fetch:*:error=6", ".........."},
+        {"produce:2:error=6:broker=1", ".........."},
+        {"produce:2:error=6:topic=t", ".x........"},
+        {"produce:2:error=6:topic=u", ".........."},
+        {"produce:2:error=6:partition=0", ".x........"},
+        {"produce:2:error=6:partition=1", ".........."},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         uint32_t id;
@@ -177,8 +179,7 @@ Test(mock_fault, hits_the_calls_that_were_meant)
         for (int call = 0; call < 10; call++) {
             bool hit = put("t", 0).error_code == KW_E_NOT_LEADER_OR_FOLLOWER;
             n += hit;
-            cr_assert_eq(hit, cases[i].hits[call] == 'x', "%s, call %d", cases[i].spec,
-                         call + 1);
+            cr_assert_eq(hit, cases[i].hits[call] == 'x', "%s, call %d", cases[i].spec, call + 1);
         }
         cr_assert_eq(kwi_mock_fault_hits(bed.mock, id), n);
         cr_assert_eq(end_offset("t", 0), (int64_t)(10 - n), "an error applies nothing");
@@ -313,9 +314,9 @@ Test(mock_fault, forgets_late_requests_when_the_broker_dies)
 
 Test(mock_fault, parks_a_late_fetch_as_any_other)
 {
-    struct fetch_spec fetch = { .topic = "t", .max_wait_ms = 1000, .min_bytes = 1 };
+    struct fetch_spec fetch = {.topic = "t", .max_wait_ms = 1000, .min_bytes = 1};
     struct client producer;
-    struct batch_spec spec = { .n_records = 1 };
+    struct batch_spec spec = {.n_records = 1};
     open_one(NULL);
     bed_fault(&bed, "fetch:1:late=100");
     client_open(&producer, &bed, 0);
@@ -341,7 +342,7 @@ Test(mock_fault, throttles_by_the_number_in_the_answer)
 Test(mock_fault, changes_exactly_one_byte_of_an_answer)
 {
     for (int i = 0; i < 40; i++) {
-        struct kw_mock_config config = { .seed = { (uint8_t)i } };
+        struct kw_mock_config config = {.seed = {(uint8_t)i}};
         struct kw_api_versions_request req;
         uint8_t *sound;
         size_t len, n_changed = 0, at = 0;
@@ -374,7 +375,7 @@ Test(mock_fault, changes_exactly_one_byte_of_an_answer)
 
 Test(mock_fault, omits_doubles_and_invents_partitions)
 {
-    struct fetch_spec fetch = { .topic = "t" };
+    struct fetch_spec fetch = {.topic = "t"};
     open_one(NULL);
     bed_fault(&bed, "produce:1:omit");
     bed_fault(&bed, "produce:2:twice");
@@ -432,15 +433,15 @@ Test(mock_fault, bends_metadata_by_topic_and_by_partition)
         int32_t n_partitions;
         int16_t partition_error;
     } cases[] = {
-        { "metadata:1:omit", 0, 0, 0, 0 },
-        { "metadata:1:omit:topic=t", 1, 0, 1, 0 },
-        { "metadata:1:omit:topic=t:partition=1", 2, 0, 1, 0 },
-        { "metadata:1:twice", 4, 0, 2, 0 },
-        { "metadata:1:twice:topic=t:partition=0", 2, 0, 3, 0 },
-        { "metadata:1:unasked", 3, 0, 2, 0 },
-        { "metadata:1:error=5", 2, 5, 0, 0 },
-        { "metadata:1:error=5:topic=u", 2, 0, 2, 0 },
-        { "metadata:1:error=5:topic=t:partition=1", 2, 0, 2, 5 },
+        {"metadata:1:omit", 0, 0, 0, 0},
+        {"metadata:1:omit:topic=t", 1, 0, 1, 0},
+        {"metadata:1:omit:topic=t:partition=1", 2, 0, 1, 0},
+        {"metadata:1:twice", 4, 0, 2, 0},
+        {"metadata:1:twice:topic=t:partition=0", 2, 0, 3, 0},
+        {"metadata:1:unasked", 3, 0, 2, 0},
+        {"metadata:1:error=5", 2, 5, 0, 0},
+        {"metadata:1:error=5:topic=u", 2, 0, 2, 0},
+        {"metadata:1:error=5:topic=t:partition=1", 2, 0, 2, 5},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         int32_t n_topics, n_partitions;
@@ -450,8 +451,7 @@ Test(mock_fault, bends_metadata_by_topic_and_by_partition)
         metadata(&n_topics, &error, &n_partitions, &partition_error);
         cr_assert_eq(n_topics, cases[i].n_topics, "%s: %d", cases[i].spec, n_topics);
         cr_assert_eq(error, cases[i].error, "%s", cases[i].spec);
-        cr_assert_eq(n_partitions, cases[i].n_partitions, "%s: %d", cases[i].spec,
-                     n_partitions);
+        cr_assert_eq(n_partitions, cases[i].n_partitions, "%s: %d", cases[i].spec, n_partitions);
         cr_assert_eq(partition_error, cases[i].partition_error, "%s", cases[i].spec);
         metadata(&n_topics, &error, &n_partitions, &partition_error);
         cr_assert_eq(n_topics, 2);
@@ -466,7 +466,7 @@ Test(mock_fault, puts_errors_into_every_api)
     struct kw_init_producer_id_response inited;
     struct kw_api_versions_request versions;
     struct kw_api_versions_response offered;
-    struct fetch_spec fetch = { .topic = "t" };
+    struct fetch_spec fetch = {.topic = "t"};
     open_one(NULL);
     bed_fault(&bed, "initproducerid:1:error=14");
     bed_fault(&bed, "initproducerid:2:error-after=7");

@@ -22,20 +22,20 @@ static void close_one(void)
 
 static struct fetched fetch_at(int64_t offset)
 {
-    struct fetch_spec spec = { .topic = "t", .offset = offset };
+    struct fetch_spec spec = {.topic = "t", .offset = offset};
     return client_fetch(&client, &spec);
 }
 
 Test(mock_fetch, returns_the_stored_bytes_in_every_version)
 {
-    struct batch_spec spec = { .n_records = 3 };
+    struct batch_spec spec = {.n_records = 3};
     size_t len;
     uint8_t *batch = batch_make(&spec, &len);
     open_one(NULL);
     client_produce(&client, 9, "t", 0, -1, batch, len);
     client_produce(&client, 9, "t", 0, -1, batch, len);
     for (int16_t version = 4; version <= 18; version++) {
-        struct fetch_spec fetch = { .version = version, .topic = "t" };
+        struct fetch_spec fetch = {.version = version, .topic = "t"};
         struct fetched got = client_fetch(&client, &fetch);
         cr_assert_eq(got.error_code, 0, "version %d", version);
         cr_assert_eq(got.high_watermark, 6);
@@ -50,7 +50,7 @@ Test(mock_fetch, returns_the_stored_bytes_in_every_version)
 
 Test(mock_fetch, starts_with_the_batch_that_holds_the_offset)
 {
-    struct batch_spec spec = { .n_records = 3 };
+    struct batch_spec spec = {.n_records = 3};
     open_one(NULL);
     for (int i = 0; i < 3; i++)
         client_put(&client, "t", 0, &spec);
@@ -65,14 +65,14 @@ Test(mock_fetch, starts_with_the_batch_that_holds_the_offset)
 
 Test(mock_fetch, cuts_the_last_batch_at_the_limit_but_never_the_first)
 {
-    struct batch_spec spec = { .n_records = 1, .value_size = 1000 };
+    struct batch_spec spec = {.n_records = 1, .value_size = 1000};
     size_t len;
     free(batch_make(&spec, &len));
     open_one(NULL);
     for (int i = 0; i < 4; i++)
         client_put(&client, "t", 0, &spec);
     for (int32_t limit = 1; limit < (int32_t)(5 * len); limit += 97) {
-        struct fetch_spec fetch = { .topic = "t", .max_bytes = limit };
+        struct fetch_spec fetch = {.topic = "t", .max_bytes = limit};
         int32_t expected = limit < (int32_t)len ? (int32_t)len : limit;
         if (expected > (int32_t)(4 * len))
             expected = (int32_t)(4 * len);
@@ -113,7 +113,7 @@ static void fetch_both(int32_t max_bytes, int32_t sizes[2])
 
 Test(mock_fetch, shares_the_answer_s_limit_among_partitions)
 {
-    struct batch_spec spec = { .n_records = 1, .value_size = 1000 };
+    struct batch_spec spec = {.n_records = 1, .value_size = 1000};
     size_t len;
     int32_t sizes[2];
     free(batch_make(&spec, &len));
@@ -134,8 +134,8 @@ Test(mock_fetch, shares_the_answer_s_limit_among_partitions)
 
 Test(mock_fetch, waits_for_data_and_is_woken_by_it)
 {
-    struct batch_spec spec = { .n_records = 1 };
-    struct fetch_spec fetch = { .topic = "t", .max_wait_ms = 500, .min_bytes = 1 };
+    struct batch_spec spec = {.n_records = 1};
+    struct fetch_spec fetch = {.topic = "t", .max_wait_ms = 500, .min_bytes = 1};
     struct client producer;
     open_one(NULL);
     client_open(&producer, &bed, 0);
@@ -156,8 +156,8 @@ Test(mock_fetch, waits_for_data_and_is_woken_by_it)
 
 Test(mock_fetch, gives_up_waiting_when_the_time_is_over)
 {
-    struct batch_spec spec = { .n_records = 1 };
-    struct fetch_spec fetch = { .topic = "t", .max_wait_ms = 500, .min_bytes = 100000 };
+    struct batch_spec spec = {.n_records = 1};
+    struct fetch_spec fetch = {.topic = "t", .max_wait_ms = 500, .min_bytes = 100000};
     struct fetched got;
     open_one(NULL);
     client_put(&client, "t", 0, &spec);
@@ -175,8 +175,8 @@ Test(mock_fetch, gives_up_waiting_when_the_time_is_over)
 
 Test(mock_fetch, ends_the_wait_when_the_leader_moves_or_the_topic_goes)
 {
-    struct kw_mock_config config = { .n_brokers = 2 };
-    struct fetch_spec fetch = { .topic = "t", .max_wait_ms = 500, .min_bytes = 1 };
+    struct kw_mock_config config = {.n_brokers = 2};
+    struct fetch_spec fetch = {.topic = "t", .max_wait_ms = 500, .min_bytes = 1};
     open_one(&config);
     client_fetch_send(&client, &fetch);
     bed_advance(&bed, 10);
@@ -194,7 +194,7 @@ Test(mock_fetch, ends_the_wait_when_the_leader_moves_or_the_topic_goes)
 
 Test(mock_fetch, forgets_a_wait_whose_client_has_gone)
 {
-    struct fetch_spec fetch = { .topic = "t", .max_wait_ms = 500, .min_bytes = 1 };
+    struct fetch_spec fetch = {.topic = "t", .max_wait_ms = 500, .min_bytes = 1};
     open_one(NULL);
     client_fetch_send(&client, &fetch);
     client_close(&client);
@@ -205,8 +205,8 @@ Test(mock_fetch, forgets_a_wait_whose_client_has_gone)
 
 Test(mock_fetch, fences_old_and_unknown_leader_epochs_and_hints_at_the_leader)
 {
-    struct kw_mock_config config = { .n_brokers = 2, .node_id_base = 1 };
-    struct fetch_spec fetch = { .version = 16, .topic = "t" };
+    struct kw_mock_config config = {.n_brokers = 2, .node_id_base = 1};
+    struct fetch_spec fetch = {.version = 16, .topic = "t"};
     struct fetched got;
     open_one(&config);
     cr_assert_eq(kwi_mock_set_leader(bed.mock, "t", 0, 0), 0);
@@ -231,9 +231,9 @@ Test(mock_fetch, fences_old_and_unknown_leader_epochs_and_hints_at_the_leader)
 
 Test(mock_fetch, tells_a_client_where_its_history_ends)
 {
-    struct kw_mock_config config = { .n_brokers = 2 };
-    struct batch_spec spec = { .n_records = 2 };
-    struct fetch_spec fetch = { .topic = "t", .offset = 4, .last_fetched_epoch = 0 + 1 };
+    struct kw_mock_config config = {.n_brokers = 2};
+    struct batch_spec spec = {.n_records = 2};
+    struct fetch_spec fetch = {.topic = "t", .offset = 4, .last_fetched_epoch = 0 + 1};
     struct fetched got;
     open_one(&config);
     client_put(&client, "t", 0, &spec); /* 0-1 of epoch 0 */
@@ -256,7 +256,7 @@ Test(mock_fetch, tells_a_client_where_its_history_ends)
 
 Test(mock_fetch, has_no_sessions)
 {
-    struct fetch_spec fetch = { .topic = "t", .session_id = 7 };
+    struct fetch_spec fetch = {.topic = "t", .session_id = 7};
     open_one(NULL);
     cr_assert_eq(client_fetch(&client, &fetch).top_error, KW_E_FETCH_SESSION_ID_NOT_FOUND);
     close_one();
@@ -264,8 +264,8 @@ Test(mock_fetch, has_no_sessions)
 
 Test(mock_fetch, hides_what_lies_above_the_high_watermark)
 {
-    struct kw_mock_config config = { .replication_lag_ms = 50 };
-    struct batch_spec spec = { .n_records = 2 };
+    struct kw_mock_config config = {.replication_lag_ms = 50};
+    struct batch_spec spec = {.n_records = 2};
     size_t len;
     uint8_t *batch = batch_make(&spec, &len);
     struct fetched got;
@@ -286,9 +286,9 @@ Test(mock_fetch, hides_what_lies_above_the_high_watermark)
 
 Test(mock_fetch, wakes_a_reader_when_the_high_watermark_follows)
 {
-    struct kw_mock_config config = { .replication_lag_ms = 50 };
-    struct fetch_spec fetch = { .topic = "t", .max_wait_ms = 500, .min_bytes = 1 };
-    struct batch_spec spec = { .n_records = 2 };
+    struct kw_mock_config config = {.replication_lag_ms = 50};
+    struct fetch_spec fetch = {.topic = "t", .max_wait_ms = 500, .min_bytes = 1};
+    struct batch_spec spec = {.n_records = 2};
     struct client producer;
     size_t len;
     uint8_t *batch = batch_make(&spec, &len);
@@ -307,8 +307,8 @@ Test(mock_fetch, wakes_a_reader_when_the_high_watermark_follows)
 
 Test(mock_fetch, moves_the_log_start_with_retention)
 {
-    struct kw_mock_config config = { .retention_size = 5000 };
-    struct batch_spec spec = { .n_records = 1, .value_size = 1000 };
+    struct kw_mock_config config = {.retention_size = 5000};
+    struct batch_spec spec = {.n_records = 1, .value_size = 1000};
     struct fetched got;
     open_one(&config);
     for (int i = 0; i < 20; i++)
@@ -352,7 +352,7 @@ static struct kw_list_offsets_response_partition list(int16_t version, int64_t t
 
 Test(mock_list_offsets, knows_the_ends_of_the_log)
 {
-    struct batch_spec spec = { .n_records = 5 };
+    struct batch_spec spec = {.n_records = 5};
     open_one(NULL);
     for (int16_t version = 1; version <= 11; version++) {
         cr_assert_eq(list(version, KWI_OFFSET_EARLIEST, -1).offset, 0);
@@ -372,7 +372,7 @@ Test(mock_list_offsets, knows_the_ends_of_the_log)
 
 Test(mock_list_offsets, finds_the_record_of_a_time_inside_its_batch)
 {
-    struct batch_spec spec = { .n_records = 10, .timestamp = 1000 };
+    struct batch_spec spec = {.n_records = 10, .timestamp = 1000};
     open_one(NULL);
     cr_assert_eq(list(7, 0, -1).offset, -1);
     cr_assert_eq(list(7, KWI_OFFSET_MAX_TIMESTAMP, -1).offset, -1);
@@ -393,7 +393,7 @@ Test(mock_list_offsets, finds_the_record_of_a_time_inside_its_batch)
 
 Test(mock_list_offsets, gives_the_start_of_a_compressed_batch)
 {
-    struct batch_spec spec = { .n_records = 10, .timestamp = 1000 };
+    struct batch_spec spec = {.n_records = 10, .timestamp = 1000};
     size_t len;
     uint8_t *batch = batch_make(&spec, &len);
     batch[KWI_BATCH_ATTRIBUTES + 1] = 2;

@@ -26,7 +26,7 @@ static struct kw_mock_log plog;
 
 static void open_log(uint64_t retention)
 {
-    struct kw_alloc alloc = { host_alloc, host_free, NULL };
+    struct kw_alloc alloc = {host_alloc, host_free, NULL};
     kwi_heap_init(&heap, &alloc, SIZE_MAX);
     kwi_mock_log_init(&plog, &heap, retention);
 }
@@ -40,8 +40,8 @@ static void close_log(void)
 
 static size_t put(int32_t n_records, int64_t timestamp, int32_t epoch, size_t value_size)
 {
-    struct batch_spec spec = { .n_records = n_records, .timestamp = timestamp,
-                               .value_size = value_size };
+    struct batch_spec spec = {
+        .n_records = n_records, .timestamp = timestamp, .value_size = value_size};
     size_t len;
     uint8_t *batch = batch_make(&spec, &len);
     cr_assert_eq(kwi_mock_log_append(&plog, batch, (uint32_t)len, epoch, -1, NULL), 0);
@@ -51,7 +51,7 @@ static size_t put(int32_t n_records, int64_t timestamp, int32_t epoch, size_t va
 
 Test(mock_log, stores_batches_with_its_own_offset_and_epoch_and_nothing_else_changed)
 {
-    struct batch_spec spec = { .n_records = 3, .timestamp = 5 };
+    struct batch_spec spec = {.n_records = 3, .timestamp = 5};
     size_t len;
     uint8_t *batch = batch_make(&spec, &len);
     open_log(0);
@@ -72,13 +72,12 @@ Test(mock_log, stores_batches_with_its_own_offset_and_epoch_and_nothing_else_cha
 
 Test(mock_log, stamps_log_append_time_under_a_fresh_checksum)
 {
-    struct batch_spec spec = { .n_records = 2, .timestamp = 5 };
+    struct batch_spec spec = {.n_records = 2, .timestamp = 5};
     struct kw_batch_header header;
     size_t len;
     uint8_t *batch = batch_make(&spec, &len);
     open_log(0);
-    cr_assert_eq(
-        kwi_mock_log_append(&plog, batch, (uint32_t)len, 0, 900, kwi_crc32c_portable), 0);
+    cr_assert_eq(kwi_mock_log_append(&plog, batch, (uint32_t)len, 0, 900, kwi_crc32c_portable), 0);
     cr_assert_eq(kwi_batch_header_get(plog.entries[0].ptr, len, &header), 0);
     cr_assert(header.attributes & KWI_BATCH_LOG_APPEND_TIME);
     cr_assert_eq(header.max_timestamp, 900);
@@ -107,7 +106,7 @@ Test(mock_log, finds_every_offset_over_thousands_of_batches_of_all_sizes)
 
 Test(mock_log, finds_the_first_batch_of_a_time_though_times_go_back_and_forth)
 {
-    static const int64_t times[] = { 50, 10, 80, 20, 80, 100, 5 };
+    static const int64_t times[] = {50, 10, 80, 20, 80, 100, 5};
     open_log(0);
     for (size_t i = 0; i < 7; i++)
         put(1, times[i], 0, 0);
@@ -180,9 +179,9 @@ Test(mock_log, truncates_to_any_batch_and_appends_again)
         put(3, 7, 1, 5000);
         cr_assert_eq(plog.end_offset, keep + 3);
         for (uint32_t i = 0; i < plog.n; i++)
-            cr_assert_eq(kwi_batch_crc_check(plog.entries[i].ptr, plog.entries[i].len,
-                                             kwi_crc32c_portable),
-                         0);
+            cr_assert_eq(
+                kwi_batch_crc_check(plog.entries[i].ptr, plog.entries[i].len, kwi_crc32c_portable),
+                0);
         close_log();
     }
 }
@@ -211,7 +210,7 @@ Test(mock_log, knows_where_each_leader_epoch_ends)
 
 Test(mock_log, refuses_an_append_without_memory_and_stays_as_it_was)
 {
-    struct batch_spec spec = { .n_records = 1, .value_size = 9000 };
+    struct batch_spec spec = {.n_records = 1, .value_size = 9000};
     size_t len;
     uint8_t *batch = batch_make(&spec, &len);
     open_log(0);

@@ -71,8 +71,11 @@ static void partition_at(const struct kw_metadata_response_topic *topic, int32_t
 
 Test(mock_metadata, describes_the_cluster_in_every_version)
 {
-    struct kw_mock_config config = { .n_brokers = 3, .node_id_base = 1, .cluster_id = "abc",
-                                     .host = "10.0.0.9", .ports = (uint16_t[]){ 91, 92, 93 } };
+    struct kw_mock_config config = {.n_brokers = 3,
+                                    .node_id_base = 1,
+                                    .cluster_id = "abc",
+                                    .host = "10.0.0.9",
+                                    .ports = (uint16_t[]){91, 92, 93}};
     struct kw_metadata_response resp;
     struct kw_metadata_response_topic topic;
     struct kw_metadata_response_broker broker;
@@ -150,7 +153,7 @@ Test(mock_metadata, finds_topics_by_id)
 
 Test(mock_metadata, creates_topics_only_when_both_sides_allow_it)
 {
-    struct kw_mock_config config = { .auto_create_topics = true, .default_partitions = 3 };
+    struct kw_mock_config config = {.auto_create_topics = true, .default_partitions = 3};
     struct kw_mock_partition_info info;
     struct kw_metadata_response resp;
     struct kw_metadata_response_topic topic;
@@ -171,7 +174,7 @@ Test(mock_metadata, creates_topics_only_when_both_sides_allow_it)
 
 Test(mock_metadata, follows_leaders_and_brokers)
 {
-    struct kw_mock_config config = { .n_brokers = 3, .node_id_base = 1, .replication_factor = 2 };
+    struct kw_mock_config config = {.n_brokers = 3, .node_id_base = 1, .replication_factor = 2};
     struct kw_metadata_response resp;
     struct kw_metadata_response_topic topic;
     struct kw_metadata_response_broker broker;
@@ -203,7 +206,7 @@ Test(mock_metadata, follows_leaders_and_brokers)
 
 Test(mock_metadata, tells_the_past_when_frozen)
 {
-    struct kw_mock_config config = { .n_brokers = 3 };
+    struct kw_mock_config config = {.n_brokers = 3};
     struct kw_metadata_response resp;
     struct kw_metadata_response_topic topic;
     struct kw_metadata_response_partition partition;
@@ -236,7 +239,7 @@ Test(mock_metadata, has_no_coordinator_in_any_version)
         struct kw_find_coordinator_request req;
         struct kw_find_coordinator_response resp;
         struct kw_find_coordinator_response_coordinator told;
-        struct kw_str keys[2] = { { "a", 1 }, { "bc", 2 } };
+        struct kw_str keys[2] = {{"a", 1}, {"bc", 2}};
         struct kw_iter it;
         kwi_find_coordinator_request_init(&req);
         if (version >= 4)
@@ -290,12 +293,12 @@ static struct kw_create_topics_response_topic create(int16_t version, const char
 
 Test(mock_topics, creates_what_it_is_told_and_says_what_it_made)
 {
-    struct kw_mock_config config = { .n_brokers = 3, .default_partitions = 5 };
+    struct kw_mock_config config = {.n_brokers = 3, .default_partitions = 5};
     struct kw_mock_partition_info info;
     struct kw_create_topics_response_topic told;
     open_one(&config);
     for (int16_t version = 2; version <= 7; version++) {
-        char name[8] = { 't', (char)('0' + version), 0 };
+        char name[8] = {'t', (char)('0' + version), 0};
         told = create(version, name, 4, 2, "retention.bytes", "100000", false);
         cr_assert_eq(told.error_code, 0, "version %d", version);
         cr_assert_eq(told.num_partitions, version >= 5 ? 4 : -1);
@@ -325,18 +328,14 @@ Test(mock_topics, refuses_bad_names_counts_and_configurations)
     cr_assert_eq(create(7, "t", 1, 1, NULL, NULL, false).error_code, 0);
     cr_assert_eq(create(7, "t", 1, 1, NULL, NULL, false).error_code, KW_E_TOPIC_ALREADY_EXISTS);
     cr_assert_eq(create(7, "a", 0, 1, NULL, NULL, false).error_code, KW_E_INVALID_PARTITIONS);
-    cr_assert_eq(create(7, "a", 10001, 1, NULL, NULL, false).error_code,
-                 KW_E_INVALID_PARTITIONS);
+    cr_assert_eq(create(7, "a", 10001, 1, NULL, NULL, false).error_code, KW_E_INVALID_PARTITIONS);
     cr_assert_eq(create(7, "a", 1, 2, NULL, NULL, false).error_code,
                  KW_E_INVALID_REPLICATION_FACTOR);
     cr_assert_eq(create(7, "a", 1, 0, NULL, NULL, false).error_code,
                  KW_E_INVALID_REPLICATION_FACTOR);
-    cr_assert_eq(create(7, "", 1, 1, NULL, NULL, false).error_code,
-                 KW_E_INVALID_TOPIC_EXCEPTION);
-    cr_assert_eq(create(7, ".", 1, 1, NULL, NULL, false).error_code,
-                 KW_E_INVALID_TOPIC_EXCEPTION);
-    cr_assert_eq(create(7, "..", 1, 1, NULL, NULL, false).error_code,
-                 KW_E_INVALID_TOPIC_EXCEPTION);
+    cr_assert_eq(create(7, "", 1, 1, NULL, NULL, false).error_code, KW_E_INVALID_TOPIC_EXCEPTION);
+    cr_assert_eq(create(7, ".", 1, 1, NULL, NULL, false).error_code, KW_E_INVALID_TOPIC_EXCEPTION);
+    cr_assert_eq(create(7, "..", 1, 1, NULL, NULL, false).error_code, KW_E_INVALID_TOPIC_EXCEPTION);
     cr_assert_eq(create(7, "a/b", 1, 1, NULL, NULL, false).error_code,
                  KW_E_INVALID_TOPIC_EXCEPTION);
     long_name[250] = 0;
@@ -345,8 +344,7 @@ Test(mock_topics, refuses_bad_names_counts_and_configurations)
     long_name[249] = 0;
     cr_assert_eq(create(7, long_name, 1, 1, NULL, NULL, false).error_code, 0);
     cr_assert_eq(create(7, "...", 1, 1, NULL, NULL, false).error_code, 0);
-    cr_assert_eq(create(7, "a", 1, 1, "no.such.key", "1", false).error_code,
-                 KW_E_INVALID_CONFIG);
+    cr_assert_eq(create(7, "a", 1, 1, "no.such.key", "1", false).error_code, KW_E_INVALID_CONFIG);
     cr_assert_eq(create(7, "a", 1, 1, "retention.bytes", "x", false).error_code,
                  KW_E_INVALID_CONFIG);
     cr_assert_eq(create(7, "a", 1, 1, "message.timestamp.type", "Never", false).error_code,
@@ -363,7 +361,7 @@ Test(mock_topics, deletes_by_name_and_by_id)
         struct kw_delete_topics_request_topic topics[3];
         struct kw_delete_topics_response resp;
         struct kw_delete_topics_response_topic told;
-        struct kw_str names[2] = { kwi_str("t"), kwi_str("none") };
+        struct kw_str names[2] = {kwi_str("t"), kwi_str("none")};
         struct kw_iter it;
         cr_assert_eq(kwi_mock_create_topic(bed.mock, "t", 1), 0);
         cr_assert_eq(kwi_mock_create_topic(bed.mock, "u", 1), 0);
@@ -423,17 +421,16 @@ Test(mock_versions, offers_what_each_release_offered_and_no_more)
         const char *release;
         int16_t produce, fetch, fetch_min, metadata;
     } wanted[] = {
-        { "2.1", 7, 10, 0, 7 },    { "2.8", 9, 12, 0, 11 }, { "3.3", 9, 13, 0, 12 },
-        { "3.9", 11, 17, 0, 12 },  { "4.0", 12, 17, 4, 13 }, { "4.3", 13, 18, 4, 13 },
+        {"2.1", 7, 10, 0, 7},   {"2.8", 9, 12, 0, 11},  {"3.3", 9, 13, 0, 12},
+        {"3.9", 11, 17, 0, 12}, {"4.0", 12, 17, 4, 13}, {"4.3", 13, 18, 4, 13},
     };
     for (size_t i = 0; i < sizeof(wanted) / sizeof(*wanted); i++) {
-        struct kw_mock_config config = { 0 };
-        struct batch_spec spec = { .n_records = 1 };
+        struct kw_mock_config config = {0};
+        struct batch_spec spec = {.n_records = 1};
         int16_t min;
         size_t len;
         uint8_t *batch = batch_make(&spec, &len);
-        cr_assert_eq(kwi_mock_release(wanted[i].release, &config.versions, &config.n_versions),
-                     0);
+        cr_assert_eq(kwi_mock_release(wanted[i].release, &config.versions, &config.n_versions), 0);
         open_one(&config);
         cr_assert_eq(kwi_mock_create_topic(bed.mock, "t", 1), 0);
         cr_assert_eq(offered(KW_API_PRODUCE, &min), wanted[i].produce);
@@ -458,8 +455,8 @@ Test(mock_versions, offers_what_each_release_offered_and_no_more)
 
 Test(mock_versions, can_lack_an_api)
 {
-    struct kw_mock_versions none = { KW_API_INIT_PRODUCER_ID, 0, -1 };
-    struct kw_mock_config config = { .versions = &none, .n_versions = 1 };
+    struct kw_mock_versions none = {KW_API_INIT_PRODUCER_ID, 0, -1};
+    struct kw_mock_config config = {.versions = &none, .n_versions = 1};
     struct kw_init_producer_id_request req;
     int16_t min;
     open_one(&config);

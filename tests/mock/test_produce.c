@@ -33,7 +33,7 @@ Test(mock_produce, stores_batches_in_order_in_every_version)
     int64_t expected = 0;
     open_one(NULL);
     for (int16_t version = 3; version <= 13; version++) {
-        struct batch_spec spec = { .n_records = version };
+        struct batch_spec spec = {.n_records = version};
         uint8_t *batch = batch_make(&spec, &len);
         struct produced put = client_produce(&client, version, "t", 0, 1, batch, len);
         cr_assert_eq(put.error_code, 0, "version %d", version);
@@ -49,7 +49,7 @@ Test(mock_produce, stores_batches_in_order_in_every_version)
 
 Test(mock_produce, lets_a_checker_read_what_it_stored)
 {
-    struct batch_spec spec = { .n_records = 4 };
+    struct batch_spec spec = {.n_records = 4};
     struct kw_mock_batch stored;
     int64_t offset = 0;
     size_t len;
@@ -87,23 +87,22 @@ struct damage {
 Test(mock_produce, refuses_batches_that_a_broker_refuses)
 {
     static const struct damage damages[] = {
-        { "checksum", KWI_BATCH_HEADER + 3, 0xee, false, KW_E_CORRUPT_MESSAGE },
-        { "magic 1", KWI_BATCH_MAGIC, 1, false, KW_E_INVALID_RECORD },
-        { "magic 9", KWI_BATCH_MAGIC, 9, false, KW_E_CORRUPT_MESSAGE },
-        { "length too long", KWI_BATCH_LENGTH + 3, 0xff, false, KW_E_CORRUPT_MESSAGE },
-        { "count above", KWI_BATCH_RECORD_COUNT + 3, 4, true, KW_E_INVALID_RECORD },
-        { "count below", KWI_BATCH_RECORD_COUNT + 3, 2, true, KW_E_INVALID_RECORD },
-        { "count negative", KWI_BATCH_RECORD_COUNT, 0xff, true, KW_E_INVALID_RECORD },
-        { "last offset delta", KWI_BATCH_LAST_OFFSET_DELTA + 3, 7, true, KW_E_INVALID_RECORD },
-        { "control batch", KWI_BATCH_ATTRIBUTES + 1, KWI_BATCH_CONTROL, true,
-          KW_E_INVALID_RECORD },
-        { "transactional", KWI_BATCH_ATTRIBUTES + 1, KWI_BATCH_TRANSACTIONAL, true,
-          KW_E_INVALID_TXN_STATE },
-        { "codec 7", KWI_BATCH_ATTRIBUTES + 1, 7, true, KW_E_UNSUPPORTED_COMPRESSION_TYPE },
-        { "record length", KWI_BATCH_HEADER, 20, true, KW_E_INVALID_RECORD },
-        { "offset delta", KWI_BATCH_HEADER + 3, 4, true, KW_E_INVALID_RECORD },
+        {"checksum", KWI_BATCH_HEADER + 3, 0xee, false, KW_E_CORRUPT_MESSAGE},
+        {"magic 1", KWI_BATCH_MAGIC, 1, false, KW_E_INVALID_RECORD},
+        {"magic 9", KWI_BATCH_MAGIC, 9, false, KW_E_CORRUPT_MESSAGE},
+        {"length too long", KWI_BATCH_LENGTH + 3, 0xff, false, KW_E_CORRUPT_MESSAGE},
+        {"count above", KWI_BATCH_RECORD_COUNT + 3, 4, true, KW_E_INVALID_RECORD},
+        {"count below", KWI_BATCH_RECORD_COUNT + 3, 2, true, KW_E_INVALID_RECORD},
+        {"count negative", KWI_BATCH_RECORD_COUNT, 0xff, true, KW_E_INVALID_RECORD},
+        {"last offset delta", KWI_BATCH_LAST_OFFSET_DELTA + 3, 7, true, KW_E_INVALID_RECORD},
+        {"control batch", KWI_BATCH_ATTRIBUTES + 1, KWI_BATCH_CONTROL, true, KW_E_INVALID_RECORD},
+        {"transactional", KWI_BATCH_ATTRIBUTES + 1, KWI_BATCH_TRANSACTIONAL, true,
+         KW_E_INVALID_TXN_STATE},
+        {"codec 7", KWI_BATCH_ATTRIBUTES + 1, 7, true, KW_E_UNSUPPORTED_COMPRESSION_TYPE},
+        {"record length", KWI_BATCH_HEADER, 20, true, KW_E_INVALID_RECORD},
+        {"offset delta", KWI_BATCH_HEADER + 3, 4, true, KW_E_INVALID_RECORD},
     };
-    struct batch_spec spec = { .n_records = 3 };
+    struct batch_spec spec = {.n_records = 3};
     open_one(NULL);
     for (size_t i = 0; i < sizeof(damages) / sizeof(*damages); i++) {
         size_t len;
@@ -124,7 +123,7 @@ Test(mock_produce, refuses_batches_that_a_broker_refuses)
 
 Test(mock_produce, takes_exactly_one_whole_batch_per_partition)
 {
-    struct batch_spec spec = { .n_records = 2 };
+    struct batch_spec spec = {.n_records = 2};
     size_t len;
     uint8_t *batch = batch_make(&spec, &len);
     uint8_t *two = malloc(2 * len);
@@ -133,8 +132,7 @@ Test(mock_produce, takes_exactly_one_whole_batch_per_partition)
     open_one(NULL);
     cr_assert_eq(client_produce(&client, 9, "t", 0, 1, two, 2 * len).error_code,
                  KW_E_INVALID_RECORD);
-    cr_assert_eq(client_produce(&client, 9, "t", 0, 1, batch, 0).error_code,
-                 KW_E_INVALID_RECORD);
+    cr_assert_eq(client_produce(&client, 9, "t", 0, 1, batch, 0).error_code, KW_E_INVALID_RECORD);
     for (size_t cut = 1; cut < len; cut++)
         cr_assert_eq(client_produce(&client, 9, "t", 0, 1, batch, cut).error_code,
                      KW_E_CORRUPT_MESSAGE);
@@ -146,7 +144,7 @@ Test(mock_produce, takes_exactly_one_whole_batch_per_partition)
 
 Test(mock_produce, refuses_zstd_before_version_7_and_takes_codecs_unopened)
 {
-    struct batch_spec spec = { .n_records = 2 };
+    struct batch_spec spec = {.n_records = 2};
     size_t len;
     uint8_t *batch = batch_make(&spec, &len);
     open_one(NULL);
@@ -163,7 +161,7 @@ Test(mock_produce, refuses_zstd_before_version_7_and_takes_codecs_unopened)
 
 Test(mock_produce, limits_the_size_of_a_batch_per_topic)
 {
-    struct batch_spec spec = { .value_size = 1000 };
+    struct batch_spec spec = {.value_size = 1000};
     open_one(NULL);
     cr_assert_eq(kwi_mock_set_topic_config(bed.mock, "t", "max.message.bytes", "1000"), 0);
     cr_assert_eq(client_put(&client, "t", 0, &spec).error_code, KW_E_MESSAGE_TOO_LARGE);
@@ -174,7 +172,7 @@ Test(mock_produce, limits_the_size_of_a_batch_per_topic)
 
 Test(mock_produce, answers_a_retry_with_the_old_offset_and_stores_it_once)
 {
-    struct batch_spec spec = { .n_records = 3, .idempotent = true, .producer_id = 77 };
+    struct batch_spec spec = {.n_records = 3, .idempotent = true, .producer_id = 77};
     open_one(NULL);
     cr_assert_eq(client_put(&client, "t", 0, &spec).base_offset, 0);
     spec.sequence = 3;
@@ -185,11 +183,9 @@ Test(mock_produce, answers_a_retry_with_the_old_offset_and_stores_it_once)
     cr_assert_eq(again.base_offset, 0);
     cr_assert_eq(end_offset("t"), 6);
     spec.sequence = 9;
-    cr_assert_eq(client_put(&client, "t", 0, &spec).error_code,
-                 KW_E_OUT_OF_ORDER_SEQUENCE_NUMBER);
+    cr_assert_eq(client_put(&client, "t", 0, &spec).error_code, KW_E_OUT_OF_ORDER_SEQUENCE_NUMBER);
     spec.epoch = 1;
-    cr_assert_eq(client_put(&client, "t", 0, &spec).error_code,
-                 KW_E_OUT_OF_ORDER_SEQUENCE_NUMBER);
+    cr_assert_eq(client_put(&client, "t", 0, &spec).error_code, KW_E_OUT_OF_ORDER_SEQUENCE_NUMBER);
     spec.sequence = 0;
     cr_assert_eq(client_put(&client, "t", 0, &spec).base_offset, 6);
     spec.epoch = 0;
@@ -201,7 +197,7 @@ Test(mock_produce, answers_a_retry_with_the_old_offset_and_stores_it_once)
 
 Test(mock_produce, wants_epoch_and_sequence_with_a_producer_id)
 {
-    struct batch_spec spec = { .idempotent = true, .producer_id = 1, .sequence = -1 };
+    struct batch_spec spec = {.idempotent = true, .producer_id = 1, .sequence = -1};
     open_one(NULL);
     cr_assert_eq(client_put(&client, "t", 0, &spec).error_code, KW_E_INVALID_RECORD);
     spec.sequence = 0;
@@ -212,7 +208,7 @@ Test(mock_produce, wants_epoch_and_sequence_with_a_producer_id)
 
 Test(mock_produce, answers_nothing_to_acks_0_and_hangs_up_if_it_failed)
 {
-    struct batch_spec spec = { .n_records = 1 };
+    struct batch_spec spec = {.n_records = 1};
     size_t len;
     uint8_t *batch = batch_make(&spec, &len);
     open_one(NULL);
@@ -229,8 +225,8 @@ Test(mock_produce, answers_nothing_to_acks_0_and_hangs_up_if_it_failed)
 
 Test(mock_produce, names_the_leader_when_it_is_not_it)
 {
-    struct kw_mock_config config = { .n_brokers = 3, .node_id_base = 10 };
-    struct batch_spec spec = { .n_records = 1 };
+    struct kw_mock_config config = {.n_brokers = 3, .node_id_base = 10};
+    struct batch_spec spec = {.n_records = 1};
     size_t len;
     uint8_t *batch = batch_make(&spec, &len);
     open_one(&config);
@@ -254,7 +250,7 @@ Test(mock_produce, names_the_leader_when_it_is_not_it)
 
 Test(mock_produce, stamps_log_append_time_and_says_so)
 {
-    struct batch_spec spec = { .n_records = 2, .timestamp = 5 };
+    struct batch_spec spec = {.n_records = 2, .timestamp = 5};
     struct kw_mock_batch stored;
     struct kw_batch_header header;
     int64_t offset = 0;
@@ -271,8 +267,8 @@ Test(mock_produce, stamps_log_append_time_and_says_so)
 
 Test(mock_produce, says_storage_error_when_memory_is_full_and_goes_on_later)
 {
-    struct kw_mock_config config = { .memory_limit = 2 << 20 };
-    struct batch_spec spec = { .value_size = 100000 };
+    struct kw_mock_config config = {.memory_limit = 2 << 20};
+    struct batch_spec spec = {.value_size = 100000};
     struct produced put;
     int n = 0;
     open_one(&config);

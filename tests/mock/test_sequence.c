@@ -23,7 +23,7 @@ static struct kw_map producers;
 
 static void open_table(void)
 {
-    struct kw_alloc alloc = { host_alloc, host_free, NULL };
+    struct kw_alloc alloc = {host_alloc, host_free, NULL};
     kwi_heap_init(&heap, &alloc, SIZE_MAX);
     kwi_map_init(&producers, &heap);
 }
@@ -39,7 +39,7 @@ static void close_table(void)
 static enum kw_mock_verdict judge(int64_t id, int16_t epoch, int32_t first, int32_t n,
                                   int64_t offset, int64_t *old_offset)
 {
-    struct kw_mock_sequence batch = { id, epoch, first, kwi_mock_sequence_add(first, n - 1) };
+    struct kw_mock_sequence batch = {id, epoch, first, kwi_mock_sequence_add(first, n - 1)};
     struct kw_mock_producer *producer;
     enum kw_mock_verdict verdict;
     cr_assert_eq(kwi_mock_sequence_open(&producers, id, &producer), 0);
@@ -59,27 +59,27 @@ Test(mock_sequence, judges_each_batch_as_a_broker_does)
         enum kw_mock_verdict verdict;
         int64_t old_offset;
     } steps[] = {
-        { 1, 0, 0, 3, KWI_MOCK_APPEND, -1 },        /* sequences 0 to 2 */
-        { 1, 0, 0, 3, KWI_MOCK_DUPLICATE, 0 },      /* a plain retry */
-        { 1, 0, 0, 2, KWI_MOCK_OUT_OF_ORDER, -1 },  /* the same start, another size */
-        { 1, 0, 1, 2, KWI_MOCK_OUT_OF_ORDER, -1 },  /* the same end */
-        { 1, 0, 4, 1, KWI_MOCK_OUT_OF_ORDER, -1 },  /* a gap */
-        { 1, 0, 3, 1, KWI_MOCK_APPEND, -1 },        /* sequence 3 */
-        { 1, 0, 4, 1, KWI_MOCK_APPEND, -1 },
-        { 1, 0, 5, 1, KWI_MOCK_APPEND, -1 },
-        { 1, 0, 6, 1, KWI_MOCK_APPEND, -1 },
-        { 1, 0, 0, 3, KWI_MOCK_DUPLICATE, 0 },      /* the fifth of five */
-        { 1, 0, 7, 1, KWI_MOCK_APPEND, -1 },
-        { 1, 0, 0, 3, KWI_MOCK_OUT_OF_ORDER, -1 },  /* out of the window now */
-        { 1, 0, 3, 1, KWI_MOCK_DUPLICATE, 50 },
-        { 1, 1, 5, 1, KWI_MOCK_OUT_OF_ORDER, -1 },  /* a new epoch begins at 0 */
-        { 1, 1, 0, 2, KWI_MOCK_APPEND, -1 },
-        { 1, 1, 0, 2, KWI_MOCK_DUPLICATE, 140 },
-        { 1, 0, 8, 1, KWI_MOCK_OLD_EPOCH, -1 },     /* a zombie */
-        { 1, 0, 7, 1, KWI_MOCK_OLD_EPOCH, -1 },     /* even with a duplicate */
-        { 1, 1, 2, 1, KWI_MOCK_APPEND, -1 },
-        { 2, 5, 40, 2, KWI_MOCK_APPEND, -1 },       /* unknown: any sequence */
-        { 2, 5, 42, 1, KWI_MOCK_APPEND, -1 },
+        {1, 0, 0, 3, KWI_MOCK_APPEND, -1},       /* sequences 0 to 2 */
+        {1, 0, 0, 3, KWI_MOCK_DUPLICATE, 0},     /* a plain retry */
+        {1, 0, 0, 2, KWI_MOCK_OUT_OF_ORDER, -1}, /* the same start, another size */
+        {1, 0, 1, 2, KWI_MOCK_OUT_OF_ORDER, -1}, /* the same end */
+        {1, 0, 4, 1, KWI_MOCK_OUT_OF_ORDER, -1}, /* a gap */
+        {1, 0, 3, 1, KWI_MOCK_APPEND, -1},       /* sequence 3 */
+        {1, 0, 4, 1, KWI_MOCK_APPEND, -1},
+        {1, 0, 5, 1, KWI_MOCK_APPEND, -1},
+        {1, 0, 6, 1, KWI_MOCK_APPEND, -1},
+        {1, 0, 0, 3, KWI_MOCK_DUPLICATE, 0}, /* the fifth of five */
+        {1, 0, 7, 1, KWI_MOCK_APPEND, -1},
+        {1, 0, 0, 3, KWI_MOCK_OUT_OF_ORDER, -1}, /* out of the window now */
+        {1, 0, 3, 1, KWI_MOCK_DUPLICATE, 50},
+        {1, 1, 5, 1, KWI_MOCK_OUT_OF_ORDER, -1}, /* a new epoch begins at 0 */
+        {1, 1, 0, 2, KWI_MOCK_APPEND, -1},
+        {1, 1, 0, 2, KWI_MOCK_DUPLICATE, 140},
+        {1, 0, 8, 1, KWI_MOCK_OLD_EPOCH, -1}, /* a zombie */
+        {1, 0, 7, 1, KWI_MOCK_OLD_EPOCH, -1}, /* even with a duplicate */
+        {1, 1, 2, 1, KWI_MOCK_APPEND, -1},
+        {2, 5, 40, 2, KWI_MOCK_APPEND, -1}, /* unknown: any sequence */
+        {2, 5, 42, 1, KWI_MOCK_APPEND, -1},
     };
     open_table();
     for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
