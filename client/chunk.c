@@ -105,7 +105,7 @@ int kwi_part_open(struct kw_part *part)
     batch->base_offset = batch->log_append_ms = -1;
     batch->base_timestamp = batch->max_timestamp = topic->core->now.wall_ms;
     part->open = batch;
-    part->n_records = 0;
+    part->n_records = part->time_base = 0;
     part->wall_ms = topic->core->now.wall_ms;
     part->delta = 0;
     kwi_part_enter_chunk(part, chunk);
@@ -144,16 +144,22 @@ fail:
     return rc;
 }
 
+/* The hot path keeps no maximum: what it appended since the time was last set
+ * all has that time. Told before the time or the batch changes. */
+void kwi_part_fold_time(struct kw_part *part)
+{
+    if (part->n_records > part->time_base && part->wall_ms > part->open->max_timestamp)
+        part->open->max_timestamp = part->wall_ms;
+    part->time_base = part->n_records;
+}
+
 void kwi_part_set_time(struct kw_part *part, int64_t wall_ms)
 {
-    struct kw_batch *batch = part->open;
-
+    kwi_part_fold_time(part);
     part->wall_ms = wall_ms;
-    part->delta = kwi_zigzag(wall_ms - batch->base_timestamp);
-    if (wall_ms > batch->max_timestamp)
-        batch->max_timestamp = wall_ms;
+    part->delta = kwi_zigzag((int64_t)((uint64_t)wall_ms - (uint64_t)part->open->base_timestamp));
     if (part->delta)
-        batch->base_fixed = true;
+        part->open->base_fixed = true;
 }
 
 uint32_t kwi_batch_pieces(const struct kw_batch *batch, struct kw_iov *iov, uint32_t cap)

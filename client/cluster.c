@@ -12,47 +12,23 @@
 
 /* ---- bootstrap.servers ------------------------------------------------------- */
 
-/* Takes "host:port" or "[v6]:port" up to the next comma. The syntax was checked
- * when the configuration was. */
-static const char *cluster_next_seed(const char *at, const char **host, size_t *host_len,
-                                     uint16_t *port)
-{
-    const char *end, *colon;
-    uint32_t number = 0;
-
-    while (*at == ' ' || *at == ',')
-        at++;
-    if (!*at)
-        return NULL;
-    *host = *at == '[' ? at + 1 : at;
-    for (end = at; *end && *end != ','; end++)
-        ;
-    for (colon = end; colon > at && *colon != ':'; colon--)
-        ;
-    *host_len = (size_t)((*at == '[' ? colon - 1 : colon) - *host);
-    for (const char *p = colon + 1; p < end && *p >= '0' && *p <= '9'; p++)
-        number = number * 10 + (uint32_t)(*p - '0');
-    *port = (uint16_t)number;
-    return end;
-}
-
 static int cluster_init_seeds(struct kw_core *core)
 {
     struct kw_cluster *cluster = &core->cluster;
-    const char *list = kwi_config_str(core->cfg, KW_KEY_BOOTSTRAP_SERVERS), *host, *at;
-    size_t host_len;
-    uint16_t port;
+    const char *list = kwi_config_str(core->cfg, KW_KEY_BOOTSTRAP_SERVERS), *at = list, *why;
+    struct kw_server server;
     uint32_t n = 0;
 
-    for (at = list; at && (at = cluster_next_seed(at, &host, &host_len, &port));)
+    while (kwi_config_next_server(&at, &server, &why) > 0)
         n++;
     cluster->seeds = n ? kwi_alloc_zero(&core->control, n * sizeof(*cluster->seeds)) : NULL;
     if (n && !cluster->seeds)
         return KW_ERR_NOMEM;
     cluster->n_seeds = n;
-    n = 0;
-    for (at = list; at && (at = cluster_next_seed(at, &host, &host_len, &port)); n++) {
-        cluster->seeds[n] = kwi_broker_create(core, -2 - (int32_t)n, host, host_len, port);
+    at = list;
+    for (n = 0; kwi_config_next_server(&at, &server, &why) > 0; n++) {
+        cluster->seeds[n] = kwi_broker_create(core, -2 - (int32_t)n, server.host,
+                                              server.host_len, server.port);
         if (!cluster->seeds[n])
             return KW_ERR_NOMEM;
     }

@@ -17,8 +17,8 @@
 /* Answered requests that a driver confirms late; more than that stops sending. */
 enum { CONN_REQUESTS_MAX = 64 };
 
-enum conn_state { CONN_OPENING, CONN_VERSIONS, CONN_READY, CONN_CLOSING, N_CONN_STATES };
-enum conn_event { CONN_OPENED, CONN_ANSWERED, CONN_FAILED, N_CONN_EVENTS };
+enum conn_state { CONN_OPENING, CONN_VERSIONS, CONN_READY, CONN_CLOSING };
+enum conn_event { CONN_OPENED, CONN_ANSWERED, CONN_FAILED };
 
 struct conn_step {
     uint8_t legal, next;
@@ -30,7 +30,7 @@ static void conn_ready(struct kw_conn *conn);
 static void conn_close(struct kw_conn *conn);
 
 /* A zero cell is illegal. Late completions after CLOSING are normal. */
-static const struct conn_step conn_steps[N_CONN_STATES][N_CONN_EVENTS] = {
+static const struct conn_step conn_steps[KWI_CONN_STATES][KWI_CONN_EVENTS] = {
     [CONN_OPENING] = { [CONN_OPENED] = { 1, CONN_VERSIONS, conn_begin },
                        [CONN_FAILED] = { 1, CONN_CLOSING, conn_close } },
     [CONN_VERSIONS] = { [CONN_ANSWERED] = { 1, CONN_READY, conn_ready },
@@ -39,6 +39,12 @@ static const struct conn_step conn_steps[N_CONN_STATES][N_CONN_EVENTS] = {
     [CONN_CLOSING] = { [CONN_OPENED] = { 1, CONN_CLOSING, NULL },
                        [CONN_FAILED] = { 1, CONN_CLOSING, NULL } },
 };
+
+bool kwi_conn_cell(unsigned state, unsigned event, unsigned *next)
+{
+    *next = conn_steps[state][event].next;
+    return conn_steps[state][event].legal != 0;
+}
 
 static bool conn_step(struct kw_conn *conn, enum conn_event event)
 {

@@ -54,6 +54,11 @@ void kwi_conn_wake(struct kw_conn *conn);
 bool kwi_conn_is_ready(const struct kw_conn *conn);
 /* Fills the next want. false: none (the connection may then be gone). */
 bool kwi_conn_next_want(struct kw_conn *conn, struct kw_want *want);
+/* A cell of the state table, for the test that enumerates it and the diagram in
+ * docs/ARCHITECTURE.md: false if it is illegal. States: OPENING VERSIONS READY
+ * CLOSING; events: OPENED ANSWERED FAILED. */
+enum { KWI_CONN_STATES = 4, KWI_CONN_EVENTS = 3 };
+bool kwi_conn_cell(unsigned state, unsigned event, unsigned *next);
 /* Frees it without the driver's receipt: only when the core dies. */
 void kwi_conn_destroy(struct kw_conn *conn);
 

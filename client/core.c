@@ -225,11 +225,6 @@ const uint32_t *kw_core_attention(const struct kw_core *core)
     return &core->attention;
 }
 
-bool kw_core_produce_writes(const struct kw_core *core)
-{
-    return kwi_config_i64(core->cfg, KW_KEY_PRODUCE_WRITES) != 0;
-}
-
 void kw_core_set_host(struct kw_core *core, void *host)
 {
     core->host = host;

@@ -17,7 +17,7 @@
 
 enum { LINK_CONTROL_IN_FLIGHT = 16 };
 
-enum link_state { LINK_IDLE, LINK_RESOLVING, LINK_OPENING, LINK_READY, LINK_BACKOFF, N_LINK_STATES };
+enum link_state { LINK_IDLE, LINK_RESOLVING, LINK_OPENING, LINK_READY, LINK_BACKOFF };
 enum link_event {
     LINK_NEED_KNOWN,   /* something to send, and an address to try */
     LINK_NEED_UNKNOWN, /* something to send, the name must be looked up */
@@ -27,8 +27,7 @@ enum link_event {
     LINK_DOWN_MORE, /* the attempt failed, another address is left */
     LINK_DOWN,
     LINK_QUIET, /* closed for idleness */
-    LINK_DUE,
-    N_LINK_EVENTS
+    LINK_DUE
 };
 
 struct link_step {
@@ -42,7 +41,7 @@ static void link_backoff(struct kw_link *link);
 static void link_settle(struct kw_link *link);
 static void link_again(struct kw_link *link);
 
-static const struct link_step link_steps[N_LINK_STATES][N_LINK_EVENTS] = {
+static const struct link_step link_steps[KWI_LINK_STATES][KWI_LINK_EVENTS] = {
     [LINK_IDLE] = { [LINK_NEED_KNOWN] = { 1, LINK_OPENING, link_open },
                     [LINK_NEED_UNKNOWN] = { 1, LINK_RESOLVING, link_resolve } },
     [LINK_RESOLVING] = { [LINK_RESOLVED] = { 1, LINK_OPENING, link_open },
@@ -54,6 +53,12 @@ static const struct link_step link_steps[N_LINK_STATES][N_LINK_EVENTS] = {
                      [LINK_QUIET] = { 1, LINK_IDLE, NULL } },
     [LINK_BACKOFF] = { [LINK_DUE] = { 1, LINK_IDLE, link_again } },
 };
+
+bool kwi_link_cell(unsigned state, unsigned event, unsigned *next)
+{
+    *next = link_steps[state][event].next;
+    return link_steps[state][event].legal != 0;
+}
 
 static void link_step(struct kw_link *link, enum link_event event)
 {

@@ -152,6 +152,12 @@ struct kw_broker *kwi_broker_create(struct kw_core *core, int32_t node_id, const
 int kwi_broker_move(struct kw_broker *broker, const char *host, size_t host_len, uint16_t port);
 void kwi_broker_destroy(struct kw_broker *broker);
 
+/* A cell of the state table, as kwi_conn_cell. States: IDLE RESOLVING OPENING
+ * READY BACKOFF; events: NEED_KNOWN NEED_UNKNOWN RESOLVED UNRESOLVED UP DOWN_MORE
+ * DOWN QUIET DUE. */
+enum { KWI_LINK_STATES = 5, KWI_LINK_EVENTS = 9 };
+bool kwi_link_cell(unsigned state, unsigned event, unsigned *next);
+
 /* For core.c and conn.c. */
 bool kwi_query_next_want(struct kw_core *core, struct kw_want *want);
 void kwi_links_destroy(struct kw_core *core);

@@ -33,6 +33,7 @@ static void producer_settings(struct kw_producer *producer, const struct kw_conf
         core, own, KW_KEY_MAX_IN_FLIGHT_REQUESTS_PER_CONNECTION);
     producer->request_timeout_ms =
         (int32_t)kwi_core_setting(core, own, KW_KEY_REQUEST_TIMEOUT_MS);
+    producer->writes = kwi_core_setting(core, own, KW_KEY_PRODUCE_WRITES) != 0;
     producer->acks = (int16_t)kwi_core_setting(core, own, KW_KEY_ACKS);
     producer->idempotent = kwi_core_setting(core, own, KW_KEY_ENABLE_IDEMPOTENCE) != 0;
 }
@@ -67,6 +68,11 @@ int kw_core_producer_create(struct kw_producer **out, struct kw_core *core,
     kwi_list_push(&core->producers, &producer->node);
     *out = producer;
     return 0;
+}
+
+bool kw_core_produce_writes(const struct kw_topic *topic)
+{
+    return topic->producer->writes;
 }
 
 uint64_t kw_producer_outstanding(const struct kw_producer *producer)

@@ -118,6 +118,7 @@ struct kw_producer {
     int32_t request_timeout_ms;
     int16_t acks;
     bool idempotent;
+    bool writes; /* kw_produce may write itself when a batch is full */
     bool fatal, closing;
     struct kw_error fatal_error;
 

@@ -1,0 +1,51 @@
+/* covers: B12 */
+/* Each cell of the state tables of connection and link, written out once more:
+ * a change of a table must be meant. '.' is an illegal cell. */
+#include <criterion/criterion.h>
+
+#include "client/conn.h"
+#include "client/link.h"
+
+/* Rows are states, columns events; a digit is the next state. */
+static const char *const conn_cells[KWI_CONN_STATES] = {
+    /*            OPENED ANSWERED FAILED */
+    /* OPENING  */ "1.3",
+    /* VERSIONS */ ".23",
+    /* READY    */ "..3",
+    /* CLOSING  */ "3.3",
+};
+
+static const char *const link_cells[KWI_LINK_STATES] = {
+    /* NEED_KNOWN NEED_UNKNOWN RESOLVED UNRESOLVED UP DOWN_MORE DOWN QUIET DUE */
+    /* IDLE      */ "21.......",
+    /* RESOLVING */ "..24.....",
+    /* OPENING   */ "....324..",
+    /* READY     */ "......40.",
+    /* BACKOFF   */ "........0",
+};
+
+Test(states, every_cell_of_the_connection_table_is_as_written)
+{
+    for (unsigned s = 0; s < KWI_CONN_STATES; s++) {
+        for (unsigned e = 0; e < KWI_CONN_EVENTS; e++) {
+            unsigned next;
+            bool legal = kwi_conn_cell(s, e, &next);
+            cr_assert_eq(legal, conn_cells[s][e] != '.', "state %u event %u", s, e);
+            if (legal)
+                cr_assert_eq(next, (unsigned)(conn_cells[s][e] - '0'), "state %u event %u", s, e);
+        }
+    }
+}
+
+Test(states, every_cell_of_the_link_table_is_as_written)
+{
+    for (unsigned s = 0; s < KWI_LINK_STATES; s++) {
+        for (unsigned e = 0; e < KWI_LINK_EVENTS; e++) {
+            unsigned next;
+            bool legal = kwi_link_cell(s, e, &next);
+            cr_assert_eq(legal, link_cells[s][e] != '.', "state %u event %u", s, e);
+            if (legal)
+                cr_assert_eq(next, (unsigned)(link_cells[s][e] - '0'), "state %u event %u", s, e);
+        }
+    }
+}
