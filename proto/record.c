@@ -3,8 +3,8 @@
 #include "proto/record.h"
 
 /* Reads a zigzag length of at most 32 bits; -1 (null) only where allowed. */
-static const uint8_t *record_header_piece(const uint8_t *p, const uint8_t *end, bool nullable,
-                                          const uint8_t **piece, int32_t *piece_len)
+static const uint8_t *record_piece(const uint8_t *p, const uint8_t *end, bool nullable,
+                                   const uint8_t **piece, int32_t *piece_len)
 {
     uint64_t raw;
     p = kwi_read_uvarint(p, end, 5, &raw);
@@ -19,6 +19,33 @@ static const uint8_t *record_header_piece(const uint8_t *p, const uint8_t *end, 
     *piece = p;
     *piece_len = (int32_t)(raw >> 1);
     return p + (size_t)(raw >> 1);
+}
+
+const uint8_t *kwi_record_get_long(const uint8_t *p, const uint8_t *end, struct kw_record_view *out)
+{
+    const uint8_t *stop;
+    uint64_t raw;
+    p = kwi_read_uvarint(p, end, 5, &raw);
+    if (!p || raw & 1 || raw >> 1 > (uint64_t)(end - p) || raw == 0)
+        return NULL;
+    stop = p + (size_t)(raw >> 1);
+    p = kwi_read_uvarint(p + 1, stop, 10, &raw); /* attributes: unused, skipped */
+    if (!p)
+        return NULL;
+    out->timestamp_delta = kwi_unzigzag(raw);
+    p = kwi_read_uvarint(p, stop, 5, &raw);
+    if (!p || raw & 1)
+        return NULL;
+    out->offset_delta = (int32_t)(raw >> 1);
+    p = record_piece(p, stop, true, &out->key, &out->key_len);
+    if (p)
+        p = record_piece(p, stop, true, &out->value, &out->value_len);
+    /* A header takes two bytes, so a count of 0 stands alone and no other can. */
+    if (!p || p == stop || (*p == 0) != (stop - p == 1))
+        return NULL;
+    out->headers = p;
+    out->headers_len = (uint32_t)(stop - p);
+    return stop;
 }
 
 int32_t kwi_record_headers_init(struct kw_record_headers *it, const struct kw_record_view *record)
@@ -40,9 +67,9 @@ int kwi_record_headers_next(struct kw_record_headers *it, struct kw_record_heade
     const uint8_t *p = it->p;
     if (it->left == 0)
         return p == it->end ? 0 : KW_ERR_CORRUPT;
-    p = record_header_piece(p, it->end, false, &out->key, &out->key_len);
+    p = record_piece(p, it->end, false, &out->key, &out->key_len);
     if (p)
-        p = record_header_piece(p, it->end, true, &out->value, &out->value_len);
+        p = record_piece(p, it->end, true, &out->value, &out->value_len);
     if (!p)
         return KW_ERR_CORRUPT;
     it->p = p;

@@ -6,7 +6,7 @@
  *     header := varint key_len (>= 0), key, varint value_len, value
  *
  * Varints are zigzag; -1 is the null length. kwi_record_get is the innermost
- * loop of the consumer: about 50 instructions for a record without key. It
+ * loop of the consumer. It
  * checks that key and value lie inside the record and leaves the headers raw;
  * the header iterator checks them when somebody looks. */
 #ifndef KWI_RECORD_H
@@ -37,61 +37,82 @@ struct kw_record_headers {
     int32_t left; /* headers not yet read */
 };
 
-/* Reads a varint's raw (still zigzag) value. At least two bytes must lie before
- * end: every varint of a record but the last one is followed by another. */
-static inline const uint8_t *kwi_record_raw(const uint8_t *p, const uint8_t *end,
-                                            uint32_t max_bytes, uint64_t *raw)
+/* The same as kwi_record_get, for varints of any length; out of line. */
+const uint8_t *kwi_record_get_long(const uint8_t *p, const uint8_t *end,
+                                   struct kw_record_view *out);
+
+/* A varint of one or two bytes; NULL if it is longer. p[1] is looked at only if
+ * p[0] says so. */
+static inline const uint8_t *kwi_record_short(const uint8_t *p, uint32_t *raw)
 {
-    uint32_t low = p[0];
-    if (KWI_LIKELY(low < 0x80)) {
+    uint32_t low = p[0], high;
+    if (low < 0x80) {
         *raw = low;
         return p + 1;
     }
-    if (KWI_LIKELY(p[1] < 0x80)) {
-        *raw = (low & 0x7f) | (uint32_t)p[1] << 7;
-        return p + 2;
-    }
-    return kwi_read_uvarint(p, end, max_bytes, raw);
+    high = p[1];
+    *raw = low - 0x80 + (high << 7);
+    return KWI_LIKELY(high < 0x80) ? p + 2 : NULL;
+}
+
+/* Undoes the zigzag of a length: negative ones become larger than any size, so
+ * that one comparison refuses them together with those that are too large. */
+static inline uint32_t kwi_record_length(uint32_t raw)
+{
+    return raw >> 1 | raw << 31;
 }
 
 /* Reads the record at p; the batch's records stop at end. Returns the position
  * behind it, or NULL when it is malformed: a varint too long, a length below -1
  * or beyond the record, a negative offset delta, a record that ends before or
- * after what its length says. */
+ * after what its length says.
+ *
+ * Here all varints have one or two bytes, as in nearly every record (values up
+ * to 8 KB); the rest goes to kwi_record_get_long. */
 static inline const uint8_t *kwi_record_get(const uint8_t *p, const uint8_t *end,
                                             struct kw_record_view *out)
 {
-    const uint8_t *stop;
-    uint64_t raw;
-    size_t len;
+    const uint8_t *start = p, *stop;
+    uint32_t raw, len;
+    size_t left;
 
-    if (KWI_UNLIKELY(end - p < 2))
-        return NULL;
-    p = kwi_record_raw(p, end, 5, &raw);
-    /* The smallest record: attributes, two deltas, two lengths, one count. The
-     * lowest bit of a zigzag number is its sign. */
-    if (KWI_UNLIKELY(!p || raw & 1 || raw < 12 || raw >> 1 > (size_t)(end - p)))
-        return NULL;
-    stop = p + (size_t)(raw >> 1);
-
-    p = kwi_record_raw(p + 1, stop, 10, &raw);
-    if (KWI_UNLIKELY(!p || stop - p < 4))
-        return NULL;
-    out->timestamp_delta = kwi_unzigzag(raw);
-    p = kwi_record_raw(p, stop, 5, &raw);
-    if (KWI_UNLIKELY(!p || raw & 1 || stop - p < 3))
-        return NULL;
-    out->offset_delta = (int32_t)(raw >> 1);
-
-    p = kwi_record_raw(p, stop, 5, &raw);
+    /* The smallest record: one byte of length, then at least six: attributes,
+     * two deltas, two lengths, one count. */
+    if (KWI_UNLIKELY(end - p < 8))
+        return kwi_record_get_long(start, end, out);
+    p = kwi_record_short(p, &raw);
     if (KWI_UNLIKELY(!p))
+        return kwi_record_get_long(start, end, out);
+    len = kwi_record_length(raw);
+    if (KWI_UNLIKELY(len > (size_t)(end - p) || len < 6))
         return NULL;
+    stop = p + len;
+
+    /* Five bytes follow the attributes; these two take four at most. */
+    p = kwi_record_short(p + 1, &raw);
+    if (KWI_UNLIKELY(!p))
+        return kwi_record_get_long(start, end, out);
+    out->timestamp_delta = (int32_t)(raw >> 1) ^ -(int32_t)(raw & 1);
+    p = kwi_record_short(p, &raw);
+    if (KWI_UNLIKELY(!p))
+        return kwi_record_get_long(start, end, out);
+    out->offset_delta = (int32_t)kwi_record_length(raw);
+    if (KWI_UNLIKELY(out->offset_delta < 0))
+        return NULL;
+
     out->key = NULL;
     out->key_len = -1;
-    if (raw != 1) {
-        len = (size_t)(raw >> 1);
-        if (KWI_UNLIKELY(raw & 1 || len > (size_t)(stop - p)))
+    if (KWI_LIKELY(*p == 1)) {
+        p++;
+    } else {
+        if (KWI_UNLIKELY(stop - p < 2))
             return NULL;
+        p = kwi_record_short(p, &raw);
+        if (KWI_UNLIKELY(!p))
+            return kwi_record_get_long(start, end, out);
+        len = kwi_record_length(raw);
+        if (KWI_UNLIKELY(len > (size_t)(stop - p)))
+            return kwi_record_get_long(start, end, out);
         out->key = p;
         out->key_len = (int32_t)len;
         p += len;
@@ -99,26 +120,25 @@ static inline const uint8_t *kwi_record_get(const uint8_t *p, const uint8_t *end
 
     if (KWI_UNLIKELY(stop - p < 2))
         return NULL;
-    p = kwi_record_raw(p, stop, 5, &raw);
+    p = kwi_record_short(p, &raw);
     if (KWI_UNLIKELY(!p))
-        return NULL;
-    out->value = NULL;
-    out->value_len = -1;
-    if (KWI_LIKELY(raw != 1)) {
-        len = (size_t)(raw >> 1);
-        if (KWI_UNLIKELY(raw & 1 || len > (size_t)(stop - p)))
-            return NULL;
-        out->value = p;
-        out->value_len = (int32_t)len;
-        p += len;
-    }
+        return kwi_record_get_long(start, end, out);
+    /* Less than what is left: a header count follows. */
+    len = kwi_record_length(raw);
+    left = (size_t)(stop - p);
+    if (KWI_UNLIKELY(len >= left))
+        return kwi_record_get_long(start, end, out);
+    out->value = p;
+    out->value_len = (int32_t)len;
 
     /* A header takes two bytes, so a count of 0 stands alone and no other can. */
-    if (KWI_UNLIKELY(p == stop || (*p == 0) != (stop - p == 1)))
-        return NULL;
+    p += len;
+    left -= len;
     out->headers = p;
-    out->headers_len = (uint32_t)(stop - p);
-    return stop;
+    out->headers_len = (uint32_t)left;
+    if (KWI_LIKELY(left == 1))
+        return *p == 0 ? stop : NULL;
+    return *p != 0 ? stop : NULL;
 }
 
 /* Starts a walk over the headers of a record. Returns how many there are, or

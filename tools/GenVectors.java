@@ -27,10 +27,14 @@ import org.apache.kafka.common.record.internal.MemoryRecords;
 
 /**
  * Adds golden bytes of every version of the covered messages to
- * tests/vectors/kafka-4.3.1.json, made by Kafka's own classes: one message with
- * every field set, and one with as little as the version allows (nulls, empty
- * arrays, tagged fields at their defaults). Entries of an earlier run, named
- * "...-full" and "...-bare", are replaced. Then run tools/gen_vectors.py.
+ * tests/vectors/kafka-4.3.1.json, made by Kafka's own classes:
+ *
+ *   -full  every field is set
+ *   -null  the same, but null wherever the version allows it, in elements too
+ *   -init  nothing is set; each array has one element in which nothing is set
+ *
+ * and "layouts": names, types, nullability and tags of each version's fields.
+ * What an earlier run added is replaced. Then run tools/gen_vectors.py.
  *
  *     java -cp 'kafka-clients-4.3.1.jar:jackson-*.jar:slf4j-api.jar' \
  *         tools/GenVectors.java tests/vectors/kafka-4.3.1.json
@@ -38,6 +42,8 @@ import org.apache.kafka.common.record.internal.MemoryRecords;
 public class GenVectors {
     static final short[] KEYS = {0, 1, 2, 3, 10, 17, 18, 19, 20, 22};
     static final HexFormat HEX = HexFormat.of();
+    static final List<String> KINDS = List.of("full", "null", "init");
+    static String kind;
     static long counter;
     static List<byte[]> records;
 
@@ -63,62 +69,87 @@ public class GenVectors {
         throw new IllegalStateException("no value for " + type);
     }
 
-    static Object value(Method set, Type type, boolean full) throws Exception {
-        Class<?> param = set.getParameterTypes()[0];
-        if (type.arrayElementType().isPresent()) {
-            if (!full) return type.isNullable() ? null : param == List.class ? List.of() : param.getConstructor().newInstance();
-            Type element = type.arrayElementType().get();
-            Class<?> elementClass;
-            Collection<Object> list;
-            if (Collection.class.isAssignableFrom(param) && param != List.class) {
-                elementClass = (Class<?>) ((ParameterizedType) param.getGenericSuperclass()).getActualTypeArguments()[0];
-                list = (Collection<Object>) param.getConstructor().newInstance();
-            } else {
-                elementClass = (Class<?>) ((ParameterizedType) set.getGenericParameterTypes()[0]).getActualTypeArguments()[0];
-                list = new ArrayList<>();
-            }
-            for (int i = 0; i < 2; i++) list.add(element(elementClass, element));
-            return list;
+    static Object array(Method set, Type type, Class<?> param) throws Exception {
+        Type element = type.arrayElementType().get();
+        Class<?> elementClass;
+        Collection<Object> list;
+        if (param != List.class) {
+            elementClass = (Class<?>) ((ParameterizedType) param.getGenericSuperclass()).getActualTypeArguments()[0];
+            list = (Collection<Object>) param.getConstructor().newInstance();
+        } else {
+            elementClass = (Class<?>) ((ParameterizedType) set.getGenericParameterTypes()[0]).getActualTypeArguments()[0];
+            list = new ArrayList<>();
         }
-        if (type instanceof Schema) {
-            Object struct = param.getConstructor().newInstance();
-            fill(struct, (Schema) type, full);
-            return struct;
-        }
-        if (param.getSimpleName().equals("BaseRecords")) {
-            if (!full) return null;
-            byte[] bytes = new byte[(int) (++counter % 7) + 20];
-            for (int i = 0; i < bytes.length; i++) bytes[i] = (byte) (i * 37 + counter);
-            records.add(bytes);
-            return MemoryRecords.readableRecords(ByteBuffer.wrap(bytes));
-        }
-        if (!full) return null;
-        return plain(param);
+        int n = kind.equals("init") ? 1 : 2;
+        for (int i = 0; i < n; i++) list.add(element(elementClass, element));
+        return list;
     }
 
     static Object element(Class<?> type, Type schema) throws Exception {
-        if (type == Integer.class) return plain(int.class);
-        if (type == Long.class) return plain(long.class);
-        if (type == String.class) return plain(String.class);
+        boolean init = kind.equals("init");
+        if (type == Integer.class) return init ? Integer.valueOf(0) : plain(int.class);
+        if (type == Long.class) return init ? Long.valueOf(0) : plain(long.class);
+        if (type == String.class) return init ? "" : plain(String.class);
         Object struct = type.getConstructor().newInstance();
-        fill(struct, (Schema) schema, true);
+        fill(struct, (Schema) schema);
         return struct;
     }
 
-    static void set(Object struct, Field field, boolean full, boolean tagged) throws Exception {
-        Method set = setter(struct.getClass(), field.name);
-        boolean composite = field.type.arrayElementType().isPresent() || field.type instanceof Schema;
-        /* A bare message keeps its defaults, but takes null wherever it may. */
-        if (!full && (tagged || !(composite || field.type.isNullable()))) return;
-        set.invoke(struct, value(set, field.type, full));
+    static Object someRecords() {
+        byte[] bytes = new byte[(int) (++counter % 7) + 20];
+        for (int i = 0; i < bytes.length; i++) bytes[i] = (byte) (i * 37 + counter);
+        records.add(bytes);
+        return MemoryRecords.readableRecords(ByteBuffer.wrap(bytes));
     }
 
-    static void fill(Object struct, Schema schema, boolean full) throws Exception {
+    static void set(Object struct, Field field) throws Exception {
+        Method set = setter(struct.getClass(), field.name);
+        Class<?> param = set.getParameterTypes()[0];
+        boolean isArray = field.type.arrayElementType().isPresent();
+        if (kind.equals("null") && field.type.isNullable()) {
+            set.invoke(struct, new Object[] {null});
+        } else if (isArray) {
+            set.invoke(struct, array(set, field.type, param));
+        } else if (field.type instanceof Schema schema) {
+            Object inner = param.getConstructor().newInstance();
+            fill(inner, schema);
+            set.invoke(struct, inner);
+        } else if (kind.equals("full") || kind.equals("null")) {
+            set.invoke(struct, param.getSimpleName().equals("BaseRecords") ? someRecords() : plain(param));
+        } else if (param.getSimpleName().equals("BaseRecords")) {
+            /* Null, the default of the class, stands for empty data here. */
+            records.add(new byte[0]);
+            set.invoke(struct, MemoryRecords.EMPTY);
+        }
+    }
+
+    static void fill(Object struct, Schema schema) throws Exception {
         for (BoundField bound : schema.fields()) {
             if (bound.def.type instanceof TaggedFields tagged)
-                for (Field field : tagged.fields().values()) set(struct, field, full, true);
-            else set(struct, bound.def, full, false);
+                for (Field field : tagged.fields().values()) set(struct, field);
+            else set(struct, bound.def);
         }
+    }
+
+    static String typeName(Type type) {
+        if (type.arrayElementType().isPresent()) return "[" + typeName(type.arrayElementType().get()) + "]" + (type.isNullable() ? "?" : "");
+        if (type instanceof Schema schema) return "{" + layout(schema) + "}";
+        String name = type.toString().toLowerCase().replace("compact_", "").replace("nullable_", "");
+        return name + (type.isNullable() ? "?" : "");
+    }
+
+    static String layout(Schema schema) {
+        StringBuilder out = new StringBuilder(), tags = new StringBuilder();
+        for (BoundField bound : schema.fields()) {
+            if (!(bound.def.type instanceof TaggedFields tagged)) {
+                out.append(bound.def.name).append(':').append(typeName(bound.def.type)).append(' ');
+                continue;
+            }
+            for (var tag : tagged.fields().entrySet())
+                tags.append('#').append(tag.getKey()).append(' ').append(tag.getValue().name).append(':')
+                    .append(typeName(tag.getValue().type)).append(' ');
+        }
+        return (out.toString() + tags).strip();
     }
 
     /* The converters leave record data out; it is put in by order of appearance. */
@@ -136,11 +167,11 @@ public class GenVectors {
         return HEX.formatHex(bytes);
     }
 
-    static ObjectNode vector(ObjectMapper mapper, ApiMessageType api, boolean request, short version, boolean full) throws Exception {
+    static ObjectNode vector(ObjectMapper mapper, ApiMessageType api, boolean request, short version) throws Exception {
         ApiMessage message = request ? api.newRequest() : api.newResponse();
         String name = message.getClass().getSimpleName().replace("Data", "");
         records = new ArrayList<>();
-        fill(message, (request ? api.requestSchemas() : api.responseSchemas())[version], full);
+        fill(message, (request ? api.requestSchemas() : api.responseSchemas())[version]);
         Class<?> converter = Class.forName(message.getClass().getName() + "JsonConverter");
         JsonNode fields = (JsonNode) converter.getMethod("write", message.getClass(), short.class)
             .invoke(null, message, version);
@@ -151,7 +182,7 @@ public class GenVectors {
             ? new RequestHeaderData().setRequestApiKey(api.apiKey()).setRequestApiVersion(version).setCorrelationId(version + 1000).setClientId("kwire")
             : new ResponseHeaderData().setCorrelationId(version + 1000);
         String headerHex = hex(header, headerVersion), body = hex(message, version);
-        out.put("name", name + "-v" + version + (full ? "-full" : "-bare"));
+        out.put("name", name + "-v" + version + "-" + kind);
         out.put("api", api.name).put("api_key", api.apiKey());
         out.put("type", request ? "request" : "response");
         out.put("version", version).put("header_version", headerVersion).put("correlation_id", version + 1000);
@@ -171,16 +202,29 @@ public class GenVectors {
         ObjectMapper mapper = new ObjectMapper();
         File file = new File(args[0]);
         JsonNode data = mapper.readTree(file);
-        ArrayNode messages = mapper.createArrayNode();
+        ArrayNode messages = mapper.createArrayNode(), layouts = mapper.createArrayNode();
         for (JsonNode old : data.get("messages"))
-            if (!old.get("name").asText().matches(".*-(full|bare)")) messages.add(old);
+            if (!old.get("name").asText().matches(".*-v[0-9]+-(full|null|init)")) messages.add(old);
         for (short key : KEYS) {
             ApiMessageType api = ApiMessageType.fromApiKey(key);
             for (short v = api.lowestSupportedVersion(); v <= api.highestSupportedVersion(true); v++)
-                for (int k = 0; k < 4; k++) messages.add(vector(mapper, api, k < 2, v, k % 2 == 0));
+                for (String each : KINDS) {
+                    kind = each;
+                    messages.add(vector(mapper, api, true, v));
+                    messages.add(vector(mapper, api, false, v));
+                }
+        }
+        for (short key : KEYS) {
+            ApiMessageType api = ApiMessageType.fromApiKey(key);
+            for (short v = api.lowestSupportedVersion(); v <= api.highestSupportedVersion(true); v++)
+                for (int k = 0; k < 2; k++)
+                    layouts.add(mapper.createObjectNode().put("api_key", key)
+                        .put("type", k == 0 ? "request" : "response").put("version", v)
+                        .put("layout", layout((k == 0 ? api.requestSchemas() : api.responseSchemas())[v])));
         }
         StringBuilder out = new StringBuilder("{\n\"source\": " + data.get("source") + ",\n\"encoding\": " + data.get("encoding"));
         writeList(out, "messages", messages);
+        writeList(out, "layouts", layouts);
         writeList(out, "records", data.get("records"));
         writeList(out, "misc", data.get("misc"));
         java.nio.file.Files.writeString(file.toPath(), out + "\n}\n");

@@ -57,6 +57,7 @@ def message_row(m):
         field("api_key", m["api_key"]),
         field("version", m["version"]),
         field("is_request", "true" if m["type"] == "request" else "false"),
+        field("is_init", "true" if m["name"].endswith("-init") else "false"),
         field("has_unknown_tags", "true" if "unknown tagged" in m.get("note", "") else "false"),
         field("correlation_id", m["correlation_id"]),
     ]
@@ -77,6 +78,15 @@ def records_row(r):
     if "batches" in r:
         fields.append(field("json", c_json(r["batches"])))
     return row(*fields)
+
+
+def layout_row(v):
+    return row(
+        field("api_key", v["api_key"]),
+        field("version", v["version"]),
+        field("is_request", "true" if v["type"] == "request" else "false"),
+        field("text", c_string(v["layout"])),
+    )
 
 
 def signed(value, bits):
@@ -138,7 +148,7 @@ def seeds(data):
     """fuzz_schema reads: index in the API table and direction, version, body."""
     keys = sorted({m["api_key"] for m in data["messages"]})
     for m in data["messages"]:
-        if m["name"].endswith("-bare"):
+        if m["name"].endswith("-null") or m["name"].endswith("-init"):
             continue
         low = LOWEST_VERSION.get(m["api"], 0)
         pick = keys.index(m["api_key"]) * 2 + (m["type"] == "response")
@@ -151,6 +161,7 @@ def main():
     with open(os.path.join(ROOT, SOURCE), encoding="utf-8") as source:
         data = json.load(source)
     write("messages", "vector_message", map(message_row, data["messages"]))
+    write("layouts", "vector_layout", map(layout_row, data["layouts"]))
     write("records", "vector_record", map(records_row, data["records"]))
     seeds(data)
     misc = [

@@ -1,6 +1,7 @@
 /* support.c -- see support.h. */
 #include "tests/proto/support.h"
 
+#include "proto/field.h"
 #include "proto/print.h"
 
 void *exact_block(const void *src, size_t len)
@@ -90,6 +91,30 @@ void message_free(const struct kw_schema *schema, void *msg)
         }
         free((void *)(uintptr_t)arr.items);
     }
+}
+
+static void build_arrays(const struct kw_schema *schema, int version, void *msg)
+{
+    for (const struct kw_field *f = schema->fields; f < fields_end(schema); f++) {
+        uint8_t *dst = (uint8_t *)msg + f->offset;
+        union message elem;
+        struct kw_arr arr = {.n = 1};
+        if (!kwi_field_in(f, version))
+            continue;
+        if (f->kind == KWI_STRUCT)
+            build_arrays(f->sub, version, dst);
+        if (f->kind != KWI_ARRAY)
+            continue;
+        message_build_init(f->sub, version, &elem);
+        arr.items = exact_block(&elem, f->sub->size);
+        memcpy(dst, &arr, sizeof arr);
+    }
+}
+
+void message_build_init(const struct kw_schema *schema, int version, void *msg)
+{
+    kwi_init(schema, msg);
+    build_arrays(schema, version, msg);
 }
 
 uint8_t *message_encode(const struct kw_schema *schema, int version, const void *msg, size_t *len,

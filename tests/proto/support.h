@@ -25,6 +25,10 @@ bool message_walks(const struct kw_schema *schema, const void *msg);
 void message_thaw(const struct kw_schema *schema, void *msg);
 void message_free(const struct kw_schema *schema, void *msg);
 
+/* Builds a message in which nothing is set but one element, equally unset, in
+ * each array that the version has. message_free gives the elements back. */
+void message_build_init(const struct kw_schema *schema, int version, void *msg);
+
 /* The encoding in an exact heap block, or NULL with *err set. */
 uint8_t *message_encode(const struct kw_schema *schema, int version, const void *msg, size_t *len,
                         int *err);

@@ -4,8 +4,12 @@
  * field that hides in padding is caught by the golden bytes of its message.) */
 #include <criterion/criterion.h>
 
+#include "base/fmt.h"
 #include "proto/api.h"
+#include "proto/field.h"
 #include "tests/proto/support.h"
+#include "tests/vectors/vectors.h"
+#include "tests/vectors/layouts.inc"
 
 static size_t kind_size(const struct kw_field *f)
 {
@@ -139,4 +143,75 @@ Test(tables, an_unknown_version_is_refused_both_ways)
             cr_expect_eq(fault.offset, 0);
         }
     }
+}
+
+/* ---- the tables in the words of Kafka's own schemas ------------------------ */
+
+static void put_text(struct kw_wr *w, const char *text)
+{
+    kwi_wr_put(w, text, strlen(text));
+}
+
+static void put_layout(struct kw_wr *w, const struct kw_schema *s, int version);
+
+static void put_type(struct kw_wr *w, const struct kw_field *f, int version)
+{
+    static const char *const names[] = {
+        [KWI_BOOL] = "boolean", [KWI_I8] = "int8",        [KWI_I16] = "int16",
+        [KWI_U16] = "uint16",   [KWI_I32] = "int32",      [KWI_U32] = "uint32",
+        [KWI_I64] = "int64",    [KWI_UUID] = "uuid",      [KWI_STR] = "string",
+        [KWI_BLOB] = "bytes",   [KWI_RECORDS] = "records"};
+    const char *close = f->kind == KWI_ARRAY ? "]" : "";
+    if (f->kind == KWI_ARRAY)
+        put_text(w, "[");
+    if (f->sub && f->sub->bare) {
+        put_type(w, f->sub->fields, version);
+    } else if (f->sub) {
+        put_text(w, "{");
+        put_layout(w, f->sub, version);
+        put_text(w, "}");
+    } else {
+        put_text(w, names[f->kind]);
+    }
+    put_text(w, close);
+    if (version >= f->null_since)
+        put_text(w, "?");
+}
+
+static void put_layout(struct kw_wr *w, const struct kw_schema *s, int version)
+{
+    const char *space = "";
+    for (int tagged = 0; tagged < 2; tagged++)
+        for (const struct kw_field *f = s->fields; f < s->fields + s->n_fields; f++) {
+            char tag[16];
+            if (!kwi_field_in(f, version) || (f->tag >= 0) != tagged)
+                continue;
+            kwi_fmt(tag, sizeof tag, "#%d ", f->tag);
+            put_text(w, space);
+            put_text(w, tagged ? tag : "");
+            put_text(w, f->name);
+            put_text(w, ":");
+            put_type(w, f, version);
+            space = " ";
+        }
+}
+
+Test(tables, every_version_has_kafkas_fields_types_order_nulls_and_tags)
+{
+    static uint8_t text[8192];
+    size_t n_apis, want = 0;
+    const struct kw_api_info *apis = kwi_api_list(&n_apis);
+    for (size_t i = 0; i < VECTOR_COUNT(vector_layouts); i++) {
+        const struct vector_layout *v = &vector_layouts[i];
+        const struct kw_api_info *api = kwi_api_info(v->api_key);
+        const struct kw_schema *s = v->is_request ? api->request : api->response;
+        struct kw_wr w = kwi_wr_make(text, sizeof text - 1);
+        put_layout(&w, s, v->version);
+        cr_assert_eq(kwi_wr_status(&w), 0);
+        text[w.len] = 0;
+        cr_expect_str_eq((char *)text, v->text, "%s v%d", s->name, v->version);
+    }
+    for (size_t i = 0; i < n_apis; i++)
+        want += 2 * (size_t)(apis[i].max - apis[i].min + 1);
+    cr_expect_eq(VECTOR_COUNT(vector_layouts), want, "every version is among them");
 }

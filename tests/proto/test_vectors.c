@@ -85,6 +85,28 @@ Test(vectors, every_message_encodes_to_its_bytes)
     }
 }
 
+Test(vectors, a_message_in_which_nothing_is_set_holds_kafkas_defaults)
+{
+    int n = 0;
+    EACH_VECTOR(v)
+    {
+        if (!v->is_init)
+            continue;
+        size_t len;
+        uint8_t *body = vector_bytes(v->hex, &len);
+        union message msg;
+        message_build_init(schema_of(v), v->version, &msg);
+        must_encode_to(v, &msg, body, len);
+        char *json = message_json(schema_of(v), v->version, &msg);
+        cr_assert_str_eq(json, v->json, "%s", v->name);
+        free(json);
+        message_free(schema_of(v), &msg);
+        free(body);
+        n++;
+    }
+    cr_assert_gt(n, 100);
+}
+
 Test(vectors, a_buffer_one_byte_too_small_is_refused_and_never_overrun)
 {
     EACH_VECTOR(v)

@@ -1,7 +1,7 @@
 /* vectors.h -- golden bytes made by Kafka's own classes, as C tables.
  *
  * Include this, then the .inc file with the table that is wanted: messages.inc
- * (vector_messages), records.inc (vector_records), murmur2.inc (vector_hashes),
+ * (vector_messages), layouts.inc (vector_layouts), records.inc (vector_records), murmur2.inc (vector_hashes),
  * crc.inc (vector_crcs), varint.inc (vector_varints), uuid.inc (vector_uuids),
  * sequence.inc (vector_sequences), codec.inc (vector_codecs). Bytes are hex
  * text. tools/gen_vectors.py makes the .inc files from kafka-4.3.1.json. */
@@ -16,11 +16,20 @@ struct vector_message {
     const char *name;
     int16_t api_key, version;
     bool is_request;
+    bool is_init;          /* Kafka's defaults; each array has one such element */
     bool has_unknown_tags; /* decodes to json, but encodes to other bytes */
     int32_t correlation_id, frame_size;
     const char *client_id;        /* NULL: null */
     const char *header_hex, *hex; /* hex: the body */
     const char *json;             /* compact; tagged fields that hold their default are left out */
+};
+
+/* The fields of a message in one version: "name:type" in wire order, ? where it
+ * may be null, [] arrays, {} structs, tagged fields behind with #tag. */
+struct vector_layout {
+    int16_t api_key, version;
+    bool is_request;
+    const char *text;
 };
 
 struct vector_record {
