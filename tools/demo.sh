@@ -66,7 +66,7 @@ start_mock() {
     build/kw broker --listen 127.0.0.1:0 >"$work/broker.log" 2>&1 &
     broker_pid=$!
     local end=$((SECONDS + 20))
-    until broker=$(sed -n 's/.*listening on \([^ ]*:[0-9][0-9]*\).*/\1/p' "$work/broker.log" | head -n 1) &&
+    until broker=$(sed -n 's/.*listening on \([^ ]*:[0-9][0-9]*\).*/\1/p' "$work/broker.log" 2>/dev/null | head -n 1) &&
         [[ -n $broker ]]; do
         kill -0 "$broker_pid" 2>/dev/null || { cat "$work/broker.log" >&2; fail "the broker ended"; }
         ((SECONDS < end)) || fail "the broker did not say where it listens"

@@ -24,8 +24,11 @@ dir=${KW_KAFKA_DIR:-build/kafka}
 case $dir in /*) ;; *) dir=$PWD/$dir ;; esac
 cluster_id=kwireTestClusterAAAAAA # 16 bytes in base64url
 
+# Header names pass through strings of the JVM.
+export LC_ALL=C.UTF-8
+
 # Small, quick to start, one collector thread: a test broker shares its machine.
-java_flags=(-Xmx256m -Xss512k -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:-UsePerfData
+java_flags=(-Dfile.encoding=UTF-8 -Xmx256m -Xss512k -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:-UsePerfData
     "-Dlog4j2.configurationFile=$PWD/tools/kafka/log4j2.properties")
 
 # One row a listener besides the controller's: NAME:PROTOCOL. The ports file has

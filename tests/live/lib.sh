@@ -69,7 +69,7 @@ need_mock() {
     trap 'kill $mock_pid 2>/dev/null; wait $mock_pid 2>/dev/null' EXIT
     trap 'exit 130' INT TERM HUP
     local end=$((SECONDS + 20))
-    until KW_BROKER=$(sed -n 's/.*listening on \([^ ]*:[0-9][0-9]*\).*/\1/p' "$work/broker.log" | head -n 1) &&
+    until KW_BROKER=$(sed -n 's/.*listening on \([^ ]*:[0-9][0-9]*\).*/\1/p' "$work/broker.log" 2>/dev/null | head -n 1) &&
         [ -n "$KW_BROKER" ]; do
         if ! kill -0 $mock_pid 2>/dev/null || [ $SECONDS -ge $end ]; then
             cat "$work/broker.log"

@@ -10,7 +10,8 @@
 # kind and each header kind. Run it with LC_ALL=C: lengths are bytes.
 
 function json(text) {
-    gsub(/\\/, "\\\\", text)
+    # Half of these backslashes belong to the string, half of the rest to gsub.
+    gsub(/\\/, "\\\\\\\\", text)
     gsub(/"/, "\\\"", text)
     gsub(/\t/, "\\t", text)
     gsub(/\n/, "\\n", text)

@@ -86,7 +86,7 @@ awk 'BEGIN { while (length(s) < 1000000) s = s "one megabyte "; printf "%s", sub
     </dev/null >"$work/megabyte"
 kcat -P -b "$KW_BROKER" -t from-kcat -p 0 -K: -l "$work/kcat.in"
 kcat -P -b "$KW_BROKER" -t from-kcat -p 0 -K: -l -Z -H one=1 -H 'empty=' -H one=2 "$work/kcat.in"
-kcat -P -b "$KW_BROKER" -t from-kcat -p 0 "$work/megabyte"
+kcat -P -b "$KW_BROKER" -t from-kcat -p 0 -X message.max.bytes=1048588 "$work/megabyte"
 kcat_consume from-kcat >"$work/want.from-kcat"
 check "kcat wrote records for kw to read" test "$(wc -l <"$work/want.from-kcat")" -gt 600
 check "among them tombstones" grep -aq '|-1||one=1,empty=,one=2$' "$work/want.from-kcat"
