@@ -332,8 +332,8 @@ static struct kw_request *fetcher_pull(struct kw_link *link)
     size_t envelope, reserved = 0, max_bytes;
     uint32_t n = fetcher_count(fetcher, &envelope);
 
-    if (n == 0 || fetcher->consumer->closed || fetcher->fetching)
-        return NULL;
+    if (n == 0 || fetcher->consumer->closed || fetcher->fetching || fetcher->timer.armed)
+        return NULL; /* timer: it pauses */
     if (fetcher->not_before_us > core->now.mono_us) {
         kwi_core_arm(core, &fetcher->timer, fetcher->not_before_us);
         return NULL;
