@@ -101,8 +101,13 @@ uint64_t kwi_timers_next(const struct kw_timers *timers)
 unsigned kwi_timers_run(struct kw_timers *timers, uint64_t now_us, unsigned max)
 {
     unsigned n_fired = 0;
+    uint64_t order = timers->order;
+
     while (n_fired < max && timers->root && timers->root->deadline_us <= now_us) {
         struct kw_timer *timer = timers->root;
+
+        if (timer->order >= order)
+            break; /* armed by one of these: its turn is the next run */
         kwi_timer_disarm(timers, timer);
         n_fired++;
         timer->fire(timer); /* may arm, disarm or free any timer, this one too */

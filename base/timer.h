@@ -23,7 +23,9 @@ void kwi_timer_arm(struct kw_timers *timers, struct kw_timer *timer, uint64_t de
 void kwi_timer_disarm(struct kw_timers *timers, struct kw_timer *timer);
 /* The earliest deadline, or UINT64_MAX. */
 uint64_t kwi_timers_next(const struct kw_timers *timers);
-/* Fires at most `max` due timers (deadline <= now); returns how many fired. */
+/* Fires at most `max` due timers (deadline <= now); returns how many fired. It
+ * stops at one that was armed meanwhile, so that a run is bounded even if timers
+ * arm themselves again at once. */
 unsigned kwi_timers_run(struct kw_timers *timers, uint64_t now_us, unsigned max);
 
 #endif
