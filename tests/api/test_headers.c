@@ -136,12 +136,15 @@ Test(headers, the_library_exports_all_that_is_declared_and_nothing_else)
         cr_expect(holds(have, want->name[i]), "%s is declared and not exported", want->name[i]);
     for (size_t i = 0; i < have->n; i++)
         cr_expect(holds(want, have->name[i]), "%s is exported and not declared", have->name[i]);
+    free(want);
+    free(have);
 }
 
 Test(headers, the_library_exports_at_most_150_names)
 {
     struct names *have = library_names("--defined-only");
     cr_assert_leq(have->n, 150, "%zu", have->n);
+    free(have);
 }
 
 Test(headers, the_library_needs_nothing_of_its_own_that_is_missing)
@@ -150,4 +153,5 @@ Test(headers, the_library_needs_nothing_of_its_own_that_is_missing)
     cr_assert_gt(needs->n, 0);
     for (size_t i = 0; i < needs->n; i++)
         cr_expect(strncmp(needs->name[i], "kw", 2) != 0, "%s is missing", needs->name[i]);
+    free(needs);
 }
