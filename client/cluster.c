@@ -27,8 +27,8 @@ static int cluster_init_seeds(struct kw_core *core)
     cluster->n_seeds = n;
     at = list;
     for (n = 0; kwi_config_next_server(&at, &server, &why) > 0; n++) {
-        cluster->seeds[n] = kwi_broker_create(core, -2 - (int32_t)n, server.host,
-                                              server.host_len, server.port);
+        cluster->seeds[n] = kwi_broker_create(core, -2 - (int32_t)n, server.host, server.host_len,
+                                              server.port);
         if (!cluster->seeds[n])
             return KW_ERR_NOMEM;
     }
@@ -182,7 +182,7 @@ static void cluster_dispatch(struct kw_core *core, struct kw_link *link)
 {
     struct kw_list waiting = core->cluster.waiting;
 
-    core->cluster.waiting = (struct kw_list){ 0 };
+    core->cluster.waiting = (struct kw_list){0};
     while (!kwi_list_empty(&waiting)) {
         struct kw_request *req = KWI_OF(kwi_list_pop(&waiting), struct kw_request, node);
         req->link = link;

@@ -26,9 +26,9 @@ struct kw_topic_meta {
     char *name; /* heap, NUL-terminated */
     size_t name_len;
     uint8_t topic_id[16];
-    int16_t error;       /* of the last answer, 0 none */
+    int16_t error; /* of the last answer, 0 none */
     uint32_t refs;
-    uint64_t asked_us;   /* when it was first asked for without success, 0 not */
+    uint64_t asked_us;     /* when it was first asked for without success, 0 not */
     uint32_t n_partitions; /* 0: not known */
     struct kw_partition_meta *partitions;
     struct kw_list watchers; /* kw_topic_watch */
@@ -41,17 +41,17 @@ struct kw_topic_watch {
 
 struct kw_cluster {
     struct kw_core *core;
-    struct kw_map brokers;   /* node id -> kw_broker, learned */
+    struct kw_map brokers;    /* node id -> kw_broker, learned */
     struct kw_broker **seeds; /* bootstrap.servers */
     uint32_t n_seeds, next_seed;
-    struct kw_map topics;    /* name -> kw_topic_meta */
-    struct kw_timer timer;   /* next refresh: by age, or after a backoff */
-    bool in_flight;          /* a Metadata request is under way or waits */
-    uint8_t again;           /* asked meanwhile: 1 a refresh, 2 a new topic */
-    uint32_t streak;         /* refreshes in a row that left something open */
-    uint64_t last_us;        /* when the last one ended */
-    int32_t controller_id;   /* -1 unknown */
-    struct kw_list waiting;  /* requests of kwi_cluster_submit without a link */
+    struct kw_map topics;   /* name -> kw_topic_meta */
+    struct kw_timer timer;  /* next refresh: by age, or after a backoff */
+    bool in_flight;         /* a Metadata request is under way or waits */
+    uint8_t again;          /* asked meanwhile: 1 a refresh, 2 a new topic */
+    uint32_t streak;        /* refreshes in a row that left something open */
+    uint64_t last_us;       /* when the last one ended */
+    int32_t controller_id;  /* -1 unknown */
+    struct kw_list waiting; /* requests of kwi_cluster_submit without a link */
 };
 
 int kwi_cluster_init(struct kw_core *core, struct kw_error *err);

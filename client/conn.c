@@ -31,13 +31,13 @@ static void conn_close(struct kw_conn *conn);
 
 /* A zero cell is illegal. Late completions after CLOSING are normal. */
 static const struct conn_step conn_steps[KWI_CONN_STATES][KWI_CONN_EVENTS] = {
-    [CONN_OPENING] = { [CONN_OPENED] = { 1, CONN_VERSIONS, conn_begin },
-                       [CONN_FAILED] = { 1, CONN_CLOSING, conn_close } },
-    [CONN_VERSIONS] = { [CONN_ANSWERED] = { 1, CONN_READY, conn_ready },
-                        [CONN_FAILED] = { 1, CONN_CLOSING, conn_close } },
-    [CONN_READY] = { [CONN_FAILED] = { 1, CONN_CLOSING, conn_close } },
-    [CONN_CLOSING] = { [CONN_OPENED] = { 1, CONN_CLOSING, NULL },
-                       [CONN_FAILED] = { 1, CONN_CLOSING, NULL } },
+    [CONN_OPENING] = {[CONN_OPENED] = {1, CONN_VERSIONS, conn_begin},
+                      [CONN_FAILED] = {1, CONN_CLOSING, conn_close}},
+    [CONN_VERSIONS] = {[CONN_ANSWERED] = {1, CONN_READY, conn_ready},
+                       [CONN_FAILED] = {1, CONN_CLOSING, conn_close}},
+    [CONN_READY] = {[CONN_FAILED] = {1, CONN_CLOSING, conn_close}},
+    [CONN_CLOSING] =
+        {[CONN_OPENED] = {1, CONN_CLOSING, NULL}, [CONN_FAILED] = {1, CONN_CLOSING, NULL}},
 };
 
 bool kwi_conn_cell(unsigned state, unsigned event, unsigned *next)
@@ -86,8 +86,8 @@ static bool conn_take_want(struct kw_conn *conn, enum kw_want_kind kind, struct 
 
 bool kwi_conn_next_want(struct kw_conn *conn, struct kw_want *want)
 {
-    static const uint8_t order[] = { KW_WANT_OPEN, KW_WANT_READ_ON, KW_WANT_READ_OFF,
-                                     KW_WANT_WRITE_READY, KW_WANT_CLOSE };
+    static const uint8_t order[] = {KW_WANT_OPEN, KW_WANT_READ_ON, KW_WANT_READ_OFF,
+                                    KW_WANT_WRITE_READY, KW_WANT_CLOSE};
     const uint32_t both = 1u << KW_WANT_OPEN | 1u << KW_WANT_CLOSE;
 
     kwi_list_remove(&conn->core->want_conns, &conn->want_node);
@@ -208,9 +208,8 @@ static void conn_end_requests(struct kw_conn *conn, const struct kw_error *cause
 {
     for (struct kw_node *n = conn->requests.first; n; n = n->next) {
         struct kw_request *req = KWI_OF(n, struct kw_request, node);
-        struct kw_answer answer = { .err = cause->code,
-                                    .offered = req->start < conn->offered,
-                                    .cause = cause };
+        struct kw_answer answer = {
+            .err = cause->code, .offered = req->start < conn->offered, .cause = cause};
         if (req->answered)
             continue;
         req->answered = true;
@@ -295,8 +294,8 @@ void kw_core_opened(struct kw_core *core, uint32_t id)
 static void conn_cause(const struct kw_conn *conn, const struct kw_cause *cause,
                        struct kw_error *err)
 {
-    static const char *const doing[] = { "connect", "negotiate versions with", "talk to", "close" };
-    static const struct kw_cause none = { 0 };
+    static const char *const doing[] = {"connect", "negotiate versions with", "talk to", "close"};
+    static const struct kw_cause none = {0};
     const struct kw_cause *c = cause ? cause : &none;
     bool by_peer = !c->os_err && !c->text;
     const char *hint = "";
@@ -304,7 +303,8 @@ static void conn_cause(const struct kw_conn *conn, const struct kw_cause *cause,
     if (conn->state == CONN_OPENING)
         hint = "is a broker listening there? check bootstrap.servers and advertised.listeners";
     else if (conn->state == CONN_VERSIONS)
-        hint = "is it a TLS or SASL listener, or not Kafka at all? check port and security.protocol";
+        hint =
+            "is it a TLS or SASL listener, or not Kafka at all? check port and security.protocol";
     kwi_error_fmt(err, KW_ERR_CONNECT,
                   conn->state == CONN_OPENING    ? KW_PHASE_CONNECT
                   : conn->state == CONN_VERSIONS ? KW_PHASE_VERSIONS
@@ -386,7 +386,7 @@ static bool conn_build(struct kw_conn *conn)
     while ((req = conn_next_request(conn, &pulled))) {
         if (conn->state == CONN_READY) {
             rc = kwi_link_version(conn->link, req->type->api_key, &version) ? 0
-                                                                             : KW_ERR_UNSUPPORTED;
+                                                                            : KW_ERR_UNSUPPORTED;
             req->version = (int16_t)version;
         } else {
             rc = 0;
@@ -475,7 +475,7 @@ void kwi_conn_settle(struct kw_conn *conn)
         if (req->end > conn->confirmed)
             return;
         if (req->type->no_answer && !req->answered) {
-            struct kw_answer answer = { .err = 0 };
+            struct kw_answer answer = {.err = 0};
             req->answered = true;
             req->type->done(req, &answer);
         }

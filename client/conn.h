@@ -17,24 +17,24 @@ struct kw_conn {
     struct kw_link *link; /* NULL once it failed */
     uint32_t id;
     uint8_t state;
-    uint32_t wants;            /* bit per enum kw_want_kind */
-    struct kw_node want_node;  /* in core->want_conns while wants != 0 */
-    struct kw_timer timer;     /* set-up deadline, then the oldest request's */
-    struct kw_timer stall;     /* memory for an answer was short: try again */
+    uint32_t wants;           /* bit per enum kw_want_kind */
+    struct kw_node want_node; /* in core->want_conns while wants != 0 */
+    struct kw_timer timer;    /* set-up deadline, then the oldest request's */
+    struct kw_timer stall;    /* memory for an answer was short: try again */
     struct kw_addr addr;
-    char peer[64];             /* "host:port", for people */
+    char peer[64]; /* "host:port", for people */
 
     /* out: positions in the stream of bytes since the connection began */
-    struct kw_list requests;   /* encoded; in stream order */
+    struct kw_list requests; /* encoded; in stream order */
     uint64_t built, offered, confirmed;
     uint32_t n_requests, n_unanswered;
     int32_t next_correlation;
-    bool write_idle;           /* the last write_vec returned 0 */
+    bool write_idle; /* the last write_vec returned 0 */
 
     /* in */
     bool lent, stalled;
     uint32_t stage_len;
-    uint8_t *frame;            /* destination of a frame that does not fit the stage */
+    uint8_t *frame; /* destination of a frame that does not fit the stage */
     size_t frame_size, frame_filled;
     struct kw_block *frame_block; /* of the fetch reserve; else frame is from control */
 

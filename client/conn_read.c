@@ -55,7 +55,7 @@ static void read_frame(struct kw_conn *conn, const uint8_t *frame, size_t len,
                        struct kw_block *block)
 {
     struct kw_request *req = read_expected(conn);
-    struct kw_answer answer = { .offered = true, .block = block };
+    struct kw_answer answer = {.offered = true, .block = block};
     int32_t correlation_id;
     size_t header_len;
 
@@ -122,7 +122,8 @@ static void read_make_frame(struct kw_conn *conn, const uint8_t *src, size_t hav
             req->reserved = 0;
         }
     } else if (size > core->control.limit) {
-        kwi_error_fmt(&err, KW_ERR_LIMIT, KW_PHASE_REQUEST, "raise control.memory (and memory.limit)",
+        kwi_error_fmt(&err, KW_ERR_LIMIT, KW_PHASE_REQUEST,
+                      "raise control.memory (and memory.limit)",
                       "%s: an answer of %zu bytes is above control.memory (%zu)", conn->peer, size,
                       core->control.limit);
         kwi_conn_fail(conn, &err);
@@ -151,15 +152,13 @@ static bool read_size(struct kw_conn *conn, const uint8_t *at, size_t *size)
     *size = frame == KWI_FRAME_OK ? (size_t)n : 0;
     if (frame == KWI_FRAME_OK)
         return true;
-    kwi_error_fmt(&err, KW_ERR_PROTOCOL,
-                  kwi_conn_is_ready(conn) ? KW_PHASE_REQUEST : KW_PHASE_VERSIONS,
-                  frame == KWI_FRAME_TLS    ? "set security.protocol, or use the plaintext port"
-                  : frame == KWI_FRAME_HTTP ? "this is the port of a web server: check the address"
-                  : frame == KWI_FRAME_TOO_LARGE
-                      ? "raise receive.message.max.bytes, or fetch less at a time"
-                      : "the peer is not a Kafka broker, or broken",
-                  "%s: %s (its first bytes are %x)", conn->peer, kwi_frame_text(frame),
-                  kwi_get_u32(at));
+    kwi_error_fmt(
+        &err, KW_ERR_PROTOCOL, kwi_conn_is_ready(conn) ? KW_PHASE_REQUEST : KW_PHASE_VERSIONS,
+        frame == KWI_FRAME_TLS         ? "set security.protocol, or use the plaintext port"
+        : frame == KWI_FRAME_HTTP      ? "this is the port of a web server: check the address"
+        : frame == KWI_FRAME_TOO_LARGE ? "raise receive.message.max.bytes, or fetch less at a time"
+                                       : "the peer is not a Kafka broker, or broken",
+        "%s: %s (its first bytes are %x)", conn->peer, kwi_frame_text(frame), kwi_get_u32(at));
     kwi_conn_fail(conn, &err);
     return false;
 }
@@ -223,7 +222,7 @@ void kwi_conn_unstall(struct kw_timer *timer)
 struct kw_span kw_core_read_buf(struct kw_core *core, uint32_t id)
 {
     struct kw_conn *conn = kwi_map_get(&core->conns, id);
-    struct kw_span span = { 0 };
+    struct kw_span span = {0};
 
     if (!conn || !kwi_conn_is_open(conn) || conn->stalled)
         return span;

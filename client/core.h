@@ -14,26 +14,22 @@
 #include <kwire/core.h>
 
 /* What one step may do at most (law 4). */
-enum {
-    KWI_STEP_TIMERS = 64,
-    KWI_STEP_SEALS = 4,
-    KWI_STEP_PINS = 64
-};
+enum { KWI_STEP_TIMERS = 64, KWI_STEP_SEALS = 4, KWI_STEP_PINS = 64 };
 
 struct close_op;
 
 struct kw_core {
-    struct kw_core *self; /* so that kw_core_of works on every handle alike */
-    uint32_t attention;   /* KW_ATT_* */
-    bool stepped;         /* the driver told the time at least once */
-    bool closing;         /* nothing connects any more */
+    struct kw_core *self;   /* so that kw_core_of works on every handle alike */
+    uint32_t attention;     /* KW_ATT_* */
+    bool stepped;           /* the driver told the time at least once */
+    bool closing;           /* nothing connects any more */
     struct close_op *close; /* kw_core_close is under way */
     struct kw_env env;
     void *host;
-    struct kw_config *cfg;                /* our copy */
-    struct kw_heap control, produce, fetch; /* the three reserves */
+    struct kw_config *cfg;                   /* our copy */
+    struct kw_heap control, produce, fetch;  /* the three reserves */
     struct kw_pool fetch_pool, produce_pool; /* blocks inside the latter two */
-    struct kw_time now;                   /* of the last step */
+    struct kw_time now;                      /* of the last step */
     struct kw_timers timers;
     struct kw_rng rng;
 
@@ -41,8 +37,8 @@ struct kw_core {
     struct kw_list want_queries;
     struct kw_list want_work;
     uint32_t next_conn_id, next_query_id;
-    struct kw_map conns;       /* id -> kw_conn */
-    struct kw_map queries;     /* id -> kw_link waiting for addresses */
+    struct kw_map conns;   /* id -> kw_conn */
+    struct kw_map queries; /* id -> kw_link waiting for addresses */
 
     struct kw_events events;
     struct kw_cluster cluster;

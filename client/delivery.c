@@ -14,7 +14,7 @@ struct flush_op {
     struct kw_op op;
     struct kw_node node; /* in producer->flushes */
     struct kw_producer *producer;
-    uint64_t number;     /* waits for batches up to this one */
+    uint64_t number; /* waits for batches up to this one */
 };
 
 /* ---- reports --------------------------------------------------------------------- */
@@ -117,8 +117,8 @@ static void flush_abandon(struct kw_op *op, int code)
 
 struct kw_op *kw_core_flush(struct kw_producer *producer, int32_t timeout_ms, void *tag)
 {
-    struct kw_op *op =
-        kwi_op_create(producer->core, sizeof(struct flush_op), timeout_ms, tag, flush_abandon);
+    struct kw_op *op = kwi_op_create(producer->core, sizeof(struct flush_op), timeout_ms, tag,
+                                     flush_abandon);
     struct flush_op *flush = (struct flush_op *)(void *)op;
 
     if (!op)
@@ -147,7 +147,7 @@ static void delivery_count(struct kw_producer *producer, const struct kw_batch *
 }
 
 void kwi_batch_conclude(struct kw_batch *batch, enum kw_outcome outcome, int code,
-                      int16_t kafka_code)
+                        int16_t kafka_code)
 {
     struct kw_part *part = batch->part;
     struct kw_producer *producer = part->topic->producer;

@@ -77,7 +77,7 @@ void kwi_event_error(struct kw_core *core, const struct kw_error *error)
         }
     }
     slot = &events->ring[events->ring_next++ % KWI_ERROR_RING];
-    *slot = (struct kw_error_slot){ .error = *error, .last_us = core->now.mono_us, .pending = true };
+    *slot = (struct kw_error_slot){.error = *error, .last_us = core->now.mono_us, .pending = true};
     kwi_event_raise(core, &events->errors);
 }
 

@@ -35,7 +35,7 @@ struct kw_error_slot {
 };
 struct kw_events {
     struct kw_list queue;
-    struct kw_evnode *lent;  /* filled by the last next_event */
+    struct kw_evnode *lent; /* filled by the last next_event */
     bool lent_last;
     struct kw_evnode errors; /* one node for the ring */
     struct kw_error_slot ring[KWI_ERROR_RING];

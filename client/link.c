@@ -42,16 +42,16 @@ static void link_settle(struct kw_link *link);
 static void link_again(struct kw_link *link);
 
 static const struct link_step link_steps[KWI_LINK_STATES][KWI_LINK_EVENTS] = {
-    [LINK_IDLE] = { [LINK_NEED_KNOWN] = { 1, LINK_OPENING, link_open },
-                    [LINK_NEED_UNKNOWN] = { 1, LINK_RESOLVING, link_resolve } },
-    [LINK_RESOLVING] = { [LINK_RESOLVED] = { 1, LINK_OPENING, link_open },
-                         [LINK_UNRESOLVED] = { 1, LINK_BACKOFF, link_backoff } },
-    [LINK_OPENING] = { [LINK_UP] = { 1, LINK_READY, link_settle },
-                       [LINK_DOWN_MORE] = { 1, LINK_OPENING, link_open },
-                       [LINK_DOWN] = { 1, LINK_BACKOFF, link_backoff } },
-    [LINK_READY] = { [LINK_DOWN] = { 1, LINK_BACKOFF, link_backoff },
-                     [LINK_QUIET] = { 1, LINK_IDLE, NULL } },
-    [LINK_BACKOFF] = { [LINK_DUE] = { 1, LINK_IDLE, link_again } },
+    [LINK_IDLE] = {[LINK_NEED_KNOWN] = {1, LINK_OPENING, link_open},
+                   [LINK_NEED_UNKNOWN] = {1, LINK_RESOLVING, link_resolve}},
+    [LINK_RESOLVING] = {[LINK_RESOLVED] = {1, LINK_OPENING, link_open},
+                        [LINK_UNRESOLVED] = {1, LINK_BACKOFF, link_backoff}},
+    [LINK_OPENING] = {[LINK_UP] = {1, LINK_READY, link_settle},
+                      [LINK_DOWN_MORE] = {1, LINK_OPENING, link_open},
+                      [LINK_DOWN] = {1, LINK_BACKOFF, link_backoff}},
+    [LINK_READY] =
+        {[LINK_DOWN] = {1, LINK_BACKOFF, link_backoff}, [LINK_QUIET] = {1, LINK_IDLE, NULL}},
+    [LINK_BACKOFF] = {[LINK_DUE] = {1, LINK_IDLE, link_again}},
 };
 
 bool kwi_link_cell(unsigned state, unsigned event, unsigned *next)
@@ -162,9 +162,9 @@ static void link_timer(struct kw_timer *timer)
     if (!kwi_list_empty(&link->conn->requests) ||
         link->core->now.mono_us - link->last_used_us < (uint64_t)idle_ms * 1000) {
         uint64_t due_us = link->last_used_us + (uint64_t)idle_ms * 1000;
-        kwi_core_arm(link->core, &link->timer, due_us > link->core->now.mono_us
-                                                   ? due_us
-                                                   : kwi_core_after_ms(link->core, idle_ms));
+        kwi_core_arm(link->core, &link->timer,
+                     due_us > link->core->now.mono_us ? due_us
+                                                      : kwi_core_after_ms(link->core, idle_ms));
         return;
     }
     kwi_error_set(&quiet, KW_ERR_CLOSED, KW_PHASE_NONE, "idle", "");
@@ -177,7 +177,7 @@ static void link_end_queue(struct kw_link *link, const struct kw_error *cause)
 {
     struct kw_list queue = link->queue;
 
-    link->queue = (struct kw_list){ 0 };
+    link->queue = (struct kw_list){0};
     while (!kwi_list_empty(&queue))
         kwi_request_end(KWI_OF(kwi_list_pop(&queue), struct kw_request, node), cause->code, cause);
 }
@@ -375,9 +375,10 @@ void kw_core_resolved(struct kw_core *core, uint32_t query, const struct kw_addr
         link_step(link, LINK_RESOLVED);
         return;
     }
-    kwi_error_fmt(&err, KW_ERR_CONNECT, KW_PHASE_RESOLVE,
-                  "check the spelling, DNS and /etc/hosts; advertised.listeners if a broker named it",
-                  "the host name %s cannot be resolved", link->broker->host);
+    kwi_error_fmt(
+        &err, KW_ERR_CONNECT, KW_PHASE_RESOLVE,
+        "check the spelling, DNS and /etc/hosts; advertised.listeners if a broker named it",
+        "the host name %s cannot be resolved", link->broker->host);
     err.os_err = os_err;
     kwi_fmt(err.peer, sizeof(err.peer), "%.*s:%u", 52, link->broker->host, link->broker->port);
     link->cause = err;

@@ -26,8 +26,8 @@ struct kw_request;
 
 struct kw_broker {
     struct kw_core *core;
-    int32_t node_id;    /* < -1: bootstrap entry -2 - index */
-    char *host;         /* heap, NUL-terminated */
+    int32_t node_id; /* < -1: bootstrap entry -2 - index */
+    char *host;      /* heap, NUL-terminated */
     size_t host_size;
     uint16_t port;
     struct kw_list links;
@@ -39,16 +39,16 @@ struct kw_answer {
     bool offered;        /* err != 0: a byte of it was handed to the driver */
     const uint8_t *body; /* behind the response header */
     size_t len;
-    struct kw_block *block;        /* the frame's block if it has one; keep it with
+    struct kw_block *block;       /* the frame's block if it has one; keep it with
                                       kwi_block_hold; NULL: body dies with the call */
-    const struct kw_error *cause;  /* err != 0 */
+    const struct kw_error *cause; /* err != 0 */
 };
 
 /* What kind of request: one static table entry each. */
 struct kw_request_type {
     int16_t api_key;
-    bool fetch;       /* its answer goes into the fetch reserve */
-    bool no_answer;   /* acks=0: done(err 0, body NULL) when written */
+    bool fetch;     /* its answer goes into the fetch reserve */
+    bool no_answer; /* acks=0: done(err 0, body NULL) when written */
     /* Writes the body for req->version. `records` fields become segments.
      * Returns 0 or enum kw_err (then done is called with it). */
     int (*encode)(struct kw_request *req, struct kw_wr *wr);
@@ -71,13 +71,13 @@ struct kw_request {
     int16_t version;      /* chosen when it is encoded */
     bool answered;        /* done was called */
     int32_t correlation_id;
-    uint64_t deadline_us;   /* counted from encode */
-    uint64_t start, end;    /* positions in the connection's output stream */
-    size_t reserved;        /* bytes taken from the fetch reserve for the answer */
-    size_t refused_size;    /* of an answer that no reserve could ever hold, 0 none */
-    uint8_t *buf;           /* encoded bytes, frame size first; kept when recycled */
+    uint64_t deadline_us; /* counted from encode */
+    uint64_t start, end;  /* positions in the connection's output stream */
+    size_t reserved;      /* bytes taken from the fetch reserve for the answer */
+    size_t refused_size;  /* of an answer that no reserve could ever hold, 0 none */
+    uint8_t *buf;         /* encoded bytes, frame size first; kept when recycled */
     size_t buf_len, buf_cap;
-    struct kw_iov *segs;    /* what write_vec lists */
+    struct kw_iov *segs; /* what write_vec lists */
     uint32_t n_segs, segs_cap;
 };
 
@@ -98,11 +98,11 @@ struct kw_link {
     struct kw_node query_node;        /* in core->want_queries until taken */
     struct kw_addr addrs[KWI_LINK_ADDRS];
     uint32_t n_addrs, next_addr;
-    bool needed;                      /* kicked since pull last had nothing */
-    struct kw_error cause;            /* of the last failed attempt */
+    bool needed;           /* kicked since pull last had nothing */
+    struct kw_error cause; /* of the last failed attempt */
     uint32_t max_in_flight;
     uint64_t last_used_us;
-    struct kw_list ready;             /* produce lane: parts with a batch to send */
+    struct kw_list ready; /* produce lane: parts with a batch to send */
     /* Builds the next request or returns NULL; called only when the connection
      * is ready, the queue is empty and fewer than max_in_flight are under way. */
     struct kw_request *(*pull)(struct kw_link *link);

@@ -32,13 +32,13 @@ static int metadata_encode(struct kw_request *req, struct kw_wr *wr)
             return KW_ERR_NOMEM;
         for (uint32_t i = 0; (meta = kwi_map_next(&core->cluster.topics, &i)); k++) {
             kwi_metadata_request_topic_init(&names[k]);
-            names[k].name = (struct kw_str){ meta->name, (int32_t)meta->name_len };
+            names[k].name = (struct kw_str){meta->name, (int32_t)meta->name_len};
         }
     }
     msg.topics = KWI_ARR(names, n);
     if (req->version >= 4)
-        msg.allow_auto_topic_creation =
-            kwi_config_i64(core->cfg, KW_KEY_ALLOW_AUTO_CREATE_TOPICS) != 0;
+        msg.allow_auto_topic_creation = kwi_config_i64(core->cfg,
+                                                       KW_KEY_ALLOW_AUTO_CREATE_TOPICS) != 0;
     rc = kwi_metadata_request_encode(&msg, req->version, wr);
     kwi_free(&core->control, names, n * sizeof(*names));
     return rc;
@@ -140,7 +140,7 @@ static int metadata_grow(struct kw_topic_meta *meta, uint32_t n)
     if (meta->n_partitions)
         memcpy(grown, meta->partitions, meta->n_partitions * sizeof(*grown));
     for (uint32_t i = meta->n_partitions; i < n; i++)
-        grown[i] = (struct kw_partition_meta){ .leader = -1, .leader_epoch = -1 };
+        grown[i] = (struct kw_partition_meta){.leader = -1, .leader_epoch = -1};
     kwi_free(&meta->core->control, meta->partitions, meta->n_partitions * sizeof(*grown));
     meta->partitions = grown;
     meta->n_partitions = n;
@@ -211,10 +211,10 @@ static int metadata_take(struct kw_core *core, const struct kw_metadata_response
 
     core->cluster.controller_id = msg->controller_id;
     for (kwi_iter_init(&it, &msg->topics); !rc && kwi_iter_next(&it, &item);) {
-        struct kw_topic_meta *meta =
-            item.name.len > 0 ? kwi_map_get_str(&core->cluster.topics, item.name.ptr,
-                                                (size_t)item.name.len)
-                              : NULL;
+        struct kw_topic_meta *meta = item.name.len > 0
+                                         ? kwi_map_get_str(&core->cluster.topics, item.name.ptr,
+                                                           (size_t)item.name.len)
+                                         : NULL;
         if (!meta)
             continue;
         rc = metadata_take_topic(meta, &item, open);
@@ -247,7 +247,7 @@ static void metadata_done(struct kw_request *req, const struct kw_answer *answer
     else if (rc || open || cluster->again)
         kwi_cluster_refresh(core);
     else
-        kwi_core_arm(core, &cluster->timer,
-                     kwi_core_after_ms(core, kwi_config_i64(core->cfg,
-                                                            KW_KEY_METADATA_MAX_AGE_MS)));
+        kwi_core_arm(
+            core, &cluster->timer,
+            kwi_core_after_ms(core, kwi_config_i64(core->cfg, KW_KEY_METADATA_MAX_AGE_MS)));
 }

@@ -4,8 +4,8 @@
 #include "base/assert.h"
 
 enum {
-    POOL_SMALLEST = 10,  /* log2: 1 KiB */
-    POOL_STEP = 16,      /* above 64 KiB the classes are 2^k + 64 KiB */
+    POOL_SMALLEST = 10, /* log2: 1 KiB */
+    POOL_STEP = 16,     /* above 64 KiB the classes are 2^k + 64 KiB */
     POOL_HEADER = (sizeof(struct kw_block) + 15) & ~(size_t)15
 };
 
@@ -38,7 +38,7 @@ size_t kwi_pool_cost(size_t len)
 
 void kwi_pool_init(struct kw_pool *pool, struct kw_heap *heap)
 {
-    *pool = (struct kw_pool){ .heap = heap };
+    *pool = (struct kw_pool){.heap = heap};
 }
 
 static void pool_free_kept(struct kw_pool *pool, struct kw_list *kept)
@@ -92,8 +92,7 @@ struct kw_block *kwi_block_create(struct kw_pool *pool, size_t len, size_t promi
             return NULL;
     }
     *block = (struct kw_block){
-        .pool = pool, .cap = pool_class_size(c), .holds = 1, .size_class = (uint8_t)c
-    };
+        .pool = pool, .cap = pool_class_size(c), .holds = 1, .size_class = (uint8_t)c};
     return block;
 }
 

@@ -15,7 +15,7 @@ struct kw_pool;
 struct kw_block {
     struct kw_node node; /* in the pool's kept list */
     struct kw_pool *pool;
-    size_t cap;          /* bytes behind the header */
+    size_t cap; /* bytes behind the header */
     uint32_t holds;
     uint8_t size_class;
     /* data follows, 16-byte aligned */
@@ -25,8 +25,8 @@ enum { KWI_POOL_CLASSES = 24 };
 struct kw_pool {
     struct kw_heap *heap;
     struct kw_list kept[KWI_POOL_CLASSES];
-    size_t kept_bytes;  /* in the kept lists, headers included */
-    size_t reserved;    /* promised to answers under way, counted below heap->limit */
+    size_t kept_bytes; /* in the kept lists, headers included */
+    size_t reserved;   /* promised to answers under way, counted below heap->limit */
 };
 
 static inline uint8_t *kwi_block_data(struct kw_block *block)

@@ -13,7 +13,7 @@
 #include "proto/header.h"
 
 enum {
-    REQUEST_BUF = 512,      /* first size of an encode buffer, bytes */
+    REQUEST_BUF = 512,        /* first size of an encode buffer, bytes */
     REQUEST_BUF_KEEP = 65536, /* larger buffers are not recycled */
     REQUEST_SEGS = 8,
     REQUESTS_KEEP = 64
@@ -36,9 +36,8 @@ struct kw_request *kwi_request_create(struct kw_core *core, struct kw_link *link
         buf_cap = req->buf_cap;
         segs = req->segs;
         segs_cap = req->segs_cap;
-        *req = (struct kw_request){
-            .buf = buf, .buf_cap = buf_cap, .segs = segs, .segs_cap = segs_cap
-        };
+        *req =
+            (struct kw_request){.buf = buf, .buf_cap = buf_cap, .segs = segs, .segs_cap = segs_cap};
     } else {
         req = kwi_alloc_zero(&core->control, sizeof(*req));
         if (!req)
@@ -88,7 +87,7 @@ void kwi_request_submit(struct kw_request *req)
 
 void kwi_request_end(struct kw_request *req, int err, const struct kw_error *cause)
 {
-    struct kw_answer answer = { .err = err, .cause = cause };
+    struct kw_answer answer = {.err = err, .cause = cause};
 
     req->answered = true;
     req->type->done(req, &answer);
@@ -164,13 +163,13 @@ static int request_lay_out(struct kw_core *core, struct kw_request *req, const s
         const struct kw_record_set *records = wr->cuts[i].records;
 
         if (wr->cuts[i].at > at)
-            req->segs[req->n_segs++] = (struct kw_iov){ req->buf + at, wr->cuts[i].at - at };
+            req->segs[req->n_segs++] = (struct kw_iov){req->buf + at, wr->cuts[i].at - at};
         at = wr->cuts[i].at;
         for (uint32_t k = 0; k < records->n_iov; k++)
             req->segs[req->n_segs++] = records->iov[k];
     }
     if (wr->len > at)
-        req->segs[req->n_segs++] = (struct kw_iov){ req->buf + at, wr->len - at };
+        req->segs[req->n_segs++] = (struct kw_iov){req->buf + at, wr->len - at};
     return 0;
 }
 
@@ -216,8 +215,8 @@ int kwi_request_encode(struct kw_request *req, struct kw_conn *conn)
     req->start = conn->built;
     req->end = conn->built + wr.len + wr.cut_len;
     conn->built = req->end;
-    req->deadline_us =
-        kwi_core_after_ms(core, kwi_config_i64(core->cfg, KW_KEY_REQUEST_TIMEOUT_MS));
+    req->deadline_us = kwi_core_after_ms(core,
+                                         kwi_config_i64(core->cfg, KW_KEY_REQUEST_TIMEOUT_MS));
     kwi_list_push(&conn->requests, &req->node);
     conn->n_requests++;
     if (!req->type->no_answer)

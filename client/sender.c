@@ -195,8 +195,8 @@ void kwi_sender_deinit(struct kw_producer *producer)
     struct kw_heap *heap = &producer->core->control;
 
     while (!kwi_list_empty(&producer->free_sendings)) {
-        struct kw_sending *sending =
-            KWI_OF(kwi_list_pop(&producer->free_sendings), struct kw_sending, node);
+        struct kw_sending *sending = KWI_OF(kwi_list_pop(&producer->free_sendings),
+                                            struct kw_sending, node);
         kwi_free(heap, sending->pieces, sending->pieces_cap * sizeof(*sending->pieces));
         kwi_free(heap, sending, sizeof(*sending));
     }
@@ -297,7 +297,7 @@ static int sender_encode(struct kw_request *req, struct kw_wr *wr)
         if (!i || sending->batches[i - 1]->part->topic->meta != meta) {
             topic = &sending->topics[sending->n_topics++];
             kwi_produce_request_topic_init(topic);
-            topic->name = (struct kw_str){ meta->name, (int32_t)meta->name_len };
+            topic->name = (struct kw_str){meta->name, (int32_t)meta->name_len};
             topic->partition_data = KWI_ARR(part, 0);
         }
         sending->topics[sending->n_topics - 1].partition_data.n++;
@@ -352,7 +352,7 @@ static void sender_retry(struct kw_batch *batch, int code, int16_t kafka_code, b
     batch->code = code;
     if (batch->attempts > batch->part->topic->producer->retries) {
         kwi_batch_conclude(batch, batch->maybe_written ? KW_UNKNOWN : KW_NOT_WRITTEN, code,
-                         kafka_code);
+                           kafka_code);
         return;
     }
     sender_requeue(batch, backoff);
@@ -366,7 +366,7 @@ static void sender_resequence(struct kw_batch *batch, int16_t kafka_code)
 
     if (!producer->idempotent || batch->maybe_written) {
         kwi_batch_conclude(batch, batch->maybe_written ? KW_UNKNOWN : KW_NOT_WRITTEN, KW_ERR_BROKER,
-                         kafka_code);
+                           kafka_code);
         return;
     }
     batch->restamp = true;
@@ -374,24 +374,36 @@ static void sender_resequence(struct kw_batch *batch, int16_t kafka_code)
     sender_retry(batch, KW_ERR_BROKER, kafka_code, true);
 }
 
-enum sender_verdict { SEND_OK, SEND_DUPLICATE, SEND_RETRY, SEND_REFRESH, SEND_MAYBE,
-                      SEND_SEQUENCE, SEND_FATAL, SEND_UNSURE, SEND_FAIL };
+enum sender_verdict {
+    SEND_OK,
+    SEND_DUPLICATE,
+    SEND_RETRY,
+    SEND_REFRESH,
+    SEND_MAYBE,
+    SEND_SEQUENCE,
+    SEND_FATAL,
+    SEND_UNSURE,
+    SEND_FAIL
+};
 
 /* What the code says about this batch; what is not listed goes by the table of
  * errors: retriable ones are tried again, others fail. */
 static enum sender_verdict sender_judge(int16_t code)
 {
-    static const struct { int16_t code; uint8_t verdict; } special[] = {
-        { KW_E_NONE, SEND_OK },
-        { KW_E_DUPLICATE_SEQUENCE_NUMBER, SEND_DUPLICATE },
-        { KW_E_REQUEST_TIMED_OUT, SEND_MAYBE },
-        { KW_E_NOT_ENOUGH_REPLICAS_AFTER_APPEND, SEND_MAYBE },
-        { KW_E_OUT_OF_ORDER_SEQUENCE_NUMBER, SEND_SEQUENCE },
-        { KW_E_UNKNOWN_PRODUCER_ID, SEND_SEQUENCE },
-        { KW_E_PRODUCER_FENCED, SEND_FATAL },
-        { KW_E_CLUSTER_AUTHORIZATION_FAILED, SEND_FATAL },
-        { KW_E_INVALID_PRODUCER_ID_MAPPING, SEND_FATAL },
-        { KW_E_UNKNOWN_SERVER_ERROR, SEND_UNSURE },
+    static const struct {
+        int16_t code;
+        uint8_t verdict;
+    } special[] = {
+        {KW_E_NONE, SEND_OK},
+        {KW_E_DUPLICATE_SEQUENCE_NUMBER, SEND_DUPLICATE},
+        {KW_E_REQUEST_TIMED_OUT, SEND_MAYBE},
+        {KW_E_NOT_ENOUGH_REPLICAS_AFTER_APPEND, SEND_MAYBE},
+        {KW_E_OUT_OF_ORDER_SEQUENCE_NUMBER, SEND_SEQUENCE},
+        {KW_E_UNKNOWN_PRODUCER_ID, SEND_SEQUENCE},
+        {KW_E_PRODUCER_FENCED, SEND_FATAL},
+        {KW_E_CLUSTER_AUTHORIZATION_FAILED, SEND_FATAL},
+        {KW_E_INVALID_PRODUCER_ID_MAPPING, SEND_FATAL},
+        {KW_E_UNKNOWN_SERVER_ERROR, SEND_UNSURE},
     };
     uint8_t flags = kwi_error_info(code)->flags;
 
@@ -410,20 +422,15 @@ static void sender_delivered(struct kw_batch *batch, int64_t base_offset, int64_
     kwi_batch_conclude(batch, KW_DELIVERED, 0, 0);
 }
 
-static void sender_judged(struct kw_batch *batch,
-                          const struct kw_produce_response_partition *item)
+static void sender_judged(struct kw_batch *batch, const struct kw_produce_response_partition *item)
 {
     struct kw_producer *producer = batch->part->topic->producer;
     struct kw_error err;
     bool moved;
 
     switch (sender_judge(item->error_code)) {
-    case SEND_OK:
-        sender_delivered(batch, item->base_offset, item->log_append_time_ms);
-        return;
-    case SEND_DUPLICATE:
-        sender_delivered(batch, -1, -1);
-        return;
+    case SEND_OK: sender_delivered(batch, item->base_offset, item->log_append_time_ms); return;
+    case SEND_DUPLICATE: sender_delivered(batch, -1, -1); return;
     case SEND_REFRESH:
         moved = kwi_topic_meta_hint(batch->part->topic->meta, batch->part->index,
                                     item->current_leader.leader_id,
@@ -435,26 +442,19 @@ static void sender_judged(struct kw_batch *batch,
         batch->maybe_written = true;
         sender_retry(batch, KW_ERR_BROKER, item->error_code, true);
         return;
-    case SEND_RETRY:
-        sender_retry(batch, KW_ERR_BROKER, item->error_code, true);
-        return;
-    case SEND_SEQUENCE:
-        sender_resequence(batch, item->error_code);
-        return;
+    case SEND_RETRY: sender_retry(batch, KW_ERR_BROKER, item->error_code, true); return;
+    case SEND_SEQUENCE: sender_resequence(batch, item->error_code); return;
     case SEND_FATAL:
         kwi_batch_conclude(batch, batch->maybe_written ? KW_UNKNOWN : KW_NOT_WRITTEN, KW_ERR_BROKER,
-                         item->error_code);
+                           item->error_code);
         kwi_error_kafka(&err, item->error_code, "the producer cannot go on", NULL, 0);
         kwi_producer_fatal(producer, &err);
         return;
-    case SEND_UNSURE:
-        batch->maybe_written = true;
-        break;
-    case SEND_FAIL:
-        break;
+    case SEND_UNSURE: batch->maybe_written = true; break;
+    case SEND_FAIL: break;
     }
     kwi_batch_conclude(batch, batch->maybe_written ? KW_UNKNOWN : KW_NOT_WRITTEN, KW_ERR_BROKER,
-                     item->error_code);
+                       item->error_code);
 }
 
 /* The batch of a partition in the answer that has none yet, or NULL: answers for

@@ -77,7 +77,7 @@ static struct kw_header *unsent_headers(struct kw_producer *producer, uint32_t n
 
 static struct kw_bytes unsent_bytes(const uint8_t *ptr, int32_t len)
 {
-    return len < 0 ? (struct kw_bytes){ NULL, 0 } : (struct kw_bytes){ ptr, (size_t)len };
+    return len < 0 ? (struct kw_bytes){NULL, 0} : (struct kw_bytes){ptr, (size_t)len};
 }
 
 static int unsent_read_headers(struct kw_producer *producer, const struct kw_record_view *view,

@@ -24,8 +24,8 @@ static void versions_broken(struct kw_conn *conn, const char *what)
 {
     struct kw_error err;
 
-    kwi_error_fmt(&err, KW_ERR_PROTOCOL, KW_PHASE_VERSIONS, "is that a Kafka broker of 0.10 or later?",
-                  "%s: %s", conn->peer, what);
+    kwi_error_fmt(&err, KW_ERR_PROTOCOL, KW_PHASE_VERSIONS,
+                  "is that a Kafka broker of 0.10 or later?", "%s: %s", conn->peer, what);
     kwi_conn_fail(conn, &err);
 }
 
