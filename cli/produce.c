@@ -22,6 +22,9 @@
 #include "cli/signals.h"
 
 #define PRODUCE_CLOSE_MS 5000
+#define PRODUCE_UNKNOWN_TOPIC 3
+/* A topic that was just created may be unknown to a broker for a moment. */
+#define PRODUCE_UNKNOWN_TOPIC_MS 3000
 
 struct produce_options {
     struct cli_common common;
@@ -302,31 +305,44 @@ static bool produce_input(struct produce *produce, const char *path)
 
 /* ---- begin and end ------------------------------------------------------- */
 
+static int produce_topic_failed(struct produce *produce, int16_t kafka_code)
+{
+    cli_say(&produce->session, "topic %s: %s%s", produce->options.topic,
+            kw_kafka_error_name(kafka_code),
+            kafka_code == PRODUCE_UNKNOWN_TOPIC
+                ? " (create it with kw topics create, or set -X allow.auto.create.topics=true)"
+                : "");
+    return cli_refusal(0, kafka_code) ? CLI_EXIT_REFUSED : CLI_EXIT_FAILED;
+}
+
 /* Waits until the topic's partitions are known. Returns -1 or an exit code. */
 static int produce_await_topic(struct produce *produce)
 {
     struct cli_session *session = &produce->session;
     uint64_t deadline_ms = cli_now_ms() + (uint64_t)cli_session_timeout(session);
+    bool unknown = false;
 
     for (;;) {
         int16_t kafka_code = kw_topic_error(produce->topic);
         uint64_t now_ms = cli_now_ms();
 
-        if (kafka_code) {
-            cli_say(session, "topic %s: %s%s", produce->options.topic,
-                    kw_kafka_error_name(kafka_code),
-                    kafka_code == 3 ? " (create it: kw topics create -t NAME)" : "");
-            return cli_refusal(0, kafka_code) ? CLI_EXIT_REFUSED : CLI_EXIT_FAILED;
-        }
+        if (kafka_code)
+            return produce_topic_failed(produce, kafka_code);
         if (kw_topic_partitions(produce->topic) > 0)
             return -1;
         if (cli_signals_count()) {
             cli_say(session, "interrupted before the first record");
             return CLI_EXIT_FAILED;
         }
+        if (!unknown && session->last_error.kafka_code == PRODUCE_UNKNOWN_TOPIC) {
+            unknown = true;
+            if (deadline_ms > now_ms + PRODUCE_UNKNOWN_TOPIC_MS)
+                deadline_ms = now_ms + PRODUCE_UNKNOWN_TOPIC_MS;
+        }
         if (now_ms >= deadline_ms) {
             struct cli_op op = {.done = true, .code = KW_ERR_TIMEOUT};
-            return cli_session_op_failed(session, &op, "connect");
+            return unknown ? produce_topic_failed(produce, PRODUCE_UNKNOWN_TOPIC)
+                           : cli_session_op_failed(session, &op, "connect");
         }
         cli_session_pump(session, (int32_t)(deadline_ms - now_ms));
     }

@@ -280,10 +280,12 @@ int cli_session_op_failed(struct cli_session *session, const struct cli_op *op, 
     struct kw_error error = op->error;
     error.code = op->code;
     cli_error_text(&error, text, sizeof(text));
-    cli_say(session, "%s: %s%s%s", what, text, error.kafka_code ? ": " : "",
-            error.kafka_code && !strstr(text, kw_kafka_error_name(error.kafka_code))
-                ? kw_kafka_error_name(error.kafka_code)
-                : "");
+    const char *name = error.kafka_code ? kw_kafka_error_name(error.kafka_code) : "";
+    bool said = strstr(text, name) != NULL;
+    if (strncmp(text, "cannot ", 7) == 0 && said) /* names the operation itself */
+        cli_say(session, "%s", text);
+    else
+        cli_say(session, "%s: %s%s%s", what, text, said ? "" : ": ", said ? "" : name);
     if (unreached && stats.responses == 0)
         return CLI_EXIT_NO_BROKER;
     return cli_error_exit(&error);

@@ -76,7 +76,7 @@ static const struct cli_command topics_describe_command = {
 };
 static const struct cli_command topics_create_command = {
     .name = "kw topics create",
-    .usage = "-b BROKERS -t TOPIC [--partitions N] [--replication N] [--config KEY=VALUE]...",
+    .usage = "-b BROKERS -t TOPIC... [--partitions N] [--replication N] [OPTIONS]",
     .about = "Creates topics.",
     .examples = "  kw topics create -b 127.0.0.1:9092 -t users --partitions 6 --replication 3\n"
                 "  kw topics create -b 127.0.0.1:9092 -t last --config cleanup.policy=compact\n",

@@ -118,17 +118,25 @@ true_that "the broker dies: delivered and failed add up to the input" [ $? = 0 ]
 true_that "the broker dies: reasons are grouped (at most 40 lines)" [ "$(wc -l <"$err")" -le 40 ]
 
 # ---- a broker that fails some requests: retried, each record once -------------------
-start_broker --topic flaky:1 --fault 'produce:/3:error=NOT_LEADER_OR_FOLLOWER' \
-    --fault 'produce:/5:close-after' --fault 'fetch:/7:close-before'
-run "a broker that fails requests" 0 "$kw" produce -b "$B" -t flaky -X batch.size=4000 -l "$work/seq"
+start_broker --topic flaky:1 --fault 'produce:/10:error=NOT_LEADER_OR_FOLLOWER' \
+    --fault 'produce:/17:close-after' --fault 'fetch:/7:close-before'
+quick="-X retry.backoff.ms=5 -X retry.backoff.max.ms=10 -X reconnect.backoff.ms=5 -X reconnect.backoff.max.ms=10"
+# shellcheck disable=SC2086
+run "a broker that fails requests" 0 "$kw" produce -b "$B" -t flaky $quick -l "$work/seq"
 says "everything is delivered" '200000 delivered, 0 failed'
-run "and is read from it" 0 "$kw" consume -q -b "$B" -t flaky -e
+says "batches were sent again" '[1-9][0-9]* batch retries'
+# shellcheck disable=SC2086
+run "and is read from it" 0 "$kw" consume -q -b "$B" -t flaky -e $quick -X fetch.max.bytes=50000
 same "each once, in order" "$work/seq" "$out"
 start_broker --topic sick:1 --fault 'produce:*:error=TOPIC_AUTHORIZATION_FAILED'
 run "a broker that refuses to write" 4 "$kw" produce -b "$B" -t sick <<<x
 says "by Kafka's name" 'TOPIC_AUTHORIZATION_FAILED'
-start_broker --topic rot:1 --fault 'fetch:1+:corrupt'
-"$kw" produce -q -b "$B" -t rot <<<x
+
+# The batch of these records begins somewhere before byte 400 of the answer and
+# is longer: the changed byte lies in it.
+start_broker --topic rot:1 --fault 'fetch:*:corrupt=400'
+seq 1000 | "$kw" produce -q -b "$B" -t rot
 run "a corrupt batch" 1 "$kw" consume -b "$B" -t rot -e
 says "is reported" 'CRC|checksum|corrupt'
+true_that "and none of it is printed" [ ! -s "$out" ]
 done_testing
