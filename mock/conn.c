@@ -490,6 +490,12 @@ void kwi_mock_conns_close(struct kw_mock *mock, uint32_t broker)
     }
 }
 
+void kwi_mock_conns_forget_fault(struct kw_mock *mock, uint32_t id)
+{
+    for (struct kw_node *node = mock->conns.first; node; node = node->next)
+        KWI_OF(node, struct kw_mock_conn, in_all)->faults &= ~(UINT64_C(1) << id);
+}
+
 void kwi_mock_conns_destroy(struct kw_mock *mock)
 {
     while (!kwi_list_empty(&mock->conns))

@@ -2,6 +2,7 @@
  * what they put into an answer. The acts that concern a connection (close, cut,
  * delay ...) are carried out in mock/conn.c. */
 #include "mock/call.h"
+#include "mock/conn.h"
 
 #include <string.h>
 
@@ -276,6 +277,7 @@ int kwi_mock_fault_remove(struct kw_mock *mock, uint32_t id)
     if (id >= KWI_MOCK_FAULTS_MAX || !mock->faults[id].used)
         return KW_ERR_USE;
     mock->faults[id].used = false;
+    kwi_mock_conns_forget_fault(mock, id);
     return 0;
 }
 

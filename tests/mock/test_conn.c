@@ -1,5 +1,5 @@
 /* Connections of the broker model: framing, order, versions, hostile input, and
- * memory that runs out. covers: M01 M02 (serving side) */
+ * memory that runs out. */
 #include <criterion/criterion.h>
 
 #include "bed.h"

@@ -198,6 +198,21 @@ Test(mock_fault, stops_when_it_is_removed)
     close_one();
 }
 
+Test(mock_fault, does_not_haunt_a_held_request_after_its_removal)
+{
+    struct fetch_spec fetch = {.topic = "t", .max_wait_ms = 1000, .min_bytes = 1};
+    uint32_t id;
+    open_one(NULL);
+    id = bed_fault(&bed, "fetch:1:delay=1");
+    client_fetch_send(&client, &fetch);
+    cr_assert_eq(kwi_mock_fault_remove(bed.mock, id), 0);
+    cr_assert_eq(bed_fault(&bed, "fetch:9:close-after"), id, "the number is used again");
+    bed_advance(&bed, 1000);
+    cr_assert(client_fetch_receive(&client, 0).answered);
+    cr_assert_not(kwi_mock_closing(client.conn));
+    close_one();
+}
+
 /* ---- what they do ------------------------------------------------------------------------ */
 
 Test(mock_fault, applies_and_still_reports_an_error)

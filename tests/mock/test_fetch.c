@@ -1,5 +1,5 @@
 /* Fetch and ListOffsets of the broker model: what fits, what waits, what is
- * fenced. covers (serving side): C01 C03 C05 */
+ * fenced. */
 #include <criterion/criterion.h>
 
 #include "bed.h"

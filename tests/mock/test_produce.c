@@ -1,5 +1,5 @@
 /* Produce and InitProducerId of the broker model: what it refuses, what it
- * stores, what it answers. covers (serving side): P01 P02 P04 P05 */
+ * stores, what it answers. */
 #include <criterion/criterion.h>
 
 #include "bed.h"
