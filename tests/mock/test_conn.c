@@ -162,6 +162,17 @@ Test(mock_conn, closes_on_what_no_broker_would_take)
     }
 }
 
+/* Brokers keep InitProducerId v6 to themselves (it is unstable), and hang up
+ * after a failed Produce without acknowledgement; here no topic exists. */
+static bool must_close(const struct vector_message *vector, const uint8_t *body, size_t len)
+{
+    struct kw_produce_request req;
+    if (vector->api_key != KW_API_PRODUCE)
+        return vector->api_key == KW_API_INIT_PRODUCER_ID && vector->version == 6;
+    cr_assert_eq(kwi_produce_request_decode(&req, vector->version, body, len, NULL), 0);
+    return req.acks == 0 && req.topic_data.n > 0;
+}
+
 /* Every golden request, whole and with each byte changed in turn. Nothing may
  * crash, and whole ones of versions on offer are not taken for malformed. */
 Test(mock_conn, survives_every_changed_byte_of_every_golden_request)
@@ -192,10 +203,8 @@ Test(mock_conn, survives_every_changed_byte_of_every_golden_request)
             bed_advance(&bed, 1);
             if (at == 0) {
                 n_requests++;
-                /* Brokers keep InitProducerId v6 to themselves: it is unstable. */
                 cr_assert_eq(kwi_mock_closing(client.conn),
-                             vector->api_key == KW_API_INIT_PRODUCER_ID && vector->version == 6,
-                             "%s", vector->name);
+                             must_close(vector, body, len - header_len), "%s", vector->name);
             }
             client_close(&client);
         }
