@@ -65,7 +65,7 @@ quick_checks() {
 
 tier_check() {
     deps build check
-    build plain all tests replay examples bench
+    build plain all tests replay examples bench || return
     run_tests plain
     run_cli build
     quick_checks
@@ -98,7 +98,8 @@ live() {
 
 tier_test() {
     deps build check lint live
-    build plain all tests examples bench
+    # Without a build there is nothing else to say.
+    build plain all tests examples bench || return
     quick_checks
     build asan all tests replay
     run_tests asan
