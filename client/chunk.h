@@ -27,6 +27,8 @@ void kwi_part_enter_chunk(struct kw_part *part, struct kw_chunk *chunk);
 KW_MUST_USE int kwi_part_open(struct kw_part *part);
 /* Chunks for `need` bytes behind the current one, linked, not yet entered. */
 KW_MUST_USE int kwi_chunks_create(struct kw_part *part, size_t need, struct kw_chunk **out);
+/* Brings the open batch's maximum timestamp up to date. */
+void kwi_part_fold_time(struct kw_part *part);
 /* Takes note that records from now on have the time `wall_ms`. */
 void kwi_part_set_time(struct kw_part *part, int64_t wall_ms);
 

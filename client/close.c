@@ -111,6 +111,7 @@ struct kw_op *kw_core_close(struct kw_core *core, int32_t timeout_ms, void *tag)
     for (struct kw_node *n = core->producers.first; n; n = n->next) {
         struct kw_producer *producer = KWI_OF(n, struct kw_producer, node);
         producer->closing = true;
+        kwi_producer_mark(producer);
         producer->flush_number = producer->next_number;
     }
     if (timeout_ms >= 0)

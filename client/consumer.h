@@ -82,6 +82,7 @@ struct kw_consumer_part {
     uint8_t start_kind;
     bool paused;
     bool asked;         /* the request under way names it */
+    bool foremost;      /* it was the first one that the last request named */
     bool second_lookup; /* TIMESTAMP: ask for the end; TAIL: for the begin */
     bool missing_told;  /* that metadata does not know it */
     uint8_t notices;

@@ -285,6 +285,7 @@ void kwi_producer_fatal(struct kw_producer *producer, const struct kw_error *err
     if (producer->fatal)
         return;
     producer->fatal = true;
+    kwi_producer_mark(producer);
     producer->fatal_error = *error;
     kwi_event_error(producer->core, error);
     kwi_producer_sweep(producer, KW_ERR_STATE, true, false);

@@ -357,6 +357,7 @@ static struct kw_request *fetcher_pull(struct kw_link *link)
     while (n-- > 0) {
         struct kw_consumer_part *part = fetcher_part(fetcher->idle.first);
         part->asked = true;
+        part->foremost = kwi_list_empty(&fetcher->asked);
         kwi_part_move(part, &fetcher->asked);
     }
     return req;
@@ -380,8 +381,10 @@ static void fetcher_put_back(struct kw_fetcher *fetcher)
     }
 }
 
-/* Data without one whole batch: the batch is larger than what was asked for.
- * It is asked for by its size; a broker that cuts it again cannot be helped. */
+/* Data without one whole batch: the batch is larger than what was asked for, or
+ * than what the parts before it left over. It is asked for by its size, and its
+ * part comes to the front, because those before it have data now. A broker that
+ * cuts the first batch of the foremost part again cannot be helped (KIP-74). */
 static void fetcher_too_small(struct kw_consumer_part *part, const uint8_t *ptr, size_t len)
 {
     struct kw_core *core = part->topic->consumer->core;
@@ -389,7 +392,9 @@ static void fetcher_too_small(struct kw_consumer_part *part, const uint8_t *ptr,
 
     if (len >= KWI_BATCH_LENGTH + 4)
         need = (int64_t)kwi_get_u32(ptr + KWI_BATCH_LENGTH) + KWI_BATCH_LOG_OVERHEAD;
-    if (need > INT32_MAX / 2 || part->want_bytes >= need) {
+    if (need <= INT32_MAX / 2 && part->want_bytes >= need && !part->foremost) {
+        kwi_part_settle(part);
+    } else if (need > INT32_MAX / 2 || part->want_bytes >= need) {
         kwi_part_stop(part, KW_ERR_CORRUPT, 0, 0);
     } else if (kwi_pool_cost((size_t)need + FETCHER_ENVELOPE + FETCHER_ENVELOPE_PART) >
                core->fetch.limit) {

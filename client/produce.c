@@ -228,6 +228,7 @@ static int produce_into(struct kw_part *part, const struct kw_record *record, si
         if (fresh && (record->flags & KW_REC_TIMESTAMP)) {
             part->open->base_timestamp = part->open->max_timestamp = wall_ms;
             part->open->base_fixed = true;
+            kwi_part_set_time(part, part->wall_ms); /* counts from the new base */
         }
         delta = kwi_zigzag((int64_t)((uint64_t)wall_ms - (uint64_t)part->open->base_timestamp));
         body = produce_body_size(delta, part->n_records, produce_len(&record->key),
@@ -243,11 +244,13 @@ static int produce_into(struct kw_part *part, const struct kw_record *record, si
         if (part->topic->sticky && !record->key.ptr && !(record->flags & KW_REC_PARTITION))
             part = part->topic->sticky; /* the next batch, maybe the next partition */
     }
-    if (record->flags & KW_REC_TIMESTAMP)
+    if ((record->flags & KW_REC_TIMESTAMP) || delta)
         part->open->base_fixed = true;
+    kwi_part_fold_time(part);
     rc = produce_append(part, record, delta, body);
     if (rc)
         return rc;
+    part->time_base = part->n_records; /* this one has a time of its own */
     if (wall_ms > part->open->max_timestamp)
         part->open->max_timestamp = wall_ms;
     return 0;
@@ -292,7 +295,7 @@ int kw_core_produce(struct kw_topic *topic, const struct kw_record *record)
     size_t key_size, value_size, body, total;
     uint8_t *w;
 
-    if (KWI_UNLIKELY(record->n_headers | (record->flags & KW_REC_TIMESTAMP) | !topic->n_parts))
+    if (KWI_UNLIKELY(record->n_headers | (record->flags & KW_REC_TIMESTAMP) | topic->slow))
         return produce_slow(topic, record);
     part = produce_pick(topic, record);
     if (KWI_UNLIKELY(!part || !part->open))
@@ -341,6 +344,7 @@ int kwi_part_seal(struct kw_part *part)
     if (!batch)
         return 0;
     kwi_part_leave_chunk(part);
+    kwi_part_fold_time(part);
     batch->n_records = part->n_records;
     batch->size = KWI_BATCH_HEADER + batch->records_len;
     batch->state = BATCH_QUEUED;

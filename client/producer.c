@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/fmt.h"
+#include "client/chunk.h"
 #include "client/config.h"
 #include "client/error_text.h"
 #include "proto/error.h"
@@ -170,8 +172,7 @@ static void topic_lost(struct kw_topic *topic, int16_t kafka_code, const char *h
 
     kwi_error_kafka(&err, kafka_code, topic->meta->name, NULL, 0);
     if (hint)
-        kwi_error_set(&err, err.code, KW_PHASE_REQUEST, err.text, hint);
-    err.kafka_code = kafka_code;
+        kwi_fmt(err.hint, sizeof(err.hint), "%s", hint);
     kwi_event_error(topic->core, &err);
 }
 
@@ -189,7 +190,16 @@ static void topic_refused(struct kw_topic *topic, int16_t kafka_code)
     if (heals && topic->timer.armed)
         return;
     topic->error = kafka_code;
+    kwi_producer_mark(topic->producer);
     kwi_producer_check_writable(topic->producer);
+}
+
+void kwi_producer_mark(struct kw_producer *producer)
+{
+    for (struct kw_node *n = producer->topics.first; n; n = n->next) {
+        struct kw_topic *topic = KWI_OF(n, struct kw_topic, node);
+        topic->slow = !topic->n_parts || topic->error || producer->closing || producer->fatal;
+    }
 }
 
 static void topic_changed(struct kw_topic_watch *watch, struct kw_topic_meta *meta)
@@ -207,6 +217,7 @@ static void topic_changed(struct kw_topic_watch *watch, struct kw_topic_meta *me
             return;
     }
     topic->error = 0;
+    kwi_producer_mark(topic->producer);
     kwi_core_disarm(topic->core, &topic->timer);
     if (!topic->sticky)
         kwi_topic_turn(topic);
@@ -224,6 +235,7 @@ static void topic_gave_up(struct kw_timer *timer)
     if (topic->n_parts)
         return;
     topic->error = topic->meta->error ? topic->meta->error : KW_E_UNKNOWN_TOPIC_OR_PARTITION;
+    kwi_producer_mark(topic->producer);
     kwi_producer_check_writable(topic->producer);
 }
 
@@ -282,6 +294,7 @@ int kw_core_topic_open(struct kw_topic **out, struct kw_producer *producer, cons
     topic->timer.fire = topic_gave_up;
     kwi_list_push(&topic->meta->watchers, &topic->watch.node);
     kwi_list_push(&producer->topics, &topic->node);
+    topic->slow = true;
     kwi_core_arm(core, &topic->timer, core->now.mono_us + producer->delivery_timeout_us);
     if (topic->meta->n_partitions)
         topic_changed(&topic->watch, topic->meta);
@@ -325,10 +338,9 @@ static void producer_pin(struct kw_producer *producer)
             kwi_part_route(batch->part);
             continue;
         }
-        batch->part->wall_ms = core->now.wall_ms;
-        batch->part->delta = kwi_zigzag(core->now.wall_ms - batch->base_timestamp);
-        if (core->now.wall_ms > batch->max_timestamp)
-            batch->max_timestamp = core->now.wall_ms;
+        if (!batch->base_fixed) /* the time that its records have now */
+            batch->part->wall_ms = core->now.wall_ms;
+        kwi_part_set_time(batch->part, core->now.wall_ms);
         kwi_list_push(&producer->lingering, &batch->open_node);
     }
     kwi_delivery_arm(producer);
@@ -392,6 +404,7 @@ void kwi_producers_stop(struct kw_core *core)
     for (struct kw_node *n = core->producers.first; n; n = n->next) {
         struct kw_producer *producer = KWI_OF(n, struct kw_producer, node);
         producer->closing = producer->fatal = true; /* nothing is sent any more */
+        kwi_producer_mark(producer);
         kwi_core_disarm(core, &producer->linger_timer);
         kwi_core_disarm(core, &producer->delivery_timer);
         kwi_core_disarm(core, &producer->id_timer);

@@ -76,6 +76,7 @@ struct kw_part {
     uint8_t *room;        /* end of the chunk's share of batch.size */
     uint32_t n_records;   /* of the open batch: the next offset delta */
     uint32_t chunk_base;  /* n_records when the chunk was begun */
+    uint32_t time_base;   /* n_records when wall_ms was set */
     struct kw_batch *open;
     int64_t wall_ms;      /* the time that delta stands for */
     uint64_t delta;       /* zigzag of wall_ms - base timestamp of the open batch */
@@ -102,6 +103,7 @@ struct kw_topic {
     struct kw_part **parts;
     uint32_t n_parts, parts_cap;
     int16_t error;
+    bool slow;                /* every record must take the slow path, which says why */
     bool told;                /* the unknown topic was reported once */
     struct kw_node node;      /* producer->topics */
     struct kw_topic_meta *meta;
@@ -202,6 +204,9 @@ bool kwi_batch_sequence(struct kw_batch *batch);
 void kwi_producer_bump(struct kw_producer *producer);
 
 /* producer.c, for core.c and others */
+/* What decides whether records are taken changed: closing, fatal, an error, the
+ * number of partitions. */
+void kwi_producer_mark(struct kw_producer *producer);
 void kwi_topic_turn(struct kw_topic *topic); /* another partition for keyless records */
 void kwi_producers_step(struct kw_core *core);
 bool kwi_producers_pending(const struct kw_core *core);

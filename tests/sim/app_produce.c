@@ -84,7 +84,7 @@ static bool app_produce_one(struct sim_app *app)
     struct shape shape;
     uint32_t id = (uint32_t)world->checker.n_records;
     uint32_t topic = sim_below(&app->rng, world->plan.n_topics);
-    struct sim_accepted accepted = {{topic, -1}, 0, -1, 0};
+    struct sim_accepted accepted = {.place = {topic, -1}, .timestamp_ms = -1};
     shape_make(app, &shape, id);
     accepted.content = shape.content;
     if (sim_one_in(&app->rng, 2)) {
@@ -99,6 +99,9 @@ static bool app_produce_one(struct sim_app *app)
             sim_one_in(&app->rng, 8) ? 0 : (int64_t)(sim_rng_next(&app->rng) >> 20);
         accepted.timestamp_ms = shape.record.timestamp_ms;
     }
+    /* The next step gives the time: after a pause of the driver at the latest. */
+    accepted.clock_min_ms = sim_time(world).wall_ms - (world->plan.odd_clock ? 20000000 : 0);
+    accepted.clock_max_ms = sim_time(world).wall_ms + (world->plan.odd_clock ? 20000000 : 1000);
     int rc = kw_core_produce(app->topics[topic], &shape.record);
     sim_trace_word(&world->trace, 0x9000u + (uint64_t)(int64_t)rc);
     memset(app->record_bytes, 0x3c, 256); /* all was copied */
@@ -202,8 +205,8 @@ void sim_app_report(struct sim_app *app, const struct kw_report *report)
                                                  offset,
                                                  report->outcome,
                                                  report->flags & KW_REPORT_MAYBE_DUPLICATE});
-        if (report->outcome == KW_NOT_WRITTEN && report->code == KW_ERR_CANCELED &&
-            id < world->plan.n_records) {
+        if (report->outcome == KW_NOT_WRITTEN && 
+            (report->code == KW_ERR_CANCELED || report->code == KW_ERR_CLOSED) && id < world->plan.n_records) {
             app->canceled[id] = 1;
             app->n_canceled++;
         }

@@ -180,6 +180,12 @@ static void judge_slot(struct sim_checker *checker, struct sim_place place, int6
         (accepted->timestamp_ms >= 0 && accepted->timestamp_ms != slot->timestamp_ms))
         checker_found(checker, SIM_CONTENT, "record %u at %u/%d offset %lld", slot->id,
                       place.topic, place.partition, (long long)offset);
+    if (accepted->timestamp_ms < 0 && (slot->timestamp_ms < accepted->clock_min_ms ||
+                                       slot->timestamp_ms > accepted->clock_max_ms))
+        checker_found(checker, SIM_CONTENT,
+                      "record %u at %u/%d offset %lld: timestamp %lld, the clock said %lld",
+                      slot->id, place.topic, place.partition, (long long)offset,
+                      (long long)slot->timestamp_ms, (long long)accepted->clock_min_ms);
 }
 
 /* Order of one log: ids of a producer grow. */

@@ -280,23 +280,23 @@ static size_t link_take(struct sim_link *link, size_t room)
     return taken;
 }
 
-static void link_write(struct sim_link *link)
+static size_t link_write_some(struct sim_link *link)
 {
     struct sim_driver *driver = link->driver;
     struct sim_world *world = driver->world;
+    size_t offered = 0;
     for (int i = 0; i < WRITES_PER_TURN; i++) {
         if (!link->owns_write || link->close_wanted || link->state != SIM_LINK_UP)
-            return;
+            return offered;
         size_t room = sim_wire_room(link);
         if (room == 0)
-            return; /* sim_link_writable follows */
+            return offered; /* sim_link_writable follows */
         if (link->held > 0 && sim_one_in(&driver->rng, 16))
             link_probe(link);
         size_t taken = link_take(link, room);
         if (taken == 0)
-            return;
-        sim_trace_line(&world->trace, "core %u: conn %u offers %zu bytes", driver->idx, link->id,
-                       taken);
+            return offered;
+        offered += taken;
         if (world->plan.late_writes) {
             uint64_t at_us = world->now_us + sim_below(&driver->rng, 300);
             if (at_us < link->transmit_us)
@@ -316,6 +316,15 @@ static void link_write(struct sim_link *link)
         sim_queue_put(&world->queue, world->now_us + sim_below(&driver->rng, 100),
                       link_write_again, link, 0);
     }
+    return offered;
+}
+
+static void link_write(struct sim_link *link)
+{
+    size_t offered = link_write_some(link);
+    if (offered > 0)
+        sim_trace_line(&link->driver->world->trace, "core %u: conn %u offers %zu bytes",
+                       link->driver->idx, link->id, offered);
 }
 
 void sim_link_writable(struct sim_link *link)

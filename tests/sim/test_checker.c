@@ -21,7 +21,9 @@ static void good_history(struct sim_checker *checker, bool idempotent, uint32_t 
     sim_checker_position(checker, 0, home, 0);
     for (uint32_t id = 0; id < n; id++) {
         uint32_t got = sim_checker_accept(
-            checker, &(struct sim_accepted){home, content_of(id), 50 + id, 0});
+            checker, &(struct sim_accepted){.place = home,
+                                                                    .content = content_of(id),
+                                                                    .timestamp_ms = 50 + id});
         cr_assert_eq(got, id);
     }
 }
@@ -223,6 +225,18 @@ Test(checker, flags_changed_content_and_changed_timestamps_in_the_log)
     report(&checker, 0, SIM_REPORT_DELIVERED, 0);
     report(&checker, 1, SIM_REPORT_DELIVERED, 1);
     assert_only(&checker, SIM_CONTENT, 2);
+}
+
+Test(checker, flags_a_timestamp_that_no_clock_said)
+{
+    struct sim_checker checker;
+    good_history(&checker, true, 1);
+    checker.records[0].accepted.timestamp_ms = -1;
+    checker.records[0].accepted.clock_min_ms = 100;
+    checker.records[0].accepted.clock_max_ms = 120;
+    log_and_read(&checker, 0, 0);
+    report(&checker, 0, SIM_REPORT_DELIVERED, 0);
+    assert_only(&checker, SIM_CONTENT, 1);
 }
 
 Test(checker, flags_records_in_another_topic_or_partition)
