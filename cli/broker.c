@@ -226,9 +226,11 @@ static int broker_listen(const struct broker_options *options, struct kw_mock *m
         return cli_usage_error(&broker_command, "--listen '%s': give a numeric address",
                                address->host);
     case KW_ERR_IO:
-        fprintf(stderr, "kw broker: cannot listen on %s:%lld and the %lld ports behind it: %s\n",
-                address->host, (long long)address->port, (long long)options->brokers - 1,
-                strerror(os_err));
+        fprintf(stderr, "kw broker: cannot listen on %s, port %lld", address->host,
+                (long long)address->port);
+        if (options->brokers > 1)
+            fprintf(stderr, " to %lld", (long long)(address->port + options->brokers - 1));
+        fprintf(stderr, ": %s\n", strerror(os_err));
         return CLI_EXIT_FAILED;
     default: fprintf(stderr, "kw broker: out of memory\n"); return CLI_EXIT_FAILED;
     }
