@@ -6,9 +6,8 @@
  *     header := varint key_len (>= 0), key, varint value_len, value
  *
  * Varints are zigzag; -1 is the null length. kwi_record_get is the innermost
- * loop of the consumer. It
- * checks that key and value lie inside the record and leaves the headers raw;
- * the header iterator checks them when somebody looks. */
+ * loop of the consumer. It checks that key and value lie inside the record and
+ * leaves the headers raw; the header iterator checks them when somebody looks. */
 #ifndef KWI_RECORD_H
 #define KWI_RECORD_H
 #include "proto/wire.h"
