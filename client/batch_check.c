@@ -86,34 +86,43 @@ static int batch_check_crc(struct kw_consumer_part *part, size_t *budget)
 /* The position behind the record at p by its length alone, or NULL. */
 static const uint8_t *batch_skip_record(const uint8_t *p, const uint8_t *end)
 {
-    uint64_t raw;
+    const uint8_t *body = NULL;
+    uint32_t raw;
+    uint64_t wide;
 
-    p = kwi_read_uvarint(p, end, 5, &raw);
-    if (!p || raw & 1 || raw >> 1 > (size_t)(end - p))
+    if (KWI_LIKELY(end - p >= 2))
+        body = kwi_record_short(p, &raw);
+    if (KWI_UNLIKELY(!body)) {
+        body = kwi_read_uvarint(p, end, 5, &wide);
+        if (!body)
+            return NULL;
+        raw = (uint32_t)wide;
+    }
+    if (KWI_UNLIKELY(kwi_record_length(raw) > (size_t)(end - body)))
         return NULL;
-    return p + (size_t)(raw >> 1);
+    return body + kwi_record_length(raw);
 }
 
 static int batch_walk(struct kw_consumer_part *part, size_t *budget)
 {
     struct kw_fetched *data = &part->data;
-    const uint8_t *p = data->ptr + data->checked, *end = data->ptr + data->size, *next;
+    const uint8_t *start = data->ptr + data->checked, *end = data->ptr + data->size;
+    const uint8_t *stop = *budget < (size_t)(end - start) ? start + *budget : end;
+    const uint8_t *p = start;
     uint32_t left = data->left;
-    size_t room = *budget;
 
-    for (; left > 0 && room > 0; left--, p = next) {
-        next = batch_skip_record(p, end);
-        if (!next)
+    for (; left > 0 && p < stop; left--) {
+        p = batch_skip_record(p, end);
+        if (!p)
             return batch_fail(data, KW_ERR_CORRUPT);
-        room -= (size_t)(next - p) < room ? (size_t)(next - p) : room;
     }
-    *budget = room;
+    if ((left > 0) == (p == end)) /* the count and the bytes end together */
+        return batch_fail(data, KW_ERR_CORRUPT);
+    *budget -= (size_t)(p - start) < *budget ? (size_t)(p - start) : *budget;
     data->checked = (size_t)(p - data->ptr);
     data->left = left;
     if (left > 0)
         return KW_ERR_WOULD_BLOCK;
-    if (p != end)
-        return batch_fail(data, KW_ERR_CORRUPT);
     data->left = kwi_get_u32(data->ptr + KWI_BATCH_RECORD_COUNT);
     data->record = data->ptr + KWI_BATCH_HEADER;
     data->check = KWI_CHECK_DONE;
