@@ -3,7 +3,7 @@
  * answered and no longer lent -> recycled. See link.h.
  *
  * They come from the control reserve, not from the produce reserve, so that a
- * full produce buffer can always be sent (docs/decisions/0002). */
+ * full produce buffer can always be sent (docs/decisions/0003). */
 #include <string.h>
 
 #include "client/config.h"
