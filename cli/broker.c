@@ -273,7 +273,7 @@ static int broker_run(const struct broker_options *options, struct kw_mock *mock
 int cli_broker(int argc, char **argv)
 {
     struct broker_options options;
-    struct broker_address address;
+    struct broker_address address = {.port = 0};
     struct kw_mock_front *front = NULL;
     struct kw_mock *mock = NULL;
     int rc;
