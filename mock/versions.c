@@ -87,8 +87,8 @@ static void mockversions_narrow(struct kw_mock *mock, const struct kw_mock_versi
 
 void kwi_mock_versions_init(struct kw_mock *mock, const struct kw_mock_versions *narrow, size_t n)
 {
-    for (int16_t key = 0; key < KWI_MOCK_API_KEYS_MAX; key++)
-        mock->versions[key] = (struct kw_mock_versions){key, 0, -1};
+    for (int key = 0; key < KWI_MOCK_API_KEYS_MAX; key++)
+        mock->versions[key] = (struct kw_mock_versions){(int16_t)key, 0, -1};
     for (size_t i = 0; i < MOCKVERSIONS_N_APIS; i++)
         mockversions_narrow(mock, &mockversions_4_3[i]);
     for (size_t i = 0; i < n; i++)
