@@ -157,14 +157,36 @@ static int batch_advance(struct kw_consumer_part *part, size_t *budget)
     return data->failure;
 }
 
+/* A seek may lead into the middle of a batch: its first records were not asked
+ * for, and count neither as handed out nor against the caller's maximum. */
+static int batch_skip_below(struct kw_consumer_part *part, size_t *budget)
+{
+    struct kw_fetched *data = &part->data;
+    struct kw_record_view view;
+
+    for (; data->left > 0; data->left--) {
+        const uint8_t *next = kwi_record_get(data->record, data->ptr + data->size, &view);
+        /* If it is broken inside, whoever reads the handle finds it. */
+        if (!next || data->base_offset + view.offset_delta >= part->position)
+            break;
+        if (*budget == 0)
+            return KW_ERR_WOULD_BLOCK;
+        *budget -= (size_t)(next - data->record) < *budget ? (size_t)(next - data->record) : *budget;
+        data->record = next;
+    }
+    return 1;
+}
+
 int kwi_batch_prepare(struct kw_consumer_part *part, size_t *budget)
 {
     struct kw_fetched *data = &part->data;
     int rc = 1;
 
     while (rc == 1) {
-        if (data->check == KWI_CHECK_DONE && data->left > 0)
-            return 1;
+        if (data->check == KWI_CHECK_DONE && data->base_offset < part->position)
+            rc = batch_skip_below(part, budget);
+        if (rc != 1 || (data->check == KWI_CHECK_DONE && data->left > 0))
+            return rc;
         if (*budget < KWI_BATCH_HEADER)
             return KW_ERR_WOULD_BLOCK;
         if (data->check == KWI_CHECK_NEW)

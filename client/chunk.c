@@ -114,6 +114,18 @@ int kwi_part_open(struct kw_part *part)
     return 0;
 }
 
+void kwi_part_discard(struct kw_part *part)
+{
+    struct kw_batch *batch = part->open;
+    struct kw_producer *producer = part->topic->producer;
+
+    KWI_ASSERT(part->n_records == 0 && !batch->pinned);
+    kwi_list_remove(&producer->unpinned, &batch->time_node);
+    part->open = NULL;
+    part->w = part->limit = part->room = NULL;
+    kwi_batch_free(batch);
+}
+
 int kwi_chunks_create(struct kw_part *part, size_t need, struct kw_chunk **out)
 {
     struct kw_producer *producer = part->topic->producer;

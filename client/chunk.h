@@ -25,6 +25,8 @@ void kwi_part_enter_chunk(struct kw_part *part, struct kw_chunk *chunk);
 /* Opens a batch with its first chunk. KW_ERR_WOULD_BLOCK: the reserve is too
  * full; KW_ERR_NOMEM: the host's allocator refused. */
 KW_MUST_USE int kwi_part_open(struct kw_part *part);
+/* Takes back a batch that was just opened and got no record. */
+void kwi_part_discard(struct kw_part *part);
 /* Chunks for `need` bytes behind the current one, linked, not yet entered. */
 KW_MUST_USE int kwi_chunks_create(struct kw_part *part, size_t need, struct kw_chunk **out);
 /* Brings the open batch's maximum timestamp up to date. */

@@ -217,10 +217,11 @@ static int produce_into(struct kw_part *part, const struct kw_record *record, si
                                                          : part->topic->core->now.wall_ms;
     uint64_t delta;
     size_t body, total;
+    bool fresh;
     int rc;
 
     for (;;) {
-        bool fresh = !part->open;
+        fresh = !part->open;
 
         rc = fresh ? kwi_part_open(part) : 0;
         if (rc)
@@ -248,6 +249,8 @@ static int produce_into(struct kw_part *part, const struct kw_record *record, si
         part->open->base_fixed = true;
     kwi_part_fold_time(part);
     rc = produce_append(part, record, delta, body);
+    if (rc && fresh)
+        kwi_part_discard(part); /* nothing is ever sent or reported without a record */
     if (rc)
         return rc;
     part->time_base = part->n_records; /* this one has a time of its own */
