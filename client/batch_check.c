@@ -171,7 +171,8 @@ static int batch_skip_below(struct kw_consumer_part *part, size_t *budget)
             break;
         if (*budget == 0)
             return KW_ERR_WOULD_BLOCK;
-        *budget -= (size_t)(next - data->record) < *budget ? (size_t)(next - data->record) : *budget;
+        *budget -= (size_t)(next - data->record) < *budget ? (size_t)(next - data->record)
+                                                           : *budget;
         data->record = next;
     }
     return 1;

@@ -303,7 +303,7 @@ static void part_notice(struct kw_consumer_part *part, uint8_t notice)
 {
     struct kw_consumer *consumer = part->topic->consumer;
 
-    if (!part->notices)
+    if (!kwi_list_has(&consumer->notices, &part->notice_node))
         kwi_list_push(&consumer->notices, &part->notice_node);
     part->notices |= notice;
     kwi_consumer_notify(consumer);
@@ -321,6 +321,7 @@ void kwi_part_stop(struct kw_consumer_part *part, int code, int16_t kafka_code, 
 {
     kwi_part_drop(part);
     kwi_part_step(part, KWI_PART_STOP);
+    part->notices &= (uint8_t)~KWI_NOTICE_EOF; /* a handle may have gone past the fault */
     kwi_part_warn(part, code, kafka_code, detail);
 }
 
