@@ -10,6 +10,10 @@
 #include "client/link.h"
 #include "client/metadata.h"
 
+enum { CLUSTER_CONNECT_MS = 1000 };
+
+static void cluster_connect_due(struct kw_timer *timer);
+
 /* ---- bootstrap.servers ------------------------------------------------------- */
 
 static int cluster_init_seeds(struct kw_core *core)
@@ -43,6 +47,7 @@ int kwi_cluster_init(struct kw_core *core, struct kw_error *err)
     (void)err;
     cluster->core = core;
     cluster->controller_id = -1;
+    cluster->connect.fire = cluster_connect_due;
     kwi_map_init(&cluster->brokers, &core->control);
     kwi_map_init(&cluster->topics, &core->control);
     kwi_metadata_init(core);
@@ -61,6 +66,7 @@ void kwi_cluster_stop(struct kw_core *core)
     struct kw_list *waiting = &core->cluster.waiting;
 
     kwi_core_disarm(core, &core->cluster.timer);
+    kwi_core_disarm(core, &core->cluster.connect);
     while (!kwi_list_empty(waiting))
         kwi_request_end(KWI_OF(kwi_list_pop(waiting), struct kw_request, node), KW_ERR_CLOSED,
                         NULL);
@@ -159,7 +165,8 @@ static struct kw_broker *cluster_candidate(struct kw_cluster *cluster, uint32_t 
 }
 
 /* Connects to the next candidate that is not backing off; when all are, each is
- * tried as its backoff ends. */
+ * tried as its backoff ends. When not one link could be made for want of memory,
+ * a timer tries again. */
 static void cluster_connect_any(struct kw_core *core)
 {
     struct kw_cluster *cluster = &core->cluster;
@@ -176,6 +183,15 @@ static void cluster_connect_any(struct kw_core *core)
         if (!kwi_link_backing_off(link))
             return;
     }
+    kwi_core_arm(core, &cluster->connect, kwi_core_after_ms(core, CLUSTER_CONNECT_MS));
+}
+
+static void cluster_connect_due(struct kw_timer *timer)
+{
+    struct kw_cluster *cluster = KWI_OF(timer, struct kw_cluster, connect);
+
+    if (!kwi_list_empty(&cluster->waiting))
+        cluster_connect_any(cluster->core);
 }
 
 static void cluster_dispatch(struct kw_core *core, struct kw_link *link)

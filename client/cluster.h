@@ -46,6 +46,7 @@ struct kw_cluster {
     uint32_t n_seeds, next_seed;
     struct kw_map topics;   /* name -> kw_topic_meta */
     struct kw_timer timer;  /* next refresh: by age, or after a backoff */
+    struct kw_timer connect; /* not one link could be made: try again */
     bool in_flight;         /* a Metadata request is under way or waits */
     uint8_t again;          /* asked meanwhile: 1 a refresh, 2 a new topic */
     uint32_t streak;        /* refreshes in a row that left something open */

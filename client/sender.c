@@ -306,6 +306,12 @@ static int sender_encode(struct kw_request *req, struct kw_wr *wr)
     return kwi_produce_request_encode(&msg, req->version, wr);
 }
 
+/* Memory was short: one of the partitions asks again after a backoff. */
+static void sender_again(struct kw_link *link)
+{
+    sender_mute(KWI_OF(link->ready.first, struct kw_part, ready_node), 0);
+}
+
 struct kw_request *kwi_sender_pull(struct kw_link *link)
 {
     struct kw_producer *producer = link->owner;
@@ -315,8 +321,10 @@ struct kw_request *kwi_sender_pull(struct kw_link *link)
     if (producer->fatal || kwi_list_empty(&link->ready) || !kwi_producer_id_ready(producer))
         return NULL;
     sending = sender_new(producer);
-    if (!sending)
-        return NULL; /* a later step or answer asks again */
+    if (!sending) {
+        sender_again(link);
+        return NULL;
+    }
     req = kwi_request_create(link->core, link,
                              producer->acks ? &sender_type : &sender_type_no_answer, sending);
     if (req)
@@ -324,6 +332,8 @@ struct kw_request *kwi_sender_pull(struct kw_link *link)
     if (!req || !sending->n) {
         if (req)
             kwi_request_destroy(req);
+        else
+            sender_again(link);
         sender_recycle(sending);
         return NULL;
     }

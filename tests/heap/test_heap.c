@@ -36,14 +36,16 @@ static bool torture(enum heap_stage failing, uint64_t k, bool once, enum sim_mem
     cr_assert_eq(heap_scenario_init(&scenario, kind), 0);
     for (enum heap_stage stage = HEAP_CREATE; stage < HEAP_STAGES; stage++) {
         struct sim_memory *memory = &scenario.pair.memory;
+        bool done = false;
         if (stage == failing) {
             memory->fail_from = memory->n_allocs + k;
             memory->fail_to = once ? memory->fail_from + 1 : UINT64_MAX;
-            heap_stage_run(&scenario, stage, FAILING_MS);
+            done = heap_stage_run(&scenario, stage, FAILING_MS);
             hit = memory->n_refused > 0;
             sim_memory_heal(memory);
         }
-        bool done = heap_stage_run(&scenario, stage, HEALED_MS);
+        if (!done) /* a stage that needed no memory ends all the same */
+            done = heap_stage_run(&scenario, stage, HEALED_MS);
         cr_assert(done, "%s %lu: %s did not complete (%s)", what, (unsigned long)k,
                   heap_stage_name(stage), scenario.wrong ? scenario.wrong : "nothing wrong seen");
     }
