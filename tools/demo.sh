@@ -36,6 +36,7 @@ fail() { echo "demo: $*" >&2; exit 1; }
 seconds_since() { awk -v from="$1" -v to="$(date +%s.%N)" 'BEGIN { printf "%.2f", to - from }'; }
 
 tools/deps.sh "${groups[@]}" || fail "the packages above are needed"
+mkdir -p build
 echo "Building ..."
 env -u MAKEFLAGS -u MAKELEVEL make -j"$(nproc)" --no-print-directory all >build/demo.log 2>&1 ||
     { tail -n 20 build/demo.log >&2; fail "make failed"; }
