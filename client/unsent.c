@@ -48,6 +48,35 @@ static int unsent_begin(struct kw_producer *producer, struct kw_batch *batch)
     return 0;
 }
 
+/* All of its records were taken: after a purge, others may use its memory. */
+static struct kw_batch *unsent_end(struct kw_producer *producer)
+{
+    struct kw_batch *batch = producer->unsent_batch;
+
+    producer->unsent_batch = NULL;
+    kwi_list_remove(&producer->unsent, &batch->node);
+    kwi_batch_free(batch);
+    kwi_producer_check_writable(producer);
+    return NULL;
+}
+
+void kwi_unsent_add(struct kw_producer *producer, struct kw_batch *batch)
+{
+    struct kw_node *behind = NULL;
+
+    /* One whose bytes the driver held for longer comes late, but not last. */
+    for (struct kw_node *n = producer->unsent.last; n; n = n->prev) {
+        const struct kw_batch *other = KWI_OF(n, const struct kw_batch, node);
+        if (other == producer->unsent_batch || other->number < batch->number)
+            break;
+        behind = n;
+    }
+    if (behind)
+        kwi_list_insert_before(&producer->unsent, behind, &batch->node);
+    else
+        kwi_list_push(&producer->unsent, &batch->node);
+}
+
 static void *unsent_opaque(const struct kw_batch *batch, uint32_t i)
 {
     size_t records = (batch->size + 15u) & ~(size_t)15;
@@ -110,13 +139,13 @@ int kw_core_unsent_next(struct kw_producer *producer, struct kw_record *record,
     struct kw_batch *batch = producer->unsent_batch;
     struct kw_record_view view;
     const uint8_t *next;
-    struct kw_node *node;
 
-    if (!batch || producer->unsent_index == batch->n_records) {
-        node = batch ? batch->node.next : producer->unsent.first;
-        if (!node)
+    if (batch && producer->unsent_index == batch->n_records)
+        batch = unsent_end(producer);
+    if (!batch) {
+        if (kwi_list_empty(&producer->unsent))
             return 0;
-        batch = KWI_OF(node, struct kw_batch, node);
+        batch = KWI_OF(producer->unsent.first, struct kw_batch, node);
         if (unsent_begin(producer, batch))
             return KW_ERR_NOMEM;
     }

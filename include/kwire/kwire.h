@@ -112,7 +112,8 @@ KW_EXPORT struct kw_op *kw_flush(struct kw_producer *producer, int32_t timeout_m
 KW_EXPORT int kw_purge(struct kw_producer *producer);
 /* After purge or close: 1 and the next record that was not sent, whole, in
  * order per partition (its `partition` and `timestamp_ms` are filled, and
- * *topic if not NULL); 0: no more. Views until the client is destroyed. */
+ * *topic if not NULL); 0: no more. Views until the next call. What purge gave
+ * up stays in buffer.memory until it was taken here. Errors: KW_ERR_NOMEM. */
 KW_EXPORT int kw_unsent_next(struct kw_producer *producer, struct kw_record *record,
                              struct kw_topic **topic);
 /* Records accepted and without an outcome yet. */

@@ -129,6 +129,7 @@ static struct sim_pair_conn *laws_offer_some(size_t n)
 {
     laws.pair.hold_writes = true;
     laws.pair.take_max = n;
+    sim_pair_step(&laws.pair, 0); /* gives the batch its time */
     sim_pair_step(&laws.pair, 10000);
     struct sim_pair_conn *conn = laws_holder();
     cr_assert_not_null(conn, "nothing was offered");
@@ -275,6 +276,7 @@ Test(law_3, an_answered_batch_is_kept_while_the_driver_holds_its_bytes)
     for (int round = 0; round < 20; round++) {
         for (int i = 0; i < 20; i++)
             cr_assert(laws_make(0, 500));
+        sim_pair_step(&laws.pair, 0);
         sim_pair_step(&laws.pair, 10000);
         sim_pair_verify(&laws.pair);
     }

@@ -32,7 +32,7 @@ static void heap_event(void *ctx, const struct kw_event *event)
     struct heap_scenario *scenario = ctx;
     const struct kw_report *report = &event->report;
     if (event->kind == KW_EVENT_OP_DONE && scenario->closing)
-        scenario->done = true;
+        scenario->done = scenario->closed = true;
     if (event->kind != KW_EVENT_REPORT)
         return;
     for (uint32_t i = 0; i < report->n; i++) {
@@ -170,6 +170,7 @@ static void try_close(struct heap_scenario *scenario)
 {
     if (!scenario->closing)
         scenario->closing = kw_core_close(scenario->pair.core, 5000, scenario) != NULL;
+    scenario->done = scenario->closed;
 }
 
 bool heap_stage_run(struct heap_scenario *scenario, enum heap_stage stage, uint64_t for_ms)

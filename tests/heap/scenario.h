@@ -13,7 +13,7 @@ struct heap_scenario {
     struct kw_producer *producer;
     struct kw_topic *topic;
     struct kw_consumer *consumer;
-    bool assigned, closing;
+    bool assigned, closing, closed;
     uint32_t n_accepted, n_delivered, n_failed, n_read;
     uint8_t reported[HEAP_RECORDS], read[HEAP_RECORDS];
     bool done;         /* the stage reached its end */

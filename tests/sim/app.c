@@ -129,6 +129,7 @@ static void app_start_close(struct sim_app *app)
 {
     struct sim_world *world = app->world;
     app->phase = SIM_CLOSING;
+    sim_app_mark_ends(app);
     app->close_timeout_ms = app->early ? (int32_t)sim_between(&app->rng, 0, 2000) : 10000;
     app->close_end_us = world->now_us + 1000ull * (uint32_t)app->close_timeout_ms;
     sim_app_release_some(app, true);

@@ -73,6 +73,8 @@ void sim_app_consume(struct sim_app *app);
 void sim_app_seek_or_pause(struct sim_app *app);
 void sim_app_release_some(struct sim_app *app, bool all);
 bool sim_app_all_read(const struct sim_app *app);
+/* Tells the checker where the logs end now. */
+void sim_app_mark_ends(struct sim_app *app);
 uint32_t sim_topic_idx(const char *name);
 
 #endif

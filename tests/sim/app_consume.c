@@ -168,3 +168,16 @@ bool sim_app_all_read(const struct sim_app *app)
     }
     return true;
 }
+
+void sim_app_mark_ends(struct sim_app *app)
+{
+    const struct sim_plan *plan = &app->world->plan;
+    for (uint32_t topic = 0; topic < plan->n_topics; topic++) {
+        for (int32_t i = 0; i < plan->n_partitions[topic]; i++) {
+            struct kw_mock_partition_info info;
+            if (app_partition_info(app, topic, i, &info))
+                sim_checker_end(&app->world->checker, (struct sim_place){topic, i},
+                                info.end_offset);
+        }
+    }
+}

@@ -114,7 +114,7 @@ static bool app_produce_one(struct sim_app *app)
     if (rc == KW_ERR_WOULD_BLOCK) {
         app->blocked = true;
         app->blocked_us = world->now_us;
-    } else if (rc != KW_ERR_BROKER || world->healed) {
+    } else if (rc != KW_ERR_BROKER) { /* the topic is looked for, again and again */
         sim_fail(world, "produce answered %s", kw_err_name(rc));
     }
     return false;
@@ -245,7 +245,8 @@ void sim_app_take_unsent(struct sim_app *app)
             (accepted->place.partition >= 0 && accepted->place.partition != record.partition) ||
             (accepted->timestamp_ms >= 0 && accepted->timestamp_ms != record.timestamp_ms))
             sim_fail(world, "record %u was given back changed", id);
-        if (*last > (int64_t)id)
+        /* Purge may pass over a batch that was tried; close gives it back later. */
+        if (*last > (int64_t)id && !world->plan.purge)
             sim_fail(world, "record %u was given back behind %lld", id, (long long)*last);
         *last = id;
         app->n_unsent++;

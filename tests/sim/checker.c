@@ -69,6 +69,7 @@ void sim_checker_init(struct sim_checker *checker)
 {
     memset(checker, 0, sizeof(*checker));
     memset(checker->next, 0xff, sizeof(checker->next));
+    memset(checker->end, 0xff, sizeof(checker->end));
 }
 
 void sim_checker_deinit(struct sim_checker *checker)
@@ -126,6 +127,11 @@ void sim_checker_position(struct sim_checker *checker, uint32_t reader, struct s
 {
     checker->next[reader][place.topic][place.partition] = offset;
     checker->read[reader][place.topic][place.partition] = true;
+}
+
+void sim_checker_end(struct sim_checker *checker, struct sim_place place, int64_t offset)
+{
+    checker->end[place.topic][place.partition] = offset;
 }
 
 void sim_checker_handout(struct sim_checker *checker, const struct sim_checker_handout *handout)
@@ -271,8 +277,10 @@ uint64_t sim_checker_judge(struct sim_checker *checker, bool all_read)
         judge_order(checker, place);
         for (uint32_t reader = 0; all_read && reader < SIM_READERS_MAX; reader++) {
             int64_t next = checker->next[reader][place.topic][place.partition];
-            if (checker->read[reader][place.topic][place.partition] && next != (int64_t)log->n &&
-                (next >= 0 || log->n > 0))
+            int64_t end = checker->end[place.topic][place.partition];
+            if (end < 0)
+                end = (int64_t)log->n;
+            if (checker->read[reader][place.topic][place.partition] && next < end && end > 0)
                 checker_found(checker, SIM_UNREAD, "reader %u at %u/%d: next %lld of %zu", reader,
                               place.topic, place.partition, (long long)next, log->n);
         }

@@ -100,6 +100,7 @@ struct sim_checker {
     size_t n_records, records_cap;
     struct sim_checker_log logs[SIM_TOPICS_MAX][SIM_PARTITIONS_MAX];
     int64_t next[SIM_READERS_MAX][SIM_TOPICS_MAX][SIM_PARTITIONS_MAX]; /* -1: any */
+    int64_t end[SIM_TOPICS_MAX][SIM_PARTITIONS_MAX]; /* what readers must come to; -1: all */
     bool read[SIM_READERS_MAX][SIM_TOPICS_MAX][SIM_PARTITIONS_MAX];
     struct sim_checker_handout *handouts;
     size_t n_handouts, handouts_cap;
@@ -119,6 +120,8 @@ void sim_checker_report(struct sim_checker *checker, uint32_t id,
 /* From where a reader goes on, at assignment and at seek; -1: not known. */
 void sim_checker_position(struct sim_checker *checker, uint32_t reader, struct sim_place place,
                           int64_t offset);
+/* The reader stops here: what is appended later need not be read. */
+void sim_checker_end(struct sim_checker *checker, struct sim_place place, int64_t offset);
 void sim_checker_handout(struct sim_checker *checker, const struct sim_checker_handout *handout);
 /* The logs, each in order of offset from 0 on; id SIM_NO_ID: no producer's. */
 void sim_checker_log(struct sim_checker *checker, struct sim_place place, uint32_t id,

@@ -366,6 +366,8 @@ static bool link_borrow(struct sim_link *link)
 {
     struct sim_world *world = link->driver->world;
     struct kw_span span = kw_core_read_buf(link->driver->core, link->id);
+    if (span.len == 0)
+        return false; /* what is lent stays ours */
     if (link->span.len > 0) {
         if (span.ptr != link->span.ptr || span.len != link->span.len)
             sim_fail(world, "conn %u.%u: another read buffer while one is lent",
@@ -373,8 +375,6 @@ static bool link_borrow(struct sim_link *link)
         span_verify(link);
         return true;
     }
-    if (span.len == 0)
-        return false;
     sim_trace_word(&world->trace, 0x5000 + span.len);
     link->span = span;
     span_fill(link);

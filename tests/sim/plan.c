@@ -81,11 +81,6 @@ static void plan_workload(struct sim_plan *plan, struct sim_rng *rng)
     plan->lazy_events = sim_one_in(rng, 4);
     plan->hold_records = sim_one_in(rng, 3);
     plan->big_records = sim_one_in(rng, 8);
-    /* What purge gives back stays in buffer.memory until the end. */
-    if (plan->purge) {
-        plan->buffer_memory = 2 << 20;
-        plan->big_records = false;
-    }
     /* A byte a call is dear: fewer records make up for it. */
     if (plan->chunk_up == SIM_CHUNK_ONE || plan->chunk_down == SIM_CHUNK_ONE ||
         plan->window < 300) {

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { SIM_CONTROL_MEMORY = 1 << 20 };
+enum { SIM_CONTROL_MEMORY = 2 << 20 };
 enum sim_chunk { SIM_CHUNK_ONE, SIM_CHUNK_SMALL, SIM_CHUNK_RANDOM, SIM_CHUNK_LARGE };
 
 struct sim_plan {
