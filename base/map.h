@@ -7,10 +7,10 @@
 #include "base/alloc.h"
 
 struct kw_map_entry {
-    uint64_t key;     /* the number, or the string's hash */
-    const char *str;  /* borrowed from the value; NULL in number maps */
+    uint64_t key;    /* the number, or the string's hash */
+    const char *str; /* borrowed from the value; NULL in number maps */
     size_t str_len;
-    void *value;      /* NULL: a hole */
+    void *value; /* NULL: a hole */
 };
 struct kw_map {
     struct kw_heap *heap;

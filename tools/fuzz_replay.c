@@ -58,6 +58,7 @@ int main(int argc, char **argv)
     int n_failed = 0;
     for (int i = 1; i < argc; i++)
         n_failed += run_file(argv[i]) != 0;
-    printf("%s - %s: %d files, %lu inputs\n", n_failed ? "not ok" : "ok", argv[0], argc - 1, n_runs);
+    printf("%s - %s: %d files, %lu inputs\n", n_failed ? "not ok" : "ok", argv[0], argc - 1,
+           n_runs);
     return n_failed ? 1 : 0;
 }

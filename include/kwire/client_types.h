@@ -27,7 +27,7 @@ struct kw_record {
     struct kw_bytes key, value;
     const struct kw_header *headers;
     uint32_t n_headers;
-    uint32_t flags;       /* enum kw_record_flags */
+    uint32_t flags; /* enum kw_record_flags */
     int32_t partition;
     int64_t timestamp_ms; /* Unix time, ms, >= 0 */
     void *opaque;         /* given back in the report */
@@ -48,13 +48,13 @@ enum kw_report_flags {
 struct kw_report {
     struct kw_topic *topic;
     int32_t partition;
-    uint8_t outcome;     /* enum kw_outcome */
-    uint8_t flags;       /* enum kw_report_flags */
-    int16_t kafka_code;  /* the broker's last error code, 0 if none */
-    int code;            /* enum kw_err: why it was not delivered; 0 if it was */
-    uint32_t n;          /* records */
-    uint32_t attempts;   /* how often the batch was offered to a connection */
-    int64_t base_offset; /* of the first of them; -1: not known */
+    uint8_t outcome;      /* enum kw_outcome */
+    uint8_t flags;        /* enum kw_report_flags */
+    int16_t kafka_code;   /* the broker's last error code, 0 if none */
+    int code;             /* enum kw_err: why it was not delivered; 0 if it was */
+    uint32_t n;           /* records */
+    uint32_t attempts;    /* how often the batch was offered to a connection */
+    int64_t base_offset;  /* of the first of them; -1: not known */
     int64_t timestamp_ms; /* log append time, -1: the records keep their own */
     void *const *opaques; /* use kw_report_opaque */
 };
@@ -67,7 +67,7 @@ static inline void *kw_report_opaque(const struct kw_report *report, uint32_t i)
 /* ---- consuming ------------------------------------------------------------ */
 
 enum kw_start_kind {
-    KW_START_OFFSET,    /* at `value` */
+    KW_START_OFFSET, /* at `value` */
     KW_START_EARLIEST,
     KW_START_LATEST,
     KW_START_TIMESTAMP, /* first record at or after `value` (Unix ms) */
@@ -163,7 +163,7 @@ struct kw_meta_topic {
 };
 /* Owned by the caller after a successful METADATA op; kw_admin_result_destroy. */
 struct kw_admin_result {
-    const char *cluster_id; /* may be NULL */
+    const char *cluster_id;           /* may be NULL */
     int32_t controller_id, origin_id; /* origin: who answered; -1 a bootstrap address */
     const struct kw_meta_broker *brokers;
     const struct kw_meta_topic *topics;

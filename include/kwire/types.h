@@ -22,39 +22,39 @@ extern "C" {
  * these. Kafka's own error codes are a separate type (int16_t kafka_code). */
 enum kw_err {
     KW_OK = 0,
-    KW_ERR_USE = -1,         /* the caller broke the call's contract */
-    KW_ERR_NOMEM = -2,       /* the allocator refused; the object stays usable */
-    KW_ERR_LIMIT = -3,       /* a configured limit; the text names the key to raise */
-    KW_ERR_WOULD_BLOCK = -4, /* not now; the event named in the doc follows */
-    KW_ERR_CONFIG = -5,      /* bad key, value or combination */
-    KW_ERR_TIMEOUT = -6,     /* the deadline passed */
-    KW_ERR_CANCELED = -7,    /* by the caller: cancel, purge, close */
-    KW_ERR_CLOSED = -8,      /* the client, producer or consumer is closing */
-    KW_ERR_REENTRANT = -9,   /* a call that would wait, made inside a callback */
-    KW_ERR_BUSY = -10,       /* two threads inside one unlocked client */
-    KW_ERR_STATE = -11,      /* not legal in the present state */
-    KW_ERR_CONNECT = -12,    /* no broker could be reached */
-    KW_ERR_PROTOCOL = -13,   /* the peer broke the protocol; connection closed */
-    KW_ERR_BROKER = -14,     /* the broker answered an error: see kafka_code */
+    KW_ERR_USE = -1,          /* the caller broke the call's contract */
+    KW_ERR_NOMEM = -2,        /* the allocator refused; the object stays usable */
+    KW_ERR_LIMIT = -3,        /* a configured limit; the text names the key to raise */
+    KW_ERR_WOULD_BLOCK = -4,  /* not now; the event named in the doc follows */
+    KW_ERR_CONFIG = -5,       /* bad key, value or combination */
+    KW_ERR_TIMEOUT = -6,      /* the deadline passed */
+    KW_ERR_CANCELED = -7,     /* by the caller: cancel, purge, close */
+    KW_ERR_CLOSED = -8,       /* the client, producer or consumer is closing */
+    KW_ERR_REENTRANT = -9,    /* a call that would wait, made inside a callback */
+    KW_ERR_BUSY = -10,        /* two threads inside one unlocked client */
+    KW_ERR_STATE = -11,       /* not legal in the present state */
+    KW_ERR_CONNECT = -12,     /* no broker could be reached */
+    KW_ERR_PROTOCOL = -13,    /* the peer broke the protocol; connection closed */
+    KW_ERR_BROKER = -14,      /* the broker answered an error: see kafka_code */
     KW_ERR_UNSUPPORTED = -15, /* the broker or this build lacks it */
-    KW_ERR_AUTH = -16,       /* trust or identity refused, by either side */
-    KW_ERR_IO = -17,         /* a file or socket call failed: see os_err */
-    KW_ERR_TOO_LARGE = -18,  /* one record is above the limits */
-    KW_ERR_IN_FLIGHT = -19,  /* too late: bytes were already offered */
-    KW_ERR_FORKED = -20,     /* called in a child of fork() */
+    KW_ERR_AUTH = -16,        /* trust or identity refused, by either side */
+    KW_ERR_IO = -17,          /* a file or socket call failed: see os_err */
+    KW_ERR_TOO_LARGE = -18,   /* one record is above the limits */
+    KW_ERR_IN_FLIGHT = -19,   /* too late: bytes were already offered */
+    KW_ERR_FORKED = -20,      /* called in a child of fork() */
     /* wire: why a message or batch could not be read or written */
-    KW_ERR_SHORT = -32,      /* the input ends inside a field */
-    KW_ERR_VARINT = -33,     /* a varint is longer than its type */
-    KW_ERR_LENGTH = -34,     /* a length or count below -1, or above its limit */
-    KW_ERR_NULL = -35,       /* null where this version forbids it */
-    KW_ERR_TAGS = -36,       /* a tag twice, or of the wrong size */
-    KW_ERR_TRAILING = -37,   /* bytes are left after the message */
-    KW_ERR_VERSION = -38,    /* no such version, or a set field it lacks */
-    KW_ERR_SPACE = -39,      /* the output does not fit */
-    KW_ERR_CRC = -40,        /* checksum mismatch */
-    KW_ERR_CORRUPT = -41,    /* a record batch contradicts itself */
-    KW_ERR_CODEC = -42,      /* compression unknown, absent or failed */
-    KW_ERR_BOMB = -43        /* decompressed size above the cap */
+    KW_ERR_SHORT = -32,    /* the input ends inside a field */
+    KW_ERR_VARINT = -33,   /* a varint is longer than its type */
+    KW_ERR_LENGTH = -34,   /* a length or count below -1, or above its limit */
+    KW_ERR_NULL = -35,     /* null where this version forbids it */
+    KW_ERR_TAGS = -36,     /* a tag twice, or of the wrong size */
+    KW_ERR_TRAILING = -37, /* bytes are left after the message */
+    KW_ERR_VERSION = -38,  /* no such version, or a set field it lacks */
+    KW_ERR_SPACE = -39,    /* the output does not fit */
+    KW_ERR_CRC = -40,      /* checksum mismatch */
+    KW_ERR_CORRUPT = -41,  /* a record batch contradicts itself */
+    KW_ERR_CODEC = -42,    /* compression unknown, absent or failed */
+    KW_ERR_BOMB = -43      /* decompressed size above the cap */
 };
 
 /* A name for a code ("KW_ERR_TIMEOUT"), never NULL. Static memory. */
@@ -93,8 +93,8 @@ struct kw_span {
 
 /* An IP address with its port. */
 struct kw_addr {
-    uint8_t family;    /* 4 or 6 */
-    uint8_t ip[16];    /* network byte order; IPv4 uses the first four */
+    uint8_t family; /* 4 or 6 */
+    uint8_t ip[16]; /* network byte order; IPv4 uses the first four */
     uint16_t port;
     uint32_t scope_id; /* IPv6 link-local zone, 0 if none */
 };
