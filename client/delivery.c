@@ -68,7 +68,7 @@ void kwi_batch_let_go(struct kw_batch *batch)
         return;
     kwi_list_remove(&producer->done, &batch->time_node);
     if (batch->unsent) {
-        kwi_list_push(&producer->unsent, &batch->node);
+        kwi_unsent_add(producer, batch);
         return;
     }
     kwi_batch_free(batch);

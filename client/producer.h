@@ -212,6 +212,7 @@ void kwi_producers_step(struct kw_core *core);
 bool kwi_producers_pending(const struct kw_core *core);
 void kwi_producers_stop(struct kw_core *core);    /* timers off, nothing is sent any more */
 void kwi_producers_destroy(struct kw_core *core);
+void kwi_unsent_add(struct kw_producer *producer, struct kw_batch *batch); /* in order */
 void kwi_unsent_deinit(struct kw_producer *producer);
 
 #endif
