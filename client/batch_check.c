@@ -90,6 +90,7 @@ static const uint8_t *batch_skip_record(const uint8_t *p, const uint8_t *end)
     uint32_t raw;
     uint64_t wide;
 
+    KWI_ASSERT(p && end);
     if (KWI_LIKELY(end - p >= 2))
         body = kwi_record_short(p, &raw);
     if (KWI_UNLIKELY(!body)) {
