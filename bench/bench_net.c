@@ -15,6 +15,8 @@
 
 #include <kwire/kwire.h>
 
+#define BENCH_SILENCE_S 30.0
+
 struct bench {
     struct kw_client *client;
     uint64_t n, size, n_delivered, n_failed, n_errors;
@@ -92,6 +94,7 @@ static void bench_consume(struct bench *bench, const char *name)
     const struct kw_consumed *record;
     struct kw_error error = {0};
     uint64_t n = 0, bytes = 0;
+    double last = bench_now();
 
     if (kw_consumer_create(&consumer, bench->client, NULL, &error) ||
         kw_assign(consumer, &start, 1, &error))
@@ -105,7 +108,10 @@ static void bench_consume(struct bench *bench, const char *name)
                 n++;
             }
             kw_records_release(records);
+            last = bench_now();
         }
+        if (bench_now() - last > BENCH_SILENCE_S)
+            bench_die("no record for 30 s", &error);
     }
     if (bytes < n * bench->size)
         bench_die("the records are smaller than SIZE", &error);
