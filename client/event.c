@@ -100,9 +100,7 @@ bool kw_core_next_event(struct kw_core *core, struct kw_event *event)
         struct kw_evnode *node = KWI_OF(events->queue.first, struct kw_evnode, node);
         bool more;
 
-        event->kind = KW_EVENT_NONE;
-        event->code = 0;
-        event->error = NULL;
+        memset(event, 0, sizeof(*event)); /* nothing of the event before */
         more = node->fill(node, event);
         if (!more) {
             kwi_list_remove(&events->queue, &node->node);

@@ -20,7 +20,7 @@ enum {
     FETCHER_ENVELOPE = 64,       /* bytes of an answer around the topics */
     FETCHER_ENVELOPE_TOPIC = 16, /* around a topic's name */
     FETCHER_ENVELOPE_PART = 96,  /* around the records of a part */
-    FETCHER_LEAST = 4096         /* the smallest max_bytes worth asking for */
+    FETCHER_LEAST = 4096         /* the smallest max_bytes of a small reserve */
 };
 
 static struct kw_request *fetcher_pull(struct kw_link *link);
@@ -123,11 +123,9 @@ static size_t fetcher_sharers(const struct kw_core *core)
 }
 
 /* The largest max_bytes, at most want, whose answer costs at most room: halved
- * until it fits. 0: not even the least does. */
-static size_t fetcher_fit(size_t want, size_t envelope, size_t room)
+ * until it fits, but not below least. 0: least does not fit either. */
+static size_t fetcher_fit(size_t want, size_t least, size_t envelope, size_t room)
 {
-    size_t least = want < FETCHER_LEAST ? want : FETCHER_LEAST;
-
     while (want > least && kwi_pool_cost(want + envelope) > room)
         want = want / 2 > least ? want / 2 : least;
     return kwi_pool_cost(want + envelope) > room ? 0 : want;
@@ -197,15 +195,19 @@ void kwi_fetchers_feed(struct kw_core *core)
 
 /* ---- asking ---------------------------------------------------------------------------- */
 
-/* Counts what a request would name, at most FETCHER_PARTS. */
+/* Counts what a request would name: at most FETCHER_PARTS, and no more than
+ * leaves room for records beside their envelope. */
 static uint32_t fetcher_count(const struct kw_fetcher *fetcher, size_t *envelope)
 {
     const struct kw_consumer_topic *topic = NULL;
+    size_t most = fetcher->consumer->core->fetch.limit / 8;
     uint32_t n = 0, max = fetcher->solo ? 1 : FETCHER_PARTS;
 
     *envelope = FETCHER_ENVELOPE;
     for (struct kw_node *node = fetcher->idle.first; node && n < max; node = node->next, n++) {
         const struct kw_consumer_part *part = fetcher_part(node);
+        if (n > 0 && *envelope > most)
+            break;
         if (part->topic != topic)
             *envelope += FETCHER_ENVELOPE_TOPIC + part->topic->meta->name_len;
         topic = part->topic;
@@ -226,15 +228,20 @@ static size_t fetcher_reserve(struct kw_fetcher *fetcher, uint32_t n, size_t env
     int64_t most = kwi_consumer_setting(consumer, KW_KEY_FETCH_MAX_BYTES);
     int64_t want = each < most / n ? each * n : most;
     size_t share = pool->heap->limit / (2 * fetcher_sharers(consumer->core));
-    size_t bytes;
+    size_t bytes, least;
 
     if (first->want_bytes > want) {
         want = first->want_bytes; /* it did not fit a fair share before */
         share = pool->heap->limit;
     }
+    /* What is free now may lower it to one part's worth, not below: a broker
+     * sends the first batch whole, and it must find its room. */
+    want = (int64_t)fetcher_fit((size_t)want, FETCHER_LEAST, envelope, share);
+    if (!want)
+        want = FETCHER_LEAST;
+    least = (size_t)(each < want ? each : want);
     do {
-        size_t room = kwi_pool_free(pool);
-        bytes = fetcher_fit((size_t)want, envelope, room < share ? room : share);
+        bytes = fetcher_fit((size_t)want, least, envelope, kwi_pool_free(pool));
     } while (!bytes && fetcher_drop_paused(consumer->core));
     if (!bytes)
         return 0;

@@ -28,7 +28,7 @@ struct scene {
     struct seen seen[PARTITIONS + 1];
     unsigned n_delivered, n_starved;
     bool hold;
-    struct kw_records *held[64];
+    struct kw_records *held[1024];
     unsigned n_held;
 };
 static struct scene scene;
@@ -78,7 +78,7 @@ static void scene_take(void)
             seen->next = c->offset + 1;
             seen->n++;
         }
-        if (scene.hold && scene.n_held < 64)
+        if (scene.hold && scene.n_held < 1024)
             scene.held[scene.n_held++] = records;
         else
             kw_core_records_release(records);
