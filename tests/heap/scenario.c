@@ -18,7 +18,7 @@ static const char *const consumer_settings[] = {"fetch.max.wait.ms=50",
 
 const char *heap_stage_name(enum heap_stage stage)
 {
-    return stage_names[stage];
+    return stage < HEAP_STAGES ? stage_names[stage] : "nothing";
 }
 
 static void heap_wrong(struct heap_scenario *scenario, const char *what)

@@ -44,7 +44,8 @@ static bool wire_percent(struct sim_world *world, uint32_t percent)
 static void pipe_append(struct sim_pipe *pipe, const uint8_t *bytes, size_t n)
 {
     if (pipe->head + pipe->n + n > pipe->cap) {
-        memmove(pipe->bytes, pipe->bytes + pipe->head, pipe->n);
+        if (pipe->n > 0)
+            memmove(pipe->bytes, pipe->bytes + pipe->head, pipe->n);
         pipe->head = 0;
         if (pipe->n + n > pipe->cap) {
             pipe->cap = (pipe->n + n) * 2;
