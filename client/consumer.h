@@ -181,6 +181,8 @@ void kwi_part_begin(struct kw_consumer_part *part);
 void kwi_part_seek(struct kw_consumer_part *part, const struct kw_start *start);
 void kwi_part_pause(struct kw_consumer_part *part, bool pause);
 void kwi_part_step(struct kw_consumer_part *part, enum kw_part_event event);
+/* A cell of the state table; false: illegal. */
+bool kwi_part_cell(unsigned state, unsigned event, unsigned *next);
 /* Stops it with an ERROR event. detail: see part_describe in part.c. */
 void kwi_part_stop(struct kw_consumer_part *part, int code, int16_t kafka_code, int64_t detail);
 /* An error event, and it goes on. */

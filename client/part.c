@@ -52,6 +52,12 @@ static const struct part_cell part_steps[KWI_N_PART_STATES][KWI_N_PART_EVENTS] =
                           [KWI_PART_STOP] = {1, KWI_PART_STOPPED, NULL}},
 };
 
+bool kwi_part_cell(unsigned state, unsigned event, unsigned *next)
+{
+    *next = part_steps[state][event].next;
+    return part_steps[state][event].legal;
+}
+
 static struct kw_core *part_core(const struct kw_consumer_part *part)
 {
     return part->topic->consumer->core;

@@ -4,6 +4,7 @@
 #include <criterion/criterion.h>
 
 #include "client/conn.h"
+#include "client/consumer.h"
 #include "client/link.h"
 
 /* Rows are states, columns events; a digit is the next state. */
@@ -23,6 +24,28 @@ static const char *const link_cells[KWI_LINK_STATES] = {
     /* READY     */ "......40.",
     /* BACKOFF   */ "........0",
 };
+
+static const char *const part_cells[KWI_N_PART_STATES] = {
+    /* FOUND UNPLACED PLACED RETRY MOVED DUE RESET SEEK STOP */
+    /* LEADER  */ "21.3...04",
+    /* LOOKUP  */ "..230..04",
+    /* FETCH   */ "...30.004",
+    /* WAIT    */ "....00.04",
+    /* STOPPED */ ".......04",
+};
+
+Test(states, every_cell_of_the_table_of_assigned_partitions_is_as_written)
+{
+    for (unsigned s = 0; s < KWI_N_PART_STATES; s++) {
+        for (unsigned e = 0; e < KWI_N_PART_EVENTS; e++) {
+            unsigned next;
+            bool legal = kwi_part_cell(s, e, &next);
+            cr_assert_eq(legal, part_cells[s][e] != '.', "state %u event %u", s, e);
+            if (legal)
+                cr_assert_eq(next, (unsigned)(part_cells[s][e] - '0'), "state %u event %u", s, e);
+        }
+    }
+}
 
 Test(states, every_cell_of_the_connection_table_is_as_written)
 {
