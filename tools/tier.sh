@@ -40,7 +40,7 @@ run_tests() {
     for binary in $(make -s VARIANT="$1" print-tests); do
         # Not built: the build step has counted that already.
         [ -x "$binary" ] || continue
-        step "$binary" "$binary" --jobs 1 --ascii --color=never
+        step "$binary" "$binary" --jobs 1 --color=never
     done
     for binary in $(make -s VARIANT="$1" print-replay); do
         [ -x "$binary" ] || continue
@@ -125,7 +125,7 @@ tier_nightly() {
         for binary in $(make -s VARIANT=asan print-tests); do
             case $binary in */tests/sim/*) ;; *) continue ;; esac
             step "round $round: $binary" env KW_SIM_SEEDS=10000 KW_SIM_FIRST=$((round * 10000)) \
-                "$binary" --jobs 1 --ascii --color=never
+                "$binary" --jobs 1 --color=never
         done
         for binary in $(make -s print-fuzz); do
             [ "$(date +%s)" -lt "$end" ] || break

@@ -40,7 +40,7 @@ sim() { # SEEDS: every simulation binary
     sim_rc=0
     for binary in $(make -s print-tests); do
         case $binary in */tests/sim/*) ;; *) continue ;; esac
-        KW_SIM_SEEDS=$1 "$binary" --jobs 1 --ascii --color=never || sim_rc=1
+        KW_SIM_SEEDS=$1 "$binary" --jobs 1 --color=never || sim_rc=1
     done
     seconds=$(($(date +%s) - seconds))
     echo "figure: $1 seeds in $seconds s"
@@ -50,7 +50,7 @@ sim() { # SEEDS: every simulation binary
 heap() {
     heap_rc=0
     for binary in $(make -s VARIANT=asan print-tests); do
-        case $binary in */tests/heap/*) "$binary" --jobs 1 --ascii --color=never || heap_rc=1 ;; esac
+        case $binary in */tests/heap/*) "$binary" --jobs 1 --color=never || heap_rc=1 ;; esac
     done
     return $heap_rc
 }
