@@ -22,7 +22,7 @@ static struct kw_chunk *chunk_create(struct kw_producer *producer, uint32_t nth)
     if (!block)
         return NULL;
     chunk = (struct kw_chunk *)(void *)kwi_block_data(block);
-    *chunk = (struct kw_chunk){ .block = block };
+    *chunk = (struct kw_chunk){.block = block};
     chunk->data = kwi_block_data(block) + sizeof(*chunk);
     chunk->top = (void **)(void *)(kwi_block_data(block) + block->cap);
     return chunk;
@@ -64,7 +64,8 @@ void kwi_part_leave_chunk(struct kw_part *part)
 
     chunk->len = (uint32_t)(part->w - chunk->data);
     chunk->n_opaques = part->n_records - part->chunk_base;
-    batch->records_crc = part->topic->core->env.crc32c(batch->records_crc, kwi_part_chunk_start(part), len);
+    batch->records_crc = part->topic->core->env.crc32c(batch->records_crc,
+                                                       kwi_part_chunk_start(part), len);
     batch->records_len += (uint32_t)len;
 }
 
@@ -179,7 +180,7 @@ uint32_t kwi_batch_pieces(const struct kw_batch *batch, struct kw_iov *iov, uint
     uint32_t n = 0;
 
     for (const struct kw_chunk *chunk = batch->first; chunk && n < cap; chunk = chunk->next)
-        iov[n++] = (struct kw_iov){ chunk->data, chunk->len };
+        iov[n++] = (struct kw_iov){chunk->data, chunk->len};
     return n;
 }
 

@@ -133,6 +133,7 @@ static int produce_append(struct kw_part *part, const struct kw_record *record, 
     }
     if (!begin) {
         struct kw_chunk *chunk = spare;
+        KWI_ASSERT(chunk); /* no open chunk: no space, so one was made */
         spare = chunk->next;
         chunk->next = NULL;
         kwi_part_leave_chunk(part);
@@ -184,18 +185,17 @@ static struct kw_part *produce_pick(const struct kw_topic *topic, const struct k
 {
     if (record->flags & KW_REC_PARTITION)
         return (uint32_t)record->partition < topic->n_parts ? topic->parts[record->partition]
-                                                           : NULL;
+                                                            : NULL;
     if (record->key.ptr)
-        return topic->parts[kwi_partition_of_key(record->key.ptr, record->key.len,
-                                                 topic->n_parts)];
+        return topic->parts[kwi_partition_of_key(record->key.ptr, record->key.len, topic->n_parts)];
     return topic->sticky;
 }
 
 /* The reserve is full: what was opened first is sent now, so that room comes. */
 static int produce_blocked(struct kw_producer *producer)
 {
-    struct kw_list *open =
-        kwi_list_empty(&producer->lingering) ? &producer->unpinned : &producer->lingering;
+    struct kw_list *open = kwi_list_empty(&producer->lingering) ? &producer->unpinned
+                                                                : &producer->lingering;
 
     producer->blocked = true;
     for (struct kw_node *n = open->first; n; n = n->next) {
@@ -232,14 +232,13 @@ static int produce_into(struct kw_part *part, const struct kw_record *record, si
             kwi_part_set_time(part, part->wall_ms); /* counts from the new base */
         }
         delta = kwi_zigzag((int64_t)((uint64_t)wall_ms - (uint64_t)part->open->base_timestamp));
-        body = produce_body_size(delta, part->n_records, produce_len(&record->key),
-                                 produce_len(&record->value),
-                                 produce_copied(&record->key) + produce_copied(&record->value),
-                                 headers_size);
+        body = produce_body_size(
+            delta, part->n_records, produce_len(&record->key), produce_len(&record->value),
+            produce_copied(&record->key) + produce_copied(&record->value), headers_size);
         total = kwi_uvarint_size(kwi_zigzag((int64_t)body)) + body;
-        if (!part->n_records || KWI_BATCH_HEADER + part->open->records_len +
-                                        kwi_part_pending(part) + total <=
-                                    producer->batch_size)
+        if (!part->n_records ||
+            KWI_BATCH_HEADER + part->open->records_len + kwi_part_pending(part) + total <=
+                producer->batch_size)
             break;
         kwi_part_seal(part);
         if (part->topic->sticky && !record->key.ptr && !(record->flags & KW_REC_PARTITION))

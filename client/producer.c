@@ -31,10 +31,9 @@ static void producer_settings(struct kw_producer *producer, const struct kw_conf
     producer->batch_size = (uint32_t)kwi_core_setting(core, own, KW_KEY_BATCH_SIZE);
     producer->max_request_size = (uint32_t)kwi_core_setting(core, own, KW_KEY_MAX_REQUEST_SIZE);
     producer->retries = (uint32_t)kwi_core_setting(core, own, KW_KEY_RETRIES);
-    producer->max_in_flight = (uint32_t)kwi_core_setting(
-        core, own, KW_KEY_MAX_IN_FLIGHT_REQUESTS_PER_CONNECTION);
-    producer->request_timeout_ms =
-        (int32_t)kwi_core_setting(core, own, KW_KEY_REQUEST_TIMEOUT_MS);
+    producer->max_in_flight =
+        (uint32_t)kwi_core_setting(core, own, KW_KEY_MAX_IN_FLIGHT_REQUESTS_PER_CONNECTION);
+    producer->request_timeout_ms = (int32_t)kwi_core_setting(core, own, KW_KEY_REQUEST_TIMEOUT_MS);
     producer->writes = kwi_core_setting(core, own, KW_KEY_PRODUCE_WRITES) != 0;
     producer->acks = (int16_t)kwi_core_setting(core, own, KW_KEY_ACKS);
     producer->idempotent = kwi_core_setting(core, own, KW_KEY_ENABLE_IDEMPOTENCE) != 0;
@@ -79,7 +78,7 @@ bool kw_core_produce_writes(const struct kw_topic *topic)
 
 uint64_t kw_producer_outstanding(const struct kw_producer *producer)
 {
-    const struct kw_list *lists[] = { &producer->unpinned, &producer->lingering };
+    const struct kw_list *lists[] = {&producer->unpinned, &producer->lingering};
     uint64_t n = producer->n_sealed;
 
     for (struct kw_node *node = lists[0]->first; node; node = node->next) {
@@ -353,8 +352,7 @@ static bool producer_linger_due(const struct kw_producer *producer, uint64_t *du
     if (!producer->lingering.first)
         return false;
     batch = KWI_OF(producer->lingering.first, struct kw_batch, open_node);
-    *due_us = batch->number <= producer->flush_number ? 0
-                                                      : batch->created_us + producer->linger_us;
+    *due_us = batch->number <= producer->flush_number ? 0 : batch->created_us + producer->linger_us;
     return *due_us <= producer->core->now.mono_us;
 }
 
@@ -457,7 +455,8 @@ static void producer_destroy(struct kw_producer *producer)
     while (!kwi_list_empty(&producer->done))
         kwi_batch_free(KWI_OF(kwi_list_pop(&producer->done), struct kw_batch, time_node));
     while (!kwi_list_empty(&producer->free_batches))
-        kwi_free(&core->produce, KWI_OF(kwi_list_pop(&producer->free_batches), struct kw_batch, node),
+        kwi_free(&core->produce,
+                 KWI_OF(kwi_list_pop(&producer->free_batches), struct kw_batch, node),
                  sizeof(struct kw_batch));
     kwi_sender_deinit(producer);
     while (!kwi_list_empty(&producer->topics))
