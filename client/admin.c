@@ -290,7 +290,7 @@ static void admin_send(struct kw_admin_op *admin)
     }
 }
 
-/* ---- starting ----------------------------------------------------------------------------------- */
+/* ---- starting ------------------------------------------------------------- */
 
 static size_t admin_text_size(const char *text)
 {

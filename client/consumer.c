@@ -306,7 +306,7 @@ int kw_position(const struct kw_consumer *consumer, const char *topic, int32_t p
     return 0;
 }
 
-/* ---- life ------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------- */
 
 int kw_core_consumer_create(struct kw_consumer **out, struct kw_core *core,
                             const struct kw_config *own, struct kw_error *err)
