@@ -61,10 +61,30 @@ HOST_CFLAGS = $(LIB_CFLAGS) $(HARDEN) -D_GNU_SOURCE
 TEST_CFLAGS = $(BASE_CFLAGS) -D_GNU_SOURCE
 LINK = $(CC) $(OPT) $(SANITIZE) -Wl,-z,relro,-z,now $(LDFLAGS)
 
+# ---- optional parts ---------------------------------------------------------
+# A codec is built when its library is there; WITH_ZLIB=0 leaves it out, and
+# WITH_ZLIB=1 insists. One row a source file that exists: FILE:SWITCH:HEADER:LIBRARY
+
+CODECS := $(foreach row,gzip:ZLIB:zlib.h:-lz lz4:LZ4:lz4.h:-llz4 snappy:SNAPPY:snappy-c.h:-lsnappy \
+          zstd:ZSTD:zstd.h:-lzstd,$(if $(wildcard compress/$(firstword $(subst :, ,$(row))).c),$(row)))
+has_header = $(shell echo "\#include <$(1)>" | $(CC) -E - >/dev/null 2>&1 && echo 1 || echo 0)
+define codec
+WITH_$(2) ?= $$(call has_header,$(3))
+WITH_$(2) := $$(WITH_$(2))
+CODEC_DEFINES += -DKW_WITH_$(2)=$$(WITH_$(2))
+ifeq ($$(WITH_$(2)),1)
+LDLIBS += $(4)
+else
+CODECS_OUT += compress/$(1).c
+endif
+endef
+codec_word = $(word $(1),$(subst :, ,$(2)))
+$(foreach row,$(CODECS),$(eval $(call codec,$(call codec_word,1,$(row)),$(call codec_word,2,$(row)),$(call codec_word,3,$(row)),$(call codec_word,4,$(row)))))
+
 # ---- sources ---------------------------------------------------------------
 
 CORE_SRC := $(filter-out base/crc32c_hw%.c,$(wildcard base/*.c)) $(wildcard proto/*.c client/*.c)
-HOST_SRC := $(wildcard base/crc32c_hw*.c net/*.c net/loop/*.c compress/*.c)
+HOST_SRC := $(filter-out $(CODECS_OUT),$(wildcard base/crc32c_hw*.c net/*.c net/loop/*.c compress/*.c))
 MOCK_SRC := $(wildcard mock/*.c)
 CLI_SRC := $(wildcard cli/*.c)
 # What the mock stands on besides its own files.
@@ -101,8 +121,9 @@ COMPILE = @mkdir -p $(@D); echo "  CC    $<"; $(CC) -MMD -MP -c -o $@ $<
 
 $(CORE_OBJ): $(B)/obj/%.o: %.c $(B)/flags
 	$(COMPILE) $(CORE_CFLAGS) $(CFLAGS)
+$(filter $(B)/obj/compress/%,$(HOST_OBJ)): $(B)/sources
 $(HOST_OBJ) $(MOCK_OBJ) $(CLI_OBJ): $(B)/obj/%.o: %.c $(B)/flags
-	$(COMPILE) $(HOST_CFLAGS) $(CFLAGS)
+	$(COMPILE) $(HOST_CFLAGS) $(if $(filter compress/%,$<),$(CODEC_DEFINES)) $(CFLAGS)
 
 # ---- archives --------------------------------------------------------------
 # A shipped archive holds one relocatable object whose internal names (kwi_)
@@ -131,7 +152,7 @@ $(B)/libkwire-mock.a: $(MOCK_OBJ) $(MOCK_UNDER_OBJ) $(B)/weak-names $(B)/local-n
 
 $(B)/libkwire.so: $(CORE_OBJ) $(HOST_OBJ) $(B)/sources
 	@echo "  LD    $@"
-	@$(LINK) -shared -Wl,-soname,libkwire.so.$(SONAME_MAJOR) -Wl,--gc-sections -o $@ $(filter %.o,$^)
+	@$(LINK) -shared -Wl,-soname,libkwire.so.$(SONAME_MAJOR) -Wl,--gc-sections -o $@ $(filter %.o,$^) $(LDLIBS)
 	@ln -sf libkwire.so $(B)/libkwire.so.$(SONAME_MAJOR)
 
 # Tests reach internal names, so they link the plain objects.
@@ -141,7 +162,7 @@ $(TEST_LIB): $(CORE_OBJ) $(HOST_OBJ) $(MOCK_OBJ) $(filter-out $(B)/obj/cli/main.
 
 $(B)/kw: $(CLI_OBJ) $(B)/libkwire.a $(B)/libkwire-mock.a
 	@echo "  LD    $@"
-	@$(LINK) -Wl,--gc-sections -o $@ $(CLI_OBJ) $(B)/libkwire-mock.a $(B)/libkwire.a
+	@$(LINK) -Wl,--gc-sections -o $@ $(CLI_OBJ) $(B)/libkwire-mock.a $(B)/libkwire.a $(LDLIBS)
 
 include mk/tests.mk
 include mk/tiers.mk
@@ -160,7 +181,7 @@ install: all
 	ln -sf libkwire.so.$(SONAME_MAJOR) $(DESTDIR)$(LIBDIR)/libkwire.so
 	printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$(LIBDIR)' 'includedir=$${prefix}/include' '' \
 	    'Name: kwire' 'Description: Kafka client library' 'Version: $(VERSION)' \
-	    'Libs: -L$${libdir} -lkwire' 'Cflags: -I$${includedir}' \
+	    'Libs: -L$${libdir} -lkwire' 'Libs.private: $(LDLIBS)' 'Cflags: -I$${includedir}' \
 	    > $(DESTDIR)$(LIBDIR)/pkgconfig/kwire.pc
 	$(if $(CLI_SRC),install -m 755 $(B)/kw $(DESTDIR)$(PREFIX)/bin/)
 

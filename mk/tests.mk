@@ -20,7 +20,7 @@ helpers = $(call obj,$(filter $(1)/% tests/support/% $(USES_$(1)),$(TEST_HELP_SR
 define test_rule
 $(B)/$(1)/test_%: $(B)/obj/$(1)/test_%.o $(call helpers,$(1)) $(TEST_LIB)
 	@mkdir -p $$(@D); echo "  LD    $$@"
-	@$$(LINK) -o $$@ $$^ -lcriterion
+	@$$(LINK) -o $$@ $$^ -lcriterion $$(LDLIBS)
 endef
 $(foreach dir,$(TEST_DIRS),$(eval $(call test_rule,$(dir))))
 
@@ -33,14 +33,14 @@ $(FUZZ_OBJ): $(B)/obj/%.o: %.c $(B)/flags
 	$(COMPILE) $(TEST_CFLAGS) $(CFLAGS)
 $(REPLAY_BIN): $(B)/replay/%: $(B)/obj/fuzz/%.o $(call obj,$(FUZZ_HELP_SRC) tools/fuzz_replay.c) $(TEST_LIB)
 	@mkdir -p $(@D); echo "  LD    $@"
-	@$(LINK) -o $@ $^
+	@$(LINK) -o $@ $^ $(LDLIBS)
 
 # libFuzzer needs the library built with its own instrumentation: everything is
 # compiled again under build/fuzz, by `make fuzz`.
 FUZZ_BIN := $(patsubst fuzz/%.c,build/fuzz/%,$(FUZZ_SRC))
 FUZZ_LIB_SRC := $(CORE_SRC) $(HOST_SRC) $(MOCK_SRC) $(FUZZ_HELP_SRC)
 FUZZ_LIB_OBJ := $(patsubst %.c,build/fuzz/obj/%.o,$(FUZZ_LIB_SRC))
-FUZZ_FLAGS = -std=c11 -O1 -g $(INCLUDES) -D_GNU_SOURCE -DKW_DEBUG -fno-sanitize-recover=all -fno-omit-frame-pointer
+FUZZ_FLAGS = -std=c11 -O1 -g $(INCLUDES) $(CODEC_DEFINES) -D_GNU_SOURCE -DKW_DEBUG -fno-sanitize-recover=all -fno-omit-frame-pointer
 $(FUZZ_LIB_OBJ): build/fuzz/obj/%.o: %.c
 	@mkdir -p $(@D); echo "  FUZZ  $<"
 	@clang -MMD -MP -c -o $@ $< $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link,address,undefined
@@ -48,7 +48,7 @@ build/fuzz/obj/libkwire.a: $(FUZZ_LIB_OBJ)
 	@rm -f $@; $(AR) qcs $@ $^
 $(FUZZ_BIN): build/fuzz/%: fuzz/%.c build/fuzz/obj/libkwire.a
 	@echo "  FUZZ  $@"
-	@clang -MMD -MP -MF $@.d -o $@ $< build/fuzz/obj/libkwire.a $(FUZZ_FLAGS) -fsanitize=fuzzer,address,undefined
+	@clang -MMD -MP -MF $@.d -o $@ $< build/fuzz/obj/libkwire.a $(FUZZ_FLAGS) -fsanitize=fuzzer,address,undefined $(LDLIBS)
 
 # Examples see what a user sees: public headers and the shipped archive.
 # Benchmarks also take the CRC of the processor from base/.
@@ -60,15 +60,15 @@ BENCH_HELP := $(filter-out bench/bench_%.c,$(wildcard bench/*.c))
 BENCH_BASE := $(call obj,$(wildcard base/crc32c*.c))
 $(EXAMPLE_BIN): $(B)/%: %.c $(B)/libkwire.a $(B)/flags
 	@mkdir -p $(@D); echo "  LD    $@"
-	@$(LINK) -std=c11 $(WARN) $(WERROR) -Iinclude -D_GNU_SOURCE -MMD -MP -MF $@.d -o $@ $< $(B)/libkwire.a
+	@$(LINK) -std=c11 $(WARN) $(WERROR) -Iinclude -D_GNU_SOURCE -MMD -MP -MF $@.d -o $@ $< $(B)/libkwire.a $(LDLIBS)
 $(BENCH_BIN): $(B)/%: %.c $(BENCH_HELP) $(TEST_LIB) $(B)/flags
 	@mkdir -p $(@D); echo "  LD    $@"
-	@$(LINK) -std=c11 $(WARN) $(WERROR) $(INCLUDES) -D_GNU_SOURCE -MMD -MP -MF $@.d -o $@ $< $(BENCH_HELP) $(TEST_LIB)
+	@$(LINK) -std=c11 $(WARN) $(WERROR) $(INCLUDES) -D_GNU_SOURCE -MMD -MP -MF $@.d -o $@ $< $(BENCH_HELP) $(TEST_LIB) $(LDLIBS)
 
 # The generated documents.
 $(B)/tools/gen_config_doc: tools/gen_config_doc.c tools/config_doc.h $(TEST_LIB)
 	@mkdir -p $(@D)
-	@$(LINK) -std=c11 $(WARN) $(INCLUDES) -o $@ $< $(TEST_LIB)
+	@$(LINK) -std=c11 $(WARN) $(INCLUDES) -o $@ $< $(TEST_LIB) $(LDLIBS)
 docs: $(B)/tools/gen_config_doc
 	$(B)/tools/gen_config_doc > docs/CONFIG.md
 	tools/coverage_ids.sh > docs/COVERAGE.md
