@@ -20,12 +20,63 @@ static struct sim_driver *app_consumer_driver(const struct sim_app *app)
 
 /* ---- events -------------------------------------------------------------------------- */
 
+/* Metadata, or a new topic that nobody uses. */
+static void app_admin(struct sim_app *app)
+{
+    struct sim_world *world = app->world;
+    char name[32];
+    struct kw_admin_request request = {.size = sizeof(request), .kind = KW_ADMIN_METADATA};
+    if (!world->plan.admin || app->admin || !sim_one_in(&app->rng, 8))
+        return;
+    snprintf(name, sizeof(name), "extra-%u", app->n_admin++);
+    request.topic = sim_one_in(&app->rng, 2) ? sim_topics[0] : NULL;
+    if (sim_one_in(&app->rng, 2))
+        request = (struct kw_admin_request){.size = sizeof(request),
+                                            .kind = KW_ADMIN_CREATE_TOPIC,
+                                            .topic = name,
+                                            .partitions = 1,
+                                            .replication_factor = 1};
+    app->admin = kw_core_admin(world->drivers[0].core, &request,
+                               request.kind == KW_ADMIN_METADATA ? &app->admin_result : NULL,
+                               (int32_t)sim_between(&app->rng, 1, 4000), &app->admin);
+    if (!app->admin)
+        sim_fail(world, "admin found no memory");
+    sim_trace_line(&world->trace, "app: admin kind %d", request.kind);
+}
+
+static void app_admin_done(struct sim_app *app, const struct kw_event *event)
+{
+    struct sim_world *world = app->world;
+    const struct kw_admin_result *result = app->admin_result;
+    sim_trace_line(&world->trace, "app: admin ended with %s", kw_err_name(event->code));
+    if (event->code == 0 && result) {
+        sim_trace_word(&world->trace, (uint64_t)result->n_brokers << 32 | result->n_topics);
+        if (result->n_brokers == 0 || (result->n_topics == 0 && world->plan.n_specs == 0))
+            sim_fail(world, "metadata of %u brokers and %u topics", result->n_brokers,
+                     result->n_topics);
+        for (uint32_t i = 0; i < result->n_topics; i++)
+            sim_trace_bytes(&world->trace, result->topics[i].name, strlen(result->topics[i].name));
+    }
+    if (event->code != 0 && event->code != KW_ERR_TIMEOUT && event->code != KW_ERR_BROKER &&
+        event->code != KW_ERR_CLOSED && event->code != KW_ERR_CONNECT &&
+        event->code != KW_ERR_PROTOCOL)
+        sim_fail(world, "admin ended with %s", kw_err_name(event->code));
+    app->n_admin_ok += event->code == 0;
+    kw_admin_result_destroy(app->admin_result);
+    app->admin_result = NULL;
+    app->admin = NULL;
+}
+
 static void app_op_done(struct sim_app *app, struct sim_driver *driver,
                         const struct kw_event *event)
 {
     struct sim_world *world = app->world;
     if (event->tag == app) {
         sim_app_flushed(app, event->code);
+        return;
+    }
+    if (event->tag == &app->admin) {
+        app_admin_done(app, event);
         return;
     }
     if (event->tag != driver || app->phase != SIM_CLOSING) {
@@ -180,7 +231,7 @@ static void app_try_drained(struct sim_app *app)
                 sim_fail(world, "resume failed");
         }
     }
-    if (world->healed && app->n_reported == app->n_accepted && !app->flush &&
+    if (world->healed && app->n_reported == app->n_accepted && !app->flush && !app->admin &&
         sim_app_all_read(app))
         app_start_close(app);
 }
@@ -193,6 +244,7 @@ static void app_tick_phase(struct sim_app *app)
         sim_driver_enter(&world->drivers[0]);
         sim_app_produce(app);
         sim_app_flush_or_purge(app);
+        app_admin(app);
         sim_driver_leave(&world->drivers[0]);
         sim_driver_enter(app_consumer_driver(app));
         sim_app_seek_or_pause(app);
@@ -331,6 +383,7 @@ void sim_app_deinit(struct sim_world *world)
 {
     if (!world->app)
         return;
+    kw_admin_result_destroy(world->app->admin_result);
     free(world->app->record_bytes);
     free(world->app->unsent);
     free(world->app->canceled);

@@ -42,10 +42,15 @@ struct sim_app {
     int64_t unsent_last[SIM_TOPICS_MAX][SIM_PARTITIONS_MAX];
     /* consuming */
     struct kw_consumer *consumer;
-    bool assigned, paused[SIM_TOPICS_MAX][SIM_PARTITIONS_MAX];
+    int64_t bound[SIM_TOPICS_MAX][SIM_PARTITIONS_MAX]; /* a seek by name leads no lower */
+    bool paused[SIM_TOPICS_MAX][SIM_PARTITIONS_MAX];
     uint32_t n_read;
     struct sim_held held[SIM_HELD_MAX];
     uint32_t n_held;
+    /* admin: one operation at a time */
+    struct kw_op *admin;
+    struct kw_admin_result *admin_result;
+    uint32_t n_admin, n_admin_ok;
     /* closing */
     uint32_t n_closing, n_closed;
     bool early;
@@ -75,6 +80,8 @@ void sim_app_release_some(struct sim_app *app, bool all);
 bool sim_app_all_read(const struct sim_app *app);
 /* Tells the checker where the logs end now. */
 void sim_app_mark_ends(struct sim_app *app);
+/* A seek to the end, the tail or a time: where did it lead? */
+void sim_app_settle_positions(struct sim_app *app);
 uint32_t sim_topic_idx(const char *name);
 
 #endif

@@ -117,6 +117,7 @@ static bool app_poll_one(struct sim_app *app)
 void sim_app_consume(struct sim_app *app)
 {
     uint32_t n = sim_between(&app->rng, 1, 8);
+    sim_app_settle_positions(app);
     while (n-- > 0 && app_poll_one(app))
         ;
     sim_app_release_some(app, app->world->healed);
@@ -129,6 +130,51 @@ static void app_pause(struct sim_app *app, uint32_t topic, int32_t partition, bo
     app->paused[topic][partition] = pause;
     sim_trace_line(&app->world->trace, "app: %s %u/%d", pause ? "pause" : "resume", topic,
                    partition);
+}
+
+/* To the end, near it, or to a time: the broker decides where that is. */
+static void app_seek_by_name(struct sim_app *app, uint32_t topic, int32_t partition)
+{
+    static const uint8_t kinds[] = {KW_START_LATEST, KW_START_TAIL, KW_START_TIMESTAMP};
+    struct sim_world *world = app->world;
+    struct kw_start start = {sim_topics[topic], partition, kinds[sim_below(&app->rng, 3)],
+                             sim_below(&app->rng, 30)};
+    struct kw_mock_partition_info info;
+    if (!app_partition_info(app, topic, partition, &info))
+        return;
+    if (start.kind == KW_START_TIMESTAMP)
+        start.value = sim_time(world).wall_ms - sim_below(&app->rng, 3000);
+    app->bound[topic][partition] = start.kind == KW_START_LATEST ? info.high_watermark
+                                   : start.kind == KW_START_TAIL
+                                       ? info.high_watermark - start.value
+                                       : 0;
+    sim_trace_line(&world->trace, "app: seek %u/%d, kind %d, value %lld", topic, partition,
+                   start.kind, (long long)start.value);
+    if (kw_core_seek(app->consumer, &start) != 0)
+        sim_fail(world, "seek failed");
+    sim_checker_position(&world->checker, 0, (struct sim_place){topic, partition}, -1);
+}
+
+void sim_app_settle_positions(struct sim_app *app)
+{
+    struct sim_world *world = app->world;
+    for (uint32_t i = 0; i < SIM_TOPICS_MAX * SIM_PARTITIONS_MAX; i++) {
+        struct sim_place place = {i / SIM_PARTITIONS_MAX, (int32_t)(i % SIM_PARTITIONS_MAX)};
+        int64_t position = -1;
+        if (place.topic >= world->plan.n_topics ||
+            place.partition >= world->plan.n_partitions[place.topic] ||
+            world->checker.next[0][place.topic][place.partition] >= 0)
+            continue;
+        if (kw_position(app->consumer, sim_topics[place.topic], place.partition, &position) != 0)
+            sim_fail(world, "position of %u/%d is not known", place.topic, place.partition);
+        if (position < 0)
+            continue; /* not yet */
+        if (position < app->bound[place.topic][place.partition])
+            sim_fail(world, "a seek led %u/%d to %lld, the bound was %lld", place.topic,
+                     place.partition, (long long)position,
+                     (long long)app->bound[place.topic][place.partition]);
+        sim_checker_position(&world->checker, 0, place, position);
+    }
 }
 
 void sim_app_seek_or_pause(struct sim_app *app)
@@ -149,6 +195,10 @@ void sim_app_seek_or_pause(struct sim_app *app)
                              target == 0 && sim_one_in(&app->rng, 2) ? KW_START_EARLIEST
                                                                      : KW_START_OFFSET,
                              target};
+    if (sim_one_in(&app->rng, 4)) {
+        app_seek_by_name(app, topic, partition);
+        return;
+    }
     sim_trace_line(&world->trace, "app: seek %u/%d to %lld", topic, partition, (long long)target);
     if (kw_core_seek(app->consumer, &start) != 0)
         sim_fail(world, "seek failed");

@@ -57,7 +57,7 @@ static void plan_client(struct sim_plan *plan, struct sim_rng *rng)
     plan->linger_ms = sim_one_in(rng, 2) ? 0 : sim_between(rng, 1, 100);
     plan->batch_size = sim_one_in(rng, 2) ? 16384 : sim_between(rng, 256, 3000);
     plan->buffer_memory = sim_one_in(rng, 3) ? 160 << 10 : 2 << 20;
-    plan->fetch_memory = sim_one_in(rng, 3) ? 256 << 10 : 2 << 20;
+    plan->fetch_memory = sim_one_in(rng, 3) ? sim_between(rng, 132, 300) << 10 : 2 << 20;
     plan->partition_fetch_bytes = sim_one_in(rng, 3) ? sim_between(rng, 1024, 5000) : 64 << 10;
     plan->request_timeout_ms = sim_between(rng, 500, 2500);
     plan->delivery_timeout_ms = plan->request_timeout_ms + plan->linger_ms +
@@ -80,6 +80,7 @@ static void plan_workload(struct sim_plan *plan, struct sim_rng *rng)
     plan->early_close = sim_one_in(rng, 8);
     plan->lazy_events = sim_one_in(rng, 4);
     plan->hold_records = sim_one_in(rng, 3);
+    plan->admin = sim_one_in(rng, 4);
     plan->big_records = sim_one_in(rng, 8);
     /* A byte a call is dear: fewer records make up for it. */
     if (plan->chunk_up == SIM_CHUNK_ONE || plan->chunk_down == SIM_CHUNK_ONE ||
@@ -119,7 +120,7 @@ void sim_plan_print(const struct sim_plan *plan, char *text, unsigned cap)
     snprintf(text, cap,
              "seed %llu: %u brokers (%s), topics %d/%d/%d, chunks %s/%s, delay %u/%u us, cut 1/%u, "
              "window %u,%s%s%s%s%s%s%s%s%s%s%s%s refuse %u%%, blackhole %u%%, acks %d%s%s, "
-             "records %u x %u, linger %u, batch %u, timeouts %u/%u ms,%s%s%s%s%s%s%s%s specs %u",
+             "records %u x %u, linger %u, batch %u, timeouts %u/%u ms,%s%s%s%s%s%s%s%s%s specs %u",
              (unsigned long long)plan->seed, plan->n_brokers, plan->release,
              plan->n_partitions[0], plan->n_partitions[1], plan->n_partitions[2],
              chunks[plan->chunk_up], chunks[plan->chunk_down], plan->delay_up_us,
@@ -137,5 +138,5 @@ void sim_plan_print(const struct sim_plan *plan, char *text, unsigned cap)
              plan->delivery_timeout_ms, plan->flush ? " flush" : "", plan->purge ? " purge" : "",
              plan->seek ? " seek" : "", plan->pause ? " pause" : "",
              plan->early_close ? " early-close" : "", plan->lazy_events ? " lazy-events" : "",
-             plan->hold_records ? " hold" : "", plan->big_records ? " big" : "", plan->n_specs);
+             plan->hold_records ? " hold" : "", plan->admin ? " admin" : "", plan->big_records ? " big" : "", plan->n_specs);
 }

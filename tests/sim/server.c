@@ -3,7 +3,8 @@
  * or vanish, stale metadata, error codes, answers dropped, late, cut, twice.
  *
  * Errors are chosen so that the truth stays decidable: an answer that claims
- * "nothing was applied" is only given when nothing was. */
+ * "nothing was applied" is only given when nothing was, and one that claims
+ * success only when all was. */
 #include "tests/sim/sim.h"
 #include "tests/sim/log_reader.h"
 
@@ -81,6 +82,10 @@ static const char *const server_specs[] = {
     "produce:/%u:cut=9",         "produce:/%u:delay=300",       "produce:/%u:late=900",
     "produce:/%u:throttle=200",  "produce:/%u:omit",            "produce:/%u:twice",
     "produce:/%u:unasked",       "produce:/%u:error=2",
+    "produce:/%u:error=87",      "produce:/%u:error=10",        "produce:/%u:error=29",
+    "produce:/%u:error=45",      "produce:/%u:error=59",        "produce:/%u:error-after=-1",
+    "produce:/%u:error=-1",
+    "*:/%u:corrupt=3",           "*:/%u:corrupt=5",
     "fetch:/%u:error=6",         "fetch:/%u:error=3",           "fetch:/%u:error=5",
     "fetch:/%u:error=9",         "fetch:/%u:error=56",          "fetch:/%u:drop-request",
     "fetch:/%u:drop-answer",     "fetch:/%u:close-after",       "fetch:/%u:cut=20",
