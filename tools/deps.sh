@@ -1,7 +1,7 @@
 #!/bin/sh
 # Finds what this machine lacks for a group of work, and installs it.
 #
-#   tools/deps.sh [-n] GROUP...     groups: build check lint live
+#   tools/deps.sh [-n] GROUP...     groups: build codecs check lint live
 #
 # Installs with apt as root or through sudo. On other systems, with -n, or with
 # KW_DEPS=no in the environment, it only prints the package names for apt, dnf,
@@ -42,6 +42,17 @@ build|compiles gcc '#include <stdio.h>
 int main(void) { return puts("") < 0; }'|headers of the C library|libc6-dev|glibc-devel|musl-dev|glibc
 check|compiles gcc '#include <criterion/criterion.h>
 Test(a, b) { cr_assert(1); }' -lcriterion|unit tests|libcriterion-dev|criterion-devel|criterion-dev|criterion
+codecs|compiles gcc '#include <zlib.h>
+int main(void) { return !zlibVersion(); }' -lz|gzip|zlib1g-dev|zlib-devel|zlib-dev|zlib
+codecs|compiles gcc '#include <lz4.h>
+int main(void) { return !LZ4_versionNumber(); }' -llz4|lz4|liblz4-dev|lz4-devel|lz4-dev|lz4
+codecs|compiles gcc '#include <snappy-c.h>
+int main(void) { return !snappy_max_compressed_length(1); }' -lsnappy|snappy|libsnappy-dev|snappy-devel|snappy-dev|snappy
+codecs|compiles gcc '#include <zstd.h>
+int main(void) { return !ZSTD_versionNumber(); }' -lzstd|zstd|libzstd-dev|libzstd-devel|zstd-dev|zstd
+codecs|has gzip|second opinion on gzip|gzip|gzip|gzip|gzip
+codecs|has lz4|second opinion on lz4|lz4|lz4|lz4|lz4
+codecs|has zstd|second opinion on zstd|zstd|zstd|zstd|zstd
 check|has g++|headers as C++17|g++|gcc-c++|g++|gcc
 check|compiles gcc 'int main(void) { return 0; }' -fsanitize=address,undefined|sanitizers|libgcc-12-dev|libasan libubsan|gcc|gcc-libs
 lint|has clang|second compiler|clang|clang|clang|clang
@@ -61,7 +72,7 @@ ROWS
 only_print=no
 [ "${1:-}" = -n ] && only_print=yes && shift
 [ "${KW_DEPS:-}" = no ] && only_print=yes
-[ $# -gt 0 ] || set -- build check lint live
+[ $# -gt 0 ] || set -- build codecs check lint live
 groups=" $* "
 
 # A test may span lines: join a row until it has its seven columns.
