@@ -70,7 +70,8 @@ KW_EXPORT KW_MUST_USE int kw_config_set(struct kw_config *cfg, const char *key, 
 KW_EXPORT KW_MUST_USE int kw_config_set_i64(struct kw_config *cfg, enum kw_key key, int64_t val,
                                             struct kw_error *err);
 /* Reads Java properties (key=value, # and ! comments, \ continuation) from
- * memory; an unknown key is an error that names the line. */
+ * memory; an unknown key is an error that names the line. The lines before a
+ * refused one stay set. */
 KW_EXPORT KW_MUST_USE int kw_config_parse(struct kw_config *cfg, const char *text, size_t len,
                                           struct kw_error *err);
 

@@ -145,7 +145,8 @@ KW_EXPORT const char *kw_records_topic(const struct kw_records *records);
 KW_EXPORT int32_t kw_records_partition(const struct kw_records *records);
 /* The next record, or NULL at the end. Valid until the next call on the handle. */
 KW_EXPORT const struct kw_consumed *kw_records_next(struct kw_records *records);
-/* Walks a record's headers: 1 and the next one, 0 at the end. */
+/* Walks a record's headers: 1 and the next one, 0 at the end, KW_ERR_CORRUPT
+ * when they are malformed (the record itself is good). */
 KW_EXPORT void kw_headers_begin(struct kw_header_iter *it, const struct kw_consumed *consumed);
 KW_EXPORT int kw_headers_next(struct kw_header_iter *it, struct kw_header *header);
 /* Gives the handle and its memory back; in any order. */
