@@ -50,11 +50,11 @@ static void laws_event(void *ctx, const struct kw_event *event)
     laws.all_reported = laws.n_reported == laws.n_made;
 }
 
-static const char *const usual[] = {
-    "request.timeout.ms=1000",     "retry.backoff.ms=10",     "retry.backoff.max.ms=100",
-    "reconnect.backoff.ms=10",     "reconnect.backoff.max.ms=100",
-    "memory.limit=16000000",       "control.memory=2000000",  "buffer.memory=4000000",
-    "fetch.max.wait.ms=50",        NULL};
+static const char *const usual[] = {"request.timeout.ms=1000",      "retry.backoff.ms=10",
+                                    "retry.backoff.max.ms=100",     "reconnect.backoff.ms=10",
+                                    "reconnect.backoff.max.ms=100", "memory.limit=16000000",
+                                    "control.memory=2000000",       "buffer.memory=4000000",
+                                    "fetch.max.wait.ms=50",         NULL};
 
 static void laws_begin(const char *const *settings, const char *const *producer_settings,
                        uint32_t n_brokers, int32_t n_partitions,
@@ -197,8 +197,8 @@ Test(law_1, a_half_offered_batch_that_expires_is_unknown_and_its_bytes_stay)
         sim_pair_step(&laws.pair, 100000);
         sim_pair_verify(&laws.pair);
     }
-    cr_assert_eq(laws.n_unknown, laws.n_made - before, "%u unknown, %u not written",
-                 laws.n_unknown, laws.n_not_written);
+    cr_assert_eq(laws.n_unknown, laws.n_made - before, "%u unknown, %u not written", laws.n_unknown,
+                 laws.n_not_written);
     /* The memory is not somebody else's by now, either. */
     laws.pair.take_max = SIZE_MAX;
     laws.pair.hold_writes = false;
@@ -327,6 +327,48 @@ static void laws_consume_from(int32_t n_partitions)
     cr_assert_eq(kw_core_assign(laws.consumer, starts, (size_t)n_partitions, NULL), 0);
 }
 
+/* The same for the buffer of a frame that is too large for the small stage. */
+Test(law_2, the_buffer_of_a_large_frame_is_the_drivers_until_it_reports_closed)
+{
+    laws_begin(usual, NULL, 1, 1, NULL);
+    laws_warm_up();
+    for (int i = 0; i < 20; i++)
+        cr_assert(laws_make(0, 2000));
+    cr_assert(sim_pair_run(&laws.pair, &laws.all_reported, 5000));
+    laws_consume_from(1);
+    laws.pair.read_max = 5000; /* of the answer to the fetch */
+    struct sim_pair_conn *conn = NULL;
+    for (int i = 0; i < 100 && !conn; i++) {
+        sim_pair_step(&laws.pair, 1000);
+        for (uint32_t k = 0; k < laws.pair.n_conns; k++) {
+            struct sim_pair_conn *other = laws.pair.conns[k];
+            struct kw_span rest = {0};
+            if (other->server)
+                rest = kwi_mock_output(other->server);
+            if (laws.pair.read_max == 0 && rest.len > 0)
+                conn = other;
+        }
+    }
+    cr_assert_not_null(conn, "no large answer was begun");
+    conn->span = kw_core_read_buf(laws.pair.core, conn->id);
+    cr_assert_gt(conn->span.len, 4096, "this is not the buffer of a large frame");
+    memset(conn->span.ptr, 0x6b, conn->span.len);
+    laws.pair.hold_closes = true;
+    for (int i = 0; i < 100 && !conn->close_wanted; i++)
+        sim_pair_step(&laws.pair, 100000);
+    cr_assert(conn->close_wanted, "an answer that does not come to its end must time out");
+    laws.pair.read_max = SIZE_MAX;
+    for (int i = 0; i < 50; i++) {
+        sim_pair_step(&laws.pair, 100000);
+        for (size_t at = 0; at < conn->span.len; at++)
+            cr_assert_eq(((uint8_t *)conn->span.ptr)[at], 0x6b);
+    }
+    laws.pair.hold_closes = false;
+    sim_pair_step(&laws.pair, 1000);
+    cr_assert(conn->closed);
+    laws_end();
+}
+
 Test(law_3, held_records_outlive_the_connection_the_seek_and_the_assignment)
 {
     struct kw_records *records = NULL;
@@ -379,9 +421,9 @@ static uint32_t counting_crc32c(uint32_t crc, const void *ptr, size_t len)
 
 Test(law_4, no_call_checks_more_than_a_mebibyte_of_a_large_batch)
 {
-    static const char *const roomy[] = {
-        "memory.limit=64000000",        "buffer.memory=20000000",    "fetch.max.wait.ms=50",
-        "max.partition.fetch.bytes=8000000", NULL};
+    static const char *const roomy[] = {"memory.limit=64000000", "buffer.memory=20000000",
+                                        "fetch.max.wait.ms=50", "max.partition.fetch.bytes=8000000",
+                                        NULL};
     static const char *const large[] = {"batch.size=4000000", "max.request.size=5000000",
                                         "linger.ms=100", NULL};
     enum { RECORD = 100000, COUNT = 60, BOUND = (1 << 20) + RECORD + 65536 };
@@ -676,8 +718,9 @@ static void law_7_request(void *ctx, const uint8_t *frame, size_t len)
 Test(law_7, fetches_never_ask_for_more_than_the_reserve_and_reading_is_never_stopped)
 {
     static const char *const tight[] = {
-        "memory.limit=8000000",   "control.memory=2000000", "buffer.memory=4000000",
-        "fetch.memory=400000",    "fetch.max.wait.ms=50",   "max.partition.fetch.bytes=100000",
+        "memory.limit=8000000",    "control.memory=2000000",
+        "buffer.memory=4000000",   "fetch.memory=400000",
+        "fetch.max.wait.ms=50",    "max.partition.fetch.bytes=100000",
         "request.timeout.ms=2000", NULL};
     enum { PARTITIONS = 6, HELD = 400 };
     static struct kw_records *held[HELD];

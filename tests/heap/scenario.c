@@ -6,11 +6,17 @@
 
 static const char *const stage_names[HEAP_STAGES] = {"create", "connect", "produce", "fetch",
                                                      "close"};
-static const char *const client_settings[] = {
-    "request.timeout.ms=1000", "retry.backoff.ms=10",       "retry.backoff.max.ms=100",
-    "reconnect.backoff.ms=10", "reconnect.backoff.max.ms=100",
-    "socket.connection.setup.timeout.ms=500", "socket.connection.setup.timeout.max.ms=500",
-    "memory.limit=8000000",    "control.memory=1000000",    "buffer.memory=2000000", NULL};
+static const char *const client_settings[] = {"request.timeout.ms=1000",
+                                              "retry.backoff.ms=10",
+                                              "retry.backoff.max.ms=100",
+                                              "reconnect.backoff.ms=10",
+                                              "reconnect.backoff.max.ms=100",
+                                              "socket.connection.setup.timeout.ms=500",
+                                              "socket.connection.setup.timeout.max.ms=500",
+                                              "memory.limit=8000000",
+                                              "control.memory=1000000",
+                                              "buffer.memory=2000000",
+                                              NULL};
 static const char *const producer_settings[] = {"linger.ms=2", "batch.size=2000",
                                                 "delivery.timeout.ms=3600000", NULL};
 static const char *const consumer_settings[] = {"fetch.max.wait.ms=50",

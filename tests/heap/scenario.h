@@ -16,8 +16,8 @@ struct heap_scenario {
     bool assigned, closing, closed;
     uint32_t n_accepted, n_delivered, n_failed, n_read;
     uint8_t reported[HEAP_RECORDS], read[HEAP_RECORDS];
-    bool done;         /* the stage reached its end */
-    uint32_t n_wrong;  /* things that must never happen */
+    bool done;        /* the stage reached its end */
+    uint32_t n_wrong; /* things that must never happen */
     const char *wrong;
 };
 

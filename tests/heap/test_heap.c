@@ -65,8 +65,7 @@ static void torture_all(enum heap_stage stage)
         cr_expect(k > 0 || stage == HEAP_CLOSE, "%s allocates nothing", heap_stage_name(stage));
         sum += k;
     }
-    fprintf(stderr, "heap: %s survived %lu failures\n", heap_stage_name(stage),
-            (unsigned long)sum);
+    fprintf(stderr, "heap: %s survived %lu failures\n", heap_stage_name(stage), (unsigned long)sum);
 }
 
 Test(heap, the_scenario_succeeds_when_memory_never_fails)

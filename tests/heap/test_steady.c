@@ -70,8 +70,8 @@ static void steady_until(struct steady *steady, uint32_t n)
     uint8_t value[100];
     memset(value, 'v', sizeof(value));
     for (uint32_t turns = 0; steady->n_reported < n || steady->n_read < n; turns++) {
-        cr_assert_lt(turns, 100000, "stuck: %u produced, %u reported, %u read",
-                     steady->n_produced, steady->n_reported, steady->n_read);
+        cr_assert_lt(turns, 100000, "stuck: %u produced, %u reported, %u read", steady->n_produced,
+                     steady->n_reported, steady->n_read);
         for (uint32_t i = 0; i < BURST && steady->n_produced < n; i++) {
             uint32_t id = steady->n_produced;
             struct kw_record record = {.key = {&id, sizeof(id)}, .value = {value, sizeof(value)}};

@@ -98,23 +98,18 @@ static void app_op_done(struct sim_app *app, struct sim_driver *driver,
                  (unsigned long long)(world->now_us - app->close_end_us));
 }
 
-static void app_event(struct sim_app *app, struct sim_driver *driver,
-                      const struct kw_event *event)
+static void app_event(struct sim_app *app, struct sim_driver *driver, const struct kw_event *event)
 {
     struct sim_world *world = app->world;
-    sim_trace_word(&world->trace,
-                   0xe0000u + event->kind + ((uint64_t)(uint32_t)event->code << 32));
+    sim_trace_word(&world->trace, 0xe0000u + event->kind + ((uint64_t)(uint32_t)event->code << 32));
     switch ((enum kw_event_kind)event->kind) {
     case KW_EVENT_REPORT:
         if (event->producer != app->producer)
             sim_fail(world, "a report of another producer");
         sim_app_report(app, &event->report);
         break;
-    case KW_EVENT_WRITABLE:
-        app->blocked = false;
-        break;
-    case KW_EVENT_RECORDS:
-        break; /* the caller polls */
+    case KW_EVENT_WRITABLE: app->blocked = false; break;
+    case KW_EVENT_RECORDS: break; /* the caller polls */
     case KW_EVENT_PARTITION_EOF:
         sim_trace_bytes(&world->trace, event->topic_name, strlen(event->topic_name));
         sim_trace_word(&world->trace, (uint64_t)event->offset);
@@ -124,16 +119,12 @@ static void app_event(struct sim_app *app, struct sim_driver *driver,
             sim_fail(world, "fetch starved although no handle is held");
         sim_app_release_some(app, true);
         break;
-    case KW_EVENT_OP_DONE:
-        app_op_done(app, driver, event);
-        break;
+    case KW_EVENT_OP_DONE: app_op_done(app, driver, event); break;
     case KW_EVENT_ERROR:
         sim_trace_line(&world->trace, "app: error event: %s (%s)",
                        event->error ? event->error->text : "-", kw_err_name(event->code));
         break;
-    case KW_EVENT_NONE:
-        sim_fail(world, "an event of no kind");
-        break;
+    case KW_EVENT_NONE: sim_fail(world, "an event of no kind"); break;
     }
 }
 
@@ -264,11 +255,8 @@ static void app_tick_phase(struct sim_app *app)
         app_try_drained(app);
         sim_driver_leave(app_consumer_driver(app));
         break;
-    case SIM_CLOSING:
-        app_try_finish(app);
-        break;
-    case SIM_FINISHED:
-        break;
+    case SIM_CLOSING: app_try_finish(app); break;
+    case SIM_FINISHED: break;
     }
 }
 
@@ -280,8 +268,9 @@ static void app_tick(void *target, uint64_t arg)
     app_tick_phase(app);
     if (app->phase == SIM_FINISHED)
         return;
-    uint64_t pause = world->healed ? 20000 : 2 * world->plan.faults_end_us * world->plan.burst /
-                                                 (2 * world->plan.n_records + 1);
+    uint64_t pause = world->healed ? 20000
+                                   : 2 * world->plan.faults_end_us * world->plan.burst /
+                                         (2 * world->plan.n_records + 1);
     sim_queue_put(&world->queue, world->now_us + sim_below(&app->rng, (uint32_t)pause + 1) + 100,
                   app_tick, app, 0);
 }
@@ -302,8 +291,8 @@ void sim_app_print(const struct sim_world *world, char *text, size_t cap)
     const struct sim_app *app = world->app;
     snprintf(text, cap,
              "%s: %u accepted%s, %u reported (%u delivered, %u not written, %u unknown), %u read%s",
-             phases[app->phase], app->n_accepted, app->blocked ? " (blocked)" : "",
-             app->n_reported, app->n_delivered, app->n_not_written, app->n_unknown, app->n_read,
+             phases[app->phase], app->n_accepted, app->blocked ? " (blocked)" : "", app->n_reported,
+             app->n_delivered, app->n_not_written, app->n_unknown, app->n_read,
              sim_app_all_read(app) ? " to the end" : "");
 }
 
@@ -365,8 +354,7 @@ int sim_app_init(struct sim_world *world)
     memset(app->unsent_last, 0xff, sizeof(app->unsent_last));
     world->app = app;
     sim_checker_producer(&world->checker, 0,
-                         &(struct sim_producer_rules){world->plan.idempotent,
-                                                      world->plan.acks != 0,
+                         &(struct sim_producer_rules){world->plan.idempotent, world->plan.acks != 0,
                                                       world->plan.acks != 0});
     for (uint32_t i = 0; i < world->n_drivers; i++) {
         if (app_create_core(world, &world->drivers[i]) != 0)

@@ -56,9 +56,9 @@ static void app_take_record(struct sim_app *app, struct sim_place place,
     kw_headers_begin(&it, consumed);
     while (kw_headers_next(&it, &header) == 1)
         len += sim_headers_encode(encoded + len, sizeof(encoded) - len, &header, 1);
-    struct sim_checker_handout handout = {0, place, consumed->offset, consumed->timestamp_ms,
-                                          sim_content_hash(consumed->key, consumed->value,
-                                                           (struct kw_bytes){encoded, len})};
+    struct sim_checker_handout handout = {
+        0, place, consumed->offset, consumed->timestamp_ms,
+        sim_content_hash(consumed->key, consumed->value, (struct kw_bytes){encoded, len})};
     sim_trace_word(&world->trace, (uint64_t)consumed->offset);
     sim_trace_word(&world->trace, handout.content);
     sim_checker_handout(&world->checker, &handout);
@@ -145,9 +145,8 @@ static void app_seek_by_name(struct sim_app *app, uint32_t topic, int32_t partit
     if (start.kind == KW_START_TIMESTAMP)
         start.value = sim_time(world).wall_ms - sim_below(&app->rng, 3000);
     app->bound[topic][partition] = start.kind == KW_START_LATEST ? info.high_watermark
-                                   : start.kind == KW_START_TAIL
-                                       ? info.high_watermark - start.value
-                                       : 0;
+                                   : start.kind == KW_START_TAIL ? info.high_watermark - start.value
+                                                                 : 0;
     sim_trace_line(&world->trace, "app: seek %u/%d, kind %d, value %lld", topic, partition,
                    start.kind, (long long)start.value);
     if (kw_core_seek(app->consumer, &start) != 0)
@@ -191,10 +190,9 @@ void sim_app_seek_or_pause(struct sim_app *app)
     int64_t target = sim_one_in(&app->rng, 3) || next <= 0
                          ? 0
                          : (int64_t)sim_below(&app->rng, (uint32_t)next + 1);
-    struct kw_start start = {sim_topics[topic], partition,
-                             target == 0 && sim_one_in(&app->rng, 2) ? KW_START_EARLIEST
-                                                                     : KW_START_OFFSET,
-                             target};
+    struct kw_start start = {
+        sim_topics[topic], partition,
+        target == 0 && sim_one_in(&app->rng, 2) ? KW_START_EARLIEST : KW_START_OFFSET, target};
     if (sim_one_in(&app->rng, 4)) {
         app_seek_by_name(app, topic, partition);
         return;

@@ -47,9 +47,7 @@ static void shape_make(struct sim_app *app, struct shape *shape, uint32_t id)
         record->headers = shape->headers;
     }
     switch (sim_below(rng, 6)) {
-    case 0: /* a tombstone */
-        record->key = shape_number(app, &room, id, sim_below(rng, 20));
-        break;
+    case 0: /* a tombstone */ record->key = shape_number(app, &room, id, sim_below(rng, 20)); break;
     case 1: /* an empty value */
         record->key = shape_number(app, &room, id, 0);
         record->value = (struct kw_bytes){"", 0};
@@ -68,13 +66,10 @@ static void shape_make(struct sim_app *app, struct shape *shape, uint32_t id)
         record->key = (struct kw_bytes){key_bytes, sim_between(rng, 1, 3)};
         record->value = shape_number(app, &room, id, extra);
         break;
-    default: /* no key */
-        record->value = shape_number(app, &room, id, extra);
-        break;
+    default: /* no key */ record->value = shape_number(app, &room, id, extra); break;
     }
     size_t len = sim_headers_encode(encoded, sizeof(encoded), record->headers, record->n_headers);
-    shape->content =
-        sim_content_hash(record->key, record->value, (struct kw_bytes){encoded, len});
+    shape->content = sim_content_hash(record->key, record->value, (struct kw_bytes){encoded, len});
     record->opaque = (void *)(uintptr_t)(id + 1);
 }
 
@@ -89,14 +84,15 @@ static bool app_produce_one(struct sim_app *app)
     accepted.content = shape.content;
     if (sim_one_in(&app->rng, 2)) {
         shape.record.flags |= KW_REC_PARTITION;
-        shape.record.partition =
-            (int32_t)sim_below(&app->rng, (uint32_t)world->plan.n_partitions[topic]);
+        shape.record.partition = (int32_t)sim_below(&app->rng,
+                                                    (uint32_t)world->plan.n_partitions[topic]);
         accepted.place.partition = shape.record.partition;
     }
     if (sim_one_in(&app->rng, 3)) {
         shape.record.flags |= KW_REC_TIMESTAMP;
-        shape.record.timestamp_ms =
-            sim_one_in(&app->rng, 8) ? 0 : (int64_t)(sim_rng_next(&app->rng) >> 20);
+        shape.record.timestamp_ms = sim_one_in(&app->rng, 8)
+                                        ? 0
+                                        : (int64_t)(sim_rng_next(&app->rng) >> 20);
         accepted.timestamp_ms = shape.record.timestamp_ms;
     }
     /* The next step gives the time: after a pause of the driver at the latest. */
@@ -189,9 +185,8 @@ void sim_app_report(struct sim_app *app, const struct kw_report *report)
     sim_trace_word(trace, (uint64_t)report->base_offset ^ (uint64_t)report->n << 40);
     sim_trace_word(trace, (uint64_t)(int64_t)report->code ^ (uint64_t)report->attempts << 32);
     sim_trace_line(trace, "app: %u records from %u on of %u/%d: outcome %d (%s, kafka %d) at %lld",
-                   report->n,
-                   report->n ? (uint32_t)(uintptr_t)kw_report_opaque(report, 0) - 1 : 0, topic,
-                   report->partition, report->outcome, kw_err_name(report->code),
+                   report->n, report->n ? (uint32_t)(uintptr_t)kw_report_opaque(report, 0) - 1 : 0,
+                   topic, report->partition, report->outcome, kw_err_name(report->code),
                    report->kafka_code, (long long)report->base_offset);
     if (report->n == 0 || (report->outcome == KW_DELIVERED) != (report->code == 0))
         sim_fail(world, "report of %u records, outcome %d, code %d", report->n, report->outcome,
@@ -205,8 +200,9 @@ void sim_app_report(struct sim_app *app, const struct kw_report *report)
                                                  offset,
                                                  report->outcome,
                                                  report->flags & KW_REPORT_MAYBE_DUPLICATE});
-        if (report->outcome == KW_NOT_WRITTEN && 
-            (report->code == KW_ERR_CANCELED || report->code == KW_ERR_CLOSED) && id < world->plan.n_records) {
+        if (report->outcome == KW_NOT_WRITTEN &&
+            (report->code == KW_ERR_CANCELED || report->code == KW_ERR_CLOSED) &&
+            id < world->plan.n_records) {
             app->canceled[id] = 1;
             app->n_canceled++;
         }
@@ -236,8 +232,7 @@ void sim_app_take_unsent(struct sim_app *app)
             return;
         }
         const struct sim_accepted *accepted = &world->checker.records[id].accepted;
-        size_t len =
-            sim_headers_encode(encoded, sizeof(encoded), record.headers, record.n_headers);
+        size_t len = sim_headers_encode(encoded, sizeof(encoded), record.headers, record.n_headers);
         struct kw_bytes headers = {encoded, len};
         int64_t *last = &app->unsent_last[topic_idx][record.partition];
         if (accepted->content != sim_content_hash(record.key, record.value, headers) ||

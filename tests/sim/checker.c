@@ -91,13 +91,12 @@ uint32_t sim_checker_accept(struct sim_checker *checker, const struct sim_accept
 {
     checker->records = checker_grow(checker->records, checker->n_records, &checker->records_cap,
                                     sizeof(*checker->records));
-    checker->records[checker->n_records] =
-        (struct sim_checker_record){.accepted = *accepted, .log_offset = -1};
+    checker->records[checker->n_records] = (struct sim_checker_record){.accepted = *accepted,
+                                                                       .log_offset = -1};
     return (uint32_t)checker->n_records++;
 }
 
-void sim_checker_report(struct sim_checker *checker, uint32_t id,
-                        const struct sim_outcome *outcome)
+void sim_checker_report(struct sim_checker *checker, uint32_t id, const struct sim_outcome *outcome)
 {
     if (id >= checker->n_records) {
         checker_found(checker, SIM_NEVER_ACCEPTED, "a report for record %u", id);
@@ -118,8 +117,7 @@ void sim_checker_report(struct sim_checker *checker, uint32_t id,
     if (outcome->place.topic != asked.topic ||
         (asked.partition >= 0 && outcome->place.partition != asked.partition))
         checker_found(checker, SIM_WRONG_PLACE, "record %u for %u/%d reported for %u/%d", id,
-                      asked.topic, asked.partition, outcome->place.topic,
-                      outcome->place.partition);
+                      asked.topic, asked.partition, outcome->place.topic, outcome->place.partition);
 }
 
 void sim_checker_position(struct sim_checker *checker, uint32_t reader, struct sim_place place,
@@ -141,16 +139,15 @@ void sim_checker_handout(struct sim_checker *checker, const struct sim_checker_h
                       handout->place.topic, handout->place.partition);
         return;
     }
-    int64_t *next =
-        &checker->next[handout->reader][handout->place.topic][handout->place.partition];
+    int64_t *next = &checker->next[handout->reader][handout->place.topic][handout->place.partition];
     if (*next >= 0 && handout->offset != *next)
         checker_found(checker, handout->offset < *next ? SIM_NOT_INCREASING : SIM_SKIPPED,
                       "reader %u at %u/%d: offset %lld, %lld was next", handout->reader,
-                      handout->place.topic, handout->place.partition,
-                      (long long)handout->offset, (long long)*next);
+                      handout->place.topic, handout->place.partition, (long long)handout->offset,
+                      (long long)*next);
     *next = handout->offset + 1;
-    checker->handouts = checker_grow(checker->handouts, checker->n_handouts,
-                                     &checker->handouts_cap, sizeof(*checker->handouts));
+    checker->handouts = checker_grow(checker->handouts, checker->n_handouts, &checker->handouts_cap,
+                                     sizeof(*checker->handouts));
     checker->handouts[checker->n_handouts++] = *handout;
 }
 
@@ -184,8 +181,8 @@ static void judge_slot(struct sim_checker *checker, struct sim_place place, int6
                       place.topic, place.partition);
     if (accepted->content != slot->content ||
         (accepted->timestamp_ms >= 0 && accepted->timestamp_ms != slot->timestamp_ms))
-        checker_found(checker, SIM_CONTENT, "record %u at %u/%d offset %lld", slot->id,
-                      place.topic, place.partition, (long long)offset);
+        checker_found(checker, SIM_CONTENT, "record %u at %u/%d offset %lld", slot->id, place.topic,
+                      place.partition, (long long)offset);
     if (accepted->timestamp_ms < 0 && (slot->timestamp_ms < accepted->clock_min_ms ||
                                        slot->timestamp_ms > accepted->clock_max_ms))
         checker_found(checker, SIM_CONTENT,
@@ -212,8 +209,7 @@ static void judge_order(struct sim_checker *checker, struct sim_place place)
             continue;
         if (last[record->accepted.producer] > (int64_t)id)
             checker_found(checker, SIM_REORDERED, "record %u behind %lld in %u/%d", id,
-                          (long long)last[record->accepted.producer], place.topic,
-                          place.partition);
+                          (long long)last[record->accepted.producer], place.topic, place.partition);
         last[record->accepted.producer] = id;
     }
 }
@@ -249,18 +245,16 @@ static void judge_record(struct sim_checker *checker, uint32_t id)
         log = &checker->logs[outcome->place.topic][outcome->place.partition];
     if (!log || outcome->offset >= (int64_t)log->n || log->slots[outcome->offset].id != id)
         checker_found(checker, SIM_LOST, "record %u is not at %u/%d offset %lld", id,
-                      outcome->place.topic, outcome->place.partition,
-                      (long long)outcome->offset);
+                      outcome->place.topic, outcome->place.partition, (long long)outcome->offset);
 }
 
-static void judge_handout(struct sim_checker *checker,
-                          const struct sim_checker_handout *handout)
+static void judge_handout(struct sim_checker *checker, const struct sim_checker_handout *handout)
 {
     const struct sim_checker_log *log =
         &checker->logs[handout->place.topic][handout->place.partition];
-    const struct sim_checker_slot *slot =
-        handout->offset >= 0 && handout->offset < (int64_t)log->n ? &log->slots[handout->offset]
-                                                                  : NULL;
+    const struct sim_checker_slot *slot = handout->offset >= 0 && handout->offset < (int64_t)log->n
+                                              ? &log->slots[handout->offset]
+                                              : NULL;
     if (!slot || slot->content != handout->content || slot->timestamp_ms != handout->timestamp_ms)
         checker_found(checker, SIM_CONTENT, "reader %u got other bytes at %u/%d offset %lld",
                       handout->reader, handout->place.topic, handout->place.partition,

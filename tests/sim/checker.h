@@ -56,7 +56,7 @@ struct sim_accepted {
     struct sim_place place;
     uint32_t producer;
     uint64_t content;
-    int64_t timestamp_ms; /* -1: the client decides ... */
+    int64_t timestamp_ms;               /* -1: the client decides ... */
     int64_t clock_min_ms, clock_max_ms; /* ... within these bounds */
 };
 struct sim_outcome {

@@ -13,8 +13,8 @@
 #include <string.h>
 
 enum {
-    SPINS_MAX = 2000,   /* steps in a row that moved nothing */
-    TURN_STEPS = 16,    /* steps at one point of time before others get a turn */
+    SPINS_MAX = 2000, /* steps in a row that moved nothing */
+    TURN_STEPS = 16,  /* steps at one point of time before others get a turn */
     WRITES_PER_TURN = 512,
     READS_PER_TURN = 2048,
     IOV_MAX_HERE = 5
@@ -66,8 +66,8 @@ static void driver_count_spin(struct sim_driver *driver)
         driver->spin_words = trace->n_words;
         driver->spins = 0;
     } else if (++driver->spins > SPINS_MAX) {
-        sim_fail(driver->world, "core %u asked for %d steps in a row and did nothing",
-                 driver->idx, SPINS_MAX);
+        sim_fail(driver->world, "core %u asked for %d steps in a row and did nothing", driver->idx,
+                 SPINS_MAX);
     }
 }
 
@@ -313,8 +313,8 @@ static size_t link_write_some(struct sim_link *link)
     }
     if (link->owns_write && !link->write_put) {
         link->write_put = true;
-        sim_queue_put(&world->queue, world->now_us + sim_below(&driver->rng, 100),
-                      link_write_again, link, 0);
+        sim_queue_put(&world->queue, world->now_us + sim_below(&driver->rng, 100), link_write_again,
+                      link, 0);
     }
     return offered;
 }
@@ -332,8 +332,8 @@ void sim_link_writable(struct sim_link *link)
     if (link->state != SIM_LINK_UP || !link->owns_write || link->write_put)
         return;
     link->write_put = true;
-    sim_queue_put(&link->driver->world->queue, link->driver->world->now_us, link_write_again,
-                  link, 0);
+    sim_queue_put(&link->driver->world->queue, link->driver->world->now_us, link_write_again, link,
+                  0);
 }
 
 /* ---- reading ---------------------------------------------------------------------- */
@@ -370,8 +370,8 @@ static bool link_borrow(struct sim_link *link)
         return false; /* what is lent stays ours */
     if (link->span.len > 0) {
         if (span.ptr != link->span.ptr || span.len != link->span.len)
-            sim_fail(world, "conn %u.%u: another read buffer while one is lent",
-                     link->driver->idx, link->id);
+            sim_fail(world, "conn %u.%u: another read buffer while one is lent", link->driver->idx,
+                     link->id);
         span_verify(link);
         return true;
     }
@@ -565,8 +565,8 @@ static void driver_resolved(void *target, uint64_t fails)
     if (!driver->core)
         return;
     sim_driver_enter(driver);
-    sim_trace_line(&driver->world->trace, "core %u: %s has %zu addresses", driver->idx,
-                   query->name, n);
+    sim_trace_line(&driver->world->trace, "core %u: %s has %zu addresses", driver->idx, query->name,
+                   n);
     kw_core_resolved(driver->core, query->id, addrs, n, n ? 0 : -2);
     sim_driver_leave(driver);
 }
@@ -654,21 +654,15 @@ static void driver_drain_wants(struct sim_driver *driver)
             sim_fail(world, "want %d without the attention bit", want.kind);
         sim_trace_word(&world->trace, (uint64_t)want.kind << 32 | want.id);
         switch (want.kind) {
-        case KW_WANT_RESOLVE:
-            driver_resolve(driver, &want);
-            break;
-        case KW_WANT_OPEN:
-            driver_open(driver, &want);
-            break;
+        case KW_WANT_RESOLVE: driver_resolve(driver, &want); break;
+        case KW_WANT_OPEN: driver_open(driver, &want); break;
         case KW_WANT_WORK:
             while (kw_work_run(want.work, 4096))
                 ;
             sim_queue_put(&world->queue, world->now_us + sim_below(&driver->rng, 5000),
                           driver_work_done, driver, (uintptr_t)want.work);
             break;
-        default:
-            driver_link_want(driver, &want);
-            break;
+        default: driver_link_want(driver, &want); break;
         }
     }
     sim_trace_word(&world->trace, kw_core_deadline(driver->core));

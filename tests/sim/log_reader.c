@@ -69,8 +69,8 @@ static uint32_t reader_crc(const uint8_t *ptr, size_t len)
     return ~crc;
 }
 
-static bool reader_record(struct reader *reader, struct sim_log_record *record,
-                          int64_t base_offset, int64_t base_timestamp)
+static bool reader_record(struct reader *reader, struct sim_log_record *record, int64_t base_offset,
+                          int64_t base_timestamp)
 {
     int64_t len = reader_varint(reader);
     if (reader->bad || len < 0 || len > reader->end - reader->ptr)
@@ -114,11 +114,12 @@ int sim_log_read(const uint8_t *batch, size_t len,
     record.producer_epoch = (int16_t)reader_fixed(&reader, 2);
     int32_t sequence = (int32_t)reader_fixed(&reader, 4);
     uint64_t count = reader_fixed(&reader, 4);
-    *why = reader.bad || batch_len + 12 != len ? "length"
-           : magic != 2                        ? "magic"
-           : attributes & 7                    ? "compressed"
-           : count == 0 || last_delta != count - 1 ? "count"
-           : crc != reader_crc(covered, (size_t)(reader.end - covered)) ? "crc" : NULL;
+    *why = reader.bad || batch_len + 12 != len                          ? "length"
+           : magic != 2                                                 ? "magic"
+           : attributes & 7                                             ? "compressed"
+           : count == 0 || last_delta != count - 1                      ? "count"
+           : crc != reader_crc(covered, (size_t)(reader.end - covered)) ? "crc"
+                                                                        : NULL;
     if (*why)
         return -1;
     int64_t seen_max = INT64_MIN;
@@ -128,14 +129,14 @@ int sim_log_read(const uint8_t *batch, size_t len,
             *why = "record";
             return -1;
         }
-        record.sequence =
-            sequence < 0 ? -1 : (int32_t)(((uint64_t)sequence + i) & 0x7fffffff);
+        record.sequence = sequence < 0 ? -1 : (int32_t)(((uint64_t)sequence + i) & 0x7fffffff);
         if (record.timestamp_ms > seen_max)
             seen_max = record.timestamp_ms;
         each(ctx, &record);
     }
-    *why = reader.ptr != reader.end       ? "bytes behind the last record"
-           : seen_max != max_timestamp && !(attributes & 8) ? "maximum timestamp" : NULL;
+    *why = reader.ptr != reader.end                         ? "bytes behind the last record"
+           : seen_max != max_timestamp && !(attributes & 8) ? "maximum timestamp"
+                                                            : NULL;
     return *why ? -1 : (int)count;
 }
 

@@ -13,13 +13,13 @@ enum sim_memory_kind { SIM_MEMORY_PLAIN, SIM_MEMORY_ARENA };
 
 struct sim_memory {
     enum sim_memory_kind kind;
-    size_t used, peak;     /* bytes handed out */
-    uint64_t n_live;       /* blocks */
-    uint64_t n_allocs;     /* calls of alloc that were asked so far, refused ones too */
-    uint64_t fail_from;    /* calls number [fail_from, fail_to) are refused; counted from 0 */
+    size_t used, peak;  /* bytes handed out */
+    uint64_t n_live;    /* blocks */
+    uint64_t n_allocs;  /* calls of alloc that were asked so far, refused ones too */
+    uint64_t fail_from; /* calls number [fail_from, fail_to) are refused; counted from 0 */
     uint64_t fail_to;
     uint64_t n_refused;
-    bool damaged;          /* a free with the wrong size, or an arena block overrun */
+    bool damaged; /* a free with the wrong size, or an arena block overrun */
     /* arena */
     uint8_t *base;
     size_t size, top;

@@ -55,7 +55,8 @@ static void pair_gather(struct sim_pair *pair, uint32_t conn, const uint8_t *ptr
     size_t pos = 0;
     while (pair->frame_len - pos >= 4) {
         const uint8_t *head = pair->frame + pos;
-        size_t size = (size_t)head[0] << 24 | (size_t)head[1] << 16 | (size_t)head[2] << 8 | head[3];
+        size_t size = (size_t)head[0] << 24 | (size_t)head[1] << 16 | (size_t)head[2] << 8 |
+                      head[3];
         if (pair->frame_len - pos - 4 < size)
             break;
         pair->on_request(pair->ctx, head + 4, size);
@@ -159,7 +160,8 @@ void sim_pair_confirm(struct sim_pair *pair)
 
 static bool conn_read(struct sim_pair *pair, struct sim_pair_conn *conn)
 {
-    if (!conn->up || conn->close_wanted || !conn->read_on || !conn->server || pair->hold_answers)
+    if (!conn->up || conn->close_wanted || !conn->read_on || !conn->server || pair->hold_answers ||
+        pair->read_max == 0)
         return false;
     struct kw_span from = kwi_mock_output(conn->server);
     if (from.len == 0) {
@@ -174,6 +176,9 @@ static bool conn_read(struct sim_pair *pair, struct sim_pair_conn *conn)
     if (to.len == 0)
         return false;
     size_t n = from.len < to.len ? from.len : to.len;
+    if (n > pair->read_max)
+        n = pair->read_max;
+    pair->read_max -= pair->read_max == SIZE_MAX ? 0 : n;
     memcpy(to.ptr, from.ptr, n);
     kwi_mock_output_done(conn->server, n);
     conn->span.len = 0;
@@ -241,12 +246,8 @@ static void pair_want(struct sim_pair *pair, const struct kw_want *want)
     struct kw_addr addr = {4, {127, 0, 0, 1}, want->port, 0};
     struct sim_pair_conn *conn = pair_conn(pair, want->id);
     switch ((enum kw_want_kind)want->kind) {
-    case KW_WANT_RESOLVE:
-        kw_core_resolved(pair->core, want->id, &addr, 1, 0);
-        return;
-    case KW_WANT_OPEN:
-        pair_open(pair, want);
-        return;
+    case KW_WANT_RESOLVE: kw_core_resolved(pair->core, want->id, &addr, 1, 0); return;
+    case KW_WANT_OPEN: pair_open(pair, want); return;
     case KW_WANT_WORK:
         while (kw_work_run(want->work, 65536))
             ;
@@ -255,8 +256,7 @@ static void pair_want(struct sim_pair *pair, const struct kw_want *want)
     case KW_WANT_CLOSE:
     case KW_WANT_WRITE_READY:
     case KW_WANT_READ_ON:
-    case KW_WANT_READ_OFF:
-        break;
+    case KW_WANT_READ_OFF: break;
     }
     if (!conn || conn->closed || conn->close_wanted) {
         pair_broken(pair, "a want for a connection that is closed");
@@ -359,7 +359,7 @@ int sim_pair_init(struct sim_pair *pair, enum sim_memory_kind kind, uint32_t n_b
     sim_memory_init(&pair->memory, kind);
     sim_memory_init(&pair->mock_memory, SIM_MEMORY_PLAIN);
     pair->now = (struct kw_time){5000000, 1790000000000};
-    pair->take_max = SIZE_MAX;
+    pair->take_max = pair->read_max = SIZE_MAX;
     pair->hash = 0xcbf29ce484222325u;
     config.alloc = sim_memory_alloc(&pair->mock_memory);
     config.n_brokers = n_brokers;

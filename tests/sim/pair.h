@@ -35,19 +35,20 @@ struct sim_pair {
     struct sim_pair_conn *conns[SIM_PAIR_CONNS];
     uint32_t n_conns;
     /* habits; may change at any time */
-    bool hold_writes;   /* what was taken is passed on but not confirmed */
-    bool hold_answers;  /* what the brokers say waits */
-    bool hold_closes;   /* CLOSE is not carried out */
-    bool no_events;     /* events are left where they are */
-    bool refuse;        /* nobody accepts connections */
-    size_t take_max;    /* bytes taken per connection from now on; it counts down */
+    bool hold_writes;  /* what was taken is passed on but not confirmed */
+    bool hold_answers; /* what the brokers say waits */
+    bool hold_closes;  /* CLOSE is not carried out */
+    bool no_events;    /* events are left where they are */
+    bool refuse;       /* nobody accepts connections */
+    size_t take_max;   /* bytes taken from now on, and ... */
+    size_t read_max;   /* ... bytes read, from now on; they count down */
     /* seen so far */
-    uint64_t hash;      /* of all bytes offered */
+    uint64_t hash; /* of all bytes offered */
     uint64_t n_read_off, bytes_out, n_steps;
-    uint64_t *counter;  /* may be NULL: counts up inside calls of the core ... */
-    uint64_t count_max; /* ... and this is the most that one call did */
+    uint64_t *counter;    /* may be NULL: counts up inside calls of the core ... */
+    uint64_t count_max;   /* ... and this is the most that one call did */
     uint64_t batches_max; /* the most batches that one step sealed */
-    bool broken;        /* a lent byte changed, a want came for a closed connection */
+    bool broken;          /* a lent byte changed, a want came for a closed connection */
     const char *why;
     void (*on_event)(void *ctx, const struct kw_event *event);
     void (*on_request)(void *ctx, const uint8_t *frame, size_t len); /* whole, without size */

@@ -24,21 +24,21 @@ struct sim_plan {
     bool half_open;                      /* cuts may go unnoticed */
     bool late_requests;                  /* what a client sent before a cut may arrive later */
     uint32_t refuse_percent, blackhole_percent, resolve_fail_percent;
-    uint32_t window;                     /* bytes on the way, each direction */
+    uint32_t window; /* bytes on the way, each direction */
     /* driver */
-    bool names;         /* bootstrap by host name, so RESOLVE is used */
-    bool late_writes;   /* zero-copy: bytes are lent long after they were taken */
-    bool early_reads;   /* buffers are lent before there is something to read */
-    bool short_reads;   /* buffers given back unused, partly filled */
-    bool late_close;    /* CLOSE is carried out later */
-    bool lazy_wants;    /* several calls between two looks at the wants */
-    bool odd_clock;     /* time stands still, goes back, wall clock jumps */
-    uint32_t slack_us;  /* a step may come this late */
+    bool names;        /* bootstrap by host name, so RESOLVE is used */
+    bool late_writes;  /* zero-copy: bytes are lent long after they were taken */
+    bool early_reads;  /* buffers are lent before there is something to read */
+    bool short_reads;  /* buffers given back unused, partly filled */
+    bool late_close;   /* CLOSE is carried out later */
+    bool lazy_wants;   /* several calls between two looks at the wants */
+    bool odd_clock;    /* time stands still, goes back, wall clock jumps */
+    uint32_t slack_us; /* a step may come this late */
     /* brokers */
     bool restarts, leader_moves, stale_metadata;
-    uint32_t n_specs;   /* faults inside the brokers */
+    uint32_t n_specs; /* faults inside the brokers */
     /* client */
-    int acks;           /* -1 all, 1, 0 */
+    int acks; /* -1 all, 1, 0 */
     bool idempotent, two_cores, shared_consumer_config;
     uint32_t linger_ms, batch_size, buffer_memory, fetch_memory, partition_fetch_bytes;
     uint32_t request_timeout_ms, delivery_timeout_ms, backoff_max_ms, setup_timeout_max_ms;

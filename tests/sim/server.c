@@ -24,8 +24,7 @@ void sim_server_pump(struct sim_link *link)
     struct sim_world *world = link->driver->world;
     while (link->server) {
         struct kw_span span = kwi_mock_output(link->server);
-        size_t room =
-            link->down.n < world->plan.window ? world->plan.window - link->down.n : 0;
+        size_t room = link->down.n < world->plan.window ? world->plan.window - link->down.n : 0;
         size_t n = span.len < room ? span.len : room;
         if (link->down.ended)
             n = span.len; /* a broken connection swallows all */
@@ -75,28 +74,67 @@ void sim_server_leave(struct sim_world *world)
 
 /* Faults of one API each, as the broker model reads them; %u is a period. */
 static const char *const server_specs[] = {
-    "produce:/%u:error=6",       "produce:/%u:error=3",         "produce:/%u:error=5",
-    "produce:/%u:error=7",       "produce:/%u:error=19",        "produce:/%u:error=56",
-    "produce:/%u:error-after=20", "produce:/%u:error-after=7",  "produce:/%u:drop-request",
-    "produce:/%u:drop-answer",   "produce:/%u:close-before",    "produce:/%u:close-after",
-    "produce:/%u:cut=9",         "produce:/%u:delay=300",       "produce:/%u:late=900",
-    "produce:/%u:throttle=200",  "produce:/%u:omit",            "produce:/%u:twice",
-    "produce:/%u:unasked",       "produce:/%u:error=2",
-    "produce:/%u:error=87",      "produce:/%u:error=10",        "produce:/%u:error=29",
-    "produce:/%u:error=45",      "produce:/%u:error=59",        "produce:/%u:error-after=-1",
+    "produce:/%u:error=6",
+    "produce:/%u:error=3",
+    "produce:/%u:error=5",
+    "produce:/%u:error=7",
+    "produce:/%u:error=19",
+    "produce:/%u:error=56",
+    "produce:/%u:error-after=20",
+    "produce:/%u:error-after=7",
+    "produce:/%u:drop-request",
+    "produce:/%u:drop-answer",
+    "produce:/%u:close-before",
+    "produce:/%u:close-after",
+    "produce:/%u:cut=9",
+    "produce:/%u:delay=300",
+    "produce:/%u:late=900",
+    "produce:/%u:throttle=200",
+    "produce:/%u:omit",
+    "produce:/%u:twice",
+    "produce:/%u:unasked",
+    "produce:/%u:error=2",
+    "produce:/%u:error=87",
+    "produce:/%u:error=10",
+    "produce:/%u:error=29",
+    "produce:/%u:error=45",
+    "produce:/%u:error=59",
+    "produce:/%u:error-after=-1",
     "produce:/%u:error=-1",
-    "*:/%u:corrupt=3",           "*:/%u:corrupt=5",
-    "fetch:/%u:error=6",         "fetch:/%u:error=3",           "fetch:/%u:error=5",
-    "fetch:/%u:error=9",         "fetch:/%u:error=56",          "fetch:/%u:drop-request",
-    "fetch:/%u:drop-answer",     "fetch:/%u:close-after",       "fetch:/%u:cut=20",
-    "fetch:/%u:delay=700",       "fetch:/%u:throttle=100",      "fetch:/%u:omit",
-    "fetch:/%u:twice",           "fetch:/%u:unasked",
-    "metadata:/%u:error=5",      "metadata:/%u:error=3",        "metadata:/%u:drop-answer",
-    "metadata:/%u:close-before", "metadata:/%u:cut=7",          "metadata:/%u:omit",
-    "metadata:/%u:delay=400",    "apiversions:/%u:drop-answer", "apiversions:/%u:close-before",
-    "initproducerid:/%u:error=14", "initproducerid:/%u:error=15", "initproducerid:/%u:drop-answer",
-    "initproducerid:/%u:close-after", "listoffsets:/%u:error=6", "listoffsets:/%u:error=5",
-    "listoffsets:/%u:drop-answer", "listoffsets:/%u:omit",      "*:/%u:close-after",
+    "*:/%u:corrupt=3",
+    "*:/%u:corrupt=5",
+    "fetch:/%u:error=6",
+    "fetch:/%u:error=3",
+    "fetch:/%u:error=5",
+    "fetch:/%u:error=9",
+    "fetch:/%u:error=56",
+    "fetch:/%u:drop-request",
+    "fetch:/%u:drop-answer",
+    "fetch:/%u:close-after",
+    "fetch:/%u:cut=20",
+    "fetch:/%u:delay=700",
+    "fetch:/%u:throttle=100",
+    "fetch:/%u:omit",
+    "fetch:/%u:twice",
+    "fetch:/%u:unasked",
+    "metadata:/%u:error=5",
+    "metadata:/%u:error=3",
+    "metadata:/%u:drop-answer",
+    "metadata:/%u:close-before",
+    "metadata:/%u:cut=7",
+    "metadata:/%u:omit",
+    "metadata:/%u:delay=400",
+    "apiversions:/%u:drop-answer",
+    "apiversions:/%u:close-before",
+    "initproducerid:/%u:error=14",
+    "initproducerid:/%u:error=15",
+    "initproducerid:/%u:drop-answer",
+    "initproducerid:/%u:close-after",
+    "listoffsets:/%u:error=6",
+    "listoffsets:/%u:error=5",
+    "listoffsets:/%u:drop-answer",
+    "listoffsets:/%u:omit",
+    "*:/%u:close-after",
     "*:/%u:delay=50",
 };
 
@@ -115,8 +153,8 @@ static void server_add_specs(struct sim_world *world)
             continue;
         if (kwi_mock_fault_parse(spec, &fault, &why) != 0)
             sim_fail(world, "fault \"%s\": %s", spec, why ? why : "?");
-        else if (kwi_mock_fault_add(world->mock, &fault,
-                                    &world->fault_ids[world->n_fault_ids]) == 0)
+        else if (kwi_mock_fault_add(world->mock, &fault, &world->fault_ids[world->n_fault_ids]) ==
+                 0)
             world->n_fault_ids++;
         else
             sim_fail(world, "fault \"%s\" was refused", spec);

@@ -27,11 +27,11 @@ struct sim_query;
 /* Bytes in one direction of one connection, first those that arrived. */
 struct sim_pipe {
     uint8_t *bytes;
-    size_t head, n, cap;   /* bytes[head .. head + n) are on the way or arrived */
+    size_t head, n, cap; /* bytes[head .. head + n) are on the way or arrived */
     size_t arrived;
-    uint64_t last_us;      /* when the last byte arrives; order is kept */
-    bool dead;             /* what is on the way vanishes, and what comes, too */
-    bool ended;            /* the sender closed; told behind the last byte */
+    uint64_t last_us; /* when the last byte arrives; order is kept */
+    bool dead;        /* what is on the way vanishes, and what comes, too */
+    bool ended;       /* the sender closed; told behind the last byte */
     /* the frame being pushed, for cuts at a chosen byte */
     uint8_t head_bytes[4];
     uint32_t n_head;
@@ -57,9 +57,9 @@ struct sim_link {
     bool owns_write, write_put;
     struct sim_lent *lent; /* [lent_first, n_lent) */
     size_t lent_first, n_lent, lent_cap;
-    uint8_t *shadow;       /* copy of what was handed out, made at hand-out */
+    uint8_t *shadow; /* copy of what was handed out, made at hand-out */
     size_t shadow_first, shadow_cap;
-    size_t held, sent;     /* bytes lent; how many of them are on the wire */
+    size_t held, sent;                /* bytes lent; how many of them are on the wire */
     uint64_t transmit_us, confirm_us; /* of the last plan; they do not overtake */
     /* reading */
     bool read_on;

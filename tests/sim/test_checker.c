@@ -20,10 +20,9 @@ static void good_history(struct sim_checker *checker, bool idempotent, uint32_t 
     sim_checker_producer(checker, 0, &(struct sim_producer_rules){idempotent, true, true});
     sim_checker_position(checker, 0, home, 0);
     for (uint32_t id = 0; id < n; id++) {
-        uint32_t got = sim_checker_accept(
-            checker, &(struct sim_accepted){.place = home,
-                                                                    .content = content_of(id),
-                                                                    .timestamp_ms = 50 + id});
+        uint32_t got = sim_checker_accept(checker, &(struct sim_accepted){.place = home,
+                                                                          .content = content_of(id),
+                                                                          .timestamp_ms = 50 + id});
         cr_assert_eq(got, id);
     }
 }
@@ -31,8 +30,8 @@ static void good_history(struct sim_checker *checker, bool idempotent, uint32_t 
 static void log_and_read(struct sim_checker *checker, int64_t offset, uint32_t id)
 {
     sim_checker_log(checker, home, id, content_of(id), 50 + id);
-    sim_checker_handout(
-        checker, &(struct sim_checker_handout){0, home, offset, 50 + id, content_of(id)});
+    sim_checker_handout(checker,
+                        &(struct sim_checker_handout){0, home, offset, 50 + id, content_of(id)});
 }
 
 static void report(struct sim_checker *checker, uint32_t id, uint8_t outcome, int64_t offset)
@@ -44,8 +43,8 @@ static void report(struct sim_checker *checker, uint32_t id, uint8_t outcome, in
 static void assert_only(struct sim_checker *checker, enum sim_violation violation, uint64_t count)
 {
     uint64_t sum = sim_checker_judge(checker, true);
-    cr_expect_eq(checker->n_found[violation], count, "%s: %lu found",
-                 sim_violation_name(violation), (unsigned long)checker->n_found[violation]);
+    cr_expect_eq(checker->n_found[violation], count, "%s: %lu found", sim_violation_name(violation),
+                 (unsigned long)checker->n_found[violation]);
     cr_expect_eq(sum, count, "%lu in all, first: %s", (unsigned long)sum, checker->texts[0]);
     sim_checker_deinit(checker);
 }
@@ -183,8 +182,7 @@ Test(checker, flags_a_duplicate_without_idempotence_unless_the_report_says_maybe
     log_and_read(&checker, 1, 1);
     log_and_read(&checker, 2, 1);
     report(&checker, 0, SIM_REPORT_DELIVERED, 0);
-    sim_checker_report(&checker, 1,
-                       &(struct sim_outcome){home, 2, SIM_REPORT_DELIVERED, true});
+    sim_checker_report(&checker, 1, &(struct sim_outcome){home, 2, SIM_REPORT_DELIVERED, true});
     cr_assert_eq(sim_checker_judge(&checker, true), 0, "%s", checker.texts[0]);
     sim_checker_deinit(&checker);
 }
@@ -256,8 +254,7 @@ Test(checker, flags_a_report_for_another_partition)
     struct sim_checker checker;
     good_history(&checker, true, 1);
     struct sim_place other = {1, 3};
-    sim_checker_report(&checker, 0,
-                       &(struct sim_outcome){other, -1, SIM_REPORT_UNKNOWN, false});
+    sim_checker_report(&checker, 0, &(struct sim_outcome){other, -1, SIM_REPORT_UNKNOWN, false});
     assert_only(&checker, SIM_WRONG_PLACE, 1);
 }
 
@@ -274,8 +271,7 @@ Test(checker, flags_offsets_handed_out_twice_or_going_back)
     struct sim_checker checker;
     good_history(&checker, true, 3);
     deliver_all(&checker, 3);
-    sim_checker_handout(&checker,
-                        &(struct sim_checker_handout){0, home, 2, 52, content_of(2)});
+    sim_checker_handout(&checker, &(struct sim_checker_handout){0, home, 2, 52, content_of(2)});
     assert_only(&checker, SIM_NOT_INCREASING, 1);
 }
 
@@ -287,10 +283,8 @@ Test(checker, flags_a_skipped_offset)
         sim_checker_log(&checker, home, id, content_of(id), 50 + id);
         report(&checker, id, SIM_REPORT_DELIVERED, id);
     }
-    sim_checker_handout(&checker,
-                        &(struct sim_checker_handout){0, home, 0, 50, content_of(0)});
-    sim_checker_handout(&checker,
-                        &(struct sim_checker_handout){0, home, 2, 52, content_of(2)});
+    sim_checker_handout(&checker, &(struct sim_checker_handout){0, home, 0, 50, content_of(0)});
+    sim_checker_handout(&checker, &(struct sim_checker_handout){0, home, 2, 52, content_of(2)});
     assert_only(&checker, SIM_SKIPPED, 1);
 }
 
@@ -301,8 +295,8 @@ Test(checker, lets_a_seek_go_anywhere)
     deliver_all(&checker, 3);
     sim_checker_position(&checker, 0, home, 1);
     for (uint32_t id = 1; id < 3; id++)
-        sim_checker_handout(
-            &checker, &(struct sim_checker_handout){0, home, id, 50 + id, content_of(id)});
+        sim_checker_handout(&checker,
+                            &(struct sim_checker_handout){0, home, id, 50 + id, content_of(id)});
     cr_assert_eq(sim_checker_judge(&checker, true), 0, "%s", checker.texts[0]);
     sim_checker_deinit(&checker);
 }

@@ -44,6 +44,6 @@ Test(sim, every_seed_keeps_the_invariants_and_replays_under_two_allocators)
             "sim: %llu seeds from %llu on, each twice: %llu records, %llu cuts, %llu events, "
             "%.1f h of virtual time, slowest recovery %.1f s\n",
             (unsigned long long)n, (unsigned long long)first, (unsigned long long)n_records,
-            (unsigned long long)n_cuts, (unsigned long long)n_events,
-            (double)virtual_us / 3.6e9, (double)recovery_us / 1e6);
+            (unsigned long long)n_cuts, (unsigned long long)n_events, (double)virtual_us / 3.6e9,
+            (double)recovery_us / 1e6);
 }

@@ -8,8 +8,8 @@
 
 void sim_trace_init(struct sim_trace *trace, const uint64_t *now_us, bool keep, bool print)
 {
-    *trace = (struct sim_trace){.hash = 0x243f6a8885a308d3u, .now_us = now_us, .keep = keep,
-                                .print = print};
+    *trace = (struct sim_trace){
+        .hash = 0x243f6a8885a308d3u, .now_us = now_us, .keep = keep, .print = print};
     if (keep && !(trace->lines = calloc(SIM_TRACE_LINES, SIM_TRACE_WIDTH)))
         abort();
 }

@@ -15,14 +15,11 @@ enum { OS_ECONNREFUSED = 111, OS_ECONNRESET = 104 };
 size_t sim_chunk(enum sim_chunk policy, struct sim_rng *rng)
 {
     switch (policy) {
-    case SIM_CHUNK_ONE:
-        return 1;
-    case SIM_CHUNK_SMALL:
-        return sim_between(rng, 1, 16);
+    case SIM_CHUNK_ONE: return 1;
+    case SIM_CHUNK_SMALL: return sim_between(rng, 1, 16);
     case SIM_CHUNK_RANDOM:
         return sim_one_in(rng, 4) ? sim_between(rng, 1, 8) : sim_between(rng, 1, 3000);
-    case SIM_CHUNK_LARGE:
-        break;
+    case SIM_CHUNK_LARGE: break;
     }
     return 1 << 20;
 }
@@ -95,7 +92,8 @@ static size_t pipe_follow(struct sim_world *world, struct sim_pipe *pipe, const 
         if (pipe->n_head < 4)
             continue;
         pipe->n_head = 0;
-        pipe->frame_left = (uint64_t)pipe->head_bytes[0] << 24 | (uint64_t)pipe->head_bytes[1] << 16 |
+        pipe->frame_left = (uint64_t)pipe->head_bytes[0] << 24 |
+                           (uint64_t)pipe->head_bytes[1] << 16 |
                            (uint64_t)pipe->head_bytes[2] << 8 | pipe->head_bytes[3];
         world->n_frames++;
         if (!world->healed && sim_one_in(&world->net_rng, world->plan.cut_frames))
@@ -290,8 +288,8 @@ static void wire_accepted(void *target, uint64_t arg)
     if (link->state != SIM_LINK_CONNECTING || link->close_wanted)
         return; /* it was given up meanwhile */
     sim_server_enter(world);
-    link->server =
-        link->broker < SIM_BROKERS_MAX ? kwi_mock_accept(world->mock, link->broker) : NULL;
+    link->server = link->broker < SIM_BROKERS_MAX ? kwi_mock_accept(world->mock, link->broker)
+                                                  : NULL;
     if (link->server) {
         kwi_mock_conn_set_user(link->server, link);
         world->n_connects++;

@@ -114,8 +114,7 @@ static void world_init(struct sim_world *world, uint64_t seed, enum sim_memory_k
     memset(world, 0, sizeof(*world));
     sim_plan_make(&world->plan, seed);
     world->memory_limit = sim_plan_memory_limit(&world->plan);
-    sim_trace_init(&world->trace, &world->now_us, verbosity != SIM_QUIET,
-                   verbosity == SIM_PRINT);
+    sim_trace_init(&world->trace, &world->now_us, verbosity != SIM_QUIET, verbosity == SIM_PRINT);
     world->net_rng = sim_rng_make(seed, 2);
     world->fault_rng = sim_rng_make(seed, 3);
     world->now_us = 1000000 + sim_below(&world->net_rng, 1000000);
