@@ -24,7 +24,9 @@ enum {
     ZSTD_GUESS_SIZE = 256 << 10,
     /* The decoder's stage for a block that is not in one piece; unused, but
      * libzstd wants to see room for it. */
-    ZSTD_STAGE = (128 << 10) + 64
+    ZSTD_STAGE = (128 << 10) + 64,
+    /* libzstd's estimate holds for a block that begins and ends where it likes. */
+    ZSTD_ALIGNMENT_LOSS = 128
 };
 
 struct zstd_encoder {
@@ -52,7 +54,7 @@ static size_t zstd_encoder_size(int level, size_t len_max)
 {
     if (level < ZSTD_minCLevel() || level > ZSTD_maxCLevel())
         return 0;
-    return zstd_pad(sizeof(struct zstd_encoder)) +
+    return zstd_pad(sizeof(struct zstd_encoder)) + ZSTD_ALIGNMENT_LOSS +
            ZSTD_estimateCStreamSize_usingCParams(ZSTD_getCParams(level, len_max, 0));
 }
 
