@@ -177,10 +177,10 @@ static int gzip_decode_begin(struct kw_codec_ctx *ctx, const void *in, size_t le
         return KW_ERR_CODEC;
     decoder->stated = (size_t)end[-4] | (size_t)end[-3] << 8 | (size_t)end[-2] << 16 |
                       (size_t)end[-1] << 24;
-    if (decoder->stated > max)
-        return KW_ERR_BOMB;
     if (decoder->stated / GZIP_EXPANSION_MAX > len)
         return KW_ERR_CODEC;
+    if (decoder->stated > max)
+        return KW_ERR_BOMB;
     decoder->max = max;
     inflateReset(&decoder->stream);
     decoder->stream.next_in = (z_const Bytef *)(uintptr_t)in;
