@@ -44,15 +44,15 @@ struct kw_cluster {
     struct kw_map brokers;    /* node id -> kw_broker, learned */
     struct kw_broker **seeds; /* bootstrap.servers */
     uint32_t n_seeds, next_seed;
-    struct kw_map topics;   /* name -> kw_topic_meta */
-    struct kw_timer timer;  /* next refresh: by age, or after a backoff */
+    struct kw_map topics;    /* name -> kw_topic_meta */
+    struct kw_timer timer;   /* next refresh: by age, or after a backoff */
     struct kw_timer connect; /* not one link could be made: try again */
-    bool in_flight;         /* a Metadata request is under way or waits */
-    uint8_t again;          /* asked meanwhile: 1 a refresh, 2 a new topic */
-    uint32_t streak;        /* refreshes in a row that left something open */
-    uint64_t last_us;       /* when the last one ended */
-    int32_t controller_id;  /* -1 unknown */
-    struct kw_list waiting; /* requests of kwi_cluster_submit without a link */
+    bool in_flight;          /* a Metadata request is under way or waits */
+    uint8_t again;           /* asked meanwhile: 1 a refresh, 2 a new topic */
+    uint32_t streak;         /* refreshes in a row that left something open */
+    uint64_t last_us;        /* when the last one ended */
+    int32_t controller_id;   /* -1 unknown */
+    struct kw_list waiting;  /* requests of kwi_cluster_submit without a link */
 };
 
 int kwi_cluster_init(struct kw_core *core, struct kw_error *err);

@@ -47,8 +47,8 @@ const uint8_t *kwi_lz4_header_get(const uint8_t *p, const uint8_t *end, bool che
         n += 8;
         if ((size_t)(end - fields) < n + 1)
             return NULL;
-        frame->content_size = kwi_lz4_get_u32(fields + 2) |
-                              (uint64_t)kwi_lz4_get_u32(fields + 6) << 32;
+        frame->content_size = kwi_lz4_get_u32(fields + 2) | (uint64_t)kwi_lz4_get_u32(fields + 6)
+                                                                << 32;
     }
     if (check_sum && fields[n] != (uint8_t)(kwi_xxh32(fields, n) >> 8))
         return NULL;
@@ -164,8 +164,7 @@ int kwi_lz4_measure(const uint8_t *p, size_t len, size_t max, bool check_sum, si
 {
     uint64_t total;
     int rc = lz4_sum(p, p + len, check_sum, false, &total);
-    if (rc == 0 &&
-        (total > max || (total > LZ4_LOOSE_SIZE && total / LZ4_LOOSE_FACTOR > len)))
+    if (rc == 0 && (total > max || (total > LZ4_LOOSE_SIZE && total / LZ4_LOOSE_FACTOR > len)))
         rc = lz4_sum(p, p + len, check_sum, true, &total);
     if (rc)
         return rc;

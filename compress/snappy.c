@@ -212,10 +212,9 @@ static int snappy_decode_step(struct kw_codec_ctx *ctx, void *out, size_t cap, s
         size = block.size;
         if (block.size > cap - *out_len)
             return KW_ERR_SPACE;
-        if (block.len > 0 &&
-            (snappy_uncompress((const char *)block.ptr, block.len, (char *)out + *out_len, &size) !=
-                 SNAPPY_OK ||
-             size != block.size))
+        if (block.len > 0 && (snappy_uncompress((const char *)block.ptr, block.len,
+                                                (char *)out + *out_len, &size) != SNAPPY_OK ||
+                              size != block.size))
             return KW_ERR_CODEC;
         *out_len += size;
         decoder->p = next;

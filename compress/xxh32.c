@@ -22,8 +22,8 @@ static inline uint32_t xxh32_word(const uint8_t *p)
 static void xxh32_stripe(struct kw_xxh32 *hash, const uint8_t *p)
 {
     for (int i = 0; i < 4; i++)
-        hash->lane[i] =
-            xxh32_rotate(hash->lane[i] + xxh32_word(p + 4 * i) * XXH32_PRIME_2, 13) * XXH32_PRIME_1;
+        hash->lane[i] = xxh32_rotate(hash->lane[i] + xxh32_word(p + 4 * i) * XXH32_PRIME_2, 13) *
+                        XXH32_PRIME_1;
 }
 
 void kwi_xxh32_init(struct kw_xxh32 *hash)

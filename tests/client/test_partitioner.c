@@ -11,7 +11,7 @@ static size_t unhex(const char *hex, uint8_t *out)
     size_t n = strlen(hex) / 2;
 
     for (size_t i = 0; i < n; i++) {
-        char pair[3] = { hex[2 * i], hex[2 * i + 1], 0 };
+        char pair[3] = {hex[2 * i], hex[2 * i + 1], 0};
         out[i] = (uint8_t)strtoul(pair, NULL, 16);
     }
     return n;

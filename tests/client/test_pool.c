@@ -27,7 +27,7 @@ static void host_free(void *ctx, void *ptr, size_t size)
 
 static void pool_begin(struct kw_pool *pool, struct kw_heap *heap, size_t limit)
 {
-    static const struct kw_alloc alloc = { host_alloc, host_free, NULL };
+    static const struct kw_alloc alloc = {host_alloc, host_free, NULL};
 
     host_allocs = host_frees = 0;
     host_refuses = false;
@@ -37,8 +37,8 @@ static void pool_begin(struct kw_pool *pool, struct kw_heap *heap, size_t limit)
 
 Test(pool, a_block_holds_what_was_asked_and_costs_what_was_said)
 {
-    static const size_t sizes[] = { 1, 1024, 1025, 65536, 65537, 131072, 131073, 1 << 20,
-                                    (1 << 20) + 65536, (1 << 20) + 65537 };
+    static const size_t sizes[] = {
+        1, 1024, 1025, 65536, 65537, 131072, 131073, 1 << 20, (1 << 20) + 65536, (1 << 20) + 65537};
     struct kw_heap heap;
     struct kw_pool pool;
 

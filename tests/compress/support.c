@@ -87,8 +87,8 @@ static int output_grow(struct memory *memory, struct output *output, size_t max)
     return 0;
 }
 
-int decode(struct coder *coder, const void *in, size_t len, size_t max, size_t first,
-           size_t budget, unsigned flags, struct output *output)
+int decode(struct coder *coder, const void *in, size_t len, size_t max, size_t first, size_t budget,
+           unsigned flags, struct output *output)
 {
     size_t hint = 0;
     int rc = coder->codec->decode_begin(coder->ctx, in, len, max, flags, &hint);
@@ -130,7 +130,7 @@ static uint32_t next_random(uint32_t *state)
 void fill_text(uint8_t *ptr, size_t len, uint32_t seed)
 {
     static const char *const words[] = {"kafka ", "record ", "of ", "a ",   "batch ", "offset=",
-                                        "12",     "7",       ", ", "user", "\n",     "timeout "};
+                                        "12",     "7",       ", ",  "user", "\n",     "timeout "};
     uint32_t state = seed | 1;
     for (size_t i = 0; i < len;) {
         const char *word = words[next_random(&state) % 12];

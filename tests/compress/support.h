@@ -37,8 +37,8 @@ int encode(struct coder *coder, const struct kw_iov *in, size_t n, size_t cap, s
            struct output *output);
 /* Decompresses; grows as the core does. first: 0, or the size to begin with
  * instead of the hint. */
-int decode(struct coder *coder, const void *in, size_t len, size_t max, size_t first,
-           size_t budget, unsigned flags, struct output *output);
+int decode(struct coder *coder, const void *in, size_t len, size_t max, size_t first, size_t budget,
+           unsigned flags, struct output *output);
 void output_free(struct memory *memory, struct output *output);
 
 /* len bytes that compress like text, the same for the same seed. */

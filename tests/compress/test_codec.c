@@ -50,9 +50,8 @@ static void check_round_trip(const struct kw_codec *codec, int level, uint8_t *p
                  "%s level %d, %zu bytes in pieces", codec->name, level, len);
     cr_assert(back.len == len && memcmp(back.out, plain, len) == 0);
     output_free(&memory, &back);
-    cr_assert_eq(
-        decode(&decoder, packed.out, packed.len, len + 1, 0, SIZE_MAX, 0, &back), 0, "%s",
-        codec->name);
+    cr_assert_eq(decode(&decoder, packed.out, packed.len, len + 1, 0, SIZE_MAX, 0, &back), 0, "%s",
+                 codec->name);
     cr_assert(back.len == len && memcmp(back.out, plain, len) == 0);
     if (codec->id == KW_CODEC_LZ4 || codec->id == KW_CODEC_SNAPPY)
         cr_assert(packed.len == again.len && memcmp(packed.out, again.out, packed.len) == 0,
@@ -67,7 +66,8 @@ static void check_round_trip(const struct kw_codec *codec, int level, uint8_t *p
 
 Test(codec, what_is_compressed_comes_back)
 {
-    static const size_t lens[] = {0, 1, 13, 100, 4096, 32768, 65535, 65536, 65537, 131072, 300001, MIB};
+    static const size_t lens[] = {0,     1,     13,    100,    4096,   32768,
+                                  65535, 65536, 65537, 131072, 300001, MIB};
     for (int id = 0; id < KW_CODEC_IDS; id++) {
         const struct kw_codec *codec = built_in(id);
         for (size_t i = 0; codec && i < sizeof(lens) / sizeof(*lens); i++) {

@@ -70,7 +70,7 @@ static uint8_t *vector_plain(const struct vector_codec *v, size_t *len)
 static void check_truncation(struct bench *bench, const uint8_t *p, size_t len, size_t plain_len,
                              unsigned flags)
 {
-    for (size_t n = 0; n < len; n += len > 2000 && n > 100 && n + 100 < len ? 37 : 1) {
+    for (size_t n = 0; n<len; n += len> 2000 && n > 100 && n + 100 < len ? 37 : 1) {
         struct output output;
         int rc = bench_decode(bench, p, n, flags, &output);
         if (rc == 0)
@@ -86,7 +86,7 @@ static void check_changes(struct bench *bench, const uint8_t *p, size_t len)
 {
     uint8_t *copy = malloc(len);
     memcpy(copy, p, len);
-    for (size_t i = 0; i < len; i += len > 2000 && i > 100 && i + 100 < len ? 41 : 1) {
+    for (size_t i = 0; i<len; i += len> 2000 && i > 100 && i + 100 < len ? 41 : 1) {
         static const uint8_t masks[] = {0x01, 0x80, 0xff};
         for (int k = 0; k < 3; k++) {
             struct output output;
@@ -172,8 +172,7 @@ Test(codec_vectors, compressed_batches_hold_the_records_of_the_plain_ones)
             cr_assert_eq(output.len, plain_len - KWI_BATCH_HEADER, "%s", name);
             cr_assert_arr_eq(output.out, plain + KWI_BATCH_HEADER, output.len, "%s", name);
             output_free(&bench.memory, &output);
-            check_truncation(&bench, p + KWI_BATCH_HEADER, len - KWI_BATCH_HEADER, plain_len,
-                             0);
+            check_truncation(&bench, p + KWI_BATCH_HEADER, len - KWI_BATCH_HEADER, plain_len, 0);
             check_changes(&bench, p + KWI_BATCH_HEADER, len - KWI_BATCH_HEADER);
             bench_close(&bench);
             free(p);
