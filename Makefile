@@ -67,7 +67,9 @@ LINK = $(CC) $(OPT) $(SANITIZE) -Wl,-z,relro,-z,now $(LDFLAGS)
 
 CODECS := $(foreach row,gzip:ZLIB:zlib.h:-lz lz4:LZ4:lz4.h:-llz4 snappy:SNAPPY:snappy-c.h:-lsnappy \
           zstd:ZSTD:zstd.h:-lzstd,$(if $(wildcard compress/$(firstword $(subst :, ,$(row))).c),$(row)))
-has_header = $(shell echo "\#include <$(1)>" | $(CC) -E - >/dev/null 2>&1 && echo 1 || echo 0)
+# Make versions differ in what a backslash before the sign means inside a call.
+HASH := \#
+has_header = $(shell echo "$(HASH)include <$(1)>" | $(CC) -E - >/dev/null 2>&1 && echo 1 || echo 0)
 define codec
 WITH_$(2) ?= $$(call has_header,$(3))
 WITH_$(2) := $$(WITH_$(2))

@@ -53,6 +53,14 @@ int main(void) { return !ZSTD_versionNumber(); }' -lzstd|zstd|libzstd-dev|libzst
 codecs|has gzip|second opinion on gzip|gzip|gzip|gzip|gzip
 codecs|has lz4|second opinion on lz4|lz4|lz4|lz4|lz4
 codecs|has zstd|second opinion on zstd|zstd|zstd|zstd|zstd
+check|compiles gcc '#include <zlib.h>
+int main(void) { return !zlibVersion(); }' -lz|gzip under test|zlib1g-dev|zlib-devel|zlib-dev|zlib
+check|compiles gcc '#include <lz4.h>
+int main(void) { return !LZ4_versionNumber(); }' -llz4|lz4 under test|liblz4-dev|lz4-devel|lz4-dev|lz4
+check|compiles gcc '#include <snappy-c.h>
+int main(void) { return !snappy_max_compressed_length(1); }' -lsnappy|snappy under test|libsnappy-dev|snappy-devel|snappy-dev|snappy
+check|compiles gcc '#include <zstd.h>
+int main(void) { return !ZSTD_versionNumber(); }' -lzstd|zstd under test|libzstd-dev|libzstd-devel|zstd-dev|zstd
 check|has g++|headers as C++17|g++|gcc-c++|g++|gcc
 check|compiles gcc 'int main(void) { return 0; }' -fsanitize=address,undefined|sanitizers|libgcc-12-dev|libasan libubsan|gcc|gcc-libs
 lint|has clang|second compiler|clang|clang|clang|clang
