@@ -73,6 +73,8 @@ static int zstd_set_parameters(ZSTD_CCtx *zstd, int level, size_t len_max)
                 {ZSTD_c_minMatch, (int)cp.minMatch},
                 {ZSTD_c_targetLength, (int)cp.targetLength},
                 {ZSTD_c_strategy, (int)cp.strategy}};
+    /* A static context begins with all parameters 0, not with their defaults. */
+    ZSTD_CCtx_reset(zstd, ZSTD_reset_session_and_parameters);
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
         if (ZSTD_isError(ZSTD_CCtx_setParameter(zstd, rows[i].name, rows[i].value)))
             return KW_ERR_USE;

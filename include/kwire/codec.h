@@ -19,8 +19,8 @@
  *     out = rc == 0 ? alloc(size) : NULL;
  *     while (rc == 0 && (rc = codec->decode_step(ctx, out, size, budget, &n)) != 0)
  *         if (rc == 1) rc = 0;                       budget used up, more is left
- *         else if (rc == KW_ERR_SPACE) grow out: at least twice the size, at most
- *                                      max, the first n bytes moved along; rc = 0;
+ *         else if (rc == KW_ERR_SPACE) rc = grow out to the next power of two, but
+ *                                           at most max, with its first n bytes
  *
  * For nearly all input the hint is enough, and then nothing is decoded or copied
  * twice. Growing is for what no reference producer writes: several gzip members,

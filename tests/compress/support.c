@@ -73,8 +73,12 @@ int encode(struct coder *coder, const struct kw_iov *in, size_t n, size_t cap, s
 
 static int output_grow(struct memory *memory, struct output *output, size_t max)
 {
-    size_t cap = output->cap > max / 2 ? max : output->cap * 2;
+    size_t cap = 1;
     uint8_t *bigger;
+    while (cap <= output->cap)
+        cap *= 2;
+    if (cap > max)
+        cap = max;
     if (output->cap >= max) /* the codec should have said BOMB */
         abort();
     bigger = memory_alloc(memory, cap);
