@@ -193,6 +193,6 @@ void kwi_batch_free(struct kw_batch *batch)
         next = chunk->next;
         kwi_block_release(chunk->block);
     }
-    kwi_free(&producer->core->produce, batch->flat, batch->flat_size);
+    kwi_free(&producer->core->control, batch->flat, batch->flat_size);
     kwi_list_push(&producer->free_batches, &batch->node);
 }

@@ -128,11 +128,11 @@ const struct kw_config_row kwi_config_rows[KW_N_KEYS] = {
     CONFIG_INT(RETRIES, "retries", "message.send.max.retries", "", INT32_MAX, 0, INT32_MAX,
                KWI_APPLIES_PRODUCER,
                "How often a batch is tried again; delivery.timeout.ms is the better limit."),
-    CONFIG_INT_OF(MAX_IN_FLIGHT_REQUESTS_PER_CONNECTION, "max.in.flight.requests.per.connection",
-                  "max.in.flight", NULL, 1, 1, 1, KWI_APPLIES_PRODUCER,
-                  "this version keeps one produce request in flight per connection (idempotence "
-                  "allows 5 at most); leave it at 1",
-                  "Produce requests that may wait for their answers on one connection."),
+    CONFIG_INT(
+        MAX_IN_FLIGHT_REQUESTS_PER_CONNECTION, "max.in.flight.requests.per.connection",
+        "max.in.flight", "", 5, 1, 1000, KWI_APPLIES_PRODUCER,
+        "Produce requests that may wait for their answers on one connection, and batches of "
+        "one partition. Without idempotence only 1 keeps the order when one is tried again."),
     CONFIG_INT(LINGER_MS, "linger.ms", "queue.buffering.max.ms", "ms", 5, 0, 900000,
                KWI_APPLIES_PRODUCER, "How long a batch waits for more records before it is sent."),
     CONFIG_INT(BATCH_SIZE, "batch.size", NULL, "bytes", 16384, 1, INT32_MAX / 2,

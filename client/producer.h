@@ -39,76 +39,80 @@ struct kw_batch {
     struct kw_part *part;
     struct kw_chunk *first, *last;
     uint32_t n_chunks, n_records;
-    uint32_t size;            /* bytes in all, header included; kept at seal */
-    uint32_t records_crc;     /* CRC-32C of the records so far folded */
-    uint32_t records_len;     /* bytes folded into it */
+    uint32_t size;        /* bytes in all, header included; kept at seal */
+    uint32_t records_crc; /* CRC-32C of the records so far folded */
+    uint32_t records_len; /* bytes folded into it */
     int64_t base_timestamp, max_timestamp;
     uint64_t created_us;
-    uint64_t number;          /* grows per producer: what flush waits for */
-    bool pinned;              /* creation time is final, and the base timestamp */
-    bool base_fixed;          /* a record's own timestamp already pinned the base */
-    bool stamped, restamp;    /* carries id, epoch, sequence; must get new ones */
-    bool maybe_written;       /* an attempt ended without a proof that it was not */
-    bool unsent;              /* kept for kw_unsent_next */
-    bool reported;            /* the application has taken the last report */
+    uint64_t number;       /* grows per producer: what flush waits for */
+    bool pinned;           /* creation time is final, and the base timestamp */
+    bool base_fixed;       /* a record's own timestamp already pinned the base */
+    bool stamped, restamp; /* carries id, epoch, sequence; must get new ones */
+    bool maybe_written;    /* an attempt ended without a proof that it was not */
+    bool unsent;           /* kept for kw_unsent_next */
+    bool reported;         /* the application has taken the last report */
     uint8_t state;
     uint8_t outcome, report_flags;
     int16_t producer_epoch;
     int32_t sequence;
     int64_t producer_id;
-    uint32_t attempts;
-    uint32_t n_lent;          /* requests that hold its memory */
+    uint32_t attempts; /* how often it was offered to a connection */
+    uint32_t failures; /* of those, what counts against `retries` */
+    uint32_t n_lent;   /* requests that hold its memory */
     int16_t kafka_code;
     int code;
     int64_t base_offset, log_append_ms;
     struct kw_evnode event;
     struct kw_chunk *report_at; /* the chunk whose report comes next */
     uint32_t n_reported;
-    uint8_t *flat;              /* unsent and of several chunks: made one piece */
+    uint8_t *flat; /* unsent and of several chunks: made one piece */
     size_t flat_size;
 };
 
 /* The first line is what an append touches. */
 struct kw_part {
-    uint8_t *w;           /* where the next byte goes */
-    uint8_t *limit;       /* w must not pass it; equal when there is no window */
-    void **opaques;       /* the lowest stored opaque of the chunk */
-    uint8_t *room;        /* end of the chunk's share of batch.size */
-    uint32_t n_records;   /* of the open batch: the next offset delta */
-    uint32_t chunk_base;  /* n_records when the chunk was begun */
-    uint32_t time_base;   /* n_records when wall_ms was set */
+    uint8_t *w;          /* where the next byte goes */
+    uint8_t *limit;      /* w must not pass it; equal when there is no window */
+    void **opaques;      /* the lowest stored opaque of the chunk */
+    uint8_t *room;       /* end of the chunk's share of batch.size */
+    uint32_t n_records;  /* of the open batch: the next offset delta */
+    uint32_t chunk_base; /* n_records when the chunk was begun */
+    uint32_t time_base;  /* n_records when wall_ms was set */
     struct kw_batch *open;
-    int64_t wall_ms;      /* the time that delta stands for */
-    uint64_t delta;       /* zigzag of wall_ms - base timestamp of the open batch */
+    int64_t wall_ms; /* the time that delta stands for */
+    uint64_t delta;  /* zigzag of wall_ms - base timestamp of the open batch */
 
     struct kw_topic *topic;
     int32_t index;
-    struct kw_list queue;      /* sealed, waiting, oldest first */
-    struct kw_list sent;       /* under way, oldest first */
+    struct kw_list queue; /* sealed, waiting, oldest first */
+    struct kw_list sent;  /* under way, oldest first */
+    uint32_t n_sent;
     struct kw_link *link;      /* of its leader, NULL while there is none */
     struct kw_node ready_node; /* in link->ready */
     bool ready;
-    bool muted;                /* backs off until the timer fires */
+    bool muted; /* backs off until the timer fires */
+    bool taken; /* is in the request that is being filled */
     struct kw_timer backoff;
     /* idempotence: what the partition's next batch will carry */
     int64_t producer_id;
     int16_t producer_epoch;
     int32_t next_sequence;
+    bool established; /* the broker holds a batch of this id and epoch */
 };
 
 struct kw_topic {
     struct kw_core *core; /* first: kw_core_of */
     struct kw_producer *producer;
-    struct kw_part *sticky;   /* where keyless records go now */
+    struct kw_part *sticky; /* where keyless records go now */
     struct kw_part **parts;
     uint32_t n_parts, parts_cap;
     int16_t error;
-    bool slow;                /* every record must take the slow path, which says why */
-    bool told;                /* the unknown topic was reported once */
-    struct kw_node node;      /* producer->topics */
+    bool slow;           /* every record must take the slow path, which says why */
+    bool told;           /* the unknown topic was reported once */
+    struct kw_node node; /* producer->topics */
     struct kw_topic_meta *meta;
     struct kw_topic_watch watch;
-    struct kw_timer timer;    /* gives up waiting for an unknown topic */
+    struct kw_timer timer; /* gives up waiting for an unknown topic */
 };
 
 struct kw_producer {
@@ -132,24 +136,24 @@ struct kw_producer {
     struct kw_list unsent;    /* kept for kw_unsent_next */
     struct kw_list free_batches;
     struct kw_timer linger_timer, delivery_timer;
-    uint64_t next_number;     /* of batches */
-    uint64_t flush_number;    /* batches up to it are due now */
-    uint64_t n_sealed;        /* records of sealed batches without an outcome */
-    bool blocked;             /* WOULD_BLOCK was returned: WRITABLE is owed */
+    uint64_t next_number;  /* of batches */
+    uint64_t flush_number; /* batches up to it are due now */
+    uint64_t n_sealed;     /* records of sealed batches without an outcome */
+    bool blocked;          /* WOULD_BLOCK was returned: WRITABLE is owed */
     struct kw_evnode writable;
-    struct kw_list flushes;   /* flush_op, by age */
+    struct kw_list flushes; /* flush_op, by age */
     struct kw_list free_sendings;
 
     /* A sweep ends batches without waiting for the network, some a step. */
-    int sweep_code;           /* 0: none */
-    uint64_t sweep_number;    /* batches up to it */
-    bool sweep_sent;          /* those under way too (their outcome is unknown) */
-    bool sweep_keep;          /* what was never offered is kept for kw_unsent_next */
+    int sweep_code;        /* 0: none */
+    uint64_t sweep_number; /* batches up to it */
+    bool sweep_sent;       /* those under way too (their outcome is unknown) */
+    bool sweep_keep;       /* what was never offered is kept for kw_unsent_next */
 
     /* idempotence (producer_id.c) */
-    int64_t producer_id;      /* -1: none yet */
+    int64_t producer_id; /* -1: none yet */
     int16_t producer_epoch;
-    bool id_wanted;           /* an InitProducerId is under way or backing off */
+    bool id_wanted; /* an InitProducerId is under way or backing off */
     uint32_t id_attempts;
     struct kw_timer id_timer;
 
@@ -162,14 +166,14 @@ struct kw_producer {
 };
 
 /* produce.c */
-int kwi_part_seal(struct kw_part *part);    /* closes the open batch and queues it */
+int kwi_part_seal(struct kw_part *part); /* closes the open batch and queues it */
 void kwi_batch_free(struct kw_batch *batch);
 /* Piece list of a sealed batch, at most cap; returns how many. */
 uint32_t kwi_batch_pieces(const struct kw_batch *batch, struct kw_iov *iov, uint32_t cap);
 void kwi_producer_check_writable(struct kw_producer *producer);
 
 /* sender.c */
-void kwi_part_route(struct kw_part *part);  /* leader or queue changed */
+void kwi_part_route(struct kw_part *part); /* leader or queue changed */
 struct kw_request *kwi_sender_pull(struct kw_link *link);
 void kwi_sender_kick(struct kw_producer *producer); /* all its links */
 void kwi_sender_deinit(struct kw_producer *producer);
@@ -177,7 +181,7 @@ void kwi_sender_deinit(struct kw_producer *producer);
 /* delivery.c */
 /* The outcome is final: reports follow, memory goes when nothing holds it. */
 void kwi_batch_conclude(struct kw_batch *batch, enum kw_outcome outcome, int code,
-                      int16_t kafka_code);
+                        int16_t kafka_code);
 /* Frees it if it is done, reported and not lent. */
 void kwi_batch_let_go(struct kw_batch *batch);
 void kwi_delivery_init(struct kw_producer *producer);
@@ -196,9 +200,15 @@ void kwi_producer_id_init(struct kw_producer *producer);
 void kwi_producer_id_want(struct kw_producer *producer);
 /* May batches be stamped now? Starts the request for an id if there is none. */
 bool kwi_producer_id_ready(struct kw_producer *producer);
-/* Gives the batch id, epoch and sequence, or keeps those that it has. false:
- * earlier batches of the partition must be settled first. */
-bool kwi_batch_sequence(struct kw_batch *batch);
+/* How many batches of the partition may be under way. */
+uint32_t kwi_part_window(const struct kw_part *part);
+/* A batch of the partition is in the log. */
+void kwi_part_established(struct kw_part *part, const struct kw_batch *batch);
+/* May the head of the partition's queue be numbered now? false: older batches
+ * must be settled first, or the queue has become empty. */
+bool kwi_part_sequence_due(struct kw_part *part);
+/* Gives the batch id, epoch and sequence, or keeps those that it has. */
+void kwi_batch_sequence(struct kw_batch *batch);
 /* A stamped batch ended without a proof that its sequences were used: the epoch
  * goes up, so that the hole cannot hold later batches up (KIP-360). */
 void kwi_producer_bump(struct kw_producer *producer);
@@ -210,7 +220,7 @@ void kwi_producer_mark(struct kw_producer *producer);
 void kwi_topic_turn(struct kw_topic *topic); /* another partition for keyless records */
 void kwi_producers_step(struct kw_core *core);
 bool kwi_producers_pending(const struct kw_core *core);
-void kwi_producers_stop(struct kw_core *core);    /* timers off, nothing is sent any more */
+void kwi_producers_stop(struct kw_core *core); /* timers off, nothing is sent any more */
 void kwi_producers_destroy(struct kw_core *core);
 void kwi_unsent_add(struct kw_producer *producer, struct kw_batch *batch); /* in order */
 void kwi_unsent_deinit(struct kw_producer *producer);

@@ -132,10 +132,51 @@ static int32_t id_sequence_add(int32_t sequence, uint32_t n)
     return (int32_t)(((uint32_t)sequence + n) & INT32_MAX);
 }
 
-bool kwi_batch_sequence(struct kw_batch *batch)
+/* The partition goes over to the producer's present id and epoch, with sequence
+ * 0. Batches that wait with older numbers get new ones, unless they may be in the
+ * log already: then nobody can know, and a second copy must not be risked. */
+static void id_adopt(struct kw_part *part)
 {
-    struct kw_part *part = batch->part;
     struct kw_producer *producer = part->topic->producer;
+    struct kw_node *next;
+
+    part->producer_id = producer->producer_id;
+    part->producer_epoch = producer->producer_epoch;
+    part->next_sequence = 0;
+    part->established = false;
+    for (struct kw_node *n = part->queue.first; n; n = next) {
+        struct kw_batch *batch = KWI_OF(n, struct kw_batch, node);
+
+        next = n->next;
+        if (!batch->stamped)
+            return; /* those behind it are new, too */
+        if (batch->maybe_written)
+            kwi_batch_conclude(batch, KW_UNKNOWN, batch->code, batch->kafka_code);
+        else
+            batch->restamp = true;
+    }
+}
+
+/* A broker takes any first sequence from a producer of which it knows nothing. If
+ * the first batch failed there and the second did not, the second would open the
+ * sequence and stand before the first. So one at a time until one is in the log. */
+uint32_t kwi_part_window(const struct kw_part *part)
+{
+    const struct kw_producer *producer = part->topic->producer;
+
+    return producer->idempotent && !part->established ? 1 : producer->max_in_flight;
+}
+
+void kwi_part_established(struct kw_part *part, const struct kw_batch *batch)
+{
+    if (batch->producer_id == part->producer_id && batch->producer_epoch == part->producer_epoch)
+        part->established = true;
+}
+
+bool kwi_part_sequence_due(struct kw_part *part)
+{
+    struct kw_producer *producer = part->topic->producer;
+    struct kw_batch *batch = KWI_OF(part->queue.first, struct kw_batch, node);
 
     if (!producer->idempotent || (batch->stamped && !batch->restamp))
         return true;
@@ -143,17 +184,23 @@ bool kwi_batch_sequence(struct kw_batch *batch)
         part->producer_epoch != producer->producer_epoch) {
         if (!kwi_list_empty(&part->sent))
             return false; /* older ones must be settled under their epoch first */
-        part->producer_id = producer->producer_id;
-        part->producer_epoch = producer->producer_epoch;
-        part->next_sequence = 0;
+        id_adopt(part);
     }
+    return !kwi_list_empty(&part->queue);
+}
+
+void kwi_batch_sequence(struct kw_batch *batch)
+{
+    struct kw_part *part = batch->part;
+
+    if (!part->topic->producer->idempotent || (batch->stamped && !batch->restamp))
+        return;
     batch->producer_id = part->producer_id;
     batch->producer_epoch = part->producer_epoch;
     batch->sequence = part->next_sequence;
     batch->stamped = true;
     batch->restamp = false;
     part->next_sequence = id_sequence_add(part->next_sequence, batch->n_records);
-    return true;
 }
 
 void kwi_producer_bump(struct kw_producer *producer)

@@ -78,8 +78,10 @@ void kwi_part_route(struct kw_part *part)
     struct kw_link *link;
     struct kw_batch *batch;
 
+    if (part->taken)
+        return; /* looked at again when the request is filled */
     if (kwi_list_empty(&part->queue) || part->muted || producer->fatal ||
-        !kwi_list_empty(&part->sent)) {
+        part->n_sent >= kwi_part_window(part)) {
         sender_unready(part);
         return;
     }
@@ -137,16 +139,23 @@ static void sender_stamp(struct kw_batch *batch)
     kwi_put_u32(at + KWI_BATCH_CRC, crc);
 }
 
-/* The batch is to be sent: gives it its place in the sequence, once. */
-static bool sender_prepare(struct kw_batch *batch)
+/* Gives the head of the queue its place in the sequence, once; NULL: it has to
+ * wait for older batches. */
+static struct kw_batch *sender_prepare(struct kw_part *part)
 {
-    bool first = !batch->attempts || batch->restamp;
+    struct kw_batch *batch;
+    bool first;
 
-    if (!kwi_batch_sequence(batch))
-        return false;
+    if (!kwi_part_sequence_due(part))
+        return NULL;
+    batch = KWI_OF(part->queue.first, struct kw_batch, node);
+    if (batch->restamp && batch->n_lent)
+        return NULL; /* its bytes are the driver's: the receipt routes it again */
+    first = !batch->attempts || batch->restamp;
+    kwi_batch_sequence(batch);
     if (first)
         sender_stamp(batch);
-    return true;
+    return batch;
 }
 
 /* ---- requests ------------------------------------------------------------------------ */
@@ -202,7 +211,24 @@ void kwi_sender_deinit(struct kw_producer *producer)
     }
 }
 
-/* Takes ready partitions in turn, one batch each, up to max.request.size. */
+static void sender_take(struct kw_sending *sending, struct kw_batch *batch)
+{
+    struct kw_part *part = batch->part;
+
+    kwi_list_remove(&part->queue, &batch->node);
+    kwi_list_push(&part->sent, &batch->node);
+    part->n_sent++;
+    batch->state = BATCH_SENT;
+    batch->attempts++;
+    batch->n_lent++;
+    if (batch->attempts > 1)
+        part->topic->core->stats.batch_retries++;
+    sending->answered[sending->n] = false;
+    sending->batches[sending->n++] = batch;
+}
+
+/* Takes ready partitions in turn, one batch each, up to max.request.size. Those
+ * with more to send go to the end of the line. */
 static void sender_fill(struct kw_sending *sending, struct kw_link *link)
 {
     size_t size = 0;
@@ -212,20 +238,20 @@ static void sender_fill(struct kw_sending *sending, struct kw_link *link)
         struct kw_batch *batch = KWI_OF(part->queue.first, struct kw_batch, node);
 
         if (sending->n && size + batch->size > sending->producer->max_request_size)
-            return;
+            break;
         sender_unready(part);
-        if (!sender_prepare(batch))
-            continue; /* routed again when earlier batches are settled */
-        kwi_list_remove(&part->queue, &batch->node);
-        kwi_list_push(&part->sent, &batch->node);
-        batch->state = BATCH_SENT;
-        batch->attempts++;
-        batch->n_lent++;
-        if (batch->attempts > 1)
-            sending->producer->core->stats.batch_retries++;
+        part->taken = true;
+        batch = sender_prepare(part);
+        if (!batch) {
+            part->taken = false; /* routed again when older batches are settled */
+            continue;
+        }
         size += batch->size;
-        sending->answered[sending->n] = false;
-        sending->batches[sending->n++] = batch;
+        sender_take(sending, batch);
+    }
+    for (uint32_t i = 0; i < sending->n; i++) {
+        sending->batches[i]->part->taken = false;
+        kwi_part_route(sending->batches[i]->part);
     }
 }
 
@@ -343,16 +369,24 @@ struct kw_request *kwi_sender_pull(struct kw_link *link)
 
 /* ---- answers --------------------------------------------------------------------------- */
 
-/* Back to the head of its queue, byte for byte as it is. */
+/* Back to its place in the queue, byte for byte as it is. Numbers grow in the
+ * order of the sequence. */
 static void sender_requeue(struct kw_batch *batch, bool backoff)
 {
     struct kw_part *part = batch->part;
+    struct kw_node *at = part->queue.first;
 
     kwi_list_remove(&part->sent, &batch->node);
-    kwi_list_push_front(&part->queue, &batch->node);
+    part->n_sent--;
+    while (at && KWI_OF(at, struct kw_batch, node)->number < batch->number)
+        at = at->next;
+    if (at)
+        kwi_list_insert_before(&part->queue, at, &batch->node);
+    else
+        kwi_list_push(&part->queue, &batch->node);
     batch->state = BATCH_QUEUED;
     if (backoff)
-        sender_mute(part, batch->attempts ? batch->attempts - 1 : 0);
+        sender_mute(part, batch->failures ? batch->failures - 1 : 0);
     kwi_part_route(part);
 }
 
@@ -360,12 +394,24 @@ static void sender_retry(struct kw_batch *batch, int code, int16_t kafka_code, b
 {
     batch->kafka_code = kafka_code;
     batch->code = code;
-    if (batch->attempts > batch->part->topic->producer->retries) {
+    if (++batch->failures > batch->part->topic->producer->retries) {
         kwi_batch_conclude(batch, batch->maybe_written ? KW_UNKNOWN : KW_NOT_WRITTEN, code,
                            kafka_code);
         return;
     }
     sender_requeue(batch, backoff);
+}
+
+/* Is an older batch of the partition without an outcome? */
+static bool sender_has_older(const struct kw_batch *batch)
+{
+    const struct kw_list *lists[] = {&batch->part->queue, &batch->part->sent};
+
+    for (unsigned i = 0; i < 2; i++)
+        for (const struct kw_node *n = lists[i]->first; n; n = n->next)
+            if (KWI_OF(n, struct kw_batch, node)->number < batch->number)
+                return true;
+    return false;
 }
 
 /* The broker's sequence state and ours disagree. What cannot be in the log is
@@ -374,6 +420,10 @@ static void sender_resequence(struct kw_batch *batch, int16_t kafka_code)
 {
     struct kw_producer *producer = batch->part->topic->producer;
 
+    if (producer->idempotent && sender_has_older(batch)) {
+        sender_requeue(batch, false); /* an older one is tried again first (P03) */
+        return;
+    }
     if (!producer->idempotent || batch->maybe_written) {
         kwi_batch_conclude(batch, batch->maybe_written ? KW_UNKNOWN : KW_NOT_WRITTEN, KW_ERR_BROKER,
                            kafka_code);
@@ -427,6 +477,7 @@ static enum sender_verdict sender_judge(int16_t code)
 
 static void sender_delivered(struct kw_batch *batch, int64_t base_offset, int64_t log_append_ms)
 {
+    kwi_part_established(batch->part, batch);
     batch->base_offset = base_offset >= 0 ? base_offset : -1;
     batch->log_append_ms = log_append_ms;
     kwi_batch_conclude(batch, KW_DELIVERED, 0, 0);

@@ -11,7 +11,7 @@
 /* Joins the chunks, with the opaques behind the records, in their own order. */
 static int unsent_flatten(struct kw_batch *batch)
 {
-    struct kw_heap *heap = &batch->part->topic->core->produce;
+    struct kw_heap *heap = &batch->part->topic->core->control; /* the other one may be full */
     size_t records = (batch->size + 15u) & ~(size_t)15;
     size_t at = 0, size = records + batch->n_records * sizeof(void *);
     struct kw_chunk *next;

@@ -68,6 +68,7 @@ struct kw_config *sim_producer_config(struct sim_world *world, struct sim_driver
         return NULL;
     set(world, cfg, "acks", plan->acks < 0 ? "all" : plan->acks ? "1" : "0");
     set(world, cfg, "enable.idempotence", plan->idempotent ? "true" : "false");
+    set_number(world, cfg, "max.in.flight.requests.per.connection", plan->in_flight);
     set_number(world, cfg, "linger.ms", plan->linger_ms);
     set_number(world, cfg, "batch.size", plan->batch_size);
     set_number(world, cfg, "delivery.timeout.ms", plan->delivery_timeout_ms);

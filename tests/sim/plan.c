@@ -51,7 +51,8 @@ static void plan_client(struct sim_plan *plan, struct sim_rng *rng)
 {
     plan->idempotent = !sim_one_in(rng, 4);
     plan->acks = plan->idempotent || sim_one_in(rng, 3) ? -1 : (int)sim_below(rng, 2);
-    plan->in_flight = 1;
+    /* Without idempotence order holds with one in flight only. */
+    plan->in_flight = plan->idempotent ? sim_between(rng, 1, 5) : 1;
     plan->two_cores = sim_one_in(rng, 4);
     plan->shared_consumer_config = sim_one_in(rng, 2);
     plan->linger_ms = sim_one_in(rng, 2) ? 0 : sim_between(rng, 1, 100);
