@@ -19,10 +19,7 @@
 #define KWI_MESSAGE_SET_H
 #include <kwire/types.h>
 
-enum {
-    KWI_MESSAGE_CODEC_MASK = 7,
-    KWI_MESSAGE_LOG_APPEND_TIME = 8
-};
+enum { KWI_MESSAGE_CODEC_MASK = 7, KWI_MESSAGE_LOG_APPEND_TIME = 8 };
 
 /* Key and value borrow from the input. */
 struct kw_message {

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Turns tests/vectors/kafka-4.3.1.json into tests/vectors/*.inc and into the seeds
-of fuzz/fuzz_schema.c and fuzz/fuzz_batch.c, fuzz/corpus/{schema,batch}/*.
+of the fuzz targets that read Kafka's formats: fuzz/corpus/{schema,batch,
+message_set,decompress_*}/*.
 
 Only needed when the JSON changes: all of it is in the repository, so neither the
 build nor the tests need Python. Run from anywhere.
@@ -154,7 +155,22 @@ def seeds(data):
         pick = keys.index(m["api_key"]) * 2 + (m["type"] == "response")
         seed("schema", m["name"], bytes([pick, m["version"] - low]) + bytes.fromhex(m["hex"]))
     for r in data["records"]:
-        seed("batch", r["name"], bytes.fromhex(r["hex"]))
+        content = bytes.fromhex(r["hex"])
+        seed("batch", r["name"], content)
+        if content[16] < 2:
+            seed("message_set", r["name"], content)
+            if content[17] & 7 == 0:
+                seed("message_set", r["name"] + "-inner", bytes([content[16]]) + bytes(7) + b"\x66\x01" + content)
+        elif content[22] & 7:
+            # fuzz_decompress_X reads: a choice of steps and sizes, then the data.
+            codec = ("none", "gzip", "snappy", "lz4", "zstd")[content[22] & 7]
+            for choice in (7, 0x4b, 0x91):
+                seed("decompress_" + codec, "%s-%02x" % (r["name"], choice), bytes([choice]) + content[61:])
+    for v in data["misc"]:
+        if v["type"] == "codec":
+            codec = v["codec"].split("-")[0]
+            choice = 0x27 if "legacy" in v["name"] else 0x0c
+            seed("decompress_" + codec, v["name"], bytes([choice]) + bytes.fromhex(v["hex"]))
 
 
 def main():

@@ -101,10 +101,10 @@ struct kw_codec {
 
 /* Those that are built in: gzip needs zlib, lz4 liblz4, snappy libsnappy, zstd
  * libzstd (make WITH_ZLIB=0 and so on leaves one out). */
-extern KW_EXPORT const struct kw_codec kw_codec_gzip;
-extern KW_EXPORT const struct kw_codec kw_codec_snappy;
-extern KW_EXPORT const struct kw_codec kw_codec_lz4;
-extern KW_EXPORT const struct kw_codec kw_codec_zstd;
+KW_EXPORT extern const struct kw_codec kw_codec_gzip;
+KW_EXPORT extern const struct kw_codec kw_codec_snappy;
+KW_EXPORT extern const struct kw_codec kw_codec_lz4;
+KW_EXPORT extern const struct kw_codec kw_codec_zstd;
 
 /* The built-in codec of that id, or NULL: unknown, or left out of this build. */
 KW_EXPORT const struct kw_codec *kw_codec_by_id(int id);

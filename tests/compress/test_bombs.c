@@ -24,8 +24,8 @@ static struct output zeros(const struct kw_codec *codec, size_t len, struct memo
     for (size_t i = 0; i <= n; i++)
         pieces[i] = (struct kw_iov){block, i < n ? BLOCK : len % BLOCK};
     cr_assert_eq(encoder_open(&encoder, codec, codec->level_default, 16 * MIB, memory), 0);
-    cr_assert_eq(encode(&encoder, pieces, n + 1, codec->bound(len), SIZE_MAX, &packed), 0,
-                 "%s", codec->name);
+    cr_assert_eq(encode(&encoder, pieces, n + 1, codec->bound(len), SIZE_MAX, &packed), 0, "%s",
+                 codec->name);
     coder_close(&encoder);
     free(pieces);
     return packed;
@@ -231,7 +231,8 @@ Test(bombs, lz4_without_a_size)
     if (!codec)
         cr_skip_test("built without lz4");
     packed = zeros(codec, MAX, &memory);
-    packed.out[5] = 0x70; /* blocks of up to 4 MiB: the bound from the headers is 64 times too high */
+    packed.out[5] =
+        0x70; /* blocks of up to 4 MiB: the bound from the headers is 64 times too high */
     packed.out[6] = 0x73;
     cr_assert_eq(decoder_open(&decoder, codec, &memory), 0);
     cr_expect_eq(decode(&decoder, packed.out, packed.len, MAX, 0, 100000, 0, &output), 0);

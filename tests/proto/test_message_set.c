@@ -31,9 +31,9 @@ static uint8_t *unwrap(const struct kw_message *wrapper, size_t *len)
     size_t hint, n = 0;
     uint8_t *out, *exact;
     cr_assert_eq(codec->decoder_init(ctx, codec->decoder_size()), 0);
-    cr_assert_eq(codec->decode_begin(ctx, wrapper->value, (size_t)wrapper->value_len, 1 << 20,
-                                     flags, &hint),
-                 0);
+    cr_assert_eq(
+        codec->decode_begin(ctx, wrapper->value, (size_t)wrapper->value_len, 1 << 20, flags, &hint),
+        0);
     out = malloc(hint);
     cr_assert_eq(codec->decode_step(ctx, out, hint, SIZE_MAX, &n), 0);
     exact = exact_block(out, n);
@@ -111,12 +111,12 @@ static void put_entry(struct kw_wr *w, const struct kw_message *m)
         put_inner(&records, m, &first);
     else
         put_message(&records, m, true);
-    PUT(w, "{\"magic\":%d,\"base_offset\":%lld,\"last_offset\":%lld,\"compression\":\"%s\",", m->magic,
-        (long long)first, (long long)m->offset, codecs[kwi_message_codec(m)]);
+    PUT(w, "{\"magic\":%d,\"base_offset\":%lld,\"last_offset\":%lld,\"compression\":\"%s\",",
+        m->magic, (long long)first, (long long)m->offset, codecs[kwi_message_codec(m)]);
     PUT(w, "\"timestamp_type\":\"%s\",\"max_timestamp\":%lld,\"size\":%u,\"records\":[",
-        m->magic == 0                                  ? "NoTimestampType"
+        m->magic == 0                                 ? "NoTimestampType"
         : m->attributes & KWI_MESSAGE_LOG_APPEND_TIME ? "LogAppendTime"
-                                                       : "CreateTime",
+                                                      : "CreateTime",
         (long long)m->timestamp, (unsigned)m->size);
     kwi_wr_put(w, text, records.len);
     put_text(w, "]}");
@@ -334,7 +334,8 @@ Test(message_set, a_message_that_contradicts_itself_is_corrupt)
         cr_expect_eq(get_with(magic, key, 4, 0xfffffffeu), KW_ERR_CORRUPT, "key length -2");
         cr_expect_eq(get_with(magic, key, 4, 6), KW_ERR_CORRUPT);
         cr_expect_eq(get_with(magic, key, 4, 0x7fffffffu), KW_ERR_CORRUPT);
-        cr_expect_eq(get_with(magic, key + 4, 4, 0xffffffffu), KW_ERR_CORRUPT, "value null, bytes left");
+        cr_expect_eq(get_with(magic, key + 4, 4, 0xffffffffu), KW_ERR_CORRUPT,
+                     "value null, bytes left");
         cr_expect_eq(get_with(magic, key + 4, 4, 4), KW_ERR_CORRUPT);
         cr_expect_eq(get_with(magic, key + 4, 4, 6), KW_ERR_CORRUPT);
     }
