@@ -16,7 +16,8 @@ struct names {
     char name[NAMES_MAX][NAME_SIZE];
 };
 
-static const char *const headers[] = {"types.h", "config.h", "client_types.h", "core.h", "kwire.h"};
+static const char *const headers[] = {"types.h",        "config.h", "codec.h",
+                                      "client_types.h", "core.h",   "kwire.h"};
 enum { N_HEADERS = sizeof(headers) / sizeof(headers[0]) };
 
 static bool has_tool(const char *tool)
@@ -78,8 +79,8 @@ static void add(struct names *names, const char *name, size_t len)
         names->n++;
 }
 
-/* The identifier before the parenthesis of each declaration that begins with
- * KW_EXPORT. */
+/* The identifier before the parenthesis, or before the end of a variable, of each
+ * declaration that begins with KW_EXPORT. */
 static void add_declared(struct names *names, const char *header)
 {
     static char text[1 << 17];
@@ -92,7 +93,7 @@ static void add_declared(struct names *names, const char *header)
     for (char *at = text; (at = strstr(at, "\nKW_EXPORT "));) {
         at += strlen("\nKW_EXPORT ");
         char *end = strpbrk(at, "(;");
-        cr_assert(end && *end == '(', "%s: a declaration that is not understood", header);
+        cr_assert_not_null(end, "%s: a declaration that is not understood", header);
         /* KW_MUST_USE is no name; an attribute would be no function either. */
         char *begin = end;
         while (isalnum((unsigned char)begin[-1]) || begin[-1] == '_')
