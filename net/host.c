@@ -5,6 +5,7 @@
 #include "base/crc32c.h"
 #include "base/fmt.h"
 #include <errno.h>
+#include <kwire/codec.h>
 #include <kwire/kwire.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,6 +58,9 @@ int kwi_host_env(struct kw_env *out, const struct kw_env *env, int *os_err)
         out->alloc = kwi_host_alloc();
     if (!out->crc32c)
         out->crc32c = kwi_crc32c_best();
+    for (int id = 0; id < KW_N_CODECS; id++)
+        if (!out->codecs[id])
+            out->codecs[id] = kw_codec_by_id(id);
     *os_err = host_seed(out->seed, sizeof(out->seed));
     return *os_err ? KW_ERR_IO : 0;
 }

@@ -44,7 +44,7 @@ enum kw_codec_id {
     KW_CODEC_SNAPPY = 2,
     KW_CODEC_LZ4 = 3,
     KW_CODEC_ZSTD = 4,
-    KW_CODEC_IDS = 5 /* one more than the largest */
+    KW_CODEC_IDS = KW_N_CODECS /* one more than the largest */
 };
 
 /* For decode_begin. */

@@ -139,6 +139,9 @@ struct kw_log_sink {
     int level; /* lines above it are not made */
 };
 
+struct kw_codec; /* kwire/codec.h */
+enum { KW_N_CODECS = 5 };
+
 /* Everything foreign that the core uses, given at create. Copied. */
 struct kw_env {
     struct kw_alloc alloc;
@@ -146,6 +149,9 @@ struct kw_env {
     /* Extends a CRC-32C over len bytes; crc starts at 0. NULL: portable code. */
     uint32_t (*crc32c)(uint32_t crc, const void *ptr, size_t len);
     struct kw_log_sink log; /* line may be NULL */
+    /* By enum kw_codec_id; NULL where there is none. libkwire fills it with those
+     * that were built in (kw_codec_by_id). */
+    const struct kw_codec *codecs[KW_N_CODECS];
 };
 
 #ifdef __cplusplus
