@@ -167,6 +167,7 @@ $(B)/kw: $(CLI_OBJ) $(B)/libkwire.a $(B)/libkwire-mock.a
 	@$(LINK) -Wl,--gc-sections -o $@ $(CLI_OBJ) $(B)/libkwire-mock.a $(B)/libkwire.a $(LDLIBS)
 
 include mk/tests.mk
+include mk/bench.mk
 include mk/tiers.mk
 
 # ---- the rest --------------------------------------------------------------

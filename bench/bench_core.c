@@ -191,7 +191,7 @@ int main(int argc, char **argv)
     if (argv[1][0] == 'p') {
         bench_produce(&bench);
     } else {
-        sink_store(&bench.sink, bench.n, BENCH_BATCH_RECORDS, bench.size);
+        sink_store(&bench.sink, bench.n, BENCH_BATCH_RECORDS, bench.size, NULL);
         bench_consume(&bench);
     }
     driver_deinit(&bench.driver);

@@ -1,25 +1,31 @@
 /* bench/bench_net.c -- the simplest loops over a real broker, for comparing
  * with other clients: user and system time, wall time and memory.
  *
- *   bench_net produce|consume HOST:PORT TOPIC RECORDS SIZE [KEY=VALUE]...
+ *   bench_net produce|consume HOST:PORT TOPIC RECORDS SIZE [--partitions N] [KEY=VALUE]...
  *
  * produce writes RECORDS values of SIZE bytes without a key and waits for every
- * outcome; consume reads RECORDS records of the topic's partition 0. Further
- * arguments set configuration keys. */
+ * outcome; consume reads RECORDS records of the topic's first N partitions (1).
+ * Further arguments set configuration keys. It prints one line of NAME=VALUE
+ * words; the times leave out what comes before the first record. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <time.h>
 
 #include <kwire/kwire.h>
 
+#include "bench/load.h"
+
 #define BENCH_SILENCE_S 30.0
+#define BENCH_SILENCE_AFTER_ERROR_S 3.0
+#define BENCH_PARTITIONS_MAX 64
 
 struct bench {
     struct kw_client *client;
     uint64_t n, size, n_delivered, n_failed, n_errors;
+    int32_t n_partitions;
+    struct load_clock begin;
 };
 
 static void bench_die(const char *what, const struct kw_error *error)
@@ -59,15 +65,21 @@ static void bench_produce(struct bench *bench, const char *name)
     struct kw_producer *producer;
     struct kw_topic *topic;
     struct kw_error error = {0};
-    uint8_t *value = calloc(1, bench->size);
+    struct load_values values;
 
-    if (!value || kw_producer_create(&producer, bench->client, NULL, &error) ||
+    load_values_init(&values, bench->size);
+    if (kw_producer_create(&producer, bench->client, NULL, &error) ||
         kw_topic_open(&topic, producer, name, &error))
         bench_die("setup:", &error);
-    struct kw_record record = {.value = {value, bench->size}};
+    while (kw_topic_partitions(topic) == 0) {
+        kw_client_poll(bench->client, 1000);
+        bench_events(bench);
+    }
+    load_clock_read(&bench->begin);
+    struct kw_record record = {.value = {NULL, bench->size}};
     for (uint64_t i = 0; i < bench->n; i++) {
         int rc;
-        memcpy(value, &i, sizeof(i));
+        record.value.ptr = load_value(&values, i);
         while ((rc = kw_produce(topic, &record)) == KW_ERR_WOULD_BLOCK) {
             kw_client_poll(bench->client, 1000);
             bench_events(bench);
@@ -83,12 +95,12 @@ static void bench_produce(struct bench *bench, const char *name)
     bench_events(bench);
     if (rc || bench->n_delivered != bench->n)
         bench_die("not everything was delivered:", &error);
-    free(value);
+    load_values_deinit(&values);
 }
 
 static void bench_consume(struct bench *bench, const char *name)
 {
-    struct kw_start start = {.topic = name, .kind = KW_START_EARLIEST};
+    struct kw_start starts[BENCH_PARTITIONS_MAX];
     struct kw_consumer *consumer;
     struct kw_records *records;
     const struct kw_consumed *record;
@@ -96,8 +108,11 @@ static void bench_consume(struct bench *bench, const char *name)
     uint64_t n = 0, bytes = 0;
     double last = bench_now();
 
+    for (int32_t i = 0; i < bench->n_partitions; i++)
+        starts[i] = (struct kw_start){.topic = name, .partition = i, .kind = KW_START_EARLIEST};
+    load_clock_read(&bench->begin);
     if (kw_consumer_create(&consumer, bench->client, NULL, &error) ||
-        kw_assign(consumer, &start, 1, &error))
+        kw_assign(consumer, starts, (size_t)bench->n_partitions, &error))
         bench_die("setup:", &error);
     while (n < bench->n) {
         kw_client_poll(bench->client, 1000);
@@ -110,23 +125,24 @@ static void bench_consume(struct bench *bench, const char *name)
             kw_records_release(records);
             last = bench_now();
         }
-        if (bench_now() - last > BENCH_SILENCE_S)
-            bench_die("no record for 30 s", &error);
+        if (bench_now() - last >
+            (bench->n_errors > 0 ? BENCH_SILENCE_AFTER_ERROR_S : BENCH_SILENCE_S))
+            bench_die("no record any more", &error);
     }
     if (bytes < n * bench->size)
         bench_die("the records are smaller than SIZE", &error);
+    bench->n = n;
 }
 
 int main(int argc, char **argv)
 {
-    struct bench bench = {0};
+    struct bench bench = {.n_partitions = 1};
     struct kw_config *cfg = NULL;
     struct kw_error error = {0};
-    struct rusage usage;
 
     if (argc < 6 || (strcmp(argv[1], "produce") != 0 && strcmp(argv[1], "consume") != 0)) {
         fprintf(stderr, "usage: bench_net produce|consume HOST:PORT TOPIC RECORDS SIZE "
-                        "[KEY=VALUE]...\n");
+                        "[--partitions N] [KEY=VALUE]...\n");
         return 2;
     }
     bench.n = strtoull(argv[4], NULL, 10);
@@ -136,6 +152,12 @@ int main(int argc, char **argv)
         bench_die("setup:", &error);
     for (int i = 6; i < argc; i++) {
         char *equals = strchr(argv[i], '=');
+        if (strcmp(argv[i], "--partitions") == 0 && i + 1 < argc) {
+            bench.n_partitions = (int32_t)strtol(argv[++i], NULL, 10);
+            if (bench.n_partitions < 1 || bench.n_partitions > BENCH_PARTITIONS_MAX)
+                bench_die("--partitions:", &error);
+            continue;
+        }
         if (equals)
             *equals = '\0';
         if (!equals || kw_config_set(cfg, argv[i], equals + 1, &error))
@@ -144,19 +166,11 @@ int main(int argc, char **argv)
     if (kw_client_create(&bench.client, cfg, &error))
         bench_die("client:", &error);
     kw_config_destroy(cfg);
-    double begin = bench_now();
     if (argv[1][0] == 'p')
         bench_produce(&bench, argv[3]);
     else
         bench_consume(&bench, argv[3]);
-    double wall = bench_now() - begin;
-    getrusage(RUSAGE_SELF, &usage);
+    load_report("kwire", kw_version(), argv[1], bench.n, bench.size, &bench.begin);
     kw_client_destroy(bench.client);
-    printf("%s: %" PRIu64 " records of %" PRIu64 " bytes, wall %.3f s, user %.3f s, system %.3f s, "
-           "%.0f records/s, rss %ld kB\n",
-           argv[1], bench.n, bench.size, wall,
-           (double)usage.ru_utime.tv_sec + (double)usage.ru_utime.tv_usec / 1e6,
-           (double)usage.ru_stime.tv_sec + (double)usage.ru_stime.tv_usec / 1e6,
-           (double)bench.n / wall, usage.ru_maxrss);
     return bench.n_errors > 0;
 }

@@ -1,15 +1,19 @@
 /* bench/sink.c -- a broker of one node that counts and checks.
  *
- * It offers one old version of each API (Produce 8, Fetch 11, Metadata 8,
+ * It serves one old version of each API (Produce 8, Fetch 11, Metadata 8,
  * ListOffsets 5, InitProducerId 1), because those have no tag sections and the
  * few fields are quickly read by hand. Which version carries the batches makes
- * no difference to the work per record. */
+ * no difference to the work per record. It says that it has all versions below
+ * as well, because librdkafka looks for old ones, and ends the program when one
+ * of them is used. */
 #include "bench/sink.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "bench/load.h"
 
 #define SINK_BATCH_HEADER 61
 #define SINK_TIMESTAMP INT64_C(1700000000000)
@@ -28,7 +32,7 @@ void sink_die(const char *format, ...)
 
 /* ---- bytes ---------------------------------------------------------------- */
 
-static void sink_buf_reserve(struct sink_buf *buf, size_t len)
+void sink_buf_reserve(struct sink_buf *buf, size_t len)
 {
     if (buf->cap - buf->len >= len)
         return;
@@ -128,6 +132,18 @@ static int32_t sink_get_partition(struct sink *sink, struct sink_reader *reader)
     return (int32_t)partition;
 }
 
+const struct kw_codec *sink_codec(const char *name)
+{
+    if (strcmp(name, "none") == 0)
+        return NULL;
+    for (int id = 1; id < KW_CODEC_IDS; id++) {
+        const struct kw_codec *codec = kw_codec_by_id(id);
+        if (codec && strcmp(codec->name, name) == 0)
+            return codec;
+    }
+    sink_die("codec %s is unknown or not built in", name);
+}
+
 /* ---- produce --------------------------------------------------------------- */
 
 /* Every record must carry the number that follows the one before it: their
@@ -180,12 +196,14 @@ static int64_t sink_append(struct sink *sink, int32_t partition, const uint8_t *
     int64_t sequence = sink_get_int(&reader, 4), n = sink_get_int(&reader, 4);
     if (n < 1 || last != n - 1)
         sink_die("record count");
-    /* One producer from its beginning: its sequence is the log's offset. */
-    if (sequence >= 0 && sequence != (base & INT32_MAX))
-        sink_die("sequence %lld where %lld is due", (long long)sequence, (long long)base);
+    /* One producer from its beginning. */
+    int64_t due = (int64_t)(sink->n_of[partition] & INT32_MAX);
+    if (sequence >= 0 && sequence != due)
+        sink_die("sequence %lld where %lld is due", (long long)sequence, (long long)due);
     if (sink->verify)
         sink_verify(sink, batch, len, n, base);
     sink->log_end[partition] = base + n;
+    sink->n_of[partition] += (uint64_t)n;
     sink->n_produced += (uint64_t)n;
     sink->n_batches++;
     sink->n_bytes += len;
@@ -241,16 +259,43 @@ static void sink_put_record(struct sink_buf *batch, uint32_t number, const uint8
     free(body.ptr);
 }
 
-void sink_store(struct sink *sink, uint64_t n, uint32_t batch_records, size_t value_size)
+/* Replaces the records behind the header by their compressed form. */
+static void sink_compress(struct sink_buf *batch, const struct kw_codec *codec)
+{
+    size_t len = batch->len - SINK_BATCH_HEADER, cap = codec->bound(len), out_len = 0;
+    size_t ctx_size = codec->encoder_size(codec->level_default, len);
+    struct kw_codec_ctx *ctx = malloc(ctx_size);
+    uint8_t *out = malloc(cap);
+    struct kw_iov iov = {batch->ptr + SINK_BATCH_HEADER, len};
+    int rc = 1;
+
+    if (!ctx || !out || codec->encoder_init(ctx, ctx_size, codec->level_default, len))
+        sink_die("no encoder for %s", codec->name);
+    codec->encode_begin(ctx, &iov, 1);
+    while (rc == 1)
+        rc = codec->encode_step(ctx, out, cap, len, &out_len);
+    if (rc)
+        sink_die("%s cannot compress the batch", codec->name);
+    batch->len = SINK_BATCH_HEADER;
+    sink_buf_put(batch, out, out_len);
+    sink_set_int(batch->ptr + 21, 2, codec->id);
+    free(out);
+    free(ctx);
+}
+
+void sink_store(struct sink *sink, uint64_t n, uint32_t batch_records, size_t value_size,
+                const struct kw_codec *codec)
 {
     struct sink_buf *batch = &sink->batch;
-    uint8_t *value = calloc(1, value_size);
+    struct load_values values;
 
-    if (!value || value_size < sizeof(uint64_t) || n % batch_records)
+    if (value_size < sizeof(uint64_t) || n % batch_records)
         sink_die("records must fill batches of %u and have 8 bytes", batch_records);
+    load_values_init(&values, value_size);
     sink->n_stored = n;
     sink->batch_records = batch_records;
-    sink->log_end[0] = (int64_t)n;
+    for (int32_t i = 0; i < sink->n_partitions; i++)
+        sink->log_end[i] = (int64_t)n;
     sink_put_int(batch, 8, 0);
     sink_put_int(batch, 4, 0);
     sink_put_int(batch, 4, 0); /* leader epoch */
@@ -264,40 +309,40 @@ void sink_store(struct sink *sink, uint64_t n, uint32_t batch_records, size_t va
     sink_put_int(batch, 2, -1);
     sink_put_int(batch, 4, -1);
     sink_put_int(batch, 4, batch_records);
-    for (uint32_t i = 0; i < batch_records; i++) {
-        uint64_t number = i;
-        memcpy(value, &number, sizeof(number));
-        sink_put_record(batch, i, value, value_size);
-    }
+    for (uint32_t i = 0; i < batch_records; i++)
+        sink_put_record(batch, i, load_value(&values, i), value_size);
+    load_values_deinit(&values);
+    if (codec)
+        sink_compress(batch, codec);
     sink_set_int(batch->ptr + 8, 4, (int64_t)batch->len - 12);
     sink_set_int(batch->ptr + 17, 4, sink->crc32c(0, batch->ptr + 21, batch->len - 21));
-    free(value);
 }
 
-/* The batches from offset on that fit, one at least. The base offset, which the
- * CRC does not cover, makes each a new one. */
-static void sink_put_batches(struct sink *sink, int64_t offset, int64_t size_max,
-                             struct sink_buf *out)
+/* The batches from offset on that fit; one at least if `forced`. The base offset,
+ * which the CRC does not cover, makes each a new one. Returns their size. */
+static int64_t sink_put_batches(struct sink *sink, int64_t offset, int64_t size_max, bool forced,
+                                struct sink_buf *out)
 {
     size_t size_at = out->len;
     int64_t base = offset - offset % sink->batch_records, size = 0;
 
     sink_put_int(out, 4, 0);
     while (base < (int64_t)sink->n_stored &&
-           (size == 0 || size + (int64_t)sink->batch.len <= size_max)) {
+           ((size == 0 && forced) || size + (int64_t)sink->batch.len <= size_max)) {
         sink_set_int(sink->batch.ptr, 8, base);
         sink_buf_put(out, sink->batch.ptr, sink->batch.len);
         size += (int64_t)sink->batch.len;
         base += sink->batch_records;
     }
     sink_set_int(out->ptr + size_at, 4, size);
+    return size;
 }
 
 static void sink_fetch(struct sink *sink, struct sink_reader *reader, struct sink_buf *out)
 {
     sink->n_requests++;
     sink_take(reader, 12);
-    int64_t size_max = sink_get_int(reader, 4);
+    int64_t size_max = sink_get_int(reader, 4), size_left = size_max;
     sink_take(reader, 9);
     sink_put_int(out, 4, 0);
     sink_put_int(out, 2, 0);
@@ -324,22 +369,33 @@ static void sink_fetch(struct sink *sink, struct sink_reader *reader, struct sin
             sink_put_int(out, 8, 0);
             sink_put_int(out, 4, -1); /* no aborted transactions */
             sink_put_int(out, 4, -1); /* no preferred replica */
-            if (partition == 0 && sink->batch_records)
-                sink_put_batches(sink, offset, partition_max < size_max ? partition_max : size_max,
-                                 out);
-            else
+            if (!sink->batch_records) {
                 sink_put_int(out, 4, 0);
+                continue;
+            }
+            int64_t size = sink_put_batches(sink, offset,
+                                            partition_max < size_left ? partition_max : size_left,
+                                            size_left == size_max, out);
+            size_left -= size;
         }
     }
 }
 
 /* ---- the other requests ----------------------------------------------------- */
 
+static const int16_t sink_apis[][2] = {{0, 8}, {1, 11}, {2, 5}, {3, 8}, {22, 1}};
+static const size_t sink_n_apis = sizeof(sink_apis) / sizeof(sink_apis[0]);
+
+static void sink_check_version(int64_t api, int64_t version)
+{
+    for (size_t i = 0; i < sink_n_apis; i++)
+        if (sink_apis[i][0] == api && sink_apis[i][1] != version)
+            sink_die("a request of API %lld in version %lld, %d is served", (long long)api,
+                     (long long)version, sink_apis[i][1]);
+}
+
 static void sink_versions(int64_t version, struct sink_buf *out)
 {
-    static const int16_t versions[][2] = {{0, 8}, {1, 11}, {2, 5}, {3, 8}, {22, 1}};
-    const size_t n = sizeof(versions) / sizeof(versions[0]);
-
     if (version > 0) {
         /* Error 35 with the range of ApiVersions alone, in the form of version 0. */
         sink_put_int(out, 2, 35);
@@ -349,13 +405,13 @@ static void sink_versions(int64_t version, struct sink_buf *out)
         return;
     }
     sink_put_int(out, 2, 0);
-    sink_put_int(out, 4, (int64_t)n + 1);
+    sink_put_int(out, 4, (int64_t)sink_n_apis + 1);
     sink_put_int(out, 2, 18);
     sink_put_int(out, 4, 0);
-    for (size_t i = 0; i < n; i++) {
-        sink_put_int(out, 2, versions[i][0]);
-        sink_put_int(out, 2, versions[i][1]);
-        sink_put_int(out, 2, versions[i][1]);
+    for (size_t i = 0; i < sink_n_apis; i++) {
+        sink_put_int(out, 2, sink_apis[i][0]);
+        sink_put_int(out, 2, 0);
+        sink_put_int(out, 2, sink_apis[i][1]);
     }
 }
 
@@ -365,7 +421,7 @@ static void sink_metadata(const struct sink *sink, struct sink_buf *out)
     sink_put_int(out, 4, 1);
     sink_put_int(out, 4, 1); /* node 1 */
     sink_put_string(out, "127.0.0.1");
-    sink_put_int(out, 4, 9092);
+    sink_put_int(out, 4, sink->port);
     sink_put_int(out, 2, -1);
     sink_put_string(out, "sink");
     sink_put_int(out, 4, 1);
@@ -422,6 +478,7 @@ void sink_answer(struct sink *sink, const uint8_t *frame, size_t len, struct sin
     sink_put_int(out, 4, 0);
     sink_put_int(out, 4, sink_get_int(&reader, 4)); /* correlation id */
     sink_skip_string(&reader);
+    sink_check_version(api, version);
     switch (api) {
     case 0: sink_produce(sink, &reader, out); break;
     case 1: sink_fetch(sink, &reader, out); break;
@@ -441,7 +498,7 @@ void sink_answer(struct sink *sink, const uint8_t *frame, size_t len, struct sin
 
 void sink_init(struct sink *sink, sink_crc_fn *crc32c, int32_t n_partitions)
 {
-    *sink = (struct sink){.crc32c = crc32c, .n_partitions = n_partitions};
+    *sink = (struct sink){.crc32c = crc32c, .n_partitions = n_partitions, .port = 9092};
 }
 
 void sink_deinit(struct sink *sink)

@@ -1,0 +1,270 @@
+#!/bin/sh
+# Measures kwire beside librdkafka and the floor: bench/run.sh [BUILD_DIR]
+#
+# All talk to bench_sink over loopback TCP: 8 partitions, no key, batches of
+# 1,000,000 bytes, linger 5 ms, idempotent, checksums on where they can be. The
+# clients run in turns, so that a busy machine is busy for all; each run is a
+# process of its own with a fresh sink. CPU is user and system time of the whole
+# client process from the first record on; instructions come from callgrind as
+# the difference of two record counts. Prints tables; raw lines stay in
+# BUILD_DIR/bench-run/.
+#
+#   KW_BENCH_ROUNDS=5       KW_BENCH_SIZES="100 1024 10240"
+#   KW_BENCH_CODECS="lz4 snappy zstd gzip"   KW_BENCH_BYTES=200000000 a run, about
+#   KW_BENCH_COUNT=yes      instructions too
+#   KW_RDKAFKA=FILE         a librdkafka.so (2.12 or newer) instead of fetching one
+set -u
+cd "$(dirname "$0")/.." || exit 1
+build=${1:-build}
+bin=$build/bench
+out=$build/bench-run
+peers=build/peers
+rounds=${KW_BENCH_ROUNDS:-5}
+sizes=${KW_BENCH_SIZES:-100 1024 10240}
+codecs=${KW_BENCH_CODECS-lz4 snappy zstd gzip}
+bytes=${KW_BENCH_BYTES:-200000000}
+partitions=8
+batch=1000000
+mkdir -p "$out" "$peers"
+rm -f "$out"/*
+sink=
+trap '[ -z "$sink" ] || kill "$sink" 2>/dev/null' EXIT INT TERM
+
+# ---- set-up ------------------------------------------------------------------
+
+# The Python package of librdkafka's own authors carries a current build of it.
+fetch_rdkafka() {
+    rdkafka=${KW_RDKAFKA:-}
+    [ -n "$rdkafka" ] || rdkafka=$(find "$peers" -name 'librdkafka*.so*' 2>/dev/null | head -n 1)
+    [ -z "$rdkafka" ] && command -v python3 >/dev/null && {
+        python3 -m pip download --quiet --disable-pip-version-check --no-deps \
+            --only-binary=:all: --dest "$peers" 'confluent-kafka>=2.12' >"$peers/log" 2>&1 &&
+            python3 -m zipfile -e "$peers"/confluent_kafka-*.whl "$peers/unpacked" &&
+            rdkafka=$(find "$peers" -name 'librdkafka*.so*' | head -n 1)
+    }
+    [ -n "$rdkafka" ] || echo "librdkafka is not there (see $peers/log): its columns stay empty"
+}
+
+# ---- one run -----------------------------------------------------------------
+
+start_sink() { # RECORDS SIZE CODEC
+    : >"$out/port"
+    "$bin/bench_sink" "$partitions" "$1" "$2" "$batch" "$3" >"$out/port" 2>>"$out/errors" &
+    sink=$!
+    tries=0
+    until port=$(awk '/^port/ { print $2 }' "$out/port") && [ -n "$port" ]; do
+        tries=$((tries + 1))
+        [ $tries -lt 100 ] && kill -0 "$sink" 2>/dev/null || return 1
+        sleep 0.1
+    done
+}
+
+stop_sink() {
+    kill "$sink" 2>/dev/null
+    wait "$sink" 2>/dev/null
+    sink=
+}
+
+# The command line of a client, run behind the words in $wrap.
+client() { # CLIENT MODE RECORDS SIZE CODEC
+    name=$1 mode=$2 n=$3 size=$4 codec=$5
+    kwire_codec= rdk_codec=
+    [ "$mode" = produce ] && [ "$codec" != none ] && {
+        kwire_codec=compression.type=$codec
+        rdk_codec=compression.type=$codec
+    }
+    case $name-$mode in
+    floor-*) $wrap "$bin/bench_floor" "$mode" "$port" "$n" "$size" $partitions $batch "$codec" ;;
+    kwire-produce)
+        $wrap "$bin/bench_net" produce 127.0.0.1:"$port" bench "$n" "$size" batch.size=$batch \
+            linger.ms=5 $kwire_codec
+        ;;
+    kwire-consume)
+        $wrap "$bin/bench_net" consume 127.0.0.1:"$port" bench "$n" "$size" --partitions $partitions
+        ;;
+    rdkafka-*)
+        $wrap "$bin/peers/rdkafka_bench" "$rdkafka" "$mode" 127.0.0.1:"$port" bench "$n" "$size" \
+            --partitions $partitions $rdk_codec
+        ;;
+    rdkafka/batch-produce)
+        $wrap "$bin/peers/rdkafka_bench" "$rdkafka" produce-batch 127.0.0.1:"$port" bench "$n" \
+            "$size" $rdk_codec
+        ;;
+    rdkafka/crc-consume)
+        $wrap "$bin/peers/rdkafka_bench" "$rdkafka" consume 127.0.0.1:"$port" bench "$n" "$size" \
+            --partitions $partitions check.crcs=true
+        ;;
+    esac
+}
+
+run() { # CLIENT MODE RECORDS SIZE CODEC: adds a line to runs
+    case $1 in rdkafka*) [ -n "$rdkafka" ] || return ;; esac
+    # What was refused once is refused again.
+    grep -qsx "refused: $1 $2 $5" "$out/refused" && return
+    start_sink "$3" "$4" "$5" || { stop_sink; echo "refused: $1 $2 $5" >>"$out/refused"; return; }
+    wrap="timeout 120"
+    line=$(client "$@" 2>>"$out/errors" | grep '^client=')
+    stop_sink
+    if [ -n "$line" ]; then
+        echo "name=$1 codec=$5 $line" >>"$out/runs"
+    else
+        echo "refused: $1 $2 $5" >>"$out/refused"
+        echo "no figure: $1, $2, $4 bytes, codec $5: $(tail -n 1 "$out/errors")"
+    fi
+}
+
+produce_clients="floor kwire rdkafka rdkafka/batch"
+consume_clients="floor kwire rdkafka rdkafka/crc"
+
+measure() { # MODE SIZE CODEC ROUNDS BYTES
+    n=$(($5 / $2))
+    [ $n -gt 2000000 ] && n=2000000
+    eval "clients=\$$1_clients"
+    round=0
+    while [ $round -lt "$4" ]; do
+        for each in $clients; do run "$each" "$1" $n "$2" "$3"; done
+        round=$((round + 1))
+    done
+}
+
+# ---- instructions ---------------------------------------------------------------
+
+# See tools/callgrind.sh about the C library's copies.
+count() { # CLIENT MODE RECORDS SIZE: prints the instructions of one run
+    start_sink "$3" "$4" none || { stop_sink; return 1; }
+    file=$out/callgrind
+    wrap="timeout 240 env GLIBC_TUNABLES=glibc.cpu.x86_rep_movsb_threshold=1000000000 \
+        valgrind --quiet --tool=callgrind --callgrind-out-file=$file"
+    records=$(client "$1" "$2" "$3" "$4" none 2>>"$out/errors" |
+        sed -n 's/.* records=\([0-9]*\) .*/\1/p')
+    stop_sink
+    [ -n "$records" ] || return 1
+    total=$(awk '/^(summary|totals):/ { print $2; exit }' "$file")
+    rm -f "$file"
+    echo "$records $total"
+}
+
+count_all() { # MODE SIZE
+    eval "clients=\$$1_clients"
+    few=$((40000000 / $2))
+    [ $few -gt 40000 ] && few=40000
+    for each in $clients; do
+        case $each in rdkafka*) [ -n "$rdkafka" ] || continue ;; esac
+        low=$(count "$each" "$1" $few "$2") && high=$(count "$each" "$1" $((few * 3)) "$2") || {
+            echo "no count: $each, $1, $2 bytes"
+            continue
+        }
+        echo "$each $1 $2 $low $high" | awk '$6 > $4 {
+            printf "name=%s mode=%s size=%s instructions=%.0f\n", $1, $2, $3, ($7 - $5) / ($6 - $4) }' >>"$out/counts"
+    done
+}
+
+# ---- tables ----------------------------------------------------------------------
+
+# Sorts by group and time, so that awk finds minimum and median by position.
+table() { # FIELD: cpu_ns or wall_ns
+    sed "s/.*name=\([^ ]*\) codec=\([^ ]*\) .*version=\([^ ]*\) mode=\([a-z]*\)[^ ]* size=\([0-9]*\) .* $1=\([0-9.]*\) .*/\4 \5 \2 \1 \6/" \
+        "$out/runs" | sort -k1,1r -k2,2n -k3,3 -k4,4 -k5,5n | awk '
+        function done() {
+            if (!n) return
+            row = group[1] "|" group[2] "|" group[3]
+            if (!(row in seen)) { seen[row] = 1; rows[++n_rows] = row }
+            median[row, group[4]] = value[int((n + 1) / 2)]
+            least[row, group[4]] = value[1]
+        }
+        function cell(row, name) {
+            return (row, name) in median ? sprintf("%.0f (%.0f)", least[row, name], median[row, name]) : "-"
+        }
+        function ratio(row, a, b) {
+            return ((row, a) in median) && ((row, b) in median) && median[row, b] > 0 ? \
+                sprintf("%.2f", median[row, a] / median[row, b]) : "-"
+        }
+        {
+            key = $1 "|" $2 "|" $3 "|" $4
+            if (key != last) { done(); n = 0; last = key; split(key, group, "|") }
+            value[++n] = $5
+        }
+        END {
+            done()
+            print "| work | bytes | codec | floor | kwire | librdkafka | batch call / with CRC | kwire : floor | librdkafka : kwire |"
+            print "|---|---|---|---|---|---|---|---|---|"
+            for (i = 1; i <= n_rows; i++) {
+                split(rows[i], part, "|")
+                r = rows[i]
+                other = part[1] == "produce" ? "rdkafka/batch" : "rdkafka/crc"
+                printf "| %s | %s | %s | %s | %s | %s | %s | %s | %s |\n", part[1], part[2], part[3],
+                    cell(r, "floor"), cell(r, "kwire"), cell(r, "rdkafka"), cell(r, other),
+                    ratio(r, "kwire", "floor"), ratio(r, "rdkafka", "kwire")
+            }
+        }'
+}
+
+table_counts() {
+    sed 's/name=\([^ ]*\) mode=\([^ ]*\) size=\([^ ]*\) instructions=\(.*\)/\2 \3 \1 \4/' "$out/counts" |
+        awk '
+        { row = $1 "|" $2; if (!(row in seen)) { seen[row] = 1; rows[++n] = row } value[row, $3] = $4 }
+        function cell(row, name) { return (row, name) in value ? value[row, name] : "-" }
+        END {
+            print "| work | bytes | floor | kwire | librdkafka | batch call / with CRC |"
+            print "|---|---|---|---|---|---|"
+            for (i = 1; i <= n; i++) {
+                split(rows[i], part, "|")
+                printf "| %s | %s | %s | %s | %s | %s |\n", part[1], part[2], cell(rows[i], "floor"),
+                    cell(rows[i], "kwire"), cell(rows[i], "rdkafka"),
+                    cell(rows[i], part[1] == "produce" ? "rdkafka/batch" : "rdkafka/crc")
+            }
+        }'
+}
+
+table_memory() {
+    echo "| work | client | RSS before the first record, kB | at the end | peak |"
+    echo "|---|---|---|---|---|"
+    awk '{
+        for (i = 1; i <= NF; i++) { split($i, pair, "="); field[pair[1]] = pair[2] }
+        if (field["size"] != 1024 || field["codec"] != "none") next
+        key = field["mode"] " | " field["name"]
+        if (!(key in peak)) keys[++n] = key
+        if (field["rss_peak_kb"] >= peak[key]) {
+            peak[key] = field["rss_peak_kb"]; first[key] = field["rss_begin_kb"]
+            last[key] = field["rss_end_kb"]
+        }
+    }
+    END { for (i = 1; i <= n; i++) printf "| %s | %s | %s | %s |\n", keys[i], first[keys[i]], last[keys[i]], peak[keys[i]] }' "$out/runs"
+}
+
+# ---- all of it -------------------------------------------------------------------
+
+fetch_rdkafka
+: >"$out/runs"
+: >"$out/counts"
+for size in $sizes; do
+    measure produce "$size" none "$rounds" "$bytes"
+    measure consume "$size" none "$rounds" "$bytes"
+done
+# Many values, or a codec finds the same again within a batch.
+KW_BENCH_VALUES=4096
+export KW_BENCH_VALUES
+for codec in $codecs; do
+    measure produce 1024 "$codec" $(((rounds + 1) / 2)) $((bytes / 4))
+    measure consume 1024 "$codec" $(((rounds + 1) / 2)) $((bytes / 4))
+done
+unset KW_BENCH_VALUES
+[ "${KW_BENCH_COUNT:-yes}" = yes ] && command -v valgrind >/dev/null && for size in $sizes; do
+    count_all produce "$size"
+    count_all consume "$size"
+done
+
+echo
+echo "$(date -u +%Y-%m-%d), $(uname -sm), $(awk -F': ' '/^model name/ { print $2; exit }' /proc/cpuinfo), $(nproc) processors, $(${CC:-cc} --version | head -n 1)"
+echo "kwire $(git describe --always --dirty 2>/dev/null), librdkafka $(sed -n 's/.*client=librdkafka version=\([^ ]*\).*/\1/p' "$out/runs" | head -n 1)"
+echo
+echo "CPU, ns per record: least (median)"
+table cpu_ns
+echo
+echo "Wall time, ns per record: least (median)"
+table wall_ns
+[ -s "$out/counts" ] && echo && echo "Instructions per record" && table_counts
+echo
+echo "Memory at 1024 bytes"
+table_memory
+[ -s "$out/runs" ]
