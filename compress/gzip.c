@@ -234,10 +234,8 @@ static int gzip_decode_step(struct kw_codec_ctx *ctx, void *out, size_t cap, siz
             if (stream->avail_in == 0)
                 return 0;
             inflateReset(stream);
-        } else if (rc != Z_OK && rc != Z_BUF_ERROR) {
-            return KW_ERR_CODEC;
-        } else if (stream->avail_out > 0) {
-            return KW_ERR_CODEC; /* it wants more input */
+        } else if ((rc != Z_OK && rc != Z_BUF_ERROR) || stream->avail_out > 0) {
+            return KW_ERR_CODEC; /* malformed, or it wants more input */
         } else if (room == 0) {
             return gzip_full(decoder, *out_len);
         }

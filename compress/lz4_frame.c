@@ -119,7 +119,8 @@ int64_t kwi_lz4_block_size(const uint8_t *p, size_t len)
     return -1; /* a match at the end, or nothing */
 }
 
-/* Adds to *size what the blocks of a frame become: exactly, or at most. The position behind the end mark and checksum, or NULL. */
+/* Adds to *size what the blocks of a frame become: exactly, or at most. The
+ * position behind the end mark and checksum, or NULL. */
 static const uint8_t *lz4_walk_blocks(const uint8_t *p, const uint8_t *end,
                                       const struct kw_lz4_frame *frame, bool exact, uint64_t *size)
 {

@@ -3,6 +3,7 @@
 #include <kwire/codec.h>
 
 static const struct kw_codec *const table_codecs[KW_CODEC_IDS] = {
+    [0] = NULL, /* no compression is no codec */
 #if KW_WITH_ZLIB
     [KW_CODEC_GZIP] = &kw_codec_gzip,
 #endif
