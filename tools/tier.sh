@@ -40,12 +40,13 @@ build() { # VARIANT TARGET...
     step "build $variant: $*" make -j"$jobs" --no-print-directory VARIANT="$variant" "$@"
 }
 
-# Every test binary and every corpus replay of a variant, one after another.
+# Every test binary and every corpus replay of a variant, one after another. One
+# that hangs is a failure like any other.
 run_tests() {
     for binary in $(make -s VARIANT="$1" print-tests); do
         # Not built: the build step has counted that already.
         [ -x "$binary" ] || continue
-        step "$binary" "$binary" --jobs 1 --color=never
+        step "$binary" timeout -k 10 600 "$binary" --jobs 1 --color=never
     done
     for binary in $(make -s VARIANT="$1" print-replay); do
         [ -x "$binary" ] || continue
@@ -58,7 +59,7 @@ run_tests() {
 run_cli() {
     for script in tests/cli/*.sh; do
         case $script in */lib.sh) continue ;; esac
-        step "$1/kw: $script" env KW="$1/kw" bash "$script"
+        step "$1/kw: $script" env KW="$1/kw" timeout -k 10 600 bash "$script"
     done
 }
 
@@ -99,7 +100,8 @@ fuzz_smoke() { # seconds per target
 live() {
     for script in tests/live/*.sh; do
         case $script in */lib.sh) continue ;; esac
-        step "$script" bash "$script"
+        # TERM first: its trap stops the broker.
+        step "$script" timeout -k 30 900 bash "$script"
     done
 }
 
