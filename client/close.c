@@ -59,8 +59,15 @@ static void close_deadline(struct kw_timer *timer)
     struct close_op *close = KWI_OF(timer, struct close_op, deadline);
     struct kw_core *core = close->op.core;
 
-    if (close->phase != CLOSE_DRAIN) {
+    if (close->phase == CLOSE_CONNS) {
         close_end(close); /* the driver's receipts are late: not our data */
+        return;
+    }
+    if (close_drained(core)) {
+        close->busy = true; /* ending requests comes back to kwi_close_check */
+        close_conns(close);
+        close->busy = false;
+        kwi_close_check(core);
         return;
     }
     close->phase = CLOSE_SWEEP;
@@ -69,18 +76,17 @@ static void close_deadline(struct kw_timer *timer)
         kwi_producer_sweep(KWI_OF(n, struct kw_producer, node), KW_ERR_CLOSED, true, true);
 }
 
+/* Who calls may stand inside a connection that is just ending its requests: the
+ * connections are left to the next step (law 4). */
 void kwi_close_check(struct kw_core *core)
 {
     struct close_op *close = core->close;
 
-    if (!close)
+    if (!close || close->busy)
         return;
-    if (close->phase != CLOSE_CONNS && close_drained(core) && !close->busy) {
-        close->busy = true; /* ending requests comes back here */
-        close_conns(close);
-        close->busy = false;
-    }
-    if (close->phase == CLOSE_CONNS && !close->busy && !kwi_map_len(&core->conns))
+    if (close->phase != CLOSE_CONNS && close_drained(core))
+        kwi_core_arm(core, &close->deadline, core->now.mono_us);
+    if (close->phase == CLOSE_CONNS && !kwi_map_len(&core->conns))
         close_end(close);
 }
 

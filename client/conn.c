@@ -406,7 +406,8 @@ static bool conn_build(struct kw_conn *conn)
         if (pulled || !conn->link)
             return false;
     }
-    if (conn->link && conn->n_unanswered < conn->link->max_in_flight)
+    /* A connection that fails before it is ready has asked pull for nothing. */
+    if (conn->link && conn->state == CONN_READY && conn->n_unanswered < conn->link->max_in_flight)
         conn->link->needed = false;
     return false;
 }

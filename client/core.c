@@ -192,8 +192,7 @@ bool kw_core_next_want(struct kw_core *core, struct kw_want *want)
     while (!kwi_list_empty(&core->want_conns)) {
         struct kw_conn *conn = KWI_OF(core->want_conns.first, struct kw_conn, want_node);
         if (kwi_conn_next_want(conn, want))
-            return true;
-        kwi_list_remove(&core->want_conns, &conn->want_node);
+            return true; /* else it left the list, and may be gone */
     }
     if (!kwi_list_empty(&core->want_work)) {
         want->kind = KW_WANT_WORK;

@@ -147,6 +147,20 @@ static int metadata_grow(struct kw_topic_meta *meta, uint32_t n)
     return 0;
 }
 
+/* Partitions are numbered without gaps. One that is listed twice counts once:
+ * records for a partition that does not exist would wait in vain. */
+static uint32_t metadata_count(const struct kw_metadata_response_topic *item)
+{
+    struct kw_metadata_response_partition part;
+    struct kw_iter it;
+    int32_t n = 0;
+
+    for (kwi_iter_init(&it, &item->partitions); kwi_iter_next(&it, &part);)
+        if (part.partition_index >= n && part.partition_index < item->partitions.n)
+            n = part.partition_index + 1;
+    return (uint32_t)n;
+}
+
 /* An older epoch comes from a broker that lags behind: what is known stays. */
 static void metadata_take_leader(struct kw_partition_meta *part,
                                  const struct kw_metadata_response_partition *item, bool fresh)
@@ -179,17 +193,15 @@ static int metadata_take_topic(struct kw_topic_meta *meta,
     }
     meta->asked_us = 0;
     memcpy(meta->topic_id, item->topic_id.b, sizeof(meta->topic_id));
-    for (kwi_iter_init(&it, &item->partitions); kwi_iter_next(&it, &part);) {
+    rc = metadata_grow(meta, metadata_count(item));
+    for (kwi_iter_init(&it, &item->partitions); !rc && kwi_iter_next(&it, &part);) {
         if (part.partition_index < 0 || part.partition_index >= item->partitions.n)
-            continue; /* partitions are numbered without gaps */
-        rc = metadata_grow(meta, (uint32_t)item->partitions.n);
-        if (rc)
-            return rc;
+            continue;
         metadata_take_leader(&meta->partitions[part.partition_index], &part, fresh);
         if (meta->partitions[part.partition_index].leader < 0)
             *open = true;
     }
-    return 0;
+    return rc;
 }
 
 static void metadata_tell(struct kw_topic_meta *meta)
