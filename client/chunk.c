@@ -13,10 +13,10 @@
 
 enum { CHUNK_FIRST = 4096, CHUNK_SECOND = 16384, CHUNK_LATER = 65536 };
 
-static struct kw_chunk *chunk_create(struct kw_producer *producer, uint32_t nth)
+struct kw_chunk *kwi_chunk_create(struct kw_producer *producer, size_t size)
 {
-    size_t size = nth == 0 ? CHUNK_FIRST : nth == 1 ? CHUNK_SECOND : CHUNK_LATER;
-    struct kw_block *block = kwi_block_create(&producer->core->produce_pool, size, 0);
+    struct kw_block *block = kwi_block_create(&producer->core->produce_pool,
+                                              size + sizeof(struct kw_chunk), 0);
     struct kw_chunk *chunk;
 
     if (!block)
@@ -26,6 +26,14 @@ static struct kw_chunk *chunk_create(struct kw_producer *producer, uint32_t nth)
     chunk->data = kwi_block_data(block) + sizeof(*chunk);
     chunk->top = (void **)(void *)(kwi_block_data(block) + block->cap);
     return chunk;
+}
+
+/* The nth chunk of an open batch. */
+static struct kw_chunk *chunk_create(struct kw_producer *producer, uint32_t nth)
+{
+    size_t size = nth == 0 ? CHUNK_FIRST : nth == 1 ? CHUNK_SECOND : CHUNK_LATER;
+
+    return kwi_chunk_create(producer, size - sizeof(struct kw_chunk));
 }
 
 /* Memory is short: is it the budget's fault, or the host's? */
@@ -184,15 +192,22 @@ uint32_t kwi_batch_pieces(const struct kw_batch *batch, struct kw_iov *iov, uint
     return n;
 }
 
-void kwi_batch_free(struct kw_batch *batch)
+void kwi_batch_free_chunks(struct kw_batch *batch)
 {
-    struct kw_producer *producer = batch->part->topic->producer;
     struct kw_chunk *next;
 
     for (struct kw_chunk *chunk = batch->first; chunk; chunk = next) {
         next = chunk->next;
         kwi_block_release(chunk->block);
     }
+    batch->first = batch->last = NULL;
+}
+
+void kwi_batch_free(struct kw_batch *batch)
+{
+    struct kw_producer *producer = batch->part->topic->producer;
+
+    kwi_batch_free_chunks(batch);
     kwi_free(&producer->core->control, batch->flat, batch->flat_size);
     kwi_list_push(&producer->free_batches, &batch->node);
 }

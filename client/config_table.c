@@ -159,6 +159,19 @@ const struct kw_config_row kwi_config_rows[KW_N_KEYS] = {
     CONFIG_BOOL(PRODUCE_WRITES, "produce.writes", 1, KWI_APPLIES_PRODUCER,
                 "Whether producing may make one write to a socket itself when a batch became "
                 "full and no thread of the client runs."),
+    CONFIG_WORD(COMPRESSION_TYPE, "compression.type", "compression.codec",
+                "none|gzip|snappy|lz4|zstd", NULL, KWI_APPLIES_PRODUCER, NULL,
+                "How batches are compressed. The codec must be part of the build; a batch that "
+                "does not get smaller is sent as it is."),
+    CONFIG_INT(COMPRESSION_GZIP_LEVEL, "compression.gzip.level", NULL, "", -1, -1, 9,
+               KWI_APPLIES_PRODUCER, "1 fast to 9 small; -1 is zlib's own choice, 0 only stores."),
+    CONFIG_INT(COMPRESSION_LZ4_LEVEL, "compression.lz4.level", NULL, "", 0, 0, 12,
+               KWI_APPLIES_PRODUCER, "0 fast; from 3 on slower and smaller, up to 12."),
+    CONFIG_INT(COMPRESSION_ZSTD_LEVEL, "compression.zstd.level", NULL, "", 3, -131072, 22,
+               KWI_APPLIES_PRODUCER, "Negative is faster, 22 is smallest and needs much memory."),
+    CONFIG_BOOL(DELIVERY_REPORT_ONLY_ERROR, "delivery.report.only.error", 0, KWI_APPLIES_PRODUCER,
+                "Report only records that were not delivered; the others are counted "
+                "(kw_client_stats)."),
 
     CONFIG_INT(FETCH_MEMORY, "fetch.memory", NULL, "bytes", 0, 0, CONFIG_BYTES_MAX, CONFIG_CLIENT,
                "The reserve for fetched records, those that the application holds included. 0: "

@@ -146,6 +146,22 @@ static void delivery_count(struct kw_producer *producer, const struct kw_batch *
         stats->records_unknown += batch->n_records;
 }
 
+/* Queues the reports; with failures only, what was delivered is just counted. */
+static void delivery_report(struct kw_batch *batch)
+{
+    struct kw_producer *producer = batch->part->topic->producer;
+
+    if (producer->only_errors && batch->outcome == KW_DELIVERED) {
+        batch->reported = true;
+        kwi_batch_let_go(batch);
+        return;
+    }
+    batch->report_at = delivery_next_chunk(batch->first);
+    batch->event.fill = delivery_fill;
+    batch->event.done = delivery_told;
+    kwi_event_raise(producer->core, &batch->event);
+}
+
 void kwi_batch_conclude(struct kw_batch *batch, enum kw_outcome outcome, int code,
                         int16_t kafka_code)
 {
@@ -155,6 +171,8 @@ void kwi_batch_conclude(struct kw_batch *batch, enum kw_outcome outcome, int cod
     KWI_ASSERT(batch->state == BATCH_QUEUED || batch->state == BATCH_SENT);
     kwi_list_remove(batch->state == BATCH_SENT ? &part->sent : &part->queue, &batch->node);
     part->n_sent -= batch->state == BATCH_SENT;
+    if (batch->packing)
+        kwi_pack_forget(batch);
     kwi_list_remove(batch->pinned ? &producer->timed : &producer->unpinned, &batch->time_node);
     batch->state = BATCH_DONE;
     kwi_list_push(&producer->done, &batch->time_node);
@@ -168,10 +186,7 @@ void kwi_batch_conclude(struct kw_batch *batch, enum kw_outcome outcome, int cod
     delivery_count(producer, batch);
     if (outcome != KW_DELIVERED && batch->stamped)
         kwi_producer_bump(producer);
-    batch->report_at = delivery_next_chunk(batch->first);
-    batch->event.fill = delivery_fill;
-    batch->event.done = delivery_told;
-    kwi_event_raise(producer->core, &batch->event);
+    delivery_report(batch);
     kwi_part_route(part);
     flush_check(producer);
     kwi_delivery_arm(producer);

@@ -359,6 +359,8 @@ int kwi_part_seal(struct kw_part *part)
     kwi_list_push(&part->queue, &batch->node);
     if (topic->sticky == part)
         kwi_topic_turn(topic);
+    if (producer->codec)
+        kwi_pack_batch(batch);
     kwi_part_route(part);
     return 0;
 }

@@ -10,6 +10,7 @@
 #include "client/config.h"
 #include "client/error_text.h"
 #include "proto/error.h"
+#include <kwire/codec.h>
 #include <kwire/kwire.h>
 
 /* ---- producer ------------------------------------------------------------------- */
@@ -37,6 +38,14 @@ static void producer_settings(struct kw_producer *producer, const struct kw_conf
     producer->writes = kwi_core_setting(core, own, KW_KEY_PRODUCE_WRITES) != 0;
     producer->acks = (int16_t)kwi_core_setting(core, own, KW_KEY_ACKS);
     producer->idempotent = kwi_core_setting(core, own, KW_KEY_ENABLE_IDEMPOTENCE) != 0;
+    producer->only_errors = kwi_core_setting(core, own, KW_KEY_DELIVERY_REPORT_ONLY_ERROR) != 0;
+    producer->codec_id = (uint8_t)kwi_core_setting(core, own, KW_KEY_COMPRESSION_TYPE);
+    producer->codec_levels[KW_CODEC_GZIP] = (int)kwi_core_setting(core, own,
+                                                                  KW_KEY_COMPRESSION_GZIP_LEVEL);
+    producer->codec_levels[KW_CODEC_LZ4] = (int)kwi_core_setting(core, own,
+                                                                 KW_KEY_COMPRESSION_LZ4_LEVEL);
+    producer->codec_levels[KW_CODEC_ZSTD] = (int)kwi_core_setting(core, own,
+                                                                  KW_KEY_COMPRESSION_ZSTD_LEVEL);
 }
 
 static void producer_linger_noted(struct kw_timer *timer)
@@ -66,6 +75,11 @@ int kw_core_producer_create(struct kw_producer **out, struct kw_core *core,
     producer->linger_timer.fire = producer_linger_noted;
     kwi_delivery_init(producer);
     kwi_producer_id_init(producer);
+    rc = kwi_pack_init(producer, err);
+    if (rc) {
+        kwi_free(&core->control, producer, sizeof(*producer));
+        return rc;
+    }
     kwi_list_push(&core->producers, &producer->node);
     *out = producer;
     return 0;
@@ -459,6 +473,7 @@ static void producer_destroy(struct kw_producer *producer)
                  KWI_OF(kwi_list_pop(&producer->free_batches), struct kw_batch, node),
                  sizeof(struct kw_batch));
     kwi_sender_deinit(producer);
+    kwi_pack_deinit(producer);
     while (!kwi_list_empty(&producer->topics))
         topic_free(KWI_OF(kwi_list_pop(&producer->topics), struct kw_topic, node));
     kwi_list_remove(&core->producers, &producer->node);

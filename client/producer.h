@@ -11,6 +11,7 @@
  *   sender.c       stamp, Produce requests, answers, retries
  *   delivery.c     outcomes, reports, deadlines, flush, purge, close
  *   chunk.c        memory of the open batch
+ *   pack.c         compression of sealed batches, as work
  *   unsent.c       records handed back after purge or close
  *   close.c        the end of a core
  *   producer_id.c  idempotence: producer id, epoch, sequences
@@ -35,7 +36,7 @@ struct kw_chunk {
 struct kw_batch {
     struct kw_node node;      /* in part->queue, or part->sent, or producer->unsent */
     struct kw_node time_node; /* producer->unpinned, ->timed, both by age; ->done */
-    struct kw_node open_node; /* producer->lingering while open and pinned */
+    struct kw_node open_node; /* producer->lingering while open and pinned; ->to_pack */
     struct kw_part *part;
     struct kw_chunk *first, *last;
     uint32_t n_chunks, n_records;
@@ -50,6 +51,9 @@ struct kw_batch {
     bool stamped, restamp; /* carries id, epoch, sequence; must get new ones */
     bool maybe_written;    /* an attempt ended without a proof that it was not */
     bool unsent;           /* kept for kw_unsent_next */
+    bool packing;          /* waits for its compression, or is at it */
+    uint8_t codec;         /* enum kw_codec_id of the records; 0 plain */
+    uint32_t plain_len;    /* bytes of records before compression */
     bool reported;         /* the application has taken the last report */
     uint8_t state;
     uint8_t outcome, report_flags;
@@ -97,7 +101,7 @@ struct kw_part {
     int64_t producer_id;
     int16_t producer_epoch;
     int32_t next_sequence;
-    bool established; /* the broker holds a batch of this id and epoch */
+    bool established; /* one of this id and epoch was delivered, none failed since */
 };
 
 struct kw_topic {
@@ -144,6 +148,15 @@ struct kw_producer {
     struct kw_list flushes; /* flush_op, by age */
     struct kw_list free_sendings;
 
+    /* compression (pack.c) */
+    const struct kw_codec *codec; /* NULL: none */
+    uint8_t codec_id;
+    int codec_level, codec_levels[KW_N_CODECS];
+    struct kw_list to_pack; /* sealed batches that wait for a context */
+    struct kw_list idle_packs, busy_packs;
+    uint32_t n_packs;
+    bool only_errors; /* delivery.report.only.error */
+
     /* A sweep ends batches without waiting for the network, some a step. */
     int sweep_code;        /* 0: none */
     uint64_t sweep_number; /* batches up to it */
@@ -168,9 +181,20 @@ struct kw_producer {
 /* produce.c */
 int kwi_part_seal(struct kw_part *part); /* closes the open batch and queues it */
 void kwi_batch_free(struct kw_batch *batch);
+/* A chunk whose block holds `size` bytes of records and opaques. NULL: no memory. */
+struct kw_chunk *kwi_chunk_create(struct kw_producer *producer, size_t size);
+void kwi_batch_free_chunks(struct kw_batch *batch);
 /* Piece list of a sealed batch, at most cap; returns how many. */
 uint32_t kwi_batch_pieces(const struct kw_batch *batch, struct kw_iov *iov, uint32_t cap);
 void kwi_producer_check_writable(struct kw_producer *producer);
+
+/* pack.c */
+int kwi_pack_init(struct kw_producer *producer, struct kw_error *err);
+void kwi_pack_deinit(struct kw_producer *producer);
+/* A batch was sealed: it is compressed before it is sent. */
+void kwi_pack_batch(struct kw_batch *batch);
+/* Its outcome is final already: takes it out of the line. */
+void kwi_pack_forget(struct kw_batch *batch);
 
 /* sender.c */
 void kwi_part_route(struct kw_part *part); /* leader or queue changed */

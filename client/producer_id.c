@@ -159,7 +159,8 @@ static void id_adopt(struct kw_part *part)
 
 /* A broker takes any first sequence from a producer of which it knows nothing. If
  * the first batch failed there and the second did not, the second would open the
- * sequence and stand before the first. So one at a time until one is in the log. */
+ * sequence and stand before the first. So one at a time until one is in the log,
+ * and again after a failure: what follows a batch that fails again fails too. */
 uint32_t kwi_part_window(const struct kw_part *part)
 {
     const struct kw_producer *producer = part->topic->producer;

@@ -15,8 +15,12 @@
 #include "proto/batch.h"
 #include "proto/error.h"
 #include "proto/produce.h"
+#include <kwire/codec.h>
 
-enum { SENDER_PARTS = KWI_REQUEST_CUTS };
+enum {
+    SENDER_PARTS = KWI_REQUEST_CUTS,
+    SENDER_ZSTD_VERSION = 7 /* of Produce: brokers below 2.1 do not know it (KIP-110) */
+};
 
 /* What one Produce request carries. Recycled. */
 struct kw_sending {
@@ -86,7 +90,7 @@ void kwi_part_route(struct kw_part *part)
         return;
     }
     batch = KWI_OF(part->queue.first, struct kw_batch, node);
-    if (!batch->pinned || (batch->restamp && batch->n_lent))
+    if (!batch->pinned || batch->packing || (batch->restamp && batch->n_lent))
         return; /* the next step, or the driver's receipt, brings it here again */
     link = sender_link(part);
     if (link != part->link)
@@ -128,6 +132,7 @@ static void sender_stamp(struct kw_batch *batch)
     header.base_timestamp = batch->base_timestamp;
     header.max_timestamp = batch->max_timestamp;
     header.record_count = (int32_t)batch->n_records;
+    header.attributes = batch->codec;
     if (batch->stamped) {
         header.producer_id = batch->producer_id;
         header.producer_epoch = batch->producer_epoch;
@@ -304,6 +309,8 @@ static int sender_encode(struct kw_request *req, struct kw_wr *wr)
 
     if (rc)
         return rc;
+    if (req->version < SENDER_ZSTD_VERSION && sending->producer->codec_id == KW_CODEC_ZSTD)
+        return KW_ERR_UNSUPPORTED;
     kwi_produce_request_init(&msg);
     msg.acks = sending->producer->acks;
     msg.timeout_ms = sending->producer->request_timeout_ms;
@@ -385,6 +392,7 @@ static void sender_requeue(struct kw_batch *batch, bool backoff)
     else
         kwi_list_push(&part->queue, &batch->node);
     batch->state = BATCH_QUEUED;
+    part->established = false; /* alone, until one gets through */
     if (backoff)
         sender_mute(part, batch->failures ? batch->failures - 1 : 0);
     kwi_part_route(part);
@@ -583,7 +591,11 @@ static void sender_done(struct kw_request *req, const struct kw_answer *answer)
 
         if (sending->answered[i] || batch->state != BATCH_SENT)
             continue;
-        if (!err && !producer->acks) {
+        if (answer->err == KW_ERR_UNSUPPORTED) {
+            batch->attempts--;
+            kwi_batch_conclude(batch, batch->maybe_written ? KW_UNKNOWN : KW_NOT_WRITTEN,
+                               answer->err, 0);
+        } else if (!err && !producer->acks) {
             sender_delivered(batch, -1, -1);
         } else if (answer->err && !answer->offered) {
             batch->attempts--; /* no byte of it was handed out */

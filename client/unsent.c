@@ -7,30 +7,62 @@
 #include "client/producer.h"
 #include "proto/batch.h"
 #include "proto/record.h"
+#include <kwire/codec.h>
+
+/* Bytes of the batch as it was before compression, header included. */
+static size_t unsent_size(const struct kw_batch *batch)
+{
+    return KWI_BATCH_HEADER + (size_t)(batch->codec ? batch->plain_len : batch->records_len);
+}
+
+/* Undoes the compression of a batch that was never sent. In one go: this is no
+ * path for many records. */
+static int unsent_decode(const struct kw_batch *batch, uint8_t *out)
+{
+    struct kw_core *core = batch->part->topic->core;
+    const struct kw_codec *codec = core->env.codecs[batch->codec];
+    size_t ctx_size = codec->decoder_size(), hint, len = 0;
+    struct kw_codec_ctx *ctx = kwi_alloc(&core->control, ctx_size);
+    int rc = ctx ? codec->decoder_init(ctx, ctx_size) : KW_ERR_NOMEM;
+
+    if (!rc)
+        rc = codec->decode_begin(ctx, batch->first->data + KWI_BATCH_HEADER, batch->records_len,
+                                 batch->plain_len, 0, &hint);
+    if (!rc)
+        do
+            rc = codec->decode_step(ctx, out, batch->plain_len, SIZE_MAX, &len);
+        while (rc == 1);
+    kwi_free(&core->control, ctx, ctx_size);
+    KWI_ASSERT(rc == 0 || rc == KW_ERR_NOMEM);
+    return rc;
+}
 
 /* Joins the chunks, with the opaques behind the records, in their own order. */
 static int unsent_flatten(struct kw_batch *batch)
 {
     struct kw_heap *heap = &batch->part->topic->core->control; /* the other one may be full */
-    size_t records = (batch->size + 15u) & ~(size_t)15;
+    size_t records = (unsent_size(batch) + 15) & ~(size_t)15;
     size_t at = 0, size = records + batch->n_records * sizeof(void *);
-    struct kw_chunk *next;
+    uint8_t *flat = kwi_alloc(heap, size);
     void **opaque;
 
-    batch->flat = kwi_alloc(heap, size);
-    if (!batch->flat)
+    if (!flat)
         return KW_ERR_NOMEM;
-    batch->flat_size = size;
-    opaque = (void **)(void *)(batch->flat + records);
-    for (struct kw_chunk *chunk = batch->first; chunk; chunk = next) {
-        memcpy(batch->flat + at, chunk->data, chunk->len);
+    opaque = (void **)(void *)(flat + records);
+    if (batch->codec && unsent_decode(batch, flat + KWI_BATCH_HEADER)) {
+        kwi_free(heap, flat, size);
+        return KW_ERR_NOMEM;
+    }
+    for (struct kw_chunk *chunk = batch->first; chunk; chunk = chunk->next) {
+        if (!batch->codec)
+            memcpy(flat + at, chunk->data, chunk->len);
         at += chunk->len;
         for (uint32_t i = 1; i <= chunk->n_opaques; i++)
             *opaque++ = *(chunk->top - i);
-        next = chunk->next;
-        kwi_block_release(chunk->block);
     }
-    batch->first = batch->last = NULL;
+    kwi_batch_free_chunks(batch);
+    batch->flat = flat;
+    batch->flat_size = size;
     return 0;
 }
 
@@ -38,13 +70,13 @@ static int unsent_begin(struct kw_producer *producer, struct kw_batch *batch)
 {
     const uint8_t *data;
 
-    if (!batch->flat && batch->first->next && unsent_flatten(batch))
+    if (!batch->flat && (batch->first->next || batch->codec) && unsent_flatten(batch))
         return KW_ERR_NOMEM;
     data = batch->flat ? batch->flat : batch->first->data;
     producer->unsent_batch = batch;
     producer->unsent_index = 0;
     producer->unsent_at = data + KWI_BATCH_HEADER;
-    producer->unsent_end = data + batch->size;
+    producer->unsent_end = data + unsent_size(batch);
     return 0;
 }
 
@@ -79,7 +111,7 @@ void kwi_unsent_add(struct kw_producer *producer, struct kw_batch *batch)
 
 static void *unsent_opaque(const struct kw_batch *batch, uint32_t i)
 {
-    size_t records = (batch->size + 15u) & ~(size_t)15;
+    size_t records = (unsent_size(batch) + 15) & ~(size_t)15;
 
     if (batch->flat)
         return ((void **)(void *)(batch->flat + records))[i];

@@ -69,6 +69,18 @@ static void plan_client(struct sim_plan *plan, struct sim_rng *rng)
     plan->idle_ms = sim_one_in(rng, 4) ? sim_between(rng, 1000, 3000) : 540000;
 }
 
+/* One fetch must fit into its time: a network that is too slow for what is asked
+ * of it fails whatever the client does. */
+static void plan_feasible(struct sim_plan *plan)
+{
+    uint64_t bytes = plan->partition_fetch_bytes + plan->batch_size + 1000u;
+    uint64_t way_us = plan->delay_up_us + plan->delay_down_us + 100u;
+    uint64_t least = bytes * way_us / (plan->request_timeout_ms * 250ull) + 1;
+
+    if (plan->window < least)
+        plan->window = (uint32_t)least;
+}
+
 static void plan_workload(struct sim_plan *plan, struct sim_rng *rng)
 {
     plan->n_records = sim_between(rng, 300, 800);
@@ -101,6 +113,7 @@ void sim_plan_make(struct sim_plan *plan, uint64_t seed)
     plan_network(plan, &rng);
     plan_driver(plan, &rng);
     plan_client(plan, &rng);
+    plan_feasible(plan);
     plan_workload(plan, &rng);
     plan->faults_end_us = 1000000ull * sim_between(&rng, 2, 12);
     /* After the last fault: what was sent into a dead connection must time out,
