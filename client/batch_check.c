@@ -83,24 +83,29 @@ static int batch_check_crc(struct kw_consumer_part *part, size_t *budget)
     return 1;
 }
 
-/* The position behind the record at p by its length alone, or NULL. */
-static const uint8_t *batch_skip_record(const uint8_t *p, const uint8_t *end)
+static __attribute__((noinline)) const uint8_t *batch_skip_long(const uint8_t *p,
+                                                                const uint8_t *end)
 {
-    const uint8_t *body = NULL;
+    uint64_t raw;
+
+    p = kwi_read_uvarint(p, end, 5, &raw);
+    if (!p || kwi_record_length((uint32_t)raw) > (size_t)(end - p))
+        return NULL;
+    return p + kwi_record_length((uint32_t)raw);
+}
+
+/* The position behind the record at p by its length alone, or NULL. */
+static inline const uint8_t *batch_skip_record(const uint8_t *p, const uint8_t *end)
+{
+    const uint8_t *body;
     uint32_t raw;
-    uint64_t wide;
 
     KWI_ASSERT(p && end);
-    if (KWI_LIKELY(end - p >= 2))
-        body = kwi_record_short(p, &raw);
-    if (KWI_UNLIKELY(!body)) {
-        body = kwi_read_uvarint(p, end, 5, &wide);
-        if (!body)
-            return NULL;
-        raw = (uint32_t)wide;
-    }
-    if (KWI_UNLIKELY(kwi_record_length(raw) > (size_t)(end - body)))
-        return NULL;
+    if (KWI_UNLIKELY(end - p < 2))
+        return batch_skip_long(p, end);
+    body = kwi_record_short(p, &raw);
+    if (KWI_UNLIKELY(!body || kwi_record_length(raw) > (size_t)(end - body)))
+        return batch_skip_long(p, end);
     return body + kwi_record_length(raw);
 }
 

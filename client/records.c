@@ -64,43 +64,69 @@ static void records_broken(struct kw_records *records)
     kwi_part_stop(part, KW_ERR_CORRUPT, 0, 0);
 }
 
-const struct kw_consumed *kw_records_next(struct kw_records *records)
+/* Shows the record to the application. */
+static inline const struct kw_consumed *records_show(struct kw_records *records,
+                                                     const struct kw_record_view *view,
+                                                     const uint8_t *next, int64_t offset)
+{
+    struct kw_consumed *out = &records->current;
+
+    records->ptr = next;
+    records->left--;
+    records->from = offset + 1;
+    out->offset = offset;
+    out->timestamp_ms = (int64_t)((uint64_t)records->base_timestamp +
+                                  (uint64_t)(view->timestamp_delta & records->delta_mask));
+    out->key.ptr = view->key;
+    out->key.len = view->key ? (size_t)view->key_len : 0;
+    out->value.ptr = view->value;
+    out->value.len = view->value ? (size_t)view->value_len : 0;
+    out->headers = view->headers;
+    out->headers_len = view->headers_len;
+    return out;
+}
+
+/* The same as kw_records_next, for all that is rare: the next batch, long
+ * varints, records below the position, and malformed ones. */
+static __attribute__((noinline)) const struct kw_consumed *records_next_slow(
+    struct kw_records *records)
 {
     struct kw_record_view view;
-    struct kw_consumed *out = &records->current;
 
     for (;;) {
         const uint8_t *next;
         int64_t offset;
-        if (KWI_UNLIKELY(records->left == 0)) {
-            if (!records_open(records))
-                return NULL;
-        }
+        if (records->left == 0 && !records_open(records))
+            return NULL;
         next = kwi_record_get(records->ptr, records->end, &view);
-        if (KWI_UNLIKELY(!next || view.offset_delta > records->last_delta)) {
+        if (!next || view.offset_delta > records->last_delta) {
             records_broken(records);
             return NULL;
         }
+        offset = records->base_offset + view.offset_delta;
+        if (offset >= records->from)
+            return records_show(records, &view, next, offset);
         records->ptr = next;
         records->left--;
-        offset = records->base_offset + view.offset_delta;
-        if (KWI_UNLIKELY(offset < records->from)) {
-            records->skipped++;
-            continue;
-        }
-        records->from = offset + 1;
-        out->offset = offset;
-        out->timestamp_ms = (int64_t)((uint64_t)records->base_timestamp +
-                                      (uint64_t)(view.timestamp_delta & records->delta_mask));
-        break;
+        records->skipped++;
     }
-    out->key.ptr = view.key;
-    out->key.len = view.key ? (size_t)view.key_len : 0;
-    out->value.ptr = view.value;
-    out->value.len = view.value ? (size_t)view.value_len : 0;
-    out->headers = view.headers;
-    out->headers_len = view.headers_len;
-    return out;
+}
+
+const struct kw_consumed *kw_records_next(struct kw_records *records)
+{
+    struct kw_record_view view;
+    const uint8_t *next;
+    int64_t offset;
+
+    if (KWI_UNLIKELY(records->left == 0))
+        return records_next_slow(records);
+    next = kwi_record_get_short(records->ptr, records->end, &view);
+    if (KWI_UNLIKELY(!next || view.offset_delta > records->last_delta))
+        return records_next_slow(records);
+    offset = records->base_offset + view.offset_delta;
+    if (KWI_UNLIKELY(offset < records->from))
+        return records_next_slow(records);
+    return records_show(records, &view, next, offset);
 }
 
 const char *kw_records_topic(const struct kw_records *records)

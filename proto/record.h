@@ -54,6 +54,19 @@ static inline const uint8_t *kwi_record_short(const uint8_t *p, uint32_t *raw)
     return KWI_LIKELY(high < 0x80) ? p + 2 : NULL;
 }
 
+/* The same for up to three bytes. */
+static inline const uint8_t *kwi_record_medium(const uint8_t *p, uint32_t *raw)
+{
+    const uint8_t *next = kwi_record_short(p, raw);
+    uint32_t last;
+
+    if (KWI_LIKELY(next != NULL))
+        return next;
+    last = p[2];
+    *raw += (last << 14) - (1 << 14);
+    return KWI_LIKELY(last < 0x80) ? p + 3 : NULL;
+}
+
 /* Undoes the zigzag of a length: negative ones become larger than any size, so
  * that one comparison refuses them together with those that are too large. */
 static inline uint32_t kwi_record_length(uint32_t raw)
@@ -61,40 +74,37 @@ static inline uint32_t kwi_record_length(uint32_t raw)
     return raw >> 1 | raw << 31;
 }
 
-/* Reads the record at p; the batch's records stop at end. Returns the position
- * behind it, or NULL when it is malformed: a varint too long, a length below -1
- * or beyond the record, a negative offset delta, a record that ends before or
- * after what its length says.
- *
- * Here all varints have one or two bytes, as in nearly every record (values up
- * to 8 KB); the rest goes to kwi_record_get_long. */
-static inline const uint8_t *kwi_record_get(const uint8_t *p, const uint8_t *end,
-                                            struct kw_record_view *out)
+/* The common form of kwi_record_get: NULL also for records that are good but
+ * unusual. Here all varints have one or two bytes, that of the offset up to
+ * three, as in nearly every record (values up to 8 KB, batches up to 2^20
+ * records). `out` is not passed on, so that a caller that is inlined keeps its
+ * fields in registers. */
+__attribute__((always_inline)) static inline const uint8_t *kwi_record_get_short(
+    const uint8_t *p, const uint8_t *end, struct kw_record_view *out)
 {
-    const uint8_t *start = p, *stop;
+    const uint8_t *stop;
     uint32_t raw, len;
     size_t left;
 
-    /* The smallest record: one byte of length, then at least six: attributes,
-     * two deltas, two lengths, one count. */
-    if (KWI_UNLIKELY(end - p < 8))
-        return kwi_record_get_long(start, end, out);
+    /* Two bytes for the length. Nine for the rest leave two for the length of the
+     * value, behind attributes, two deltas and a null key. */
+    if (KWI_UNLIKELY(end - p < 2))
+        return NULL;
     p = kwi_record_short(p, &raw);
     if (KWI_UNLIKELY(!p))
-        return kwi_record_get_long(start, end, out);
+        return NULL;
     len = kwi_record_length(raw);
-    if (KWI_UNLIKELY(len > (size_t)(end - p) || len < 6))
+    if (KWI_UNLIKELY(len > (size_t)(end - p) || len < 9))
         return NULL;
     stop = p + len;
 
-    /* Five bytes follow the attributes; these two take four at most. */
     p = kwi_record_short(p + 1, &raw);
     if (KWI_UNLIKELY(!p))
-        return kwi_record_get_long(start, end, out);
+        return NULL;
     out->timestamp_delta = (int32_t)(raw >> 1) ^ -(int32_t)(raw & 1);
-    p = kwi_record_short(p, &raw);
+    p = kwi_record_medium(p, &raw);
     if (KWI_UNLIKELY(!p))
-        return kwi_record_get_long(start, end, out);
+        return NULL;
     out->offset_delta = (int32_t)kwi_record_length(raw);
     if (KWI_UNLIKELY(out->offset_delta < 0))
         return NULL;
@@ -104,40 +114,47 @@ static inline const uint8_t *kwi_record_get(const uint8_t *p, const uint8_t *end
     if (KWI_LIKELY(*p == 1)) {
         p++;
     } else {
-        if (KWI_UNLIKELY(stop - p < 2))
-            return NULL;
         p = kwi_record_short(p, &raw);
         if (KWI_UNLIKELY(!p))
-            return kwi_record_get_long(start, end, out);
+            return NULL;
         len = kwi_record_length(raw);
-        if (KWI_UNLIKELY(len > (size_t)(stop - p)))
-            return kwi_record_get_long(start, end, out);
+        if (KWI_UNLIKELY((size_t)len + 2 > (size_t)(stop - p)))
+            return NULL;
         out->key = p;
         out->key_len = (int32_t)len;
         p += len;
     }
 
-    if (KWI_UNLIKELY(stop - p < 2))
-        return NULL;
     p = kwi_record_short(p, &raw);
     if (KWI_UNLIKELY(!p))
-        return kwi_record_get_long(start, end, out);
+        return NULL;
     /* Less than what is left: a header count follows. */
     len = kwi_record_length(raw);
     left = (size_t)(stop - p);
     if (KWI_UNLIKELY(len >= left))
-        return kwi_record_get_long(start, end, out);
+        return NULL;
     out->value = p;
     out->value_len = (int32_t)len;
 
     /* A header takes two bytes, so a count of 0 stands alone and no other can. */
     p += len;
-    left -= len;
     out->headers = p;
-    out->headers_len = (uint32_t)left;
-    if (KWI_LIKELY(left == 1))
-        return *p == 0 ? stop : NULL;
+    out->headers_len = (uint32_t)(left - len);
+    if (KWI_LIKELY(p + 1 == stop))
+        return KWI_LIKELY(*p == 0) ? stop : NULL;
     return *p != 0 ? stop : NULL;
+}
+
+/* Reads the record at p; the batch's records stop at end. Returns the position
+ * behind it, or NULL when it is malformed: a varint too long, a length below -1
+ * or beyond the record, a negative offset delta, a record that ends before or
+ * after what its length says. */
+static inline const uint8_t *kwi_record_get(const uint8_t *p, const uint8_t *end,
+                                            struct kw_record_view *out)
+{
+    const uint8_t *next = kwi_record_get_short(p, end, out);
+
+    return KWI_LIKELY(next != NULL) ? next : kwi_record_get_long(p, end, out);
 }
 
 /* Starts a walk over the headers of a record. Returns how many there are, or
