@@ -8,7 +8,9 @@
  *
  * A batch: OPEN -> QUEUED -> SENT -> (QUEUED again | DONE) -> reported -> freed.
  *   produce.c      append: the hot path, windows, chunks, sealing
- *   sender.c       stamp, Produce requests, answers, retries
+ *   route.c        from partition to leader
+ *   sender.c       stamp, Produce requests
+ *   answer.c       what answers mean, retries
  *   delivery.c     outcomes, reports, deadlines, flush, purge, close
  *   chunk.c        memory of the open batch
  *   pack.c         compression of sealed batches, as work
@@ -20,6 +22,8 @@
 #define KWI_PRODUCER_H
 #include "client/core.h"
 #include "client/link.h"
+
+struct kw_sending_form;
 
 enum batch_state { BATCH_OPEN, BATCH_QUEUED, BATCH_SENT, BATCH_DONE };
 
@@ -147,6 +151,7 @@ struct kw_producer {
     struct kw_evnode writable;
     struct kw_list flushes; /* flush_op, by age */
     struct kw_list free_sendings;
+    struct kw_sending_form *form; /* scratch of sender.c */
 
     /* compression (pack.c) */
     const struct kw_codec *codec; /* NULL: none */

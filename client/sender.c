@@ -1,121 +1,19 @@
-/* client/sender.c -- from sealed batches to Produce requests and their answers.
+/* client/sender.c -- from sealed batches to Produce requests.
  *
- * A partition with something to send waits in the ready list of its leader's
- * link; the request is built when the driver asks for bytes, from the ready
- * partitions in turn, one batch each. A batch is stamped when it is first
- * drained: id, epoch and sequence in one consistent read (P48), then its
- * checksum from that of its 40 header bytes and that of its records. */
+ * The request is built when the driver asks for bytes, from the ready partitions
+ * in turn, one batch each. A batch is stamped when it is first drained: id, epoch
+ * and sequence in one consistent read (P48), then its checksum from that of its
+ * 40 header bytes and that of its records. */
+#include "client/sender.h"
+
 #include <string.h>
 
 #include "base/crc32c.h"
-#include "client/config.h"
 #include "client/conn.h"
-#include "client/error_text.h"
-#include "client/producer.h"
 #include "proto/batch.h"
-#include "proto/error.h"
-#include "proto/produce.h"
 #include <kwire/codec.h>
 
-enum {
-    SENDER_PARTS = KWI_REQUEST_CUTS,
-    SENDER_ZSTD_VERSION = 7 /* of Produce: brokers below 2.1 do not know it (KIP-110) */
-};
-
-/* What one Produce request carries. Recycled. */
-struct kw_sending {
-    struct kw_node node;
-    struct kw_producer *producer;
-    uint32_t n, n_answered;
-    struct kw_batch *batches[SENDER_PARTS]; /* in the order of the request */
-    bool answered[SENDER_PARTS];
-    uint32_t n_topics;
-    struct kw_produce_request_topic topics[SENDER_PARTS];
-    struct kw_produce_request_partition parts[SENDER_PARTS];
-    struct kw_iov *pieces;
-    uint32_t pieces_cap;
-};
-
-/* ---- routing ------------------------------------------------------------------- */
-
-static void sender_unready(struct kw_part *part)
-{
-    if (!part->ready)
-        return;
-    kwi_list_remove(&part->link->ready, &part->ready_node);
-    part->ready = false;
-}
-
-static struct kw_link *sender_link(struct kw_part *part)
-{
-    struct kw_producer *producer = part->topic->producer;
-    struct kw_broker *leader = kwi_topic_meta_leader(part->topic->meta, part->index);
-    struct kw_link *link;
-
-    if (!leader) {
-        kwi_cluster_refresh(producer->core);
-        return NULL;
-    }
-    link = kwi_link_get(leader, KWI_LANE_PRODUCE, producer);
-    if (!link)
-        return NULL;
-    link->pull = kwi_sender_pull;
-    link->max_in_flight = producer->max_in_flight;
-    return link;
-}
-
-static void sender_mute(struct kw_part *part, uint32_t attempts)
-{
-    struct kw_core *core = part->topic->core;
-
-    part->muted = true;
-    kwi_core_arm(core, &part->backoff,
-                 core->now.mono_us +
-                     kwi_core_backoff_us(core, kwi_config_i64(core->cfg, KW_KEY_RETRY_BACKOFF_MS),
-                                         kwi_config_i64(core->cfg, KW_KEY_RETRY_BACKOFF_MAX_MS),
-                                         attempts));
-}
-
-void kwi_part_route(struct kw_part *part)
-{
-    struct kw_producer *producer = part->topic->producer;
-    struct kw_link *link;
-    struct kw_batch *batch;
-
-    if (part->taken)
-        return; /* looked at again when the request is filled */
-    if (kwi_list_empty(&part->queue) || part->muted || producer->fatal ||
-        part->n_sent >= kwi_part_window(part)) {
-        sender_unready(part);
-        return;
-    }
-    batch = KWI_OF(part->queue.first, struct kw_batch, node);
-    if (!batch->pinned || batch->packing || (batch->restamp && batch->n_lent))
-        return; /* the next step, or the driver's receipt, brings it here again */
-    link = sender_link(part);
-    if (link != part->link)
-        sender_unready(part);
-    part->link = link;
-    if (!link) {
-        sender_mute(part, 0);
-        return;
-    }
-    if (!part->ready) {
-        part->ready = true;
-        kwi_list_push(&link->ready, &part->ready_node);
-    }
-    if (kwi_producer_id_ready(producer))
-        kwi_link_kick(link);
-}
-
-void kwi_sender_kick(struct kw_producer *producer)
-{
-    for (struct kw_node *n = producer->core->links.first; n; n = n->next) {
-        struct kw_link *link = KWI_OF(n, struct kw_link, node);
-        if (link->owner == producer && !kwi_list_empty(&link->ready))
-            kwi_link_kick(link);
-    }
-}
+enum { SENDER_ZSTD_VERSION = 7 }; /* of Produce: brokers below 2.1 do not know it (KIP-110) */
 
 /* ---- stamping --------------------------------------------------------------------- */
 
@@ -166,21 +64,19 @@ static struct kw_batch *sender_prepare(struct kw_part *part)
 /* ---- requests ------------------------------------------------------------------------ */
 
 static int sender_encode(struct kw_request *req, struct kw_wr *wr);
-static void sender_done(struct kw_request *req, const struct kw_answer *answer);
-static void sender_release(struct kw_request *req);
 
 static const struct kw_request_type sender_type = {
     .api_key = KW_API_PRODUCE,
     .encode = sender_encode,
-    .done = sender_done,
-    .release = sender_release,
+    .done = kwi_sending_done,
+    .release = kwi_sending_release,
 };
 static const struct kw_request_type sender_type_no_answer = {
     .api_key = KW_API_PRODUCE,
     .no_answer = true,
     .encode = sender_encode,
-    .done = sender_done,
-    .release = sender_release,
+    .done = kwi_sending_done,
+    .release = kwi_sending_release,
 };
 
 static struct kw_sending *sender_new(struct kw_producer *producer)
@@ -195,11 +91,11 @@ static struct kw_sending *sender_new(struct kw_producer *producer)
             return NULL;
     }
     sending->producer = producer;
-    sending->n = sending->n_answered = 0;
+    sending->n = 0;
     return sending;
 }
 
-static void sender_recycle(struct kw_sending *sending)
+void kwi_sending_recycle(struct kw_sending *sending)
 {
     kwi_list_push(&sending->producer->free_sendings, &sending->node);
 }
@@ -211,9 +107,12 @@ void kwi_sender_deinit(struct kw_producer *producer)
     while (!kwi_list_empty(&producer->free_sendings)) {
         struct kw_sending *sending = KWI_OF(kwi_list_pop(&producer->free_sendings),
                                             struct kw_sending, node);
-        kwi_free(heap, sending->pieces, sending->pieces_cap * sizeof(*sending->pieces));
         kwi_free(heap, sending, sizeof(*sending));
     }
+    if (producer->form)
+        kwi_free(heap, producer->form->pieces, producer->form->pieces_cap * sizeof(struct kw_iov));
+    kwi_free(heap, producer->form, sizeof(*producer->form));
+    producer->form = NULL;
 }
 
 static void sender_take(struct kw_sending *sending, struct kw_batch *batch)
@@ -238,13 +137,13 @@ static void sender_fill(struct kw_sending *sending, struct kw_link *link)
 {
     size_t size = 0;
 
-    while (sending->n < SENDER_PARTS && !kwi_list_empty(&link->ready)) {
+    while (sending->n < KWI_SENDING_MAX && !kwi_list_empty(&link->ready)) {
         struct kw_part *part = KWI_OF(link->ready.first, struct kw_part, ready_node);
         struct kw_batch *batch = KWI_OF(part->queue.first, struct kw_batch, node);
 
         if (sending->n && size + batch->size > sending->producer->max_request_size)
             break;
-        sender_unready(part);
+        kwi_part_unready(part);
         part->taken = true;
         batch = sender_prepare(part);
         if (!batch) {
@@ -279,70 +178,75 @@ static void sender_group(struct kw_sending *sending)
     }
 }
 
-static int sender_pieces(struct kw_sending *sending)
+/* The form, with room for the pieces of these batches. */
+static struct kw_sending_form *sender_form(const struct kw_sending *sending)
 {
-    struct kw_heap *heap = &sending->producer->core->control;
-    uint32_t need = 0, cap = sending->pieces_cap ? sending->pieces_cap : 64;
+    struct kw_producer *producer = sending->producer;
+    struct kw_heap *heap = &producer->core->control;
+    struct kw_sending_form *form = producer->form;
+    uint32_t need = 0, cap = 64;
     struct kw_iov *pieces;
 
+    if (!form)
+        form = producer->form = kwi_alloc_zero(heap, sizeof(*form));
     for (uint32_t i = 0; i < sending->n; i++)
         need += sending->batches[i]->n_chunks;
-    if (need <= sending->pieces_cap)
-        return 0;
+    if (!form || need <= form->pieces_cap)
+        return form;
     while (cap < need)
         cap *= 2;
     pieces = kwi_alloc(heap, cap * sizeof(*pieces));
     if (!pieces)
-        return KW_ERR_NOMEM;
-    kwi_free(heap, sending->pieces, sending->pieces_cap * sizeof(*pieces));
-    sending->pieces = pieces;
-    sending->pieces_cap = cap;
-    return 0;
+        return NULL;
+    kwi_free(heap, form->pieces, form->pieces_cap * sizeof(*pieces));
+    form->pieces = pieces;
+    form->pieces_cap = cap;
+    return form;
 }
 
 static int sender_encode(struct kw_request *req, struct kw_wr *wr)
 {
     struct kw_sending *sending = req->owner;
+    struct kw_sending_form *form = sender_form(sending);
     struct kw_produce_request msg;
     uint32_t at = 0;
-    int rc = sender_pieces(sending);
 
-    if (rc)
-        return rc;
+    if (!form)
+        return KW_ERR_NOMEM;
     if (req->version < SENDER_ZSTD_VERSION && sending->producer->codec_id == KW_CODEC_ZSTD)
         return KW_ERR_UNSUPPORTED;
     kwi_produce_request_init(&msg);
     msg.acks = sending->producer->acks;
     msg.timeout_ms = sending->producer->request_timeout_ms;
-    sending->n_topics = 0;
+    form->n_topics = 0;
     for (uint32_t i = 0; i < sending->n; i++) {
         struct kw_batch *batch = sending->batches[i];
         struct kw_topic_meta *meta = batch->part->topic->meta;
-        struct kw_produce_request_partition *part = &sending->parts[i];
+        struct kw_produce_request_partition *part = &form->parts[i];
         struct kw_produce_request_topic *topic;
 
         kwi_produce_request_partition_init(part);
         part->index = batch->part->index;
-        part->records.iov = sending->pieces + at;
-        part->records.n_iov = kwi_batch_pieces(batch, sending->pieces + at, batch->n_chunks);
+        part->records.iov = form->pieces + at;
+        part->records.n_iov = kwi_batch_pieces(batch, form->pieces + at, batch->n_chunks);
         part->records.len = (int32_t)batch->size;
         at += part->records.n_iov;
         if (!i || sending->batches[i - 1]->part->topic->meta != meta) {
-            topic = &sending->topics[sending->n_topics++];
+            topic = &form->topics[form->n_topics++];
             kwi_produce_request_topic_init(topic);
             topic->name = (struct kw_str){meta->name, (int32_t)meta->name_len};
             topic->partition_data = KWI_ARR(part, 0);
         }
-        sending->topics[sending->n_topics - 1].partition_data.n++;
+        form->topics[form->n_topics - 1].partition_data.n++;
     }
-    msg.topic_data = KWI_ARR(sending->topics, sending->n_topics);
+    msg.topic_data = KWI_ARR(form->topics, form->n_topics);
     return kwi_produce_request_encode(&msg, req->version, wr);
 }
 
 /* Memory was short: one of the partitions asks again after a backoff. */
 static void sender_again(struct kw_link *link)
 {
-    sender_mute(KWI_OF(link->ready.first, struct kw_part, ready_node), 0);
+    kwi_part_mute(KWI_OF(link->ready.first, struct kw_part, ready_node), 0);
 }
 
 struct kw_request *kwi_sender_pull(struct kw_link *link)
@@ -367,261 +271,9 @@ struct kw_request *kwi_sender_pull(struct kw_link *link)
             kwi_request_destroy(req);
         else
             sender_again(link);
-        sender_recycle(sending);
+        kwi_sending_recycle(sending);
         return NULL;
     }
     sender_group(sending);
     return req;
-}
-
-/* ---- answers --------------------------------------------------------------------------- */
-
-/* Back to its place in the queue, byte for byte as it is. Numbers grow in the
- * order of the sequence. */
-static void sender_requeue(struct kw_batch *batch, bool backoff)
-{
-    struct kw_part *part = batch->part;
-    struct kw_node *at = part->queue.first;
-
-    kwi_list_remove(&part->sent, &batch->node);
-    part->n_sent--;
-    while (at && KWI_OF(at, struct kw_batch, node)->number < batch->number)
-        at = at->next;
-    if (at)
-        kwi_list_insert_before(&part->queue, at, &batch->node);
-    else
-        kwi_list_push(&part->queue, &batch->node);
-    batch->state = BATCH_QUEUED;
-    part->established = false; /* alone, until one gets through */
-    if (backoff)
-        sender_mute(part, batch->failures ? batch->failures - 1 : 0);
-    kwi_part_route(part);
-}
-
-static void sender_retry(struct kw_batch *batch, int code, int16_t kafka_code, bool backoff)
-{
-    batch->kafka_code = kafka_code;
-    batch->code = code;
-    if (++batch->failures > batch->part->topic->producer->retries) {
-        kwi_batch_conclude(batch, batch->maybe_written ? KW_UNKNOWN : KW_NOT_WRITTEN, code,
-                           kafka_code);
-        return;
-    }
-    sender_requeue(batch, backoff);
-}
-
-/* Is an older batch of the partition without an outcome? */
-static bool sender_has_older(const struct kw_batch *batch)
-{
-    const struct kw_list *lists[] = {&batch->part->queue, &batch->part->sent};
-
-    for (unsigned i = 0; i < 2; i++)
-        for (const struct kw_node *n = lists[i]->first; n; n = n->next)
-            if (KWI_OF(n, struct kw_batch, node)->number < batch->number)
-                return true;
-    return false;
-}
-
-/* The broker's sequence state and ours disagree. What cannot be in the log is
- * numbered anew under a higher epoch; what may be there is unknown. */
-static void sender_resequence(struct kw_batch *batch, int16_t kafka_code)
-{
-    struct kw_producer *producer = batch->part->topic->producer;
-
-    if (producer->idempotent && sender_has_older(batch)) {
-        sender_requeue(batch, false); /* an older one is tried again first (P03) */
-        return;
-    }
-    if (!producer->idempotent || batch->maybe_written) {
-        kwi_batch_conclude(batch, batch->maybe_written ? KW_UNKNOWN : KW_NOT_WRITTEN, KW_ERR_BROKER,
-                           kafka_code);
-        return;
-    }
-    batch->restamp = true;
-    kwi_producer_bump(producer);
-    sender_retry(batch, KW_ERR_BROKER, kafka_code, true);
-}
-
-enum sender_verdict {
-    SEND_OK,
-    SEND_DUPLICATE,
-    SEND_RETRY,
-    SEND_REFRESH,
-    SEND_MAYBE,
-    SEND_SEQUENCE,
-    SEND_FATAL,
-    SEND_UNSURE,
-    SEND_FAIL
-};
-
-/* What the code says about this batch; what is not listed goes by the table of
- * errors: retriable ones are tried again, others fail. */
-static enum sender_verdict sender_judge(int16_t code)
-{
-    static const struct {
-        int16_t code;
-        uint8_t verdict;
-    } special[] = {
-        {KW_E_NONE, SEND_OK},
-        {KW_E_DUPLICATE_SEQUENCE_NUMBER, SEND_DUPLICATE},
-        {KW_E_REQUEST_TIMED_OUT, SEND_MAYBE},
-        {KW_E_NOT_ENOUGH_REPLICAS_AFTER_APPEND, SEND_MAYBE},
-        {KW_E_OUT_OF_ORDER_SEQUENCE_NUMBER, SEND_SEQUENCE},
-        {KW_E_UNKNOWN_PRODUCER_ID, SEND_SEQUENCE},
-        {KW_E_PRODUCER_FENCED, SEND_FATAL},
-        {KW_E_CLUSTER_AUTHORIZATION_FAILED, SEND_FATAL},
-        {KW_E_INVALID_PRODUCER_ID_MAPPING, SEND_FATAL},
-        {KW_E_UNKNOWN_SERVER_ERROR, SEND_UNSURE},
-    };
-    uint8_t flags = kwi_error_info(code)->flags;
-
-    for (unsigned i = 0; i < sizeof(special) / sizeof(*special); i++)
-        if (special[i].code == code)
-            return (enum sender_verdict)special[i].verdict;
-    if (flags & KW_E_METADATA)
-        return SEND_REFRESH;
-    return flags & KW_E_RETRIABLE ? SEND_RETRY : SEND_FAIL;
-}
-
-static void sender_delivered(struct kw_batch *batch, int64_t base_offset, int64_t log_append_ms)
-{
-    kwi_part_established(batch->part, batch);
-    batch->base_offset = base_offset >= 0 ? base_offset : -1;
-    batch->log_append_ms = log_append_ms;
-    kwi_batch_conclude(batch, KW_DELIVERED, 0, 0);
-}
-
-static void sender_judged(struct kw_batch *batch, const struct kw_produce_response_partition *item)
-{
-    struct kw_producer *producer = batch->part->topic->producer;
-    struct kw_error err;
-    bool moved;
-
-    switch (sender_judge(item->error_code)) {
-    case SEND_OK: sender_delivered(batch, item->base_offset, item->log_append_time_ms); return;
-    case SEND_DUPLICATE: sender_delivered(batch, -1, -1); return;
-    case SEND_REFRESH:
-        moved = kwi_topic_meta_hint(batch->part->topic->meta, batch->part->index,
-                                    item->current_leader.leader_id,
-                                    item->current_leader.leader_epoch);
-        kwi_cluster_refresh(producer->core);
-        sender_retry(batch, KW_ERR_BROKER, item->error_code, !moved);
-        return;
-    case SEND_MAYBE:
-        batch->maybe_written = true;
-        sender_retry(batch, KW_ERR_BROKER, item->error_code, true);
-        return;
-    case SEND_RETRY: sender_retry(batch, KW_ERR_BROKER, item->error_code, true); return;
-    case SEND_SEQUENCE: sender_resequence(batch, item->error_code); return;
-    case SEND_FATAL:
-        kwi_batch_conclude(batch, batch->maybe_written ? KW_UNKNOWN : KW_NOT_WRITTEN, KW_ERR_BROKER,
-                           item->error_code);
-        kwi_error_kafka(&err, item->error_code, "the producer cannot go on", NULL, 0);
-        kwi_producer_fatal(producer, &err);
-        return;
-    case SEND_UNSURE: batch->maybe_written = true; break;
-    case SEND_FAIL: break;
-    }
-    kwi_batch_conclude(batch, batch->maybe_written ? KW_UNKNOWN : KW_NOT_WRITTEN, KW_ERR_BROKER,
-                       item->error_code);
-}
-
-/* The batch of a partition in the answer that has none yet, or NULL: answers for
- * partitions that were not asked for, or twice, are ignored (P41). */
-static struct kw_batch *sender_find(struct kw_sending *sending, struct kw_str topic, int32_t index)
-{
-    for (uint32_t i = 0; i < sending->n; i++) {
-        const struct kw_part *part = sending->batches[i]->part;
-
-        if (sending->answered[i] || part->index != index || topic.len < 0 ||
-            part->topic->meta->name_len != (size_t)topic.len ||
-            memcmp(part->topic->meta->name, topic.ptr, (size_t)topic.len))
-            continue;
-        sending->answered[i] = true;
-        return sending->batches[i];
-    }
-    return NULL;
-}
-
-/* Brokers that a moved partition's answer names, so that the hint can be used. */
-static void sender_endpoints(struct kw_core *core, const struct kw_produce_response *msg)
-{
-    struct kw_node_endpoint node;
-    struct kw_iter it;
-
-    for (kwi_iter_init(&it, &msg->node_endpoints); kwi_iter_next(&it, &node);)
-        if (kwi_cluster_take_broker(core, node.node_id, node.host, node.port))
-            return; /* no memory: the metadata refresh will tell */
-}
-
-static int sender_read(struct kw_request *req, const struct kw_answer *answer)
-{
-    struct kw_sending *sending = req->owner;
-    struct kw_produce_response msg;
-    struct kw_produce_response_topic topic;
-    struct kw_produce_response_partition part;
-    struct kw_iter topics, parts;
-    struct kw_fault fault;
-
-    if (kwi_produce_response_decode(&msg, req->version, answer->body, answer->len, &fault))
-        return kwi_request_malformed(req, &fault, NULL);
-    sender_endpoints(req->core, &msg);
-    for (kwi_iter_init(&topics, &msg.responses); kwi_iter_next(&topics, &topic);) {
-        for (kwi_iter_init(&parts, &topic.partition_responses); kwi_iter_next(&parts, &part);) {
-            struct kw_batch *batch = sender_find(sending, topic.name, part.index);
-            if (batch && batch->state == BATCH_SENT) /* not expired meanwhile (P17) */
-                sender_judged(batch, &part);
-        }
-    }
-    return 0;
-}
-
-static void sender_done(struct kw_request *req, const struct kw_answer *answer)
-{
-    struct kw_sending *sending = req->owner;
-    struct kw_producer *producer = sending->producer;
-    int err = answer->err;
-
-    if (!err && answer->body)
-        err = sender_read(req, answer);
-    if (answer->err == KW_ERR_CONNECT || answer->err == KW_ERR_TIMEOUT)
-        kwi_cluster_refresh(req->core); /* maybe the leader moved */
-    for (uint32_t i = 0; i < sending->n; i++) {
-        struct kw_batch *batch = sending->batches[i];
-
-        if (sending->answered[i] || batch->state != BATCH_SENT)
-            continue;
-        if (answer->err == KW_ERR_UNSUPPORTED) {
-            batch->attempts--;
-            kwi_batch_conclude(batch, batch->maybe_written ? KW_UNKNOWN : KW_NOT_WRITTEN,
-                               answer->err, 0);
-        } else if (!err && !producer->acks) {
-            sender_delivered(batch, -1, -1);
-        } else if (answer->err && !answer->offered) {
-            batch->attempts--; /* no byte of it was handed out */
-            sender_requeue(batch, answer->err == KW_ERR_NOMEM);
-        } else if (!producer->acks) {
-            batch->maybe_written = true;
-            kwi_batch_conclude(batch, KW_UNKNOWN, err ? err : KW_ERR_PROTOCOL, 0);
-        } else { /* cut off, or left out of the answer (P42) */
-            batch->maybe_written = true;
-            sender_retry(batch, err ? err : KW_ERR_PROTOCOL, 0, true);
-        }
-    }
-}
-
-static void sender_release(struct kw_request *req)
-{
-    struct kw_sending *sending = req->owner;
-
-    for (uint32_t i = 0; i < sending->n; i++) {
-        struct kw_batch *batch = sending->batches[i];
-        struct kw_part *part = batch->part;
-
-        batch->n_lent--;
-        if (batch->restamp && !batch->n_lent)
-            kwi_part_route(part);
-        kwi_batch_let_go(batch);
-    }
-    sender_recycle(sending);
 }

@@ -1,0 +1,84 @@
+/* client/route.c -- the way of a partition's batches to its leader: a partition
+ * with something to send waits in the ready list of the leader's link, unless it
+ * backs off, or as many batches as allowed are under way. */
+#include "client/config.h"
+#include "client/sender.h"
+
+void kwi_part_unready(struct kw_part *part)
+{
+    if (!part->ready)
+        return;
+    kwi_list_remove(&part->link->ready, &part->ready_node);
+    part->ready = false;
+}
+
+static struct kw_link *route_link(struct kw_part *part)
+{
+    struct kw_producer *producer = part->topic->producer;
+    struct kw_broker *leader = kwi_topic_meta_leader(part->topic->meta, part->index);
+    struct kw_link *link;
+
+    if (!leader) {
+        kwi_cluster_refresh(producer->core);
+        return NULL;
+    }
+    link = kwi_link_get(leader, KWI_LANE_PRODUCE, producer);
+    if (!link)
+        return NULL;
+    link->pull = kwi_sender_pull;
+    link->max_in_flight = producer->max_in_flight;
+    return link;
+}
+
+void kwi_part_mute(struct kw_part *part, uint32_t attempts)
+{
+    struct kw_core *core = part->topic->core;
+
+    part->muted = true;
+    kwi_core_arm(core, &part->backoff,
+                 core->now.mono_us +
+                     kwi_core_backoff_us(core, kwi_config_i64(core->cfg, KW_KEY_RETRY_BACKOFF_MS),
+                                         kwi_config_i64(core->cfg, KW_KEY_RETRY_BACKOFF_MAX_MS),
+                                         attempts));
+}
+
+void kwi_part_route(struct kw_part *part)
+{
+    struct kw_producer *producer = part->topic->producer;
+    struct kw_link *link;
+    struct kw_batch *batch;
+
+    if (part->taken)
+        return; /* looked at again when the request is filled */
+    if (kwi_list_empty(&part->queue) || part->muted || producer->fatal ||
+        part->n_sent >= kwi_part_window(part)) {
+        kwi_part_unready(part);
+        return;
+    }
+    batch = KWI_OF(part->queue.first, struct kw_batch, node);
+    if (!batch->pinned || batch->packing || (batch->restamp && batch->n_lent))
+        return; /* the next step, or the driver's receipt, brings it here again */
+    link = route_link(part);
+    if (link != part->link)
+        kwi_part_unready(part);
+    part->link = link;
+    if (!link) {
+        kwi_part_mute(part, 0);
+        return;
+    }
+    if (!part->ready) {
+        part->ready = true;
+        kwi_list_push(&link->ready, &part->ready_node);
+    }
+    if (kwi_producer_id_ready(producer))
+        kwi_link_kick(link);
+}
+
+void kwi_sender_kick(struct kw_producer *producer)
+{
+    for (struct kw_node *n = producer->core->links.first; n; n = n->next) {
+        struct kw_link *link = KWI_OF(n, struct kw_link, node);
+        if (link->owner == producer && !kwi_list_empty(&link->ready))
+            kwi_link_kick(link);
+    }
+}
