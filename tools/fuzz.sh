@@ -12,10 +12,12 @@ found=build/fuzz/corpus/$name
 mkdir -p "$found" "build/fuzz/crashes"
 seeds=
 [ -d "fuzz/corpus/$name" ] && seeds=fuzz/corpus/$name
+dict=
+[ -f "fuzz/dict/$name.dict" ] && dict=-dict=fuzz/dict/$name.dict
 log=build/fuzz/$name.log
 # shellcheck disable=SC2086
 "$binary" -max_total_time="$seconds" -timeout=5 -rss_limit_mb=1024 -malloc_limit_mb=64 \
-    -print_final_stats=1 -artifact_prefix=build/fuzz/crashes/"$name"- "$found" $seeds >"$log" 2>&1
+    $dict -print_final_stats=1 -artifact_prefix=build/fuzz/crashes/"$name"- "$found" $seeds >"$log" 2>&1
 rc=$?
 runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
 if [ $rc -eq 0 ] && [ "${runs:-0}" -gt 0 ]; then
