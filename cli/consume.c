@@ -336,17 +336,6 @@ static int consume_check(struct consume *consume)
     return consume_compile(consume);
 }
 
-static int consume_configure(struct consume *consume, struct kw_config *cfg)
-{
-    struct kw_error error = {0};
-
-    if (!consume->options.isolation ||
-        kw_config_set(cfg, "isolation.level", consume->options.isolation, &error) == 0)
-        return -1;
-    cli_say(&consume->session, "--isolation %s: %s", consume->options.isolation, error.text);
-    return CLI_EXIT_USAGE;
-}
-
 int cli_consume(int argc, char **argv)
 {
     struct consume *consume = calloc(1, sizeof(*consume));
@@ -368,7 +357,8 @@ int cli_consume(int argc, char **argv)
     if (rc < 0)
         rc = cli_session_config(&consume->session, &cfg);
     if (rc < 0)
-        rc = consume_configure(consume, cfg);
+        rc = cli_session_set(&consume->session, cfg, "--isolation", "isolation.level",
+                             consume->options.isolation);
     if (rc < 0)
         rc = cli_session_open(&consume->session, cfg);
     kw_config_destroy(cfg);

@@ -29,6 +29,7 @@ int cli_input_open(struct cli_input *in, const char *path, struct kw_bytes delim
     in->eof = in->skipping = false;
     in->delimiter = delimiter;
     in->begin = in->scanned = in->end = 0;
+    in->n_read = 0;
     return 0;
 }
 
@@ -99,7 +100,13 @@ int cli_input_fill(struct cli_input *in)
         return errno;
     in->eof = n == 0;
     in->end += (size_t)n;
+    in->n_read += (uint64_t)n;
     return 0;
+}
+
+uint64_t cli_input_position(const struct cli_input *in)
+{
+    return in->n_read - (in->end - in->begin);
 }
 
 void cli_input_close(struct cli_input *in)

@@ -26,6 +26,7 @@ struct cli_input {
     struct kw_bytes delimiter; /* len 0: the whole input is one record */
     uint8_t *buf;
     size_t cap, begin, scanned, end;
+    uint64_t n_read; /* bytes read from this input */
 };
 
 /* Opens path, or stdin for "-". Returns 0 or errno. */
@@ -33,6 +34,8 @@ int cli_input_open(struct cli_input *in, const char *path, struct kw_bytes delim
 enum cli_input_result cli_input_next(struct cli_input *in, struct kw_bytes *record);
 /* Reads once. Returns 0, or errno (EINTR too). */
 int cli_input_fill(struct cli_input *in);
+/* Bytes of this input that were handed out as records or skipped. */
+uint64_t cli_input_position(const struct cli_input *in);
 /* Closes the descriptor and keeps the memory for the next open. */
 void cli_input_close(struct cli_input *in);
 void cli_input_deinit(struct cli_input *in);

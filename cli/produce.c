@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <kwire/kwire.h>
 
@@ -18,20 +19,20 @@
 #include "cli/input.h"
 #include "cli/json.h"
 #include "cli/options.h"
+#include "cli/pace.h"
+#include "cli/progress.h"
 #include "cli/session.h"
 #include "cli/signals.h"
+#include "cli/topic.h"
 
 #define PRODUCE_CLOSE_MS 5000
-#define PRODUCE_UNKNOWN_TOPIC 3
-/* A topic that was just created may be unknown to a broker for a moment. */
-#define PRODUCE_UNKNOWN_TOPIC_MS 3000
 
 struct produce_options {
     struct cli_common common;
-    const char *topic, *key_delimiter, *delimiter, *key_null, *value_null;
-    int64_t partition, drain_ms;
+    const char *topic, *key_delimiter, *delimiter, *key_null, *value_null, *codec;
+    int64_t partition, drain_ms, rate;
     struct cli_list headers;
-    bool lines, json;
+    bool lines, json, progress;
 };
 
 static const struct cli_option produce_table[] = {
@@ -55,6 +56,13 @@ static const struct cli_option produce_table[] = {
      "each line is a JSON object: see below"},
     {'l', CLI_KIND_FLAG, "lines", NULL, offsetof(struct produce_options, lines), 0, 0,
      "each FILE holds one record a line; without it a FILE is one record"},
+    {'z', CLI_KIND_TEXT, "compression", "CODEC", offsetof(struct produce_options, codec), 0, 0,
+     "none (default), gzip, snappy, lz4 or zstd (compression.type); levels are set with -X"},
+    {0, CLI_KIND_INT, "rate", "N", offsetof(struct produce_options, rate), 1, 1000000000,
+     "write at most N records a second, evenly; a pause of the input is not made up for"},
+    {0, CLI_KIND_FLAG, "progress", NULL, offsetof(struct produce_options, progress), 0, 0,
+     "say on stderr how far the input is; done without it when stderr is a terminal and the "
+     "input's size is known, that is when it is regular files"},
     {0, CLI_KIND_INT, "timeout", "MS", offsetof(struct produce_options, common.timeout_ms), 1,
      INT32_MAX,
      "how long to wait for the cluster at the start (default 30000), and for outcomes at the end "
@@ -77,7 +85,9 @@ static const struct cli_command produce_command = {
                 "  kw produce -b 127.0.0.1:9092 -t users -K : -l users.txt\n"
                 "  kw produce -b 127.0.0.1:9092 -t images -H type=png cat.png\n"
                 "  kw consume -b old:9092 -t t -e -J | kw produce -b new:9092 -t t --json\n"
-                "  echo 'user7:' | kw produce -b 127.0.0.1:9092 -t users -K : -Z ''\n",
+                "  echo 'user7:' | kw produce -b 127.0.0.1:9092 -t users -K : -Z ''\n"
+                "  kw produce -b 127.0.0.1:9092 -t logs -z zstd -l app.log\n"
+                "  kw produce -b 127.0.0.1:9092 -t load --rate 500 --progress -l users.txt\n",
     .options = produce_table,
     .n_options = sizeof(produce_table) / sizeof(produce_table[0]),
     .with_common = true,
@@ -95,6 +105,9 @@ struct produce {
     struct kw_topic *topic;
     struct kw_header *headers;
     struct kw_bytes delimiter, key_delimiter;
+    struct cli_pace pace;
+    struct cli_progress progress;
+    uint64_t n_bytes; /* of the inputs before the present one */
     uint64_t n_read, n_delivered, n_not_written, n_unknown;
     bool writable;
     bool interrupted; /* by a signal, before the end of the input */
@@ -213,12 +226,39 @@ static void produce_cannot(struct produce *produce, int code)
     }
 }
 
+static void produce_show(struct produce *produce)
+{
+    if (produce->progress.active)
+        cli_progress_update(&produce->progress,
+                            produce->n_bytes + cli_input_position(&produce->input), produce->n_read,
+                            cli_now_us());
+}
+
+/* Waits until --rate lets a record go. Returns false when a signal came first. */
+static bool produce_pace(struct produce *produce)
+{
+    uint64_t wait_us;
+
+    if (produce->pace.per_second == 0)
+        return true;
+    while ((wait_us = cli_pace_wait_us(&produce->pace, cli_now_us())) > 0) {
+        if (cli_signals_count())
+            return false;
+        produce_show(produce);
+        cli_session_pump(&produce->session, (int32_t)((wait_us + 999) / 1000));
+    }
+    cli_pace_count(&produce->pace);
+    return true;
+}
+
 static void produce_record(struct produce *produce, struct kw_bytes input)
 {
     struct kw_record record = {.headers = produce->headers,
                                .n_headers = (uint32_t)produce->options.headers.n};
     int rc;
 
+    if (!produce_pace(produce))
+        return;
     produce->n_read++;
     if (produce->options.partition >= 0) {
         record.flags = KW_REC_PARTITION;
@@ -237,6 +277,7 @@ static void produce_record(struct produce *produce, struct kw_bytes input)
                 produce->n_read--;
                 return;
             }
+            produce_show(produce);
             cli_session_pump(&produce->session, -1);
         }
     }
@@ -252,6 +293,7 @@ static void produce_await_input(struct produce *produce)
     struct pollfd fds[2] = {{produce->input.fd, POLLIN, 0},
                             {kw_client_fd(produce->session.client), POLLIN, 0}};
 
+    produce_show(produce);
     cli_session_pump(&produce->session, 0);
     if (!produce->input.may_stall)
         return;
@@ -267,6 +309,15 @@ static bool produce_stopped(struct produce *produce)
 {
     produce->interrupted |= cli_signals_count() > 0;
     return produce->interrupted || produce->broken;
+}
+
+static void produce_input_end(struct produce *produce)
+{
+    produce->n_bytes += cli_input_position(&produce->input);
+    cli_input_close(&produce->input);
+    /* What it has counted is in n_bytes now. */
+    produce->input.begin = produce->input.end = 0;
+    produce->input.n_read = 0;
 }
 
 /* Returns false when the input could not be read to its end. */
@@ -294,58 +345,30 @@ static bool produce_input(struct produce *produce, const char *path)
             produce->n_read++;
             produce_refuse(produce, "not written: longer than 64 MiB");
             break;
-        case CLI_INPUT_END: cli_input_close(&produce->input); return true;
+        case CLI_INPUT_END: produce_input_end(produce); return true;
         }
     }
     if (rc)
         cli_say(&produce->session, "cannot read %s: %s", path, strerror(rc));
-    cli_input_close(&produce->input);
+    produce_input_end(produce);
     return false;
 }
 
 /* ---- begin and end ------------------------------------------------------- */
 
-static int produce_topic_failed(struct produce *produce, int16_t kafka_code)
+static void produce_progress_begin(struct produce *produce)
 {
-    cli_say(&produce->session, "topic %s: %s%s", produce->options.topic,
-            kw_kafka_error_name(kafka_code),
-            kafka_code == PRODUCE_UNKNOWN_TOPIC
-                ? " (create it with kw topics create, or set -X allow.auto.create.topics=true)"
-                : "");
-    return cli_refusal(0, kafka_code) ? CLI_EXIT_REFUSED : CLI_EXIT_FAILED;
-}
+    const struct cli_list *files = &produce->files;
+    uint64_t total = 0;
+    bool known = files->n > 0 || cli_progress_size("-", &total);
 
-/* Waits until the topic's partitions are known. Returns -1 or an exit code. */
-static int produce_await_topic(struct produce *produce)
-{
-    struct cli_session *session = &produce->session;
-    uint64_t deadline_ms = cli_now_ms() + (uint64_t)cli_session_timeout(session);
-    bool unknown = false;
-
-    for (;;) {
-        int16_t kafka_code = kw_topic_error(produce->topic);
-        uint64_t now_ms = cli_now_ms();
-
-        if (kafka_code)
-            return produce_topic_failed(produce, kafka_code);
-        if (kw_topic_partitions(produce->topic) > 0)
-            return -1;
-        if (cli_signals_count()) {
-            cli_say(session, "interrupted before the first record");
-            return CLI_EXIT_FAILED;
-        }
-        if (!unknown && session->last_error.kafka_code == PRODUCE_UNKNOWN_TOPIC) {
-            unknown = true;
-            if (deadline_ms > now_ms + PRODUCE_UNKNOWN_TOPIC_MS)
-                deadline_ms = now_ms + PRODUCE_UNKNOWN_TOPIC_MS;
-        }
-        if (now_ms >= deadline_ms) {
-            struct cli_op op = {.done = true, .code = KW_ERR_TIMEOUT};
-            return unknown ? produce_topic_failed(produce, PRODUCE_UNKNOWN_TOPIC)
-                           : cli_session_op_failed(session, &op, "connect");
-        }
-        cli_session_pump(session, (int32_t)(deadline_ms - now_ms));
-    }
+    for (size_t i = 0; i < files->n; i++)
+        known &= cli_progress_size(files->items[i].text, &total);
+    bool wanted = produce->options.progress ||
+                  (known && !produce->options.common.quiet && isatty(STDERR_FILENO));
+    if (wanted)
+        cli_progress_begin(&produce->progress, known ? total : 0, cli_now_us());
+    produce->session.progress = &produce->progress;
 }
 
 /* Waits for outcomes: until all are there, the time is over, or Ctrl-C asks for less. */
@@ -426,13 +449,16 @@ static int produce_run(struct produce *produce)
         cli_say(session, "%s", text);
         return rc == KW_ERR_USE ? CLI_EXIT_USAGE : cli_error_exit(&error);
     }
-    rc = produce_await_topic(produce);
+    rc = cli_topic_await(session, produce->topic);
     if (rc >= 0)
         return rc;
+    cli_pace_init(&produce->pace, (uint64_t)produce->options.rate, cli_now_us());
+    produce_progress_begin(produce);
     if (produce->files.n == 0)
         complete = produce_input(produce, "-");
     for (size_t i = 0; i < produce->files.n && !produce_stopped(produce); i++)
         complete &= produce_input(produce, produce->files.items[i].text);
+    cli_progress_end(&produce->progress, produce->n_bytes, produce->n_read, cli_now_us());
     produce_finish(produce);
     return produce_summary(produce, complete && !produce->interrupted);
 }
@@ -523,10 +549,12 @@ int cli_produce(int argc, char **argv)
         rc = produce_check(produce);
     if (rc < 0)
         rc = cli_session_config(&produce->session, &cfg);
-    if (rc < 0) {
+    if (rc < 0)
+        rc = cli_session_set(&produce->session, cfg, "-z", "compression.type",
+                             produce->options.codec);
+    if (rc < 0)
         rc = cli_session_open(&produce->session, cfg);
-        kw_config_destroy(cfg);
-    }
+    kw_config_destroy(cfg);
     if (rc < 0) {
         rc = produce_run(produce);
         cli_session_close(&produce->session);

@@ -15,18 +15,25 @@
 
 #define CLI_NOTE_INTERVAL_MS 10000
 
-uint64_t cli_now_ms(void)
+uint64_t cli_now_us(void)
 {
     struct timespec now;
 
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+uint64_t cli_now_ms(void)
+{
+    return cli_now_us() / 1000;
 }
 
 /* ---- saying things ------------------------------------------------------- */
 
 static void session_print(const struct cli_session *session, const char *format, va_list args)
 {
+    if (session->progress)
+        cli_progress_clear(session->progress);
     fprintf(stderr, "%s: ", session->command->name);
     vfprintf(stderr, format, args);
     fputc('\n', stderr);
@@ -174,11 +181,23 @@ int cli_session_config(struct cli_session *session, struct kw_config **cfg)
     return rc;
 }
 
+int cli_session_set(struct cli_session *session, struct kw_config *cfg, const char *option,
+                    const char *key, const char *text)
+{
+    struct kw_error error = {0};
+
+    if (!text || kw_config_set(cfg, key, text, &error) == 0)
+        return -1;
+    cli_say(session, "%s %s: %s", option, text, error.text);
+    return CLI_EXIT_USAGE;
+}
+
 int cli_session_open(struct cli_session *session, const struct kw_config *cfg)
 {
     struct kw_error error = {0};
     char text[352];
-    int rc = kw_client_create(&session->client, cfg, &error);
+    int rc = session->env ? kw_client_create_env(&session->client, cfg, session->env, &error)
+                          : kw_client_create(&session->client, cfg, &error);
 
     if (rc) {
         error.code = rc;

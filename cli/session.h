@@ -8,6 +8,7 @@
 #include <kwire/kwire.h>
 
 #include "cli/options.h"
+#include "cli/progress.h"
 
 #define CLI_CONNECT_TIMEOUT_MS 30000
 #define CLI_N_NOTES 32
@@ -29,6 +30,7 @@ struct cli_note {
 struct cli_session {
     const struct cli_command *command;
     const struct cli_common *common;
+    const struct kw_env *env; /* NULL: the library's own */
     struct kw_client *client;
     /* Called for each event but OP_DONE. */
     void (*on_event)(void *ctx, const struct kw_event *event);
@@ -36,11 +38,15 @@ struct cli_session {
     struct kw_error last_error; /* of the last ERROR event; code 0: none */
     struct cli_note notes[CLI_N_NOTES];
     unsigned n_notes;
+    struct cli_progress *progress; /* the line that messages must not run into; may be NULL */
 };
 
 /* Creates the configuration of -b, -X and -F. Returns -1, or an exit code; what
  * is wrong was said. */
 int cli_session_config(struct cli_session *session, struct kw_config **cfg);
+/* Sets key to what an option of its own was given. As above. */
+int cli_session_set(struct cli_session *session, struct kw_config *cfg, const char *option,
+                    const char *key, const char *text);
 /* Creates the client from cfg and installs the signal handlers. As above. */
 int cli_session_open(struct cli_session *session, const struct kw_config *cfg);
 /* Destroys the client; prints how often warnings were repeated. */
@@ -75,7 +81,8 @@ void cli_say(const struct cli_session *session, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void cli_note(const struct cli_session *session, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-/* Monotonic milliseconds. */
+/* Monotonic time. */
+uint64_t cli_now_us(void);
 uint64_t cli_now_ms(void);
 
 #endif
