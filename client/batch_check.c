@@ -2,13 +2,17 @@
  * and for the application?
  *
  *   NEW --header--> CRC --matches--> WALK --framing holds--> DONE
+ *                    +--packed--> UNPACK --an image takes its place--> NEW
  *      any of these --contradiction--> FAILED
  *
  * A record is handed out only after the checksum of its batch and the framing
  * of all records in it (lengths, count) were verified; what is inside a record
  * is checked when it is reached. Both passes stop at a byte budget and go on
  * with the next poll (law 4), so a batch of any size costs bounded calls.
- * Compressed batches and message formats 0 and 1 are refused: no codec yet. */
+ * Compressed batches and messages of formats 0 and 1 go to unpack.c and come back
+ * as an image, a plain batch: its checksum was that of what it was made from, but
+ * its framing is walked like any other. */
+#include "base/crc32.h"
 #include "client/consumer.h"
 #include "proto/batch.h"
 #include "proto/record.h"
@@ -17,7 +21,16 @@ static int batch_fail(struct kw_fetched *data, int err)
 {
     data->check = KWI_CHECK_FAILED;
     data->failure = err;
+    data->detail = 0;
     return err;
+}
+
+/* No codec for it. */
+static int batch_fail_codec(struct kw_fetched *data)
+{
+    batch_fail(data, KW_ERR_CODEC);
+    data->detail = data->codec;
+    return KW_ERR_CODEC;
 }
 
 /* The batch at ptr is behind us. */
@@ -32,6 +45,37 @@ static void batch_pass(struct kw_consumer_part *part)
     data->check = KWI_CHECK_NEW;
 }
 
+/* Reads a message of format 0 or 1: a wrapper, or a run of plain ones, whose
+ * checksums are verified as they are converted. */
+static int batch_open_old(struct kw_consumer_part *part)
+{
+    struct kw_fetched *data = &part->data;
+    size_t len = (size_t)(data->end - data->ptr);
+    struct kw_message message;
+    int64_t last;
+    int rc = kwi_message_get(data->ptr, len, &message);
+
+    if (rc == KW_ERR_SHORT)
+        return 0;
+    data->magic = message.magic;
+    data->codec = rc ? 0 : (uint8_t)kwi_message_codec(&message);
+    if (rc == KW_ERR_CODEC)
+        return batch_fail_codec(data);
+    /* Old producers left the offset of a wrapper at 0: it says nothing. */
+    if (rc || (message.offset < data->floor && !(data->codec && message.offset == 0)))
+        return batch_fail(data, KW_ERR_CORRUPT);
+    last = message.offset;
+    data->size = data->codec ? message.size : kwi_convert_run(data->ptr, len, &message, &last);
+    data->base_offset = message.offset;
+    data->next_offset = data->codec && last == 0 ? INT64_MAX : last + 1;
+    data->control = false;
+    data->left = 1;
+    data->crc = 0;
+    data->checked = 0;
+    data->check = data->codec ? KWI_CHECK_CRC : KWI_CHECK_UNPACK;
+    return 1;
+}
+
 /* Reads the header. 1: go on; 0: nothing whole is left; or an error. */
 static int batch_open(struct kw_consumer_part *part)
 {
@@ -41,6 +85,8 @@ static int batch_open(struct kw_consumer_part *part)
 
     if (rc == KW_ERR_SHORT)
         return 0;
+    if (rc == KW_ERR_UNSUPPORTED)
+        return batch_open_old(part);
     if (rc)
         return batch_fail(data, rc);
     if (header.base_offset < data->floor) /* offsets never go back within one answer */
@@ -48,6 +94,8 @@ static int batch_open(struct kw_consumer_part *part)
     data->base_offset = header.base_offset;
     data->next_offset = header.base_offset + header.last_offset_delta + 1;
     data->size = kwi_batch_size(&header);
+    data->magic = 2;
+    data->codec = (uint8_t)(header.attributes & KWI_BATCH_CODEC_MASK);
     data->control = (header.attributes & KWI_BATCH_CONTROL) != 0;
     data->left = (uint32_t)header.record_count;
     data->crc = 0;
@@ -56,31 +104,68 @@ static int batch_open(struct kw_consumer_part *part)
     return 1;
 }
 
+static struct kw_bytes batch_crc_region(const struct kw_fetched *data)
+{
+    if (data->magic == 2)
+        return kwi_batch_crc_region(data->ptr, data->size);
+    return (struct kw_bytes){data->ptr + KWI_MESSAGE_MAGIC, data->size - KWI_MESSAGE_MAGIC};
+}
+
 static int batch_check_crc(struct kw_consumer_part *part, size_t *budget)
 {
     struct kw_fetched *data = &part->data;
     struct kw_core *core = part->topic->consumer->core;
-    struct kw_bytes region = kwi_batch_crc_region(data->ptr, data->size);
+    struct kw_bytes region = batch_crc_region(data);
+    bool check = part->topic->consumer->check_crcs && !data->is_image;
     size_t n = region.len - data->checked;
 
-    if (!part->topic->consumer->check_crcs) {
+    if (!check) {
         n = 0;
         data->checked = region.len;
     }
     if (n > *budget)
         n = *budget;
-    data->crc = core->env.crc32c(data->crc, (const uint8_t *)region.ptr + data->checked, n);
+    if (data->magic == 2)
+        data->crc = core->env.crc32c(data->crc, (const uint8_t *)region.ptr + data->checked, n);
+    else
+        data->crc = kwi_crc32(data->crc, (const uint8_t *)region.ptr + data->checked, n);
     data->checked += n;
     *budget -= n;
     if (data->checked < region.len)
         return KW_ERR_WOULD_BLOCK;
-    if (part->topic->consumer->check_crcs && data->crc != kwi_get_u32(data->ptr + KWI_BATCH_CRC))
+    if (check && data->crc != kwi_get_u32(data->ptr + (data->magic == 2 ? (int)KWI_BATCH_CRC
+                                                                        : (int)KWI_MESSAGE_CRC)))
         return batch_fail(data, KW_ERR_CRC);
-    if ((kwi_get_u16(data->ptr + KWI_BATCH_ATTRIBUTES) & KWI_BATCH_CODEC_MASK) && !data->control)
-        return batch_fail(data, KW_ERR_CODEC);
     data->checked = KWI_BATCH_HEADER;
     data->check = KWI_CHECK_WALK;
+    if (data->codec && !data->control)
+        data->check = data->left > 0 ? KWI_CHECK_UNPACK : KWI_CHECK_DONE;
     return 1;
+}
+
+static int batch_unpack(struct kw_consumer_part *part)
+{
+    const struct kw_env *env = &part->topic->consumer->core->env;
+    struct kw_fetched *data = &part->data;
+
+    if (data->codec && (data->codec >= KW_N_CODECS || !env->codecs[data->codec]))
+        return batch_fail_codec(data);
+    kwi_unpack_queue(part);
+    return KWI_BATCH_WAITS;
+}
+
+/* From the end of an image back to the frame that it came from. */
+static bool batch_next_block(struct kw_fetched *data)
+{
+    if (!data->rest_block)
+        return false;
+    kwi_block_release(data->block);
+    data->block = data->rest_block;
+    data->ptr = data->rest;
+    data->end = data->rest_end;
+    data->rest_block = NULL;
+    data->is_image = false;
+    return true;
 }
 
 static __attribute__((noinline)) const uint8_t *batch_skip_long(const uint8_t *p,
@@ -145,9 +230,12 @@ static int batch_advance(struct kw_consumer_part *part, size_t *budget)
         int rc = batch_open(part);
         if (rc == 1 && data->next_offset <= part->position)
             batch_pass(part); /* wholly below: a broker may send it, nobody wants it */
+        if (rc == 0 && batch_next_block(data))
+            return 1;
         return rc;
     }
     case KWI_CHECK_CRC: return batch_check_crc(part, budget);
+    case KWI_CHECK_UNPACK: return batch_unpack(part);
     case KWI_CHECK_WALK:
         if (data->control) { /* its record is for the protocol, not for the application */
             batch_pass(part);

@@ -116,6 +116,8 @@ static void read_make_frame(struct kw_conn *conn, const uint8_t *src, size_t hav
         return;
     } else if (req && req->type->fetch) {
         conn->frame_block = kwi_block_create(&core->fetch_pool, size, req->reserved);
+        if (!conn->frame_block && kwi_unpack_trim(core, 0))
+            conn->frame_block = kwi_block_create(&core->fetch_pool, size, req->reserved);
         conn->frame = conn->frame_block ? kwi_block_data(conn->frame_block) : NULL;
         if (conn->frame) {
             kwi_pool_unreserve(&core->fetch_pool, req->reserved);

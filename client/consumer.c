@@ -27,6 +27,15 @@ void kwi_consumer_notify(struct kw_consumer *consumer)
     kwi_event_raise(consumer->core, &consumer->event);
 }
 
+void kwi_consumer_starve(struct kw_consumer *consumer)
+{
+    if (consumer->starved_told)
+        return;
+    consumer->starved_told = true;
+    consumer->starved = true;
+    kwi_consumer_notify(consumer);
+}
+
 static void consumer_fill_notice(struct kw_consumer *consumer, struct kw_event *out)
 {
     struct kw_consumer_part *part = KWI_OF(consumer->notices.first, struct kw_consumer_part,
@@ -334,6 +343,7 @@ int kw_core_consumer_create(struct kw_consumer **out, struct kw_core *core,
     consumer->event.done = consumer_told;
     consumer->max_poll_records = (int32_t)kwi_consumer_setting(consumer, KW_KEY_MAX_POLL_RECORDS);
     consumer->check_crcs = kwi_consumer_setting(consumer, KW_KEY_CHECK_CRCS) != 0;
+    consumer->batch_max = kwi_consumer_setting(consumer, KW_KEY_MAX_DECOMPRESSED_BATCH_BYTES);
     kwi_map_init(&consumer->topics, &core->control);
     kwi_list_push(&core->consumers, &consumer->node);
     *out = consumer;

@@ -7,7 +7,8 @@
  * fetcher   the traffic with one leader: at most one Fetch (fetch.c) and one
  *           ListOffsets (list_offsets.c) under way.
  * records   a handle of fetched records (records.c); batch_check.c verifies
- *           batches before they get into one.
+ *           batches before they get into one, and unpack.c makes plain ones of
+ *           those that are compressed or of an old format.
  *
  * A part belongs to a fetcher while it is looked up or fetched. Whether an
  * answer may still touch it is told by `asked`: a seek, an assignment or a move
@@ -42,6 +43,7 @@ enum kw_part_event {
 enum kw_batch_check {
     KWI_CHECK_NEW,
     KWI_CHECK_CRC,
+    KWI_CHECK_UNPACK,
     KWI_CHECK_WALK,
     KWI_CHECK_DONE,
     KWI_CHECK_FAILED
@@ -49,18 +51,26 @@ enum kw_batch_check {
 
 /* What was fetched for a part and not yet handed out. */
 struct kw_fetched {
-    struct kw_block *block;   /* held; NULL: nothing */
-    const uint8_t *ptr, *end; /* from the batch at the read position on */
-    uint8_t check;            /* enum kw_batch_check, of the batch at ptr */
-    int failure;              /* FAILED: enum kw_err */
-    size_t size;              /* of the batch at ptr */
-    size_t checked;           /* CRC, WALK: bytes done */
-    uint32_t crc, left;       /* WALK, DONE: records not yet walked, not yet handed out */
-    const uint8_t *record;    /* DONE: the next record to hand out */
-    int64_t base_offset;      /* of the batch at ptr */
-    int64_t next_offset;      /* behind the batch at ptr */
-    int64_t floor;            /* no further batch may begin below it */
-    int64_t began;            /* the position when this was fetched */
+    struct kw_block *block;      /* held; NULL: nothing */
+    const uint8_t *ptr, *end;    /* from the batch at the read position on */
+    struct kw_block *rest_block; /* held; what follows when block is an image; or NULL */
+    const uint8_t *rest, *rest_end;
+    bool is_image;         /* block was made by unpack.c of verified bytes */
+    bool waits;            /* in the unpacker's line, or at work there */
+    uint8_t codec;         /* of the batch at ptr */
+    uint8_t magic;         /* of the batch at ptr */
+    uint8_t check;         /* enum kw_batch_check, of the batch at ptr */
+    int failure;           /* FAILED: enum kw_err */
+    int64_t detail;        /* FAILED: see part_describe in part.c */
+    size_t unpack_need;    /* the size of an image that was too small */
+    size_t size;           /* of the batch at ptr */
+    size_t checked;        /* CRC, WALK: bytes done */
+    uint32_t crc, left;    /* WALK, DONE: records not yet walked, not yet handed out */
+    const uint8_t *record; /* DONE: the next record to hand out */
+    int64_t base_offset;   /* of the batch at ptr */
+    int64_t next_offset;   /* behind the batch at ptr */
+    int64_t floor;         /* no further batch may begin below it */
+    int64_t began;         /* the position when this was fetched */
     bool control;
 };
 
@@ -98,6 +108,7 @@ struct kw_consumer_part {
     struct kw_list *list;      /* one of the fetcher's, or NULL */
     struct kw_node ready_node; /* in consumer->ready: has data and may hand it out */
     struct kw_node notice_node;
+    struct kw_node unpack_node; /* in core->unpack.waiting */
     struct kw_timer timer;
     struct kw_fetched data;
     /* ERROR notice */
@@ -139,6 +150,7 @@ struct kw_consumer {
     bool closed, starved, starved_told;
     int32_t max_poll_records;
     bool check_crcs;
+    int64_t batch_max; /* bytes of one batch, decompressed */
 };
 
 struct kw_records {
@@ -171,6 +183,8 @@ struct kw_consumer_part *kwi_consumer_find(struct kw_consumer *consumer, const c
                                            size_t len, int32_t partition);
 /* Something is to be told: raises the consumer's event. */
 void kwi_consumer_notify(struct kw_consumer *consumer);
+/* Only what the application holds keeps the reserve full: told once. */
+void kwi_consumer_starve(struct kw_consumer *consumer);
 
 /* part.c */
 struct kw_consumer_part *kwi_part_create(struct kw_consumer_topic *topic,
@@ -210,6 +224,12 @@ void kwi_fetchers_sweep(struct kw_consumer *consumer);
 void kwi_fetcher_kick(struct kw_fetcher *fetcher);
 /* Memory came back to the fetch reserve: those that wait for it try again. */
 void kwi_fetchers_feed(struct kw_core *core);
+/* Drops what paused parts have buffered: it is fetched again when they resume.
+ * False: there was nothing. */
+bool kwi_fetchers_drop_paused(struct kw_core *core);
+/* True if nothing but handles of the application, and parts that wait to be
+ * unpacked, keep the reserve full. */
+bool kwi_fetchers_only_held(const struct kw_core *core);
 
 /* list_offsets.c */
 void kwi_lookup_kick(struct kw_fetcher *fetcher);
@@ -217,9 +237,11 @@ void kwi_lookup_forget(struct kw_fetcher *fetcher);
 
 /* batch_check.c */
 /* Makes the batch at the read position ready. Returns 1: it has records to hand
- * out; 0: nothing whole is left; KW_ERR_WOULD_BLOCK: *budget (bytes) is used up;
+ * out; 0: nothing whole is left; KWI_BATCH_WAITS: it is being unpacked, and the
+ * part is not ready before that; KW_ERR_WOULD_BLOCK: *budget (bytes) is used up;
  * else the error that stops the part. Batches without records for the
  * application are passed, and the position with them. */
+enum { KWI_BATCH_WAITS = 2 };
 int kwi_batch_prepare(struct kw_consumer_part *part, size_t *budget);
 /* Passes over n records of the prepared batch, which has more than n. */
 void kwi_batch_advance(struct kw_consumer_part *part, uint32_t n);

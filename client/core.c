@@ -98,6 +98,7 @@ static int core_init(struct kw_core *core, const struct kw_config *cfg, const st
                   (size_t)kwi_config_i64(core->cfg, KW_KEY_BUFFER_MEMORY));
     kwi_heap_init(&core->fetch, &env->alloc, (size_t)kwi_config_fetch_memory(core->cfg));
     kwi_pool_init(&core->fetch_pool, &core->fetch);
+    kwi_unpack_init(core);
     kwi_pool_init(&core->produce_pool, &core->produce);
     kwi_map_init(&core->conns, &core->control);
     kwi_map_init(&core->queries, &core->control);
@@ -153,6 +154,7 @@ void kw_core_destroy(struct kw_core *core)
         kwi_cluster_stop(core);
         kwi_producers_destroy(core);
         kwi_cluster_deinit(core);
+        kwi_unpack_deinit(core);
         kwi_pool_deinit(&core->fetch_pool);
         kwi_pool_deinit(&core->produce_pool);
         kwi_map_deinit(&core->conns);

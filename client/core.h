@@ -11,6 +11,7 @@
 #include "client/cluster.h"
 #include "client/event.h"
 #include "client/pool.h"
+#include "client/unpack.h"
 #include <kwire/core.h>
 
 /* What one step may do at most (law 4). */
@@ -46,6 +47,7 @@ struct kw_core {
     struct kw_list free_requests; /* recycled, with their buffers */
     uint32_t n_free_requests;
     struct kw_list producers, consumers, ops;
+    struct kw_unpacker unpack;
     struct kw_stats stats;
 };
 

@@ -131,8 +131,7 @@ static size_t fetcher_fit(size_t want, size_t least, size_t envelope, size_t roo
     return kwi_pool_cost(want + envelope) > room ? 0 : want;
 }
 
-/* Drops what paused parts have buffered: it is fetched again when they resume. */
-static bool fetcher_drop_paused(struct kw_core *core)
+bool kwi_fetchers_drop_paused(struct kw_core *core)
 {
     bool dropped = false;
 
@@ -152,8 +151,7 @@ static bool fetcher_drop_paused(struct kw_core *core)
     return dropped;
 }
 
-/* True if nothing but handles of the application keeps the reserve full. */
-static bool fetcher_only_held(const struct kw_core *core)
+bool kwi_fetchers_only_held(const struct kw_core *core)
 {
     for (const struct kw_node *c = core->consumers.first; c; c = c->next) {
         const struct kw_consumer *consumer = KWI_OF(c, const struct kw_consumer, node);
@@ -170,17 +168,16 @@ static bool fetcher_only_held(const struct kw_core *core)
 static void fetcher_starve(struct kw_fetcher *fetcher)
 {
     struct kw_consumer *consumer = fetcher->consumer;
+    struct kw_core *core = consumer->core;
 
     fetcher->starving = true;
-    if (consumer->starved_told || !fetcher_only_held(consumer->core))
-        return;
-    consumer->starved_told = true;
-    consumer->starved = true;
-    kwi_consumer_notify(consumer);
+    if (!core->unpack.busy && kwi_list_empty(&core->unpack.waiting) && kwi_fetchers_only_held(core))
+        kwi_consumer_starve(consumer);
 }
 
 void kwi_fetchers_feed(struct kw_core *core)
 {
+    kwi_unpack_poke(core);
     for (struct kw_node *c = core->consumers.first; c; c = c->next) {
         struct kw_consumer *consumer = KWI_OF(c, struct kw_consumer, node);
         for (struct kw_node *f = consumer->fetchers.first; f; f = f->next) {
@@ -242,7 +239,8 @@ static size_t fetcher_reserve(struct kw_fetcher *fetcher, uint32_t n, size_t env
     least = (size_t)(each < want ? each : want);
     do {
         bytes = fetcher_fit((size_t)want, least, envelope, kwi_pool_free(pool));
-    } while (!bytes && fetcher_drop_paused(consumer->core));
+    } while (!bytes &&
+             (kwi_fetchers_drop_paused(consumer->core) || kwi_unpack_trim(consumer->core, 0)));
     if (!bytes)
         return 0;
     *reserved = kwi_pool_cost(bytes + envelope);
@@ -343,6 +341,10 @@ static struct kw_request *fetcher_pull(struct kw_link *link)
         return NULL; /* timer: it pauses */
     if (fetcher->not_before_us > core->now.mono_us) {
         kwi_core_arm(core, &fetcher->timer, fetcher->not_before_us);
+        return NULL;
+    }
+    if (core->unpack.is_short) { /* what was fetched comes before what could be */
+        fetcher_starve(fetcher);
         return NULL;
     }
     req = fetcher_grow(fetcher, n) ? kwi_request_create(core, link, &fetcher_type, fetcher) : NULL;

@@ -89,7 +89,7 @@ void kwi_part_settle(struct kw_consumer_part *part)
 {
     struct kw_consumer *consumer = part->topic->consumer;
     struct kw_fetcher *fetcher = part->fetcher;
-    bool may_deliver = part->data.block && !part->paused;
+    bool may_deliver = part->data.block && !part->paused && !part->data.waits;
 
     if (!may_deliver)
         kwi_list_remove(&consumer->ready, &part->ready_node);
@@ -110,7 +110,10 @@ void kwi_part_settle(struct kw_consumer_part *part)
 void kwi_part_drop(struct kw_consumer_part *part)
 {
     kwi_list_remove(&part->topic->consumer->ready, &part->ready_node);
+    kwi_unpack_forget(part);
     kwi_block_release(part->data.block);
+    kwi_block_release(part->data.rest_block);
+    kwi_unpack_poke(part_core(part));
     memset(&part->data, 0, sizeof(part->data));
 }
 
@@ -371,10 +374,34 @@ void kwi_part_check_eof(struct kw_consumer_part *part)
     part_notice(part, KWI_NOTICE_EOF);
 }
 
-static const char *part_codec_name(int64_t codec)
+/* Row 0 is for codecs that Kafka does not have either. */
+static const struct part_codec {
+    const char *name, *hint;
+} part_codecs[KW_N_CODECS] = {
+    {"an unknown codec", "seek behind it to go on"},
+    {"gzip", "build with WITH_ZLIB=1, or seek behind it to go on"},
+    {"snappy", "build with WITH_SNAPPY=1, or seek behind it to go on"},
+    {"lz4", "build with WITH_LZ4=1, or seek behind it to go on"},
+    {"zstd", "build with WITH_ZSTD=1, or seek behind it to go on"},
+};
+
+static const struct part_codec *part_codec(int64_t id)
 {
-    static const char *const names[] = {"none", "gzip", "snappy", "lz4", "zstd"};
-    return codec >= 0 && codec < 5 ? names[codec] : "an unknown codec";
+    return &part_codecs[id > 0 && id < KW_N_CODECS ? id : 0];
+}
+
+/* The size that was too much: of an answer, or, below 0, of a batch whose frame
+ * must stay beside it. */
+static const char *part_describe_limit(int64_t detail, char *what, size_t cap)
+{
+    if (detail >= 0) {
+        kwi_fmt(what, cap, "an answer of %lld bytes does not fit the fetch reserve",
+                (long long)detail);
+        return "raise fetch.memory (and memory.limit) above it, then seek";
+    }
+    kwi_fmt(what, cap, "a batch of %lld bytes, unpacked, does not fit the fetch reserve",
+            (long long)-detail);
+    return "raise fetch.memory (and memory.limit) to the batch and an answer, then seek";
 }
 
 void kwi_part_describe(const struct kw_consumer_part *part, struct kw_error *err)
@@ -393,18 +420,22 @@ void kwi_part_describe(const struct kw_consumer_part *part, struct kw_error *err
     case KW_ERR_CRC: kwi_fmt(what, sizeof(what), "the checksum of a batch does not match"); break;
     case KW_ERR_CODEC:
         kwi_fmt(what, sizeof(what), "a batch is compressed by %s, which this build cannot read",
-                part_codec_name(part->error_detail));
+                part_codec(part->error_detail)->name);
+        hint = part_codec(part->error_detail)->hint;
         break;
-    case KW_ERR_UNSUPPORTED:
-        kwi_fmt(what, sizeof(what),
-                "a message is of format 0 or 1, which this version cannot read");
-        break;
-    case KW_ERR_LIMIT:
-        kwi_fmt(what, sizeof(what), "an answer of %lld bytes does not fit the fetch reserve",
+    case KW_ERR_BOMB:
+        kwi_fmt(what, sizeof(what), "a batch is larger than %lld bytes when decompressed",
                 (long long)part->error_detail);
-        hint = "raise fetch.memory (and memory.limit) above it, then seek";
+        hint = "raise max.decompressed.batch.bytes, or seek behind it to go on";
         break;
-    default: kwi_fmt(what, sizeof(what), "a batch contradicts itself"); break;
+    case KW_ERR_LIMIT: hint = part_describe_limit(part->error_detail, what, sizeof(what)); break;
+    default:
+        if (part->error_detail)
+            kwi_fmt(what, sizeof(what), "the compressed data of a batch is corrupt (%s)",
+                    part_codec(part->error_detail)->name);
+        else
+            kwi_fmt(what, sizeof(what), "a batch contradicts itself");
+        break;
     }
     kwi_error_fmt(err, part->error_code, KW_PHASE_REQUEST, hint, "%s: %s", where, what);
 }

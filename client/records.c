@@ -1,7 +1,7 @@
 /* client/records.c -- handles of fetched records: poll builds one, next walks it.
  *
- * A handle covers consecutive batches of one part, or a piece of one large
- * batch, and holds their block. The batches were verified before (batch_check.c)
+ * A handle covers consecutive batches of one part that lie in one block (of what
+ * was unpacked: one batch), or a piece of one large batch, and holds the block. The batches were verified before (batch_check.c)
  * so next only reads: a record is a view into the frame. Handles are recycled;
  * one that is older than its part's last seek stays readable until its release. */
 #include <string.h>
@@ -247,7 +247,7 @@ static int records_take_batches(struct kw_records *records, struct kw_consumer_p
         kwi_batch_finish(part);
         records->range_end = part->data.ptr;
         rc = kwi_batch_prepare(part, budget);
-    } while (rc == 1 && part->data.left <= max);
+    } while (rc == 1 && part->data.left <= max && part->data.block == records->block);
     /* The first batch may have been begun by an earlier handle. */
     records_open(records);
     records->ptr = first;
@@ -270,7 +270,7 @@ static void records_exhausted(struct kw_consumer_part *part)
     kwi_part_check_eof(part);
 }
 
-/* 1: *out is set; 0: nothing is left, or the part stopped; or an error. */
+/* 1: *out is set; 0: nothing is left, the part stopped, or it waits; or an error. */
 static int records_take(struct kw_consumer_part *part, size_t max, size_t *budget,
                         struct kw_records **out)
 {
@@ -281,12 +281,11 @@ static int records_take(struct kw_consumer_part *part, size_t max, size_t *budge
     if (rc == KW_ERR_WOULD_BLOCK)
         return rc;
     if (rc < 0) {
-        kwi_part_stop(part, rc, 0,
-                      part->data.check == KWI_CHECK_FAILED && rc == KW_ERR_CODEC
-                          ? part->data.ptr[KWI_BATCH_ATTRIBUTES + 1] & KWI_BATCH_CODEC_MASK
-                          : 0);
+        kwi_part_stop(part, rc, 0, part->data.detail);
         return 0;
     }
+    if (rc == KWI_BATCH_WAITS)
+        return 0;
     if (rc == 0) {
         records_exhausted(part);
         return 0;

@@ -20,6 +20,8 @@
 #include <kwire/types.h>
 
 enum { KWI_MESSAGE_CODEC_MASK = 7, KWI_MESSAGE_LOG_APPEND_TIME = 8 };
+/* Where the checksum is, and where what it covers begins. */
+enum { KWI_MESSAGE_CRC = 12, KWI_MESSAGE_MAGIC = 16 };
 
 /* Key and value borrow from the input. */
 struct kw_message {

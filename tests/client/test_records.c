@@ -525,7 +525,7 @@ Test(records, a_compressed_batch_is_a_typed_error_that_names_the_codec)
     }
 }
 
-Test(records, messages_of_format_0_and_1_are_a_typed_error)
+Test(records, a_malformed_message_of_format_0_or_1_is_a_typed_error)
 {
     for (uint8_t magic = 0; magic < 2; magic++) {
         memset(&bed, 0, sizeof bed);
@@ -535,7 +535,7 @@ Test(records, messages_of_format_0_and_1_are_a_typed_error)
         made.buf[KWI_BATCH_MAGIC] = magic;
         made.len = 64;
         feed_made(1);
-        expect_stopped(0, KW_ERR_UNSUPPORTED, "format 0 or 1");
+        expect_stopped(0, KW_ERR_CORRUPT, "contradicts itself");
         bed_end();
     }
 }
