@@ -3,6 +3,7 @@
  * A batch gets its outcome once. Its memory goes back at the latest of three:
  * the outcome is final, no request holds it, and the application has taken the
  * report of its last chunk (law 3). */
+#include "base/plant.h"
 #include "client/close.h"
 #include "client/error_text.h"
 #include "client/op.h"
@@ -64,7 +65,8 @@ void kwi_batch_let_go(struct kw_batch *batch)
 {
     struct kw_producer *producer = batch->part->topic->producer;
 
-    if (batch->state != BATCH_DONE || !batch->reported || batch->n_lent)
+    if (batch->state != BATCH_DONE || !batch->reported ||
+        (batch->n_lent && !kwi_planted(KWI_PLANT_P14)))
         return;
     kwi_list_remove(&producer->done, &batch->time_node);
     if (batch->unsent) {
@@ -184,7 +186,7 @@ void kwi_batch_conclude(struct kw_batch *batch, enum kw_outcome outcome, int cod
     if (batch->maybe_written && !producer->idempotent)
         batch->report_flags |= KW_REPORT_MAYBE_DUPLICATE;
     delivery_count(producer, batch);
-    if (outcome != KW_DELIVERED && batch->stamped)
+    if (outcome != KW_DELIVERED && batch->stamped && !kwi_planted(KWI_PLANT_P15))
         kwi_producer_bump(producer);
     delivery_report(batch);
     kwi_part_route(part);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/crc32c.h"
+#include "base/plant.h"
 #include "client/conn.h"
 #include "proto/batch.h"
 #include <kwire/codec.h>
@@ -52,6 +53,8 @@ static struct kw_batch *sender_prepare(struct kw_part *part)
     if (!kwi_part_sequence_due(part))
         return NULL;
     batch = KWI_OF(part->queue.first, struct kw_batch, node);
+    if (kwi_planted(KWI_PLANT_P01) && batch->attempts)
+        batch->restamp = true;
     if (batch->restamp && batch->n_lent)
         return NULL; /* its bytes are the driver's: the receipt routes it again */
     first = !batch->attempts || batch->restamp;

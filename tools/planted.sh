@@ -1,0 +1,34 @@
+#!/bin/sh
+# Bugs planted on purpose (base/plant.h), each compiled in alone: the simulation
+# must find each within KW_PLANT_SEEDS seeds. One line a bug, "ok - " or "not ok - ".
+#
+#   tools/planted.sh [NUMBER...]
+set -u
+cd "$(dirname "$0")/.." || exit 1
+unset MAKEFLAGS MAKELEVEL MFLAGS VARIANT BUILD
+seeds=${KW_PLANT_SEEDS:-5000}
+[ $# -gt 0 ] || set -- $(sed -n 's/^ *KWI_PLANT_P[0-9]* = \([0-9]*\).*/\1/p' base/plant.h)
+rc=0
+for bug; do
+    name=$(printf 'P%02d' "$bug")
+    build=build/plant/$name
+    log=$build/log
+    mkdir -p "$build"
+    # With assertions, and with poisoned memory by the second allocator.
+    if ! make -j2 --no-print-directory BUILD="$build" OPT="-O1 -g -DKW_DEBUG -DKWI_PLANT=$bug" \
+        "$build/tests/sim/test_sim" >"$log" 2>&1; then
+        echo "not ok - $name: does not build (see $log)"
+        rc=1
+        continue
+    fi
+    KW_SIM_SEEDS=$seeds "$build/tests/sim/test_sim" --jobs 1 --ascii --color=never >"$log" 2>&1
+    status=$?
+    seed=$(sed -n 's/.*seed \([0-9]*\) failed: \(.*\)/seed \1: \2/p; s/.*\(seed [0-9]*: .*\)/\1/p' "$log" | head -n 1)
+    if [ "$status" -ne 0 ]; then
+        echo "ok - $name is found (${seed:-it crashed})"
+    else
+        echo "not ok - $name is not found in $seeds seeds"
+        rc=1
+    fi
+done
+exit $rc
