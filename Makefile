@@ -188,7 +188,7 @@ install: all
 	    > $(DESTDIR)$(LIBDIR)/pkgconfig/kwire.pc
 	$(if $(CLI_SRC),install -m 755 $(B)/kw $(DESTDIR)$(PREFIX)/bin/)
 
-size: all
+size: all bench
 	@tools/size.sh $(B)
 
 C_FILES = $(wildcard $(addsuffix /*.[ch],include/kwire base proto compress client net net/loop \

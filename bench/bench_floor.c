@@ -2,7 +2,9 @@
  * any code of the client but its CRC: what others cost is compared with it.
  *
  *   bench_floor produce|consume PORT RECORDS SIZE PARTITIONS BATCH_SIZE CODEC
+ *               FETCH_MAX
  *
+ * (FETCH_MAX: the largest answer that consume asks for.)
  * produce copies records into batches, one partition after another as a client
  * does with records without key, seals each with its CRC, writes it with one
  * writev, and keeps it until its answer came, with five requests under way.
@@ -35,8 +37,7 @@ enum {
     FLOOR_RECORD_OVERHEAD = 32, /* at most, without key and headers */
     FLOOR_FRAME_MAX = 4096,
     FLOOR_READ = 64 * 1024,
-    FLOOR_PARTITION_MAX = 1024 * 1024, /* max.partition.fetch.bytes */
-    FLOOR_FETCH_MAX = 50 * 1024 * 1024
+    FLOOR_PARTITION_MAX = 1024 * 1024 /* max.partition.fetch.bytes */
 };
 
 struct floor_batch {
@@ -51,7 +52,7 @@ struct floor {
     kwi_crc32c_fn *crc32c;
     uint64_t n;
     size_t size, batch_size;
-    int32_t n_partitions, correlation_id;
+    int32_t n_partitions, correlation_id, fetch_max;
     /* what came and was not used yet */
     uint8_t *in;
     size_t in_cap, in_at, in_len;
@@ -336,7 +337,7 @@ static void floor_fetch(struct floor *floor, const int64_t *offsets)
     w = floor_put(w, 4, -1);
     w = floor_put(w, 4, 500);
     w = floor_put(w, 4, 1);
-    w = floor_put(w, 4, FLOOR_FETCH_MAX);
+    w = floor_put(w, 4, floor->fetch_max);
     w = floor_put(w, 1, 0);
     w = floor_put(w, 4, 0); /* no session */
     w = floor_put(w, 4, -1);
@@ -467,13 +468,14 @@ int main(int argc, char **argv)
     static struct floor floor;
     struct load_clock begin;
 
-    if (argc != 8 || (strcmp(argv[1], "produce") != 0 && strcmp(argv[1], "consume") != 0))
+    if (argc != 9 || (strcmp(argv[1], "produce") != 0 && strcmp(argv[1], "consume") != 0))
         sink_die("usage: bench_floor produce|consume PORT RECORDS SIZE PARTITIONS BATCH_SIZE "
-                 "CODEC");
+                 "CODEC FETCH_MAX");
     floor.n = strtoull(argv[3], NULL, 10);
     floor.size = strtoull(argv[4], NULL, 10);
     floor.n_partitions = (int32_t)strtol(argv[5], NULL, 10);
     floor.batch_size = strtoull(argv[6], NULL, 10);
+    floor.fetch_max = (int32_t)strtol(argv[8], NULL, 10);
     floor.crc32c = kwi_crc32c_best();
     if (floor.n < 1 || floor.size < 8 || floor.n_partitions < 1 ||
         floor.n_partitions > SINK_PARTITIONS_MAX ||

@@ -6,11 +6,12 @@
 # clients run in turns, so that a busy machine is busy for all; each run is a
 # process of its own with a fresh sink. CPU is user and system time of the whole
 # client process from the first record on; instructions come from callgrind as
-# the difference of two record counts. Prints tables; raw lines stay in
+# the difference of two record counts. "none/1MB" is without codec and with
+# fetch.max.bytes=1048576 for all, else 50 MB. Prints tables; raw lines stay in
 # BUILD_DIR/bench-run/.
 #
 #   KW_BENCH_ROUNDS=5       KW_BENCH_SIZES="100 1024 10240"
-#   KW_BENCH_CODECS="lz4 snappy zstd gzip"   KW_BENCH_BYTES=200000000 a run, about
+#   KW_BENCH_CODECS="lz4 snappy zstd gzip"   KW_BENCH_BYTES=100000000 a run, about
 #   KW_BENCH_COUNT=yes      instructions too
 #   KW_RDKAFKA=FILE         a librdkafka.so (2.12 or newer) instead of fetching one
 set -u
@@ -22,7 +23,7 @@ peers=build/peers
 rounds=${KW_BENCH_ROUNDS:-5}
 sizes=${KW_BENCH_SIZES:-100 1024 10240}
 codecs=${KW_BENCH_CODECS-lz4 snappy zstd gzip}
-bytes=${KW_BENCH_BYTES:-200000000}
+bytes=${KW_BENCH_BYTES:-100000000}
 partitions=8
 batch=1000000
 mkdir -p "$out" "$peers"
@@ -67,24 +68,27 @@ stop_sink() {
 
 # The command line of a client, run behind the words in $wrap.
 client() { # CLIENT MODE RECORDS SIZE CODEC
-    name=$1 mode=$2 n=$3 size=$4 codec=$5
+    name=$1 mode=$2 n=$3 size=$4 codec=${5%/1MB}
+    fetch_max=52428800
+    [ "$codec" = "$5" ] || fetch_max=1048576
     kwire_codec= rdk_codec=
     [ "$mode" = produce ] && [ "$codec" != none ] && {
         kwire_codec=compression.type=$codec
         rdk_codec=compression.type=$codec
     }
     case $name-$mode in
-    floor-*) $wrap "$bin/bench_floor" "$mode" "$port" "$n" "$size" $partitions $batch "$codec" ;;
+    floor-*) $wrap "$bin/bench_floor" "$mode" "$port" "$n" "$size" $partitions $batch "$codec" $fetch_max ;;
     kwire-produce)
         $wrap "$bin/bench_net" produce 127.0.0.1:"$port" bench "$n" "$size" batch.size=$batch \
             linger.ms=5 $kwire_codec
         ;;
     kwire-consume)
-        $wrap "$bin/bench_net" consume 127.0.0.1:"$port" bench "$n" "$size" --partitions $partitions
+        $wrap "$bin/bench_net" consume 127.0.0.1:"$port" bench "$n" "$size" --partitions $partitions \
+            fetch.max.bytes=$fetch_max
         ;;
     rdkafka-*)
         $wrap "$bin/peers/rdkafka_bench" "$rdkafka" "$mode" 127.0.0.1:"$port" bench "$n" "$size" \
-            --partitions $partitions $rdk_codec
+            --partitions $partitions fetch.max.bytes=$fetch_max $rdk_codec
         ;;
     rdkafka/batch-produce)
         $wrap "$bin/peers/rdkafka_bench" "$rdkafka" produce-batch 127.0.0.1:"$port" bench "$n" \
@@ -92,7 +96,7 @@ client() { # CLIENT MODE RECORDS SIZE CODEC
         ;;
     rdkafka/crc-consume)
         $wrap "$bin/peers/rdkafka_bench" "$rdkafka" consume 127.0.0.1:"$port" bench "$n" "$size" \
-            --partitions $partitions check.crcs=true
+            --partitions $partitions fetch.max.bytes=$fetch_max check.crcs=true
         ;;
     esac
 }
@@ -101,7 +105,7 @@ run() { # CLIENT MODE RECORDS SIZE CODEC: adds a line to runs
     case $1 in rdkafka*) [ -n "$rdkafka" ] || return ;; esac
     # What was refused once is refused again.
     grep -qsx "refused: $1 $2 $5" "$out/refused" && return
-    start_sink "$3" "$4" "$5" || { stop_sink; echo "refused: $1 $2 $5" >>"$out/refused"; return; }
+    start_sink "$3" "$4" "${5%/1MB}" || { stop_sink; echo "refused: $1 $2 $5" >>"$out/refused"; return; }
     wrap="timeout 120"
     line=$(client "$@" 2>>"$out/errors" | grep '^client=')
     stop_sink
@@ -118,7 +122,7 @@ consume_clients="floor kwire rdkafka rdkafka/crc"
 
 measure() { # MODE SIZE CODEC ROUNDS BYTES
     n=$(($5 / $2))
-    [ $n -gt 2000000 ] && n=2000000
+    [ $n -gt 1000000 ] && n=1000000
     eval "clients=\$$1_clients"
     round=0
     while [ $round -lt "$4" ]; do
@@ -240,13 +244,14 @@ fetch_rdkafka
 for size in $sizes; do
     measure produce "$size" none "$rounds" "$bytes"
     measure consume "$size" none "$rounds" "$bytes"
+    measure consume "$size" none/1MB "$rounds" "$bytes"
 done
 # Many values, or a codec finds the same again within a batch.
 KW_BENCH_VALUES=4096
 export KW_BENCH_VALUES
 for codec in $codecs; do
-    measure produce 1024 "$codec" $(((rounds + 1) / 2)) $((bytes / 4))
-    measure consume 1024 "$codec" $(((rounds + 1) / 2)) $((bytes / 4))
+    measure produce 1024 "$codec" $(((rounds + 1) / 2)) $((bytes / 2))
+    measure consume 1024 "$codec" $(((rounds + 1) / 2)) $((bytes / 2))
 done
 unset KW_BENCH_VALUES
 [ "${KW_BENCH_COUNT:-yes}" = yes ] && command -v valgrind >/dev/null && for size in $sizes; do

@@ -194,7 +194,8 @@ static void bench_consume(struct bench *bench)
 }
 
 /* What makes it comparable: the same linger and batches, no limit on the number
- * of records where there is one on bytes. */
+ * of records where there is one on bytes, no pause of a second while its queue is
+ * full. */
 static void bench_defaults(void *conf, bool producer)
 {
     static const char *const produce[][2] = {{"linger.ms", "5"},
@@ -205,6 +206,8 @@ static void bench_defaults(void *conf, bool producer)
                                              {"queue.buffering.max.kbytes", "32768"}};
     char text[256];
 
+    if (!producer && rdk.conf_set(conf, "fetch.queue.backoff.ms", "10", text, sizeof(text)))
+        bench_die("fetch.queue.backoff.ms", text);
     for (size_t i = 0; producer && i < sizeof(produce) / sizeof(produce[0]); i++)
         if (rdk.conf_set(conf, produce[i][0], produce[i][1], text, sizeof(text)))
             bench_die(produce[i][0], text);
