@@ -2,7 +2,7 @@
 # Records between kw, kcat and Kafka's own Java tools, through a real broker:
 # what one writes, the others read identically; the log that kw wrote is clean.
 #
-# covers: I2 C36
+# covers: I2 C36 C40 C41
 . "$(dirname "$0")/lib.sh"
 need_kafka
 
@@ -120,6 +120,41 @@ same "kw reads what Java's console producer wrote" "$work/want.from-java" "$work
 kcat_consume from-java >"$work/java.kcat"
 kw_consume from-java >"$work/java.kw"
 same "and its timestamps, as kcat sees them" "$work/java.kcat" "$work/java.kw"
+
+# ---- compressed by others ----------------------------------------------------------
+
+# Small and large records, so that a batch has one block of its codec and many.
+{
+    cat "$work/kcat.in"
+    awk 'BEGIN { for (i = 0; i < 3000; i++) {
+        value = ""
+        for (k = 0; k < i % 40; k++) value = value " part " (i * k) % 97
+        print "k" i ":" i value } }' </dev/null
+} >"$work/packed.in"
+for codec in gzip snappy lz4 zstd; do
+    new_topic "kcat-$codec"
+    kcat -P -b "$KW_BROKER" -t "kcat-$codec" -p 0 -K: -l -Z -z $codec -X linger.ms=50 \
+        -H one=1 -H 'empty=' "$work/packed.in"
+    kcat_consume "kcat-$codec" >"$work/want.kcat-$codec"
+    check "kcat wrote $codec" test "$(wc -l <"$work/want.kcat-$codec")" = 3300
+    kw_consume "kcat-$codec" >"$work/got.kcat-$codec"
+    same "kw reads what kcat compressed by $codec" "$work/want.kcat-$codec" "$work/got.kcat-$codec"
+
+    new_topic "java-$codec"
+    tools/kafka.sh tool console-producer --bootstrap-server "$KW_BROKER" --topic "java-$codec" \
+        --compression-codec $codec --reader-property parse.key=true \
+        --reader-property parse.headers=true --reader-property null.marker=NULL \
+        <"$work/java.in" >"$work/java-$codec.log" 2>&1
+    $kw consume -q -b "$KW_BROKER" -t "java-$codec" -p 0 -o beginning -e \
+        -f '%o|%K|%k|%S|%s|%h\n' >"$work/got.java-$codec"
+    same "kw reads what Java compressed by $codec" "$work/want.from-java" "$work/got.java-$codec"
+    if [ $own_broker = yes ]; then
+        tools/kafka.sh tool dump-log --files "$(find "$KW_KAFKA_DATA/kcat-$codec-0" \
+            "$KW_KAFKA_DATA/java-$codec-0" -name '*.log' | sort | paste -s -d, -)" >"$work/dump-$codec" 2>&1
+        check "the batches in the logs are compressed by $codec" \
+            test "$(grep -ac "compresscodec: $codec" "$work/dump-$codec")" -gt 1
+    fi
+done
 
 # ---- where reading starts and ends -----------------------------------------------
 
