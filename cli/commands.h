@@ -16,5 +16,6 @@ int cli_consume(int argc, char **argv);
 int cli_meta(int argc, char **argv);
 int cli_topics(int argc, char **argv);
 int cli_broker(int argc, char **argv);
+int cli_bench(int argc, char **argv);
 
 #endif

@@ -6,6 +6,29 @@
 #include <stdio.h>
 #include <string.h>
 
+const char *cli_failure_why(int code)
+{
+    switch (code) {
+    case KW_ERR_TIMEOUT: return " (delivery.timeout.ms passed)";
+    case KW_ERR_CANCELED:
+    case KW_ERR_CLOSED: return " (given up at the end)";
+    case KW_ERR_TOO_LARGE:
+        return " (above max.request.size: raise it with -X, and the broker's limit)";
+    case KW_ERR_USE: return " (no such partition, or a bad timestamp or header)";
+    default: return "";
+    }
+}
+
+void cli_failure_reason(const struct kw_report *report, char *buf, size_t cap)
+{
+    bool unknown = report->outcome == KW_UNKNOWN;
+
+    snprintf(buf, cap, "%s: %s%s%s%s", unknown ? "unknown whether written" : "not written",
+             kw_err_name(report->code), cli_failure_why(report->code),
+             report->kafka_code ? ", " : "",
+             report->kafka_code ? kw_kafka_error_name(report->kafka_code) : "");
+}
+
 static struct cli_failure *failures_find(struct cli_failures *failures,
                                          const struct cli_session *session, const char *reason,
                                          uint64_t number)

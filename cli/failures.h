@@ -20,6 +20,10 @@ struct cli_failures {
     uint64_t count;
 };
 
+/* What may be behind a code, in parentheses, or "". */
+const char *cli_failure_why(int code);
+/* "not written: CODE (why), KAFKA_CODE" of a report that is no delivery. */
+void cli_failure_reason(const struct kw_report *report, char *buf, size_t cap);
 /* Counts record `number`; a reason that is new is said at once. */
 void cli_failures_add(struct cli_failures *failures, const struct cli_session *session,
                       const char *reason, uint64_t number);

@@ -17,6 +17,7 @@ static const struct main_subcommand main_subcommands[] = {
     {"consume", cli_consume, "print the records of a topic"},
     {"meta", cli_meta, "show brokers, topics and partitions"},
     {"topics", cli_topics, "list, describe, create and delete topics"},
+    {"bench", cli_bench, "measure producing or consuming"},
     {"broker", cli_broker, "run the in-tree development broker"},
 };
 #define MAIN_N_SUBCOMMANDS (sizeof(main_subcommands) / sizeof(main_subcommands[0]))

@@ -117,28 +117,12 @@ struct produce {
 
 /* ---- outcomes ------------------------------------------------------------ */
 
-static const char *produce_why(int code)
-{
-    switch (code) {
-    case KW_ERR_TIMEOUT: return " (delivery.timeout.ms passed)";
-    case KW_ERR_CANCELED:
-    case KW_ERR_CLOSED: return " (given up at the end)";
-    case KW_ERR_TOO_LARGE:
-        return " (above max.request.size: raise it with -X, and the broker's limit)";
-    case KW_ERR_USE: return " (no such partition, or a bad timestamp or header)";
-    default: return "";
-    }
-}
-
 static void produce_failed(struct produce *produce, const struct kw_report *report)
 {
     char reason[200];
     bool unknown = report->outcome == KW_UNKNOWN;
 
-    snprintf(reason, sizeof(reason), "%s: %s%s%s%s",
-             unknown ? "unknown whether written" : "not written", kw_err_name(report->code),
-             produce_why(report->code), report->kafka_code ? ", " : "",
-             report->kafka_code ? kw_kafka_error_name(report->kafka_code) : "");
+    cli_failure_reason(report, reason, sizeof(reason));
     for (uint32_t i = 0; i < report->n; i++) {
         void *opaque = report->opaques ? kw_report_opaque(report, i) : NULL;
         cli_failures_add(&produce->failures, &produce->session, reason, (uintptr_t)opaque);
@@ -215,8 +199,9 @@ static void produce_cannot(struct produce *produce, int code)
     int16_t kafka_code = code == KW_ERR_BROKER ? kw_topic_error(produce->topic) : 0;
     char reason[200];
 
-    snprintf(reason, sizeof(reason), "not written: %s%s%s%s", kw_err_name(code), produce_why(code),
-             kafka_code ? ", " : "", kafka_code ? kw_kafka_error_name(kafka_code) : "");
+    snprintf(reason, sizeof(reason), "not written: %s%s%s%s", kw_err_name(code),
+             cli_failure_why(code), kafka_code ? ", " : "",
+             kafka_code ? kw_kafka_error_name(kafka_code) : "");
     produce_refuse(produce, reason);
     produce->refused |= cli_refusal(code, kafka_code);
     if (code == KW_ERR_BROKER || code == KW_ERR_STATE || code == KW_ERR_CLOSED) {

@@ -10,13 +10,14 @@ run "no subcommand" 2 "$kw"
 run "an unknown subcommand" 2 "$kw" frobnicate
 says "it is named" "unknown subcommand 'frobnicate'"
 
-for sub in produce consume meta "topics list" "topics describe" "topics create" "topics delete" broker; do
+for sub in produce consume meta "topics list" "topics describe" "topics create" "topics delete" broker "bench produce" "bench consume"; do
     # shellcheck disable=SC2086
     run "$sub --help" 0 "$kw" $sub --help
     true_that "$sub --help has options and examples" \
         awk '/^Options:/ { o = 1 } /^Examples:/ { e = 1 } /^  kw / { x = 1 } length > 100 { l = 1 } END { exit !(o && e && x && !l) }' "$out"
 done
 run "topics --help" 0 "$kw" topics --help
+run "bench --help" 0 "$kw" bench --help
 run "topics without a verb" 2 "$kw" topics
 run "topics with a wrong verb" 2 "$kw" topics destroy
 says "the verbs are named" "list, describe, create or delete"

@@ -1,0 +1,246 @@
+/* cli/bench.c -- kw bench: the command lines, and the figures of a run.
+ *
+ * What is measured lies between cli_bench_begin, when the topic is known, and
+ * cli_bench_end: no set-up, no look-up, no closing. The processor's time is the
+ * whole process's, making the load included, which is little. */
+#include "cli/bench.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/commands.h"
+#include "cli/output.h"
+
+#define BENCH_RECORDS 1000000
+#define BENCH_SIZE 100
+
+#define BENCH_TOPIC                                                                           \
+    {                                                                                         \
+        't', CLI_KIND_TEXT, "topic", "NAME", offsetof(struct cli_bench_options, topic), 0, 0, \
+            "topic to write to, or to read"                                                   \
+    }
+#define BENCH_JSON                                                                              \
+    {                                                                                           \
+        'J', CLI_KIND_FLAG, "json", NULL, offsetof(struct cli_bench_options, json), 0, 0,       \
+            "print one JSON object: records, bytes, wall_s, user_s, sys_s, cpu_ns_per_record, " \
+            "records_per_s, p50_us, p99_us, rss_kb, allocs_per_record"                          \
+    }
+
+static const struct cli_option bench_produce_table[] = {
+    BENCH_TOPIC,
+    {'c', CLI_KIND_INT, "records", "N", offsetof(struct cli_bench_options, records), 1,
+     INT64_C(1000000000000), "records to write (default 1000000)"},
+    {0, CLI_KIND_INT, "size", "BYTES", offsetof(struct cli_bench_options, size), 0, 64 << 20,
+     "size of each value (default 100); there are no keys"},
+    {'z', CLI_KIND_TEXT, "codec", "CODEC", offsetof(struct cli_bench_options, codec), 0, 0,
+     "none (default), gzip, snappy, lz4 or zstd (compression.type); levels are set with -X"},
+    {0, CLI_KIND_INT, "partitions", "P", offsetof(struct cli_bench_options, partitions), 1, 100000,
+     "spread over partitions 0 to P-1, record by record, and create the topic with P if it is "
+     "not there (default: the topic's partitions, as the library spreads)"},
+    {0, CLI_KIND_INT, "seed", "N", offsetof(struct cli_bench_options, seed), 0, INT64_MAX,
+     "seed of the values (default 1): the same seed gives the same bytes"},
+    BENCH_JSON,
+};
+static const struct cli_option bench_consume_table[] = {
+    BENCH_TOPIC,
+    {'c', CLI_KIND_INT, "records", "N", offsetof(struct cli_bench_options, records), 1,
+     INT64_C(1000000000000), "records to read (default: to the end of every partition)"},
+    {0, CLI_KIND_INT, "size", "BYTES", offsetof(struct cli_bench_options, size), 0, 64 << 20,
+     "size that each value must have; another one counts as failed (default: any)"},
+    {0, CLI_KIND_INT, "partitions", "P", offsetof(struct cli_bench_options, partitions), 1, 100000,
+     "read partitions 0 to P-1 (default: all)"},
+    BENCH_JSON,
+};
+
+static const struct cli_command bench_produce_command = {
+    .name = "kw bench produce",
+    .usage = "-b BROKERS -t TOPIC [OPTIONS]",
+    .about = "Writes records as fast as it can and prints what it took. Half of each value is "
+             "random, half of it words.",
+    .notes = "Latency is that of the oldest record of each report, from the call that took the\n"
+             "record to the broker's answer; at full speed it is mostly the time in the buffer.\n",
+    .examples = "  kw bench produce -b 127.0.0.1:9092 -t bench --records 5000000 --size 100\n"
+                "  kw bench produce -b 127.0.0.1:9092 -t bench --partitions 12 --codec lz4 --json\n"
+                "  kw bench produce -b 127.0.0.1:9092 -t bench -X linger.ms=5 -X acks=1\n",
+    .options = bench_produce_table,
+    .n_options = sizeof(bench_produce_table) / sizeof(bench_produce_table[0]),
+    .with_common = true,
+};
+static const struct cli_command bench_consume_command = {
+    .name = "kw bench consume",
+    .usage = "-b BROKERS -t TOPIC [OPTIONS]",
+    .about = "Reads a topic from its beginning as fast as it can and prints what it took.",
+    .notes = "Latency is the time from one set of records to the next, as the library hands them\n"
+             "out. The codec is that of the topic's batches. It gives up when nothing comes for\n"
+             "--timeout.\n",
+    .examples =
+        "  kw bench consume -b 127.0.0.1:9092 -t bench\n"
+        "  kw bench consume -b 127.0.0.1:9092 -t bench --records 1000000 --size 100 --json\n"
+        "  kw bench consume -b 127.0.0.1:9092 -t bench --partitions 1 -X check.crcs=false\n",
+    .options = bench_consume_table,
+    .n_options = sizeof(bench_consume_table) / sizeof(bench_consume_table[0]),
+    .with_common = true,
+};
+
+/* ---- what is measured ---------------------------------------------------- */
+
+static void *bench_alloc(void *ctx, size_t size)
+{
+    struct cli_bench *bench = ctx;
+
+    bench->n_allocs++;
+    return malloc(size);
+}
+
+static void bench_free(void *ctx, void *ptr, size_t size)
+{
+    (void)ctx;
+    (void)size;
+    free(ptr);
+}
+
+void cli_bench_begin(struct cli_bench *bench)
+{
+    bench->begin_allocs = bench->n_allocs;
+    getrusage(RUSAGE_SELF, &bench->begin_usage);
+    bench->begin_us = bench->now_us = cli_now_us();
+}
+
+void cli_bench_end(struct cli_bench *bench)
+{
+    bench->end_us = cli_now_us();
+    getrusage(RUSAGE_SELF, &bench->end_usage);
+    bench->end_allocs = bench->n_allocs;
+}
+
+static double bench_seconds(struct timeval begin, struct timeval end)
+{
+    return (double)(end.tv_sec - begin.tv_sec) + (double)(end.tv_usec - begin.tv_usec) / 1e6;
+}
+
+/* Prints the figures; the same ones in both forms. */
+static void bench_print(const struct cli_bench *bench, struct cli_output *output)
+{
+    double wall = (double)(bench->end_us - bench->begin_us) / 1e6;
+    double user = bench_seconds(bench->begin_usage.ru_utime, bench->end_usage.ru_utime);
+    double sys = bench_seconds(bench->begin_usage.ru_stime, bench->end_usage.ru_stime);
+    double n = bench->n_records > 0 ? (double)bench->n_records : 1;
+    double cpu_ns = bench->n_records > 0 ? (user + sys) * 1e9 / n : 0;
+    double rate = wall > 0 ? (double)bench->n_records / wall : 0;
+    double allocs = (double)(bench->end_allocs - bench->begin_allocs) / n;
+    uint64_t p50 = cli_histogram_percentile(&bench->latency, 50);
+    uint64_t p99 = cli_histogram_percentile(&bench->latency, 99);
+    char text[700];
+
+    if (bench->options.json)
+        snprintf(
+            text, sizeof(text),
+            "{\"records\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"wall_s\":%.6f,\"user_s\":%.6f,"
+            "\"sys_s\":%.6f,\"cpu_ns_per_record\":%.1f,\"records_per_s\":%.1f,\"p50_us\":%" PRIu64
+            ",\"p99_us\":%" PRIu64 ",\"rss_kb\":%ld,\"allocs_per_record\":%.6f}\n",
+            bench->n_records, bench->bytes, wall, user, sys, cpu_ns, rate, p50, p99,
+            bench->end_usage.ru_maxrss, allocs);
+    else
+        snprintf(text, sizeof(text),
+                 "records     %" PRIu64 " (%" PRIu64 " bytes)\n"
+                 "wall        %.3f s\n"
+                 "throughput  %.0f records/s, %.1f MB/s\n"
+                 "cpu         %.3f s user, %.3f s system, %.1f ns a record\n"
+                 "latency     p50 %" PRIu64 " us, p99 %" PRIu64 " us\n"
+                 "memory      %ld kB resident at most, %.6f allocations a record\n",
+                 bench->n_records, bench->bytes, wall, rate,
+                 wall > 0 ? (double)bench->bytes / wall / 1e6 : 0, user, sys, cpu_ns, p50, p99,
+                 bench->end_usage.ru_maxrss, allocs);
+    cli_output_text(output, text);
+}
+
+/* ---- the command line ---------------------------------------------------- */
+
+static int bench_run(struct cli_bench *bench, struct cli_output *output, bool produce)
+{
+    int rc = produce ? cli_bench_produce(bench) : cli_bench_consume(bench);
+
+    if (rc >= 0)
+        return rc;
+    bench_print(bench, output);
+    rc = bench->refused ? CLI_EXIT_REFUSED : bench->n_failed ? CLI_EXIT_FAILED : CLI_EXIT_DONE;
+    rc = cli_output_finish(output, bench->session.command->name, rc);
+    cli_note(&bench->session, "%" PRIu64 " %s, %" PRIu64 " failed", bench->n_records,
+             produce ? "delivered" : "read", bench->n_failed);
+    return rc;
+}
+
+static int bench_open(struct cli_bench *bench, const struct kw_env *env, int argc, char **argv)
+{
+    struct cli_session *session = &bench->session;
+    struct cli_list arguments = {0};
+    struct kw_config *cfg = NULL;
+    int rc = cli_options_parse(session->command, argc, argv, &bench->options, &arguments);
+
+    if (rc < 0 && !bench->options.topic)
+        rc = cli_usage_error(session->command, "no topic: give -t NAME");
+    if (rc < 0)
+        rc = cli_session_config(session, &cfg);
+    if (rc < 0)
+        rc = cli_session_set(session, cfg, "--codec", "compression.type", bench->options.codec);
+    session->env = env;
+    if (rc < 0)
+        rc = cli_session_open(session, cfg);
+    kw_config_destroy(cfg);
+    return rc;
+}
+
+static void bench_help(void)
+{
+    printf("Usage: kw bench VERB [OPTIONS]\n\n"
+           "Verbs:\n"
+           "  produce    write records as fast as possible\n"
+           "  consume    read them as fast as possible\n"
+           "\nkw bench VERB --help shows its options.\n\nExamples:\n%s%s",
+           bench_produce_command.examples, bench_consume_command.examples);
+}
+
+int cli_bench(int argc, char **argv)
+{
+    bool produce = argc > 1 && strcmp(argv[1], "produce") == 0;
+    bool consume = argc > 1 && strcmp(argv[1], "consume") == 0;
+
+    if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
+        bench_help();
+        return CLI_EXIT_DONE;
+    }
+    if (!produce && !consume) {
+        fprintf(stderr, "kw bench: %s '%s'; produce or consume is expected (see kw bench --help)\n",
+                argc > 1 ? "unknown verb" : "no verb", argc > 1 ? argv[1] : "");
+        return CLI_EXIT_USAGE;
+    }
+    struct cli_bench *bench = calloc(1, sizeof(*bench));
+    struct cli_output *output = calloc(1, sizeof(*output));
+    const struct kw_env env = {.alloc = {bench_alloc, bench_free, bench}};
+    int rc = CLI_EXIT_FAILED;
+    if (bench && output) {
+        cli_output_init(output, STDOUT_FILENO);
+        bench->options.common.timeout_ms = bench->options.partitions = -1;
+        bench->options.records = produce ? BENCH_RECORDS : -1;
+        bench->options.size = produce ? BENCH_SIZE : -1;
+        bench->options.seed = 1;
+        bench->session.command = produce ? &bench_produce_command : &bench_consume_command;
+        bench->session.common = &bench->options.common;
+        rc = bench_open(bench, &env, argc - 1, argv + 1);
+        if (rc < 0) {
+            rc = bench_run(bench, output, produce);
+            cli_session_close(&bench->session);
+        }
+        cli_list_free(&bench->options.common.settings);
+        free(bench->payload);
+        free(bench->ended);
+    } else {
+        fprintf(stderr, "kw bench: out of memory\n");
+    }
+    free(output);
+    free(bench);
+    return rc;
+}

@@ -1,0 +1,42 @@
+/* cli/histogram.c -- counts of values in buckets that grow with the value. */
+#include "cli/histogram.h"
+
+#define HISTOGRAM_PART (1u << CLI_HISTOGRAM_BITS) /* buckets to a power of two */
+
+static unsigned histogram_bucket(uint64_t value)
+{
+    unsigned shift = 0;
+
+    while (value >> shift >= 2 * HISTOGRAM_PART)
+        shift++;
+    return shift * HISTOGRAM_PART + (unsigned)(value >> shift);
+}
+
+static uint64_t histogram_highest(unsigned bucket)
+{
+    if (bucket < 2 * HISTOGRAM_PART)
+        return bucket;
+    unsigned shift = bucket / HISTOGRAM_PART - 1;
+    uint64_t first = (uint64_t)(bucket % HISTOGRAM_PART + HISTOGRAM_PART) << shift;
+    return first + ((UINT64_C(1) << shift) - 1);
+}
+
+void cli_histogram_add(struct cli_histogram *histogram, uint64_t value)
+{
+    histogram->counts[histogram_bucket(value)]++;
+    histogram->n++;
+}
+
+uint64_t cli_histogram_percentile(const struct cli_histogram *histogram, unsigned percent)
+{
+    /* The rank is rounded up: the percentile of a single value is that value. */
+    uint64_t rank = histogram->n / 100 * percent + (histogram->n % 100 * percent + 99) / 100;
+    uint64_t seen = 0;
+
+    for (unsigned i = 0; i < CLI_HISTOGRAM_BUCKETS && rank > 0; i++) {
+        seen += histogram->counts[i];
+        if (seen >= rank)
+            return histogram_highest(i);
+    }
+    return 0;
+}
