@@ -12,6 +12,9 @@
 #include "proto/record.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed);
+/* Of the fuzzing engine; a replayer has none. */
+__attribute__((weak)) size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);
 
 #define CHECK(cond)  \
     do {             \
@@ -134,4 +137,23 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         p += batch_size;
     }
     return 0;
+}
+
+/* Each batch ends within the input: what was inserted belongs to the last one. */
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed)
+{
+    size_t at = 0;
+    size = LLVMFuzzerMutate(data, size, max_size);
+    while (seed % 4 && size - at >= KWI_BATCH_HEADER) {
+        uint32_t len = kwi_get_u32(data + at + KWI_BATCH_LENGTH);
+        size_t left = size - at - KWI_BATCH_LOG_OVERHEAD;
+        if (len < KWI_BATCH_HEADER - KWI_BATCH_LOG_OVERHEAD || len > left) {
+            len = (uint32_t)left;
+            kwi_put_u32(data + at + KWI_BATCH_LENGTH, len);
+        }
+        if (seed % 4 > 1)
+            data[at + KWI_BATCH_MAGIC] = 2;
+        at += KWI_BATCH_LOG_OVERHEAD + len;
+    }
+    return size;
 }

@@ -4,11 +4,20 @@
  * sends. The bytes go in, time passes, answers are taken. Checks: no bad access,
  * the model comes to rest, each answer is a whole frame, and nothing leaks. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/bytes.h"
+#include "base/crc32c.h"
 #include "mock/mock.h"
+#include "proto/api.h"
+#include "proto/batch.h"
+#include "proto/header.h"
+#include "proto/produce.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed);
+/* Of the fuzzing engine; a replayer has none. */
+__attribute__((weak)) size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);
 
 #define CHECK(cond)  \
     do {             \
@@ -102,4 +111,53 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     kwi_mock_destroy(mock);
     CHECK(n_blocks == 0);
     return 0;
+}
+
+/* ---- mutation ------------------------------------------------------------------ */
+
+/* Makes the checksums of a Produce request right: only then does the model look
+ * at sequences and offsets. */
+static void seal_batches(uint8_t *frame, size_t len)
+{
+    struct kw_request_header header;
+    struct kw_produce_request msg;
+    struct kw_produce_request_topic topic;
+    struct kw_produce_request_partition part;
+    struct kw_iter topics, parts;
+    struct kw_fault fault;
+    size_t header_len;
+    if (kwi_request_header_get(frame, len, &header, &header_len) ||
+        header.api_key != KW_API_PRODUCE ||
+        kwi_produce_request_decode(&msg, header.api_version, frame + header_len, len - header_len,
+                                   &fault))
+        return;
+    kwi_iter_init(&topics, &msg.topic_data);
+    while (kwi_iter_next(&topics, &topic)) {
+        kwi_iter_init(&parts, &topic.partition_data);
+        while (kwi_iter_next(&parts, &part)) {
+            if (part.records.len >= KWI_BATCH_HEADER)
+                kwi_batch_seal(frame + (part.records.ptr - frame), (size_t)part.records.len,
+                               kwi_crc32c_portable);
+        }
+    }
+}
+
+/* Each frame ends within the input; what was inserted belongs to the last one. */
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed)
+{
+    size_t at = 1;
+    size = LLVMFuzzerMutate(data, size, max_size);
+    if (seed % 4 == 0)
+        return size;
+    while (size > at + 4) {
+        size_t len = kwi_get_u32(data + at);
+        if (len < 10 || len > size - at - 4) {
+            len = size - at - 4;
+            kwi_put_u32(data + at, (uint32_t)len);
+        }
+        if (seed % 4 > 1)
+            seal_batches(data + at + 4, len);
+        at += 4 + len;
+    }
+    return size;
 }

@@ -1,0 +1,50 @@
+#!/bin/sh
+# Runs every libFuzzer target until each has so many inputs in total:
+#
+#     tools/fuzz_all.sh INPUTS SECONDS
+#
+# The targets take turns, each a few minutes, and stop when SECONDS are over in
+# all; a later run goes on where this one stopped (build/fuzz/X.total; remove
+# build/fuzz to begin anew). A target passes when it has its INPUTS without a
+# finding. Needs `make fuzz`.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+inputs=$1
+end=$(($(date +%s) + $2))
+slice=300
+rc=0
+
+total() { cat "build/fuzz/$1.total" 2>/dev/null || echo 0; }
+
+again=1
+while [ $again -eq 1 ] && [ "$(date +%s)" -lt "$end" ]; do
+    again=0
+    for binary in $(make -s print-fuzz); do
+        name=${binary##*/fuzz_}
+        left=$((inputs - $(total "$name")))
+        time_left=$((end - $(date +%s)))
+        [ -x "$binary" ] && [ $left -gt 0 ] && [ $time_left -gt 0 ] || continue
+        [ -f "build/fuzz/$name.failed" ] && continue
+        [ $time_left -lt $slice ] && slice=$time_left
+        if text=$(tools/fuzz.sh "$binary" $slice $left); then
+            echo "  ${text#ok - }"
+            again=1
+        else
+            echo "$text" | tee "build/fuzz/$name.failed"
+        fi
+    done
+done
+for binary in $(make -s print-fuzz); do
+    name=${binary##*/fuzz_}
+    echo "figure: $name $(total "$name")"
+    if [ -f "build/fuzz/$name.failed" ]; then
+        rm -f "build/fuzz/$name.failed"
+        rc=1
+    elif [ "$(total "$name")" -ge "$inputs" ]; then
+        echo "ok - $name: $(total "$name") inputs without a finding"
+    else
+        echo "not ok - $name: $(total "$name") of $inputs inputs so far"
+        rc=1
+    fi
+done
+exit $rc
