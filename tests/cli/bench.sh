@@ -44,18 +44,20 @@ run "records of another size" 0 "$kw" produce -q -b "$B" -t odd <<<"five!"
 run "consume --size" 1 "$kw" bench consume -b "$B" -t odd --size 4
 says "counts them" '1 read, 1 failed'
 
+n_seed=0
 for seed in 7 7 8; do
-    run "produce --seed $seed" 0 "$kw" bench produce -q -b "$B" -t "seed$((++n_seed))" \
+    n_seed=$((n_seed + 1))
+    run "produce --seed $seed" 0 "$kw" bench produce -q -b "$B" -t "seed$n_seed" \
         --partitions 1 --records 3000 --size 333 --seed $seed
     silent "-q silences it"
     "$kw" consume -q -b "$B" -t "seed$n_seed" -e -f '%s' >"$work/seed$n_seed"
-done 2>/dev/null
+done
 same "a seed gives the same bytes" "$work/seed1" "$work/seed2"
 true_that "another seed gives others" bash -c "! cmp -s $work/seed1 $work/seed3"
 if command -v gzip >/dev/null 2>&1; then
     len=$(gzip -c "$work/seed1" | wc -c)
-    true_that "the values are semi-compressible ($len of 999000 bytes)" \
-        [ "$len" -gt 400000 ] -a [ "$len" -lt 700000 ]
+    true_that "the values can be compressed ($len of 999000 bytes)" [ "$len" -lt 700000 ]
+    true_that "but not to nothing" [ "$len" -gt 300000 ]
 fi
 run "produce where the library spreads" 0 "$kw" bench produce -b "$B" -t spread -c 100 --size 0 --json
 true_that "empty values have no bytes" [ "$(field records) $(field bytes)" = "100 0" ]
