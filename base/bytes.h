@@ -63,8 +63,8 @@ static inline int64_t kwi_unzigzag(uint64_t v)
 /* Bytes that v takes as LEB128: ceil(bits / 7), at least 1. */
 static inline uint32_t kwi_uvarint_size(uint64_t v)
 {
-    uint32_t bits = 64 - (uint32_t)__builtin_clzll(v | 1);
-    return (bits * 9 + 64) >> 6;
+    uint32_t highest = 63 ^ (uint32_t)__builtin_clzll(v | 1);
+    return (highest * 9 + 73) >> 6;
 }
 
 /* Writes v; returns the position behind it. */
