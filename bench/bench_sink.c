@@ -3,10 +3,11 @@
  *
  *   bench_sink PARTITIONS RECORDS SIZE BATCH_SIZE CODEC
  *
- * It prints "port N" and serves until it is killed. Produced batches are counted
- * and forgotten; each partition of topic "bench" holds at least RECORDS records
- * of SIZE bytes in batches of up to BATCH_SIZE bytes before compression (CODEC:
- * none, gzip, snappy, lz4, zstd). One thread, non-blocking sockets, poll. */
+ * It prints "port N" and serves until it is killed. Produced batches must be
+ * compressed by CODEC (none, gzip, snappy, lz4, zstd); they are counted and
+ * forgotten. Each partition of topic "bench" holds at least RECORDS records of
+ * SIZE bytes in batches of up to BATCH_SIZE bytes before compression. One thread,
+ * non-blocking sockets, poll. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -165,8 +166,9 @@ int main(int argc, char **argv)
     if (batch_size <= SINK_HEADER || batch_records < 1)
         batch_records = 1;
     n += batch_records - 1;
-    sink_store(&server.sink, n - n % batch_records, (uint32_t)batch_records, size,
-               sink_codec(argv[5]));
+    const struct kw_codec *codec = sink_codec(argv[5]);
+    server.sink.codec = codec ? codec->id : 0;
+    sink_store(&server.sink, n - n % batch_records, (uint32_t)batch_records, size, codec);
     server_listen(&server);
     server_run(&server);
     return 0;

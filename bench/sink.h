@@ -25,6 +25,7 @@ struct sink {
     bool verify; /* check the CRC and the numbers of all produced records */
     int32_t n_partitions;
     int32_t port; /* that Metadata names */
+    int codec;    /* that produced batches must have, 0 for none */
     /* produce: what arrived */
     uint64_t n_produced, n_batches, n_requests, n_bytes;
     uint64_t n_of[SINK_PARTITIONS_MAX]; /* produced to each partition */
