@@ -390,8 +390,8 @@ static const struct part_codec *part_codec(int64_t id)
     return &part_codecs[id > 0 && id < KW_N_CODECS ? id : 0];
 }
 
-/* The size that was too much: of an answer, or, below 0, of a batch whose frame
- * must stay beside it. */
+/* The size that was too much: of an answer, or, below 0, of a batch, its decoder
+ * and the frame that they read. */
 static const char *part_describe_limit(int64_t detail, char *what, size_t cap)
 {
     if (detail >= 0) {
@@ -399,9 +399,9 @@ static const char *part_describe_limit(int64_t detail, char *what, size_t cap)
                 (long long)detail);
         return "raise fetch.memory (and memory.limit) above it, then seek";
     }
-    kwi_fmt(what, cap, "a batch of %lld bytes, unpacked, does not fit the fetch reserve",
+    kwi_fmt(what, cap, "unpacking a batch takes %lld bytes, which do not fit the fetch reserve",
             (long long)-detail);
-    return "raise fetch.memory (and memory.limit) to the batch and an answer, then seek";
+    return "raise fetch.memory (and memory.limit) above it, then seek";
 }
 
 void kwi_part_describe(const struct kw_consumer_part *part, struct kw_error *err)

@@ -156,14 +156,14 @@ static bool unpack_make_room(struct kw_core *core, size_t need)
 {
     struct kw_unpacker *unpacker = &core->unpack;
     struct kw_consumer_part *part = unpack_part(unpacker->waiting.first), *last;
-    size_t beside = kwi_pool_cost(part->data.block->cap), cost = kwi_pool_cost(need);
+    size_t total = kwi_pool_cost(part->data.block->cap) + kwi_pool_cost(need);
     const struct kw_codec *codec = part->data.codec ? core->env.codecs[part->data.codec] : NULL;
 
     if (codec)
-        beside += kwi_pool_cost(codec->decoder_size());
-    if (beside > core->fetch.limit || cost > core->fetch.limit - beside) {
+        total += kwi_pool_cost(codec->decoder_size());
+    if (total > core->fetch.limit) {
         kwi_list_remove(&unpacker->waiting, &part->unpack_node);
-        unpack_fail(part, KW_ERR_LIMIT, -(int64_t)need);
+        unpack_fail(part, KW_ERR_LIMIT, -(int64_t)total);
         return true;
     }
     if (kwi_fetchers_drop_paused(core))

@@ -672,11 +672,11 @@ Test(unpack, what_can_never_fit_the_reserve_is_a_typed_error)
         cr_skip_test("built without zlib");
     bed_begin(0, "fetch.memory=1000000\n");
     feed(batch_make(KW_CODEC_GZIP, 0, 300, 5000));
-    expect_fault(0, KW_ERR_LIMIT, "does not fit the fetch reserve", "fetch.memory");
+    expect_fault(0, KW_ERR_LIMIT, "do not fit the fetch reserve", "fetch.memory");
     bed_end();
     bed_begin(0, "fetch.memory=1000000\n"); /* the same, found while it grows */
     feed(batch_grows(300, 5000));
-    expect_fault(0, KW_ERR_LIMIT, "does not fit the fetch reserve", "fetch.memory");
+    expect_fault(0, KW_ERR_LIMIT, "do not fit the fetch reserve", "fetch.memory");
     bed_end();
 }
 
