@@ -5,6 +5,7 @@
  *         \-------------- early_close -------------------------^ */
 #include "tests/sim/app.h"
 
+#include <kwire/codec.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -305,6 +306,8 @@ static int app_create_core(struct sim_world *world, struct sim_driver *driver)
     struct kw_core *core = NULL;
     struct kw_error err;
     uint64_t seed = sim_mix(world->plan.seed + driver->idx);
+    for (int id = 1; id < KW_N_CODECS; id++)
+        env.codecs[id] = kw_codec_by_id(id);
     memcpy(env.seed, &seed, sizeof(seed));
     int rc = cfg ? kw_core_create(&core, cfg, &env, &err) : KW_ERR_NOMEM;
     kw_config_destroy(cfg);

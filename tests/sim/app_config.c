@@ -1,6 +1,7 @@
 /* tests/sim/app_config.c -- a seed's settings as the client reads them. */
 #include "tests/sim/app.h"
 
+#include <kwire/codec.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -73,6 +74,8 @@ struct kw_config *sim_producer_config(struct sim_world *world, struct sim_driver
     set_number(world, cfg, "batch.size", plan->batch_size);
     set_number(world, cfg, "delivery.timeout.ms", plan->delivery_timeout_ms);
     set_number(world, cfg, "max.request.size", MAX_REQUEST);
+    if (plan->codec)
+        set(world, cfg, "compression.type", kw_codec_by_id(plan->codec)->name);
     return cfg;
 }
 

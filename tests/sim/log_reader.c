@@ -4,6 +4,8 @@
  * maximum timestamp 8 + 8, producer id 8, epoch 2, base sequence 4, count 4. */
 #include "tests/sim/log_reader.h"
 
+#include <kwire/codec.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct reader {
@@ -94,6 +96,61 @@ static bool reader_record(struct reader *reader, struct sim_log_record *record, 
     return !body.bad && n_headers >= 0 && body.ptr == body.end;
 }
 
+/* The records behind the header, decompressed by the codec that the library would
+ * use: its own tests compare it with others. NULL: it cannot be. */
+static uint8_t *reader_unpack(struct reader *reader, int id)
+{
+    enum { READER_MAX = 8 << 20 };
+    const struct kw_codec *codec = kw_codec_by_id(id);
+    struct kw_codec_ctx *ctx = codec ? malloc(codec->decoder_size()) : NULL;
+    uint8_t *out = malloc(READER_MAX);
+    size_t hint, len = 0;
+    int rc = ctx && out ? codec->decoder_init(ctx, codec->decoder_size()) : -1;
+    if (rc == 0)
+        rc = codec->decode_begin(ctx, reader->ptr, (size_t)(reader->end - reader->ptr), READER_MAX,
+                                 0, &hint);
+    if (rc == 0)
+        rc = codec->decode_step(ctx, out, READER_MAX, SIZE_MAX, &len);
+    free(ctx);
+    if (rc != 0) {
+        free(out);
+        return NULL;
+    }
+    *reader = (struct reader){out, out + len, false};
+    return out;
+}
+
+struct batch_head {
+    uint64_t attributes, count;
+    int64_t base_offset, base_timestamp, max_timestamp;
+    int32_t sequence;
+};
+
+static int reader_records(struct reader *reader, const struct batch_head *head,
+                          struct sim_log_record *record,
+                          void (*each)(void *ctx, const struct sim_log_record *record), void *ctx,
+                          const char **why)
+{
+    int64_t seen_max = INT64_MIN;
+    for (uint64_t i = 0; i < head->count; i++) {
+        if (!reader_record(reader, record, head->base_offset, head->base_timestamp) ||
+            record->offset != head->base_offset + (int64_t)i) {
+            *why = "record";
+            return -1;
+        }
+        record->sequence = head->sequence < 0
+                               ? -1
+                               : (int32_t)(((uint64_t)head->sequence + i) & 0x7fffffff);
+        if (record->timestamp_ms > seen_max)
+            seen_max = record->timestamp_ms;
+        each(ctx, record);
+    }
+    *why = reader->ptr != reader->end ? "bytes behind the last record"
+           : seen_max != head->max_timestamp && !(head->attributes & 8) ? "maximum timestamp"
+                                                                        : NULL;
+    return *why ? -1 : (int)head->count;
+}
+
 int sim_log_read(const uint8_t *batch, size_t len,
                  void (*each)(void *ctx, const struct sim_log_record *record), void *ctx,
                  const char **why)
@@ -116,28 +173,23 @@ int sim_log_read(const uint8_t *batch, size_t len,
     uint64_t count = reader_fixed(&reader, 4);
     *why = reader.bad || batch_len + 12 != len                          ? "length"
            : magic != 2                                                 ? "magic"
-           : attributes & 7                                             ? "compressed"
            : count == 0 || last_delta != count - 1                      ? "count"
            : crc != reader_crc(covered, (size_t)(reader.end - covered)) ? "crc"
                                                                         : NULL;
     if (*why)
         return -1;
-    int64_t seen_max = INT64_MIN;
-    for (uint64_t i = 0; i < count; i++) {
-        if (!reader_record(&reader, &record, base_offset, base_timestamp) ||
-            record.offset != base_offset + (int64_t)i) {
-            *why = "record";
+    struct batch_head head = {attributes,     count,         base_offset,
+                              base_timestamp, max_timestamp, sequence};
+    uint8_t *unpacked = NULL;
+    if (attributes & 7) {
+        unpacked = reader_unpack(&reader, (int)(attributes & 7));
+        *why = unpacked ? NULL : "compressed data";
+        if (*why)
             return -1;
-        }
-        record.sequence = sequence < 0 ? -1 : (int32_t)(((uint64_t)sequence + i) & 0x7fffffff);
-        if (record.timestamp_ms > seen_max)
-            seen_max = record.timestamp_ms;
-        each(ctx, &record);
     }
-    *why = reader.ptr != reader.end                         ? "bytes behind the last record"
-           : seen_max != max_timestamp && !(attributes & 8) ? "maximum timestamp"
-                                                            : NULL;
-    return *why ? -1 : (int)count;
+    int rc = reader_records(&reader, &head, &record, each, ctx, why);
+    free(unpacked);
+    return rc;
 }
 
 static uint64_t content_mix(uint64_t hash, struct kw_bytes bytes)

@@ -2,6 +2,7 @@
 #include "tests/sim/plan.h"
 #include "tests/sim/rng.h"
 
+#include <kwire/codec.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -104,6 +105,18 @@ static void plan_workload(struct sim_plan *plan, struct sim_rng *rng)
     }
 }
 
+/* Half of those with room for the codecs' contexts compress. From its own
+ * numbers, so that a build without a codec plans the same otherwise. */
+static void plan_codec(struct sim_plan *plan)
+{
+    struct sim_rng rng = sim_rng_make(plan->seed, 11);
+    int codec = (int)sim_between(&rng, 1, KW_N_CODECS - 1);
+
+    if (plan->fetch_memory >= 2 << 20 && plan->buffer_memory >= 2 << 20 && sim_one_in(&rng, 2) &&
+        kw_codec_by_id(codec))
+        plan->codec = codec;
+}
+
 void sim_plan_make(struct sim_plan *plan, uint64_t seed)
 {
     struct sim_rng rng = sim_rng_make(seed, 1);
@@ -115,6 +128,7 @@ void sim_plan_make(struct sim_plan *plan, uint64_t seed)
     plan_client(plan, &rng);
     plan_feasible(plan);
     plan_workload(plan, &rng);
+    plan_codec(plan);
     plan->faults_end_us = 1000000ull * sim_between(&rng, 2, 12);
     /* After the last fault: what was sent into a dead connection must time out,
      * then come a back-off, a connect that may itself hit a last dead address,
@@ -131,25 +145,26 @@ size_t sim_plan_memory_limit(const struct sim_plan *plan)
 void sim_plan_print(const struct sim_plan *plan, char *text, unsigned cap)
 {
     static const char *const chunks[] = {"1", "small", "random", "large"};
-    snprintf(text, cap,
-             "seed %llu: %u brokers (%s), topics %d/%d/%d, chunks %s/%s, delay %u/%u us, cut 1/%u, "
-             "window %u,%s%s%s%s%s%s%s%s%s%s%s%s refuse %u%%, blackhole %u%%, acks %d%s%s, "
-             "records %u x %u, linger %u, batch %u, timeouts %u/%u ms,%s%s%s%s%s%s%s%s%s specs %u",
-             (unsigned long long)plan->seed, plan->n_brokers, plan->release, plan->n_partitions[0],
-             plan->n_partitions[1], plan->n_partitions[2], chunks[plan->chunk_up],
-             chunks[plan->chunk_down], plan->delay_up_us, plan->delay_down_us, plan->cut_frames,
-             plan->window, plan->half_open ? " half-open" : "",
-             plan->late_requests ? " late-requests" : "", plan->names ? " names" : "",
-             plan->late_writes ? " late-writes" : "", plan->early_reads ? " early-reads" : "",
-             plan->short_reads ? " short-reads" : "", plan->late_close ? " late-close" : "",
-             plan->lazy_wants ? " lazy-wants" : "", plan->odd_clock ? " odd-clock" : "",
-             plan->restarts ? " restarts" : "", plan->leader_moves ? " leader-moves" : "",
-             plan->stale_metadata ? " stale-metadata" : "", plan->refuse_percent,
-             plan->blackhole_percent, plan->acks, plan->idempotent ? " idempotent" : "",
-             plan->two_cores ? " two-cores" : "", plan->n_records, plan->value_max, plan->linger_ms,
-             plan->batch_size, plan->request_timeout_ms, plan->delivery_timeout_ms,
-             plan->flush ? " flush" : "", plan->purge ? " purge" : "", plan->seek ? " seek" : "",
-             plan->pause ? " pause" : "", plan->early_close ? " early-close" : "",
-             plan->lazy_events ? " lazy-events" : "", plan->hold_records ? " hold" : "",
-             plan->admin ? " admin" : "", plan->big_records ? " big" : "", plan->n_specs);
+    snprintf(
+        text, cap,
+        "seed %llu: %u brokers (%s), topics %d/%d/%d, chunks %s/%s, delay %u/%u us, cut 1/%u, "
+        "window %u, codec %d,%s%s%s%s%s%s%s%s%s%s%s%s refuse %u%%, blackhole %u%%, acks %d%s%s, "
+        "records %u x %u, linger %u, batch %u, timeouts %u/%u ms,%s%s%s%s%s%s%s%s%s specs %u",
+        (unsigned long long)plan->seed, plan->n_brokers, plan->release, plan->n_partitions[0],
+        plan->n_partitions[1], plan->n_partitions[2], chunks[plan->chunk_up],
+        chunks[plan->chunk_down], plan->delay_up_us, plan->delay_down_us, plan->cut_frames,
+        plan->window, plan->codec, plan->half_open ? " half-open" : "",
+        plan->late_requests ? " late-requests" : "", plan->names ? " names" : "",
+        plan->late_writes ? " late-writes" : "", plan->early_reads ? " early-reads" : "",
+        plan->short_reads ? " short-reads" : "", plan->late_close ? " late-close" : "",
+        plan->lazy_wants ? " lazy-wants" : "", plan->odd_clock ? " odd-clock" : "",
+        plan->restarts ? " restarts" : "", plan->leader_moves ? " leader-moves" : "",
+        plan->stale_metadata ? " stale-metadata" : "", plan->refuse_percent,
+        plan->blackhole_percent, plan->acks, plan->idempotent ? " idempotent" : "",
+        plan->two_cores ? " two-cores" : "", plan->n_records, plan->value_max, plan->linger_ms,
+        plan->batch_size, plan->request_timeout_ms, plan->delivery_timeout_ms,
+        plan->flush ? " flush" : "", plan->purge ? " purge" : "", plan->seek ? " seek" : "",
+        plan->pause ? " pause" : "", plan->early_close ? " early-close" : "",
+        plan->lazy_events ? " lazy-events" : "", plan->hold_records ? " hold" : "",
+        plan->admin ? " admin" : "", plan->big_records ? " big" : "", plan->n_specs);
 }

@@ -38,7 +38,8 @@ struct sim_plan {
     bool restarts, leader_moves, stale_metadata;
     uint32_t n_specs; /* faults inside the brokers */
     /* client */
-    int acks; /* -1 all, 1, 0 */
+    int acks;  /* -1 all, 1, 0 */
+    int codec; /* enum kw_codec_id; 0 none */
     bool idempotent, two_cores, shared_consumer_config;
     uint32_t linger_ms, batch_size, buffer_memory, fetch_memory, partition_fetch_bytes;
     uint32_t request_timeout_ms, delivery_timeout_ms, backoff_max_ms, setup_timeout_max_ms;
