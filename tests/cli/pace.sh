@@ -16,11 +16,7 @@ for codec in $codecs; do
     run "-z $codec" 0 "$kw" produce -b "$B" -t "$codec" -z "$codec" -l "$work/lines"
     says "-z $codec delivers all" '20000 delivered, 0 failed'
     "$kw" consume -b "$B" -t "$codec" -e >"$out" 2>"$err"
-    if grep -q 'cannot read' "$err"; then
-        says "the batches are compressed by $codec" "compressed by $codec,"
-    else
-        same "-z $codec gives the same lines" "$work/lines" "$out"
-    fi
+    same "-z $codec gives the same lines" "$work/lines" "$out"
 done
 run "an unknown codec" 2 "$kw" produce -b "$B" -t plain -z brotli </dev/null
 says "the codecs are named" "-z brotli: .*gzip"
