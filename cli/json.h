@@ -43,5 +43,7 @@ void cli_json_member(struct cli_output *out, const char *name, struct kw_bytes b
 /* Writes a whole consumed record as one line. */
 void cli_json_consumed(struct cli_output *out, const char *topic, int32_t partition,
                        const struct kw_consumed *record);
+/* The same without the topic and the partition. */
+void cli_json_record_line(struct cli_output *out, const struct kw_consumed *record);
 
 #endif

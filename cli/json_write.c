@@ -130,14 +130,10 @@ static void json_put_headers(struct cli_output *out, const struct kw_consumed *r
         cli_output_text(out, "]]");
 }
 
-void cli_json_consumed(struct cli_output *out, const char *topic, int32_t partition,
-                       const struct kw_consumed *record)
+/* The members from the offset on, and the end of the line. */
+static void json_put_record(struct cli_output *out, const struct kw_consumed *record)
 {
-    cli_output_text(out, "{\"topic\":");
-    cli_json_string(out, (struct kw_bytes){topic, strlen(topic)});
-    cli_output_text(out, ",\"partition\":");
-    cli_output_int(out, partition);
-    cli_output_text(out, ",\"offset\":");
+    cli_output_text(out, "\"offset\":");
     cli_output_int(out, record->offset);
     cli_output_text(out, ",\"timestamp\":");
     cli_output_int(out, record->timestamp_ms);
@@ -148,4 +144,21 @@ void cli_json_consumed(struct cli_output *out, const char *topic, int32_t partit
     cli_json_member(out, "value", record->value);
     json_put_headers(out, record);
     cli_output_text(out, "}\n");
+}
+
+void cli_json_record_line(struct cli_output *out, const struct kw_consumed *record)
+{
+    cli_output_char(out, '{');
+    json_put_record(out, record);
+}
+
+void cli_json_consumed(struct cli_output *out, const char *topic, int32_t partition,
+                       const struct kw_consumed *record)
+{
+    cli_output_text(out, "{\"topic\":");
+    cli_json_string(out, (struct kw_bytes){topic, strlen(topic)});
+    cli_output_text(out, ",\"partition\":");
+    cli_output_int(out, partition);
+    cli_output_char(out, ',');
+    json_put_record(out, record);
 }

@@ -18,6 +18,7 @@ static const struct main_subcommand main_subcommands[] = {
     {"meta", cli_meta, "show brokers, topics and partitions"},
     {"topics", cli_topics, "list, describe, create and delete topics"},
     {"bench", cli_bench, "measure producing or consuming"},
+    {"proto", cli_proto, "print the protocol's messages and record batches"},
     {"broker", cli_broker, "run the in-tree development broker"},
 };
 #define MAIN_N_SUBCOMMANDS (sizeof(main_subcommands) / sizeof(main_subcommands[0]))

@@ -10,7 +10,7 @@ run "no subcommand" 2 "$kw"
 run "an unknown subcommand" 2 "$kw" frobnicate
 says "it is named" "unknown subcommand 'frobnicate'"
 
-for sub in produce consume meta "topics list" "topics describe" "topics create" "topics delete" broker "bench produce" "bench consume"; do
+for sub in produce consume meta "topics list" "topics describe" "topics create" "topics delete" broker "bench produce" "bench consume" "proto decode" "proto records"; do
     # shellcheck disable=SC2086
     run "$sub --help" 0 "$kw" $sub --help
     true_that "$sub --help has options and examples" \
@@ -18,6 +18,8 @@ for sub in produce consume meta "topics list" "topics describe" "topics create" 
 done
 run "topics --help" 0 "$kw" topics --help
 run "bench --help" 0 "$kw" bench --help
+run "proto --help" 0 "$kw" proto --help
+run "proto list --help" 0 "$kw" proto list --help
 run "topics without a verb" 2 "$kw" topics
 run "topics with a wrong verb" 2 "$kw" topics destroy
 says "the verbs are named" "list, describe, create or delete"
