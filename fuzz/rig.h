@@ -66,19 +66,20 @@ struct rig_conn {
 
 /* What happens to an answer on its way. */
 enum rig_change_kind {
-    RIG_XOR,        /* a byte */
-    RIG_SET16,      /* two bytes to an error code */
-    RIG_SET32,      /* four bytes to an odd number */
-    RIG_SHORTEN,    /* bytes are cut off its end, the length is right */
-    RIG_CUT,        /* bytes are cut off its end, the length is not */
-    RIG_DROP,       /* it never comes */
-    RIG_TWICE,      /* it comes twice */
-    RIG_PAD,        /* bytes follow it, the length is right */
-    RIG_LENGTH,     /* its length is another */
-    RIG_CORRELATE,  /* its correlation id is another */
-    RIG_BATCH,      /* a byte of fetched records, with the checksum right */
-    RIG_BATCH_BAD,  /* the same with the checksum wrong */
-    RIG_BATCH_CODEC /* fetched records claim a codec, with the checksum right */
+    RIG_XOR,         /* a byte */
+    RIG_SET16,       /* two bytes to an error code */
+    RIG_SET32,       /* four bytes to an odd number */
+    RIG_SHORTEN,     /* bytes are cut off its end, the length is right */
+    RIG_CUT,         /* bytes are cut off its end, the length is not */
+    RIG_DROP,        /* it never comes */
+    RIG_TWICE,       /* it comes twice */
+    RIG_PAD,         /* bytes follow it, the length is right */
+    RIG_LENGTH,      /* its length is another */
+    RIG_CORRELATE,   /* its correlation id is another */
+    RIG_BATCH,       /* a byte of fetched records, with the checksum right */
+    RIG_BATCH_BAD,   /* the same with the checksum wrong */
+    RIG_BATCH_CODEC, /* fetched records claim a codec, with the checksum right */
+    RIG_OLD          /* fetched records are a message of format 0 or 1, maybe compressed */
 };
 struct rig_change {
     uint8_t kind, api, at, value; /* api: 0 any, else 1 + index in rig_apis */

@@ -4,11 +4,13 @@
 #include "fuzz/rig.h"
 
 #include "base/bytes.h"
+#include "base/crc32.h"
 #include "base/crc32c.h"
 #include "proto/api.h"
 #include "proto/batch.h"
 #include "proto/fetch.h"
 #include "proto/header.h"
+#include "proto/message_set.h"
 
 static const int16_t rig_apis[] = {KW_API_PRODUCE,      KW_API_FETCH,
                                    KW_API_METADATA,     KW_API_LIST_OFFSETS,
@@ -23,7 +25,7 @@ enum {
 
 bool rig_change_fits(const struct rig_change *change, const struct rig_asked *asked)
 {
-    if (change->kind >= RIG_BATCH && change->kind <= RIG_BATCH_CODEC)
+    if (change->kind >= RIG_BATCH && change->kind <= RIG_OLD)
         return asked->api == KW_API_FETCH;
     return change->api == 0 || change->api > RIG_N_APIS || rig_apis[change->api - 1] == asked->api;
 }
@@ -92,6 +94,83 @@ static void change_batch(struct rig *rig, const struct rig_change *change,
         kwi_batch_seal(batch, size, kwi_crc32c_portable);
 }
 
+enum { OLD_VALUE_MAX = 64 * 63, OLD_MESSAGES = 3, OLD_HEAD = 34 };
+struct old_message {
+    uint8_t magic, attributes;
+    int64_t offset;
+    uint32_t key_len, value_len;
+    const uint8_t *value; /* the key is zeros */
+};
+
+/* Writes a message; returns its size. */
+static size_t old_put(uint8_t *p, const struct old_message *message)
+{
+    size_t at = KWI_MESSAGE_MAGIC + 2, size;
+    p[KWI_MESSAGE_MAGIC] = message->magic;
+    p[KWI_MESSAGE_MAGIC + 1] = message->attributes;
+    if (message->magic) {
+        kwi_put_u64(p + at, 1600000000000);
+        at += 8;
+    }
+    kwi_put_u32(p + at, message->key_len);
+    memset(p + at + 4, 0, message->key_len);
+    at += 4 + message->key_len;
+    kwi_put_u32(p + at, message->value_len);
+    if (message->value_len > 0)
+        memmove(p + at + 4, message->value, message->value_len);
+    size = at + 4 + message->value_len;
+    kwi_put_u64(p, (uint64_t)message->offset);
+    kwi_put_u32(p + 8, (uint32_t)size - 12);
+    kwi_put_u32(p + KWI_MESSAGE_CRC, kwi_crc32(0, p + KWI_MESSAGE_MAGIC, size - KWI_MESSAGE_MAGIC));
+    return size;
+}
+
+/* Compresses in to out; the length, 0 if there is no such codec or no room. */
+static size_t old_pack(int id, uint8_t *in, size_t len, uint8_t *out, size_t cap)
+{
+    const struct kw_codec *codec = id > 0 && id < KW_N_CODECS ? kw_codec_by_id(id) : NULL;
+    size_t ctx_size = codec ? codec->encoder_size(codec->level_default, len) : 0, n = 0;
+    struct kw_iov piece = {in, len};
+    struct kw_codec_ctx *ctx;
+    int rc;
+    if (!codec)
+        return 0;
+    ctx = malloc(ctx_size);
+    CHECK(ctx && codec->encoder_init(ctx, ctx_size, codec->level_default, len) == 0);
+    codec->encode_begin(ctx, &piece, 1);
+    while ((rc = codec->encode_step(ctx, out, cap, SIZE_MAX, &n)) == 1)
+        ;
+    free(ctx);
+    return rc == 0 ? n : 0;
+}
+
+/* The first fetched batch becomes one message of the same size: value bit 0 is
+ * its format, bits 1 to 3 the codec of the messages inside. */
+static void change_old(struct rig *rig, const struct rig_change *change,
+                       const struct rig_asked *asked, size_t len)
+{
+    static uint8_t inner[OLD_MESSAGES * (OLD_VALUE_MAX + OLD_HEAD)], packed[sizeof inner];
+    static const uint8_t zeros[OLD_VALUE_MAX];
+    struct old_message message = {.magic = change->value & 1};
+    size_t at, size, n = 0, fixed = message.magic ? OLD_HEAD : OLD_HEAD - 8;
+    int codec = change->value >> 1 & 7;
+    if (!change_records(rig, asked, len, &at, &size) || size < fixed)
+        return;
+    message.value = zeros;
+    message.value_len = change->at % 64 * 64u;
+    for (int i = 0; i < OLD_MESSAGES; i++) {
+        message.offset = i + (message.magic ? 0 : (int64_t)kwi_get_u64(rig->frame + at));
+        n += old_put(inner + n, &message);
+    }
+    message.offset = (int64_t)kwi_get_u64(rig->frame + at) + OLD_MESSAGES - 1;
+    message.attributes = (uint8_t)(codec | (change->value & 16 ? KWI_MESSAGE_LOG_APPEND_TIME : 0));
+    message.value = packed;
+    message.value_len = (uint32_t)old_pack(
+        codec, inner, n, packed, size - fixed < sizeof packed ? size - fixed : sizeof packed);
+    message.key_len = (uint32_t)(size - fixed) - message.value_len;
+    CHECK(old_put(rig->frame + at, &message) == size);
+}
+
 static size_t change_length(struct rig *rig, const struct rig_change *change, size_t len)
 {
     size_t n = change->value;
@@ -144,6 +223,7 @@ size_t rig_change_apply(struct rig *rig, const struct rig_change *change,
     case RIG_BATCH:
     case RIG_BATCH_BAD:
     case RIG_BATCH_CODEC: change_batch(rig, change, asked, len); return len;
+    case RIG_OLD: change_old(rig, change, asked, len); return len;
     case RIG_SHORTEN:
     case RIG_CUT:
     case RIG_DROP:

@@ -270,8 +270,8 @@ static void do_unit(struct rig *rig, struct script_unit u)
     case SCRIPT_RELEASE: rig_release(rig, u.a % RIG_HELD); break;
     case SCRIPT_CHANGE:
         if (rig->n_changes < RIG_CHANGES)
-            rig->changes[rig->n_changes++] = (struct rig_change){
-                (uint8_t)((u.a & 15) % (RIG_BATCH_CODEC + 1)), u.a >> 4, u.b, u.c};
+            rig->changes[rig->n_changes++] =
+                (struct rig_change){(uint8_t)((u.a & 15) % (RIG_OLD + 1)), u.a >> 4, u.b, u.c};
         break;
     case SCRIPT_FAULT: do_fault(rig, u); break;
     case SCRIPT_MODEL: do_model(rig, u); break;
