@@ -15,7 +15,7 @@ run "-z none" 0 "$kw" produce -b "$B" -t plain -z none -l "$work/lines"
 for codec in $codecs; do
     run "-z $codec" 0 "$kw" produce -b "$B" -t "$codec" -z "$codec" -l "$work/lines"
     says "-z $codec delivers all" '20000 delivered, 0 failed'
-    "$kw" consume -b "$B" -t "$codec" -e >"$out" 2>"$err"
+    run "-z $codec is read" 0 "$kw" consume -b "$B" -t "$codec" -e
     same "-z $codec gives the same lines" "$work/lines" "$out"
 done
 run "an unknown codec" 2 "$kw" produce -b "$B" -t plain -z brotli </dev/null
