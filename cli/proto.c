@@ -259,7 +259,7 @@ static int proto_decompress(const struct kw_codec *codec, struct kw_bytes in, ui
     }
     while (rc == 1 || (rc == KW_ERR_SPACE && cap < PROTO_PLAIN_MAX)) {
         if (rc == KW_ERR_SPACE) {
-            cap = cap > PROTO_PLAIN_MAX / 2 ? PROTO_PLAIN_MAX : cap * 2;
+            cap = cap >= PROTO_PLAIN_MAX / 2 ? PROTO_PLAIN_MAX : cap * 2 + 1;
             uint8_t *grown = realloc(*out, cap);
             rc = grown ? 1 : KW_ERR_NOMEM;
             *out = grown ? grown : *out;

@@ -96,7 +96,9 @@ int kw_proto_batch(const void *ptr, size_t len, struct kw_proto_batch *batch)
 /* Empty bytes are no null: the pointer must not be NULL. */
 static struct kw_bytes proto_bytes(const uint8_t *ptr, int32_t len)
 {
-    return len < 0 ? (struct kw_bytes){0} : (struct kw_bytes){ptr, (size_t)len};
+    if (len < 0)
+        return (struct kw_bytes){0};
+    return (struct kw_bytes){ptr, (size_t)len};
 }
 
 int kw_proto_record(const struct kw_proto_batch *batch, struct kw_bytes *records,
