@@ -4,6 +4,7 @@
 #   make demo         the README's first command      make demo BROKER=kafka
 #   make check        quick tests, no JVM             make test      everything
 #   make accept ISSUE=A   the long acceptance runs    make nightly   soak
+#   make bench-run    kwire beside librdkafka, see bench/RESULTS.md
 #   make deps | size | tidy | format | lint | docs | clean | install
 #
 # Variables: CC, OPT, CI=1 (warnings are errors), PREFIX, DESTDIR,
