@@ -1,9 +1,10 @@
 /* client/records.c -- handles of fetched records: poll builds one, next walks it.
  *
  * A handle covers consecutive batches of one part that lie in one block (of what
- * was unpacked: one batch), or a piece of one large batch, and holds the block. The batches were verified before (batch_check.c)
- * so next only reads: a record is a view into the frame. Handles are recycled;
- * one that is older than its part's last seek stays readable until its release. */
+ * was unpacked: one batch), or a piece of one large batch, and holds the block.
+ * The batches were verified before (batch_check.c), so next only reads: a record
+ * is a view into the frame. Handles are recycled; one that is older than its
+ * part's last seek stays readable until its release. */
 #include <string.h>
 
 #include "client/consumer.h"

@@ -3,8 +3,9 @@
  * libzstd works inside the context's own block (its "static" contexts), so it
  * allocates nothing either. This, and decoding into an output that stays where
  * it is, belong to the part of its interface that its authors may still change;
- * the shared library of 1.5.4 exports it. What it saves is a window of up to 128 MiB that a frame can ask
- * its reader for: decoded into one buffer, a frame needs none.
+ * the shared library of 1.5.4 exports it. What it saves is a window of up to
+ * 128 MiB that a frame can ask its reader for: decoded into one buffer, a frame
+ * needs none.
  *
  * Java's client writes frames that do not say how large they become. The walk
  * over block headers gives bounds; full blocks make them nearly exact. A first
