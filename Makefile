@@ -4,11 +4,13 @@
 #   make demo         the README's first command      make demo BROKER=kafka
 #   make check        quick tests, no JVM             make test      everything
 #   make accept ISSUE=A   the long acceptance runs    make nightly   soak
+#   make machines         unit tests on other machines   make valgrind   memcheck
 #   make bench-run    kwire beside librdkafka, see bench/RESULTS.md
 #   make deps | size | tidy | format | lint | docs | clean | install
 #
 # Variables: CC, OPT, CI=1 (warnings are errors), PREFIX, DESTDIR,
-# VARIANT=plain|asan|gcc|clang (each in its own build directory).
+# VARIANT=plain|asan|gcc|clang|shim|i686|armhf|s390x (each in its own build
+# directory).
 
 VERSION = 0.1.0
 SONAME_MAJOR = 0
@@ -25,10 +27,11 @@ BUILD_plain = build
 BUILD_asan = build/asan
 BUILD_gcc = build/gcc
 BUILD_clang = build/clang
+include mk/machines.mk
 BUILD ?= $(BUILD_$(VARIANT))
 B := $(BUILD)
 ifeq ($(B),)
-$(error VARIANT=$(VARIANT) is unknown: plain, asan, gcc, clang)
+$(error VARIANT=$(VARIANT) is unknown: plain, asan, gcc, clang, shim, i686, armhf, s390x)
 endif
 
 ifeq ($(origin CC),default)
@@ -59,7 +62,7 @@ LIB_CFLAGS = $(BASE_CFLAGS) -fPIC -fvisibility=hidden -fno-semantic-interpositio
 CORE_CFLAGS = $(LIB_CFLAGS) -U_FORTIFY_SOURCE -fno-stack-protector
 HARDEN := -U_FORTIFY_SOURCE $(if $(SANITIZE),,-D_FORTIFY_SOURCE=2) -fstack-protector-strong
 HOST_CFLAGS = $(LIB_CFLAGS) $(HARDEN) -D_GNU_SOURCE
-TEST_CFLAGS = $(BASE_CFLAGS) -D_GNU_SOURCE
+TEST_CFLAGS = $(BASE_CFLAGS) $(TEST_INCLUDES) -D_GNU_SOURCE
 LINK = $(CC) $(OPT) $(SANITIZE) -Wl,-z,relro,-z,now $(LDFLAGS)
 
 # ---- optional parts ---------------------------------------------------------
@@ -89,7 +92,7 @@ $(foreach row,$(CODECS),$(eval $(call codec,$(call codec_word,1,$(row)),$(call c
 CORE_SRC := $(filter-out base/crc32c_hw%.c,$(wildcard base/*.c)) $(wildcard proto/*.c client/*.c)
 HOST_SRC := $(filter-out $(CODECS_OUT),$(wildcard base/crc32c_hw*.c net/*.c net/loop/*.c compress/*.c))
 MOCK_SRC := $(wildcard mock/*.c)
-CLI_SRC := $(wildcard cli/*.c)
+CLI_SRC := $(if $(TRIPLET),,$(wildcard cli/*.c))
 # What the mock stands on besides its own files.
 MOCK_UNDER := $(filter base/% proto/%,$(CORE_SRC)) $(wildcard base/crc32c_hw*.c net/loop/*.c)
 
@@ -193,7 +196,7 @@ size: all bench
 	@tools/size.sh $(B)
 
 C_FILES = $(wildcard $(addsuffix /*.[ch],include/kwire base proto compress client net net/loop \
-          mock cli fuzz bench examples tests/support tests/* tools))
+          mock cli fuzz bench examples tests/support/shim tests/support/shim/criterion tests/* tools))
 format:
 	clang-format -i $(sort $(C_FILES))
 

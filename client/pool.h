@@ -21,7 +21,9 @@ struct kw_block {
     /* data follows, 16-byte aligned */
 };
 
-enum { KWI_POOL_CLASSES = 24 };
+/* The largest holds 2^31 + 64 KiB, more than any length on the wire, and is a
+ * size_t on a machine of 32 bits too. */
+enum { KWI_POOL_CLASSES = 23 };
 struct kw_pool {
     struct kw_heap *heap;
     struct kw_list kept[KWI_POOL_CLASSES];

@@ -2,13 +2,17 @@
 # steps one after another, goes on after a failed one, and ends with a line
 # "N passed, M failed".
 
-.PHONY: check test lint accept nightly demo
+.PHONY: check test lint machines valgrind accept nightly demo
 check:
 	@tools/tier.sh check
 test:
 	@tools/tier.sh test
 lint:
 	@tools/tier.sh lint
+machines:
+	@tools/tier.sh machines
+valgrind:
+	@tools/tier.sh valgrind
 nightly:
 	@tools/tier.sh nightly
 accept:

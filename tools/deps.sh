@@ -1,7 +1,7 @@
 #!/bin/sh
 # Finds what this machine lacks for a group of work, and installs it.
 #
-#   tools/deps.sh [-n] GROUP...     groups: build codecs check lint live
+#   tools/deps.sh [-n] GROUP...     groups: build codecs check lint live machines valgrind
 #
 # Installs with apt as root or through sudo. On other systems, with -n, or with
 # KW_DEPS=no in the environment, it only prints the package names for apt, dnf,
@@ -74,6 +74,14 @@ live|has mvn|fetches Kafka's jars|maven|maven|maven|maven
 live|has kcat|second opinion on the wire|kcat|kcat|kcat|kcat
 live|has strace|counts threads|strace|strace|strace|strace
 live|has valgrind|counts instructions|valgrind|valgrind|valgrind|valgrind
+valgrind|has valgrind|memory checks|valgrind|valgrind|valgrind|valgrind
+machines|compiles i686-linux-gnu-gcc '#include <stdio.h>
+int main(void) { return puts("") < 0; }'|32 bits|gcc-i686-linux-gnu libc6-dev-i386-cross|(a cross gcc)|(a cross gcc)|(a cross gcc)
+machines|compiles arm-linux-gnueabihf-gcc '#include <stdio.h>
+int main(void) { return puts("") < 0; }'|32 bits ARM|gcc-arm-linux-gnueabihf libc6-dev-armhf-cross|(a cross gcc)|(a cross gcc)|(a cross gcc)
+machines|compiles s390x-linux-gnu-gcc '#include <stdio.h>
+int main(void) { return puts("") < 0; }'|big-endian|gcc-s390x-linux-gnu libc6-dev-s390x-cross|(a cross gcc)|(a cross gcc)|(a cross gcc)
+machines|has qemu-arm && has qemu-s390x|emulators|qemu-user|qemu-user|qemu-arm qemu-s390x|qemu-user
 ROWS
 }
 

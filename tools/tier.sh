@@ -1,9 +1,12 @@
 #!/bin/sh
-# The test tiers: tools/tier.sh check | test | lint | nightly | accept ISSUE
+# The test tiers:
+# tools/tier.sh check | test | lint | machines | valgrind | nightly | accept ISSUE
 #
 #   check    unit tests, vectors, corpus replay, 200 simulation seeds, tidy
 #   test     check under ASan and UBSan; gcc and clang without a warning;
-#            lint; a real broker; a short fuzz run of each target
+#            lint; other machines; a real broker; a short fuzz run of each target
+#   machines unit tests for i686, armhf and s390x (big-endian), emulated
+#   valgrind unit tests under memcheck
 #   nightly  soak: many seeds and long fuzz runs, bounded by KW_NIGHTLY_HOURS
 #   accept   tools/accept/ISSUE.sh, the long lines of an issue
 #
@@ -21,6 +24,7 @@ export LC_ALL
 export UBSAN_OPTIONS="print_stacktrace=1:${UBSAN_OPTIONS:-}"
 
 . tools/count.sh
+. tools/machines.sh
 
 deps() {
     tools/deps.sh "$@" || {
@@ -117,6 +121,7 @@ tier_test() {
     build gcc CI=1 all tests replay examples bench
     build clang CI=1 all tests replay examples bench
     tier_lint
+    run_machines
     fuzz_smoke "${KW_FUZZ_SECONDS:-10}"
     step "make demo" tools/demo.sh mock
     live
@@ -158,6 +163,8 @@ case $tier in
 check) tier_check ;;
 test) tier_test ;;
 lint) tier_lint ;;
+machines) run_machines ;;
+valgrind) run_valgrind ;;
 nightly) tier_nightly ;;
 accept) tier_accept "${2:-}" ;;
 *) echo "unknown tier: $tier" >&2; exit 2 ;;

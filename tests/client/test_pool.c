@@ -54,7 +54,9 @@ Test(pool, a_block_holds_what_was_asked_and_costs_what_was_said)
         cr_assert_eq(heap.used, 0);
         cr_assert_eq(host_allocs, host_frees);
     }
-    cr_assert_eq(kwi_pool_cost(SIZE_MAX / 2), SIZE_MAX);
+    cr_assert_eq(kwi_pool_cost(SIZE_MAX), SIZE_MAX);
+    cr_assert_gt(kwi_pool_cost(INT32_MAX), INT32_MAX);
+    cr_assert_lt(kwi_pool_cost(INT32_MAX), SIZE_MAX);
 }
 
 Test(pool, a_released_block_is_used_again_without_the_host)
