@@ -54,6 +54,7 @@ heap() {
     done
     return $heap_rc
 }
+every_change() { KW_TEST_ALL=1 build/asan/tests/proto/test_vectors --jobs 1 --ascii --color=never; }
 fresh_clone() {
     rm -rf "$clone"
     mkdir -p "${clone%/*}"
@@ -88,6 +89,7 @@ build asan tests
 fresh_clone
 line 1 "the demo on the in-tree broker, from a fresh clone" in_clone make demo
 line 1 "the demo on a real Kafka, from a fresh clone" in_clone make demo BROKER=kafka
+line 2 "every value of every byte of every vector, under ASan and UBSan" every_change
 line 3 "round trips with kcat and Java, clean log" bash tests/live/roundtrip.sh
 line 4 "a broker killed with -9 among 200,000 records" bash tests/live/kill.sh
 line 5 "1,000 seeds of client and mock in one process" sim 1000
