@@ -12,7 +12,7 @@ enum {
     KWI_PLANT_P01 = 1,  /* a batch that is sent again takes new sequence numbers */
     KWI_PLANT_P03 = 3,  /* what fails behind an older batch goes to the queue's end */
     KWI_PLANT_P14 = 14, /* an expired batch is freed while its bytes are lent */
-    KWI_PLANT_P15 = 15  /* an expired batch leaves its sequence hole open */
+    KWI_PLANT_P15 = 15  /* an expired batch's sequence numbers are used again */
 };
 
 static inline int kwi_planted(int bug)

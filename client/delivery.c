@@ -186,7 +186,9 @@ void kwi_batch_conclude(struct kw_batch *batch, enum kw_outcome outcome, int cod
     if (batch->maybe_written && !producer->idempotent)
         batch->report_flags |= KW_REPORT_MAYBE_DUPLICATE;
     delivery_count(producer, batch);
-    if (outcome != KW_DELIVERED && batch->stamped && !kwi_planted(KWI_PLANT_P15))
+    if (outcome != KW_DELIVERED && batch->stamped && kwi_planted(KWI_PLANT_P15))
+        part->next_sequence = batch->sequence;
+    else if (outcome != KW_DELIVERED && batch->stamped)
         kwi_producer_bump(producer);
     delivery_report(batch);
     kwi_part_route(part);
