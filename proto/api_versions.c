@@ -18,35 +18,27 @@
 
 /* clang-format off */
 
-static const struct kw_field api_versions_request_rows[] = {
+KWI_TABLE(api_versions_request, 0, 4, 3,
     /*        message               field                 since until default flags */
     KWI_VALUE(api_versions_request, client_software_name,    3, KWI_LAST, 0, KWI_IGNORABLE),
-    KWI_VALUE(api_versions_request, client_software_version, 3, KWI_LAST, 0, KWI_IGNORABLE),
-};
-KWI_SCHEMA(api_versions_request, api_versions_request_rows, 0, 4, 3);
+    KWI_VALUE(api_versions_request, client_software_version, 3, KWI_LAST, 0, KWI_IGNORABLE));
 
-static const struct kw_field api_versions_response_key_rows[] = {
+KWI_PART_TABLE(api_versions_response_key,
     KWI_VALUE(api_versions_response_key, api_key,     0, KWI_LAST, 0, 0),
     KWI_VALUE(api_versions_response_key, min_version, 0, KWI_LAST, 0, 0),
-    KWI_VALUE(api_versions_response_key, max_version, 0, KWI_LAST, 0, 0),
-};
-KWI_PART_SCHEMA(api_versions_response_key, api_versions_response_key_rows);
+    KWI_VALUE(api_versions_response_key, max_version, 0, KWI_LAST, 0, 0));
 
-static const struct kw_field api_versions_supported_feature_rows[] = {
+KWI_PART_TABLE(api_versions_supported_feature,
     KWI_VALUE(api_versions_supported_feature, name,        3, KWI_LAST, 0, 0),
     KWI_VALUE(api_versions_supported_feature, min_version, 3, KWI_LAST, 0, 0),
-    KWI_VALUE(api_versions_supported_feature, max_version, 3, KWI_LAST, 0, 0),
-};
-KWI_PART_SCHEMA(api_versions_supported_feature, api_versions_supported_feature_rows);
+    KWI_VALUE(api_versions_supported_feature, max_version, 3, KWI_LAST, 0, 0));
 
-static const struct kw_field api_versions_finalized_feature_rows[] = {
+KWI_PART_TABLE(api_versions_finalized_feature,
     KWI_VALUE(api_versions_finalized_feature, name,              3, KWI_LAST, 0, 0),
     KWI_VALUE(api_versions_finalized_feature, max_version_level, 3, KWI_LAST, 0, 0),
-    KWI_VALUE(api_versions_finalized_feature, min_version_level, 3, KWI_LAST, 0, 0),
-};
-KWI_PART_SCHEMA(api_versions_finalized_feature, api_versions_finalized_feature_rows);
+    KWI_VALUE(api_versions_finalized_feature, min_version_level, 3, KWI_LAST, 0, 0));
 
-static const struct kw_field api_versions_response_rows[] = {
+KWI_TABLE(api_versions_response, 0, 4, 3,
     KWI_VALUE(api_versions_response, error_code, 0, KWI_LAST, 0, 0),
     KWI_LIST(api_versions_response, api_keys, api_versions_response_key, 0, KWI_LAST,
              KWI_NOT_NULL, 0, 0),
@@ -58,6 +50,4 @@ static const struct kw_field api_versions_response_rows[] = {
     KWI_TAG_OF(api_versions_response, finalized_features, api_versions_finalized_feature, 2, 3,
                KWI_LAST, KWI_NOT_NULL, 0, KWI_IGNORABLE),
     KWI_TAG(api_versions_response, zk_migration_ready, 3, 3, KWI_LAST, KWI_NOT_NULL, 0,
-            KWI_IGNORABLE),
-};
-KWI_SCHEMA(api_versions_response, api_versions_response_rows, 0, 4, 3);
+            KWI_IGNORABLE));

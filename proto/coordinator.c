@@ -14,25 +14,21 @@
 
 /* clang-format off */
 
-static const struct kw_field find_coordinator_request_rows[] = {
+KWI_TABLE(find_coordinator_request, 0, 6, 3,
     KWI_VALUE(find_coordinator_request, key,      0, 3,        0, 0),
     KWI_VALUE(find_coordinator_request, key_type, 1, KWI_LAST, 0, 0),
-    KWI_PLAIN(find_coordinator_request, coordinator_keys, str, 4, KWI_LAST, 0),
-};
-KWI_SCHEMA(find_coordinator_request, find_coordinator_request_rows, 0, 6, 3);
+    KWI_PLAIN(find_coordinator_request, coordinator_keys, str, 4, KWI_LAST, 0));
 
-static const struct kw_field find_coordinator_response_coordinator_rows[] = {
+KWI_PART_TABLE(find_coordinator_response_coordinator,
     KWI_VALUE(find_coordinator_response_coordinator, key,           4, KWI_LAST, 0, 0),
     KWI_VALUE(find_coordinator_response_coordinator, node_id,       4, KWI_LAST, 0, 0),
     KWI_VALUE(find_coordinator_response_coordinator, host,          4, KWI_LAST, 0, 0),
     KWI_VALUE(find_coordinator_response_coordinator, port,          4, KWI_LAST, 0, 0),
     KWI_VALUE(find_coordinator_response_coordinator, error_code,    4, KWI_LAST, 0, 0),
     KWI_MAYBE(find_coordinator_response_coordinator, error_message, 4, KWI_LAST, 4, 0,
-              KWI_IGNORABLE),
-};
-KWI_PART_SCHEMA(find_coordinator_response_coordinator, find_coordinator_response_coordinator_rows);
+              KWI_IGNORABLE));
 
-static const struct kw_field find_coordinator_response_rows[] = {
+KWI_TABLE(find_coordinator_response, 0, 6, 3,
     KWI_VALUE(find_coordinator_response, throttle_time_ms, 1, KWI_LAST, 0, KWI_IGNORABLE),
     KWI_VALUE(find_coordinator_response, error_code,       0, 3, 0, 0),
     KWI_MAYBE(find_coordinator_response, error_message,    1, 3, 1, 0, KWI_IGNORABLE),
@@ -40,6 +36,4 @@ static const struct kw_field find_coordinator_response_rows[] = {
     KWI_VALUE(find_coordinator_response, host,             0, 3, 0, 0),
     KWI_VALUE(find_coordinator_response, port,             0, 3, 0, 0),
     KWI_LIST(find_coordinator_response, coordinators, find_coordinator_response_coordinator, 4,
-             KWI_LAST, KWI_NOT_NULL, 0, 0),
-};
-KWI_SCHEMA(find_coordinator_response, find_coordinator_response_rows, 0, 6, 3);
+             KWI_LAST, KWI_NOT_NULL, 0, 0));

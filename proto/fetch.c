@@ -24,13 +24,11 @@
 
 /* clang-format off */
 
-static const struct kw_field fetch_replica_state_rows[] = {
+KWI_PART_TABLE(fetch_replica_state,
     KWI_VALUE(fetch_replica_state, replica_id,    15, KWI_LAST, -1, 0),
-    KWI_VALUE(fetch_replica_state, replica_epoch, 15, KWI_LAST, -1, 0),
-};
-KWI_PART_SCHEMA(fetch_replica_state, fetch_replica_state_rows);
+    KWI_VALUE(fetch_replica_state, replica_epoch, 15, KWI_LAST, -1, 0));
 
-static const struct kw_field fetch_request_partition_rows[] = {
+KWI_PART_TABLE(fetch_request_partition,
     /*        message                  field  since until default flags */
     KWI_VALUE(fetch_request_partition, partition,             0, KWI_LAST, 0, 0),
     KWI_VALUE(fetch_request_partition, current_leader_epoch,  9, KWI_LAST, -1, KWI_IGNORABLE),
@@ -41,26 +39,20 @@ static const struct kw_field fetch_request_partition_rows[] = {
     KWI_TAG(fetch_request_partition, replica_directory_id, 0, 17, KWI_LAST, KWI_NOT_NULL, 0,
             KWI_IGNORABLE),
     KWI_TAG(fetch_request_partition, high_watermark, 1, 18, KWI_LAST, KWI_NOT_NULL, INT64_MAX,
-            KWI_IGNORABLE),
-};
-KWI_PART_SCHEMA(fetch_request_partition, fetch_request_partition_rows);
+            KWI_IGNORABLE));
 
-static const struct kw_field fetch_request_topic_rows[] = {
+KWI_PART_TABLE(fetch_request_topic,
     KWI_VALUE(fetch_request_topic, topic,     0, 12,       0, KWI_IGNORABLE),
     KWI_VALUE(fetch_request_topic, topic_id, 13, KWI_LAST, 0, KWI_IGNORABLE),
     KWI_LIST(fetch_request_topic, partitions, fetch_request_partition, 0, KWI_LAST, KWI_NOT_NULL,
-             0, 0),
-};
-KWI_PART_SCHEMA(fetch_request_topic, fetch_request_topic_rows);
+             0, 0));
 
-static const struct kw_field fetch_request_forgotten_rows[] = {
+KWI_PART_TABLE(fetch_request_forgotten,
     KWI_VALUE(fetch_request_forgotten, topic,     7, 12,       0, KWI_IGNORABLE),
     KWI_VALUE(fetch_request_forgotten, topic_id, 13, KWI_LAST, 0, KWI_IGNORABLE),
-    KWI_PLAIN(fetch_request_forgotten, partitions, i32, 7, KWI_LAST, 0),
-};
-KWI_PART_SCHEMA(fetch_request_forgotten, fetch_request_forgotten_rows);
+    KWI_PLAIN(fetch_request_forgotten, partitions, i32, 7, KWI_LAST, 0));
 
-static const struct kw_field fetch_request_rows[] = {
+KWI_TABLE(fetch_request, 4, 18, 12,
     KWI_TAG(fetch_request, cluster_id, 0, 12, KWI_LAST, 12, KWI_NULL, KWI_IGNORABLE),
     KWI_VALUE(fetch_request, replica_id, 0, 14, -1, 0),
     KWI_TAG_OF(fetch_request, replica_state, fetch_replica_state, 1, 15, KWI_LAST, KWI_NOT_NULL, 0,
@@ -74,29 +66,21 @@ static const struct kw_field fetch_request_rows[] = {
     KWI_LIST(fetch_request, topics, fetch_request_topic, 0, KWI_LAST, KWI_NOT_NULL, 0, 0),
     KWI_LIST(fetch_request, forgotten_topics_data, fetch_request_forgotten, 7, KWI_LAST,
              KWI_NOT_NULL, 0, 0),
-    KWI_VALUE(fetch_request, rack_id, 11, KWI_LAST, 0, KWI_IGNORABLE),
-};
-KWI_SCHEMA(fetch_request, fetch_request_rows, 4, 18, 12);
+    KWI_VALUE(fetch_request, rack_id, 11, KWI_LAST, 0, KWI_IGNORABLE));
 
-static const struct kw_field fetch_epoch_end_offset_rows[] = {
+KWI_PART_TABLE(fetch_epoch_end_offset,
     KWI_VALUE(fetch_epoch_end_offset, epoch,      12, KWI_LAST, -1, 0),
-    KWI_VALUE(fetch_epoch_end_offset, end_offset, 12, KWI_LAST, -1, 0),
-};
-KWI_PART_SCHEMA(fetch_epoch_end_offset, fetch_epoch_end_offset_rows);
+    KWI_VALUE(fetch_epoch_end_offset, end_offset, 12, KWI_LAST, -1, 0));
 
-static const struct kw_field fetch_snapshot_id_rows[] = {
+KWI_PART_TABLE(fetch_snapshot_id,
     KWI_VALUE(fetch_snapshot_id, end_offset, 0, KWI_LAST, -1, 0),
-    KWI_VALUE(fetch_snapshot_id, epoch,      0, KWI_LAST, -1, 0),
-};
-KWI_PART_SCHEMA(fetch_snapshot_id, fetch_snapshot_id_rows);
+    KWI_VALUE(fetch_snapshot_id, epoch,      0, KWI_LAST, -1, 0));
 
-static const struct kw_field fetch_aborted_transaction_rows[] = {
+KWI_PART_TABLE(fetch_aborted_transaction,
     KWI_VALUE(fetch_aborted_transaction, producer_id,  4, KWI_LAST, 0, 0),
-    KWI_VALUE(fetch_aborted_transaction, first_offset, 4, KWI_LAST, 0, 0),
-};
-KWI_PART_SCHEMA(fetch_aborted_transaction, fetch_aborted_transaction_rows);
+    KWI_VALUE(fetch_aborted_transaction, first_offset, 4, KWI_LAST, 0, 0));
 
-static const struct kw_field fetch_response_partition_rows[] = {
+KWI_PART_TABLE(fetch_response_partition,
     KWI_VALUE(fetch_response_partition, partition_index,    0, KWI_LAST, 0, 0),
     KWI_VALUE(fetch_response_partition, error_code,         0, KWI_LAST, 0, 0),
     KWI_VALUE(fetch_response_partition, high_watermark,     0, KWI_LAST, 0, 0),
@@ -111,23 +95,17 @@ static const struct kw_field fetch_response_partition_rows[] = {
     KWI_LIST(fetch_response_partition, aborted_transactions, fetch_aborted_transaction, 4,
              KWI_LAST, 4, 0, KWI_IGNORABLE),
     KWI_VALUE(fetch_response_partition, preferred_read_replica, 11, KWI_LAST, -1, 0),
-    KWI_MAYBE(fetch_response_partition, records, 0, KWI_LAST, 0, 0, 0),
-};
-KWI_PART_SCHEMA(fetch_response_partition, fetch_response_partition_rows);
+    KWI_MAYBE(fetch_response_partition, records, 0, KWI_LAST, 0, 0, 0));
 
-static const struct kw_field fetch_response_topic_rows[] = {
+KWI_PART_TABLE(fetch_response_topic,
     KWI_VALUE(fetch_response_topic, topic,     0, 12,       0, KWI_IGNORABLE),
     KWI_VALUE(fetch_response_topic, topic_id, 13, KWI_LAST, 0, KWI_IGNORABLE),
     KWI_LIST(fetch_response_topic, partitions, fetch_response_partition, 0, KWI_LAST,
-             KWI_NOT_NULL, 0, 0),
-};
-KWI_PART_SCHEMA(fetch_response_topic, fetch_response_topic_rows);
+             KWI_NOT_NULL, 0, 0));
 
-static const struct kw_field fetch_response_rows[] = {
+KWI_TABLE(fetch_response, 4, 18, 12,
     KWI_VALUE(fetch_response, throttle_time_ms, 1, KWI_LAST, 0, KWI_IGNORABLE),
     KWI_VALUE(fetch_response, error_code,       7, KWI_LAST, 0, KWI_IGNORABLE),
     KWI_VALUE(fetch_response, session_id,       7, KWI_LAST, 0, 0),
     KWI_LIST(fetch_response, responses, fetch_response_topic, 0, KWI_LAST, KWI_NOT_NULL, 0, 0),
-    KWI_TAG_OF(fetch_response, node_endpoints, node_endpoint, 0, 16, KWI_LAST, KWI_NOT_NULL, 0, 0),
-};
-KWI_SCHEMA(fetch_response, fetch_response_rows, 4, 18, 12);
+    KWI_TAG_OF(fetch_response, node_endpoints, node_endpoint, 0, 16, KWI_LAST, KWI_NOT_NULL, 0, 0));

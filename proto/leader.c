@@ -4,16 +4,12 @@
 
 /* clang-format off */
 
-static const struct kw_field leader_id_and_epoch_rows[] = {
+KWI_PART_TABLE(leader_id_and_epoch,
     KWI_VALUE(leader_id_and_epoch, leader_id,    0, KWI_LAST, -1, 0),
-    KWI_VALUE(leader_id_and_epoch, leader_epoch, 0, KWI_LAST, -1, 0),
-};
-KWI_PART_SCHEMA(leader_id_and_epoch, leader_id_and_epoch_rows);
+    KWI_VALUE(leader_id_and_epoch, leader_epoch, 0, KWI_LAST, -1, 0));
 
-static const struct kw_field node_endpoint_rows[] = {
+KWI_PART_TABLE(node_endpoint,
     KWI_VALUE(node_endpoint, node_id, 0, KWI_LAST, 0, 0),
     KWI_VALUE(node_endpoint, host,    0, KWI_LAST, 0, 0),
     KWI_VALUE(node_endpoint, port,    0, KWI_LAST, 0, 0),
-    KWI_MAYBE(node_endpoint, rack,    0, KWI_LAST, 0, KWI_NULL, 0),
-};
-KWI_PART_SCHEMA(node_endpoint, node_endpoint_rows);
+    KWI_MAYBE(node_endpoint, rack,    0, KWI_LAST, 0, KWI_NULL, 0));

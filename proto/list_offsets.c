@@ -19,49 +19,37 @@
 
 /* clang-format off */
 
-static const struct kw_field list_offsets_request_partition_rows[] = {
+KWI_PART_TABLE(list_offsets_request_partition,
     KWI_VALUE(list_offsets_request_partition, partition_index,      0, KWI_LAST, 0, 0),
     KWI_VALUE(list_offsets_request_partition, current_leader_epoch, 4, KWI_LAST, -1,
               KWI_IGNORABLE),
-    KWI_VALUE(list_offsets_request_partition, timestamp,            0, KWI_LAST, 0, 0),
-};
-KWI_PART_SCHEMA(list_offsets_request_partition, list_offsets_request_partition_rows);
+    KWI_VALUE(list_offsets_request_partition, timestamp,            0, KWI_LAST, 0, 0));
 
-static const struct kw_field list_offsets_request_topic_rows[] = {
+KWI_PART_TABLE(list_offsets_request_topic,
     KWI_VALUE(list_offsets_request_topic, name, 0, KWI_LAST, 0, 0),
     KWI_LIST(list_offsets_request_topic, partitions, list_offsets_request_partition, 0, KWI_LAST,
-             KWI_NOT_NULL, 0, 0),
-};
-KWI_PART_SCHEMA(list_offsets_request_topic, list_offsets_request_topic_rows);
+             KWI_NOT_NULL, 0, 0));
 
-static const struct kw_field list_offsets_request_rows[] = {
+KWI_TABLE(list_offsets_request, 1, 11, 6,
     KWI_VALUE(list_offsets_request, replica_id,      0, KWI_LAST, 0, 0),
     KWI_VALUE(list_offsets_request, isolation_level, 2, KWI_LAST, 0, 0),
     KWI_LIST(list_offsets_request, topics, list_offsets_request_topic, 0, KWI_LAST, KWI_NOT_NULL,
              0, 0),
-    KWI_VALUE(list_offsets_request, timeout_ms, 10, KWI_LAST, 0, KWI_IGNORABLE),
-};
-KWI_SCHEMA(list_offsets_request, list_offsets_request_rows, 1, 11, 6);
+    KWI_VALUE(list_offsets_request, timeout_ms, 10, KWI_LAST, 0, KWI_IGNORABLE));
 
-static const struct kw_field list_offsets_response_partition_rows[] = {
+KWI_PART_TABLE(list_offsets_response_partition,
     KWI_VALUE(list_offsets_response_partition, partition_index, 0, KWI_LAST, 0, 0),
     KWI_VALUE(list_offsets_response_partition, error_code,      0, KWI_LAST, 0, 0),
     KWI_VALUE(list_offsets_response_partition, timestamp,       1, KWI_LAST, -1, 0),
     KWI_VALUE(list_offsets_response_partition, offset,          1, KWI_LAST, -1, 0),
-    KWI_VALUE(list_offsets_response_partition, leader_epoch,    4, KWI_LAST, -1, 0),
-};
-KWI_PART_SCHEMA(list_offsets_response_partition, list_offsets_response_partition_rows);
+    KWI_VALUE(list_offsets_response_partition, leader_epoch,    4, KWI_LAST, -1, 0));
 
-static const struct kw_field list_offsets_response_topic_rows[] = {
+KWI_PART_TABLE(list_offsets_response_topic,
     KWI_VALUE(list_offsets_response_topic, name, 0, KWI_LAST, 0, 0),
     KWI_LIST(list_offsets_response_topic, partitions, list_offsets_response_partition, 0, KWI_LAST,
-             KWI_NOT_NULL, 0, 0),
-};
-KWI_PART_SCHEMA(list_offsets_response_topic, list_offsets_response_topic_rows);
+             KWI_NOT_NULL, 0, 0));
 
-static const struct kw_field list_offsets_response_rows[] = {
+KWI_TABLE(list_offsets_response, 1, 11, 6,
     KWI_VALUE(list_offsets_response, throttle_time_ms, 2, KWI_LAST, 0, KWI_IGNORABLE),
     KWI_LIST(list_offsets_response, topics, list_offsets_response_topic, 0, KWI_LAST, KWI_NOT_NULL,
-             0, 0),
-};
-KWI_SCHEMA(list_offsets_response, list_offsets_response_rows, 1, 11, 6);
+             0, 0));

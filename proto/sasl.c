@@ -7,13 +7,9 @@
 
 /* clang-format off */
 
-static const struct kw_field sasl_handshake_request_rows[] = {
-    KWI_VALUE(sasl_handshake_request, mechanism, 0, KWI_LAST, 0, 0),
-};
-KWI_SCHEMA(sasl_handshake_request, sasl_handshake_request_rows, 0, 1, KWI_NEVER);
+KWI_TABLE(sasl_handshake_request, 0, 1, KWI_NEVER,
+    KWI_VALUE(sasl_handshake_request, mechanism, 0, KWI_LAST, 0, 0));
 
-static const struct kw_field sasl_handshake_response_rows[] = {
+KWI_TABLE(sasl_handshake_response, 0, 1, KWI_NEVER,
     KWI_VALUE(sasl_handshake_response, error_code, 0, KWI_LAST, 0, 0),
-    KWI_PLAIN(sasl_handshake_response, mechanisms, str, 0, KWI_LAST, 0),
-};
-KWI_SCHEMA(sasl_handshake_response, sasl_handshake_response_rows, 0, 1, KWI_NEVER);
+    KWI_PLAIN(sasl_handshake_response, mechanisms, str, 0, KWI_LAST, 0));

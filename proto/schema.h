@@ -177,6 +177,15 @@ extern const struct kw_schema kwi_elem_i8, kwi_elem_i16, kwi_elem_i32, kwi_elem_
 /* The schema of a nested struct: its message decides about versions. */
 #define KWI_PART_SCHEMA(T, rows) KWI_SCHEMA(T, rows, 0, KWI_LAST, 0)
 
+/* A struct's table, rows and schema in one: of a nested struct, and of a message
+ * with its versions v0 to v1, of which those from flex on are flexible. */
+#define KWI_PART_TABLE(T, ...)                               \
+    static const struct kw_field T##_rows[] = {__VA_ARGS__}; \
+    KWI_PART_SCHEMA(T, T##_rows)
+#define KWI_TABLE(T, v0, v1, flex, ...)                      \
+    static const struct kw_field T##_rows[] = {__VA_ARGS__}; \
+    KWI_SCHEMA(T, T##_rows, v0, v1, flex)
+
 /* Declares the schema of a nested struct and its typed initialiser. */
 #define KWI_PART(T)                                        \
     extern const struct kw_schema kwi_##T##_schema;        \
