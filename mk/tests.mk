@@ -74,6 +74,10 @@ $(BENCH_BIN): $(B)/%: %.c $(BENCH_HELP) $(TEST_LIB) $(B)/flags
 $(B)/tools/gen_config_doc: tools/gen_config_doc.c tools/config_doc.h $(TEST_LIB)
 	@mkdir -p $(@D)
 	@$(LINK) -std=c11 $(WARN) $(INCLUDES) -o $@ $< $(TEST_LIB) $(LDLIBS)
+# What tools/schema-diff holds against Kafka's definitions.
+$(B)/tools/schema_dump: tools/schema_dump.c $(TEST_LIB)
+	@mkdir -p $(@D)
+	@$(LINK) -std=c11 $(WARN) $(INCLUDES) -o $@ $< $(TEST_LIB) $(LDLIBS)
 docs: $(B)/tools/gen_config_doc
 	$(B)/tools/gen_config_doc > docs/CONFIG.md
 	tools/coverage_ids.sh > docs/COVERAGE.md

@@ -71,6 +71,7 @@ lint|has clang-tidy|static analysis|clang-tidy|clang-tools-extra|clang-extra-too
 lint|has cppcheck|static analysis|cppcheck|cppcheck|cppcheck|cppcheck
 live|java_17|runs a real Kafka|openjdk-17-jre-headless|java-17-openjdk-headless|openjdk17-jre-headless|jre17-openjdk-headless
 live|has mvn|fetches Kafka's jars|maven|maven|maven|maven
+live|has python3|compares the tables|python3-minimal|python3|python3|python
 live|has kcat|second opinion on the wire|kcat|kcat|kcat|kcat
 live|has strace|counts threads|strace|strace|strace|strace
 live|has valgrind|counts instructions|valgrind|valgrind|valgrind|valgrind

@@ -134,6 +134,7 @@ tier_nightly() {
     codecs
     build asan all tests replay
     build plain all tests fuzz
+    step "what the newest Kafka has" tools/schema-diff news
     end=$(($(date +%s) + ${KW_NIGHTLY_HOURS:-8} * 3600))
     round=0
     while [ "$(date +%s)" -lt "$end" ]; do
