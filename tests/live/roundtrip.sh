@@ -7,13 +7,14 @@
 need_kafka
 
 format='%o|%T|%K|%k|%S|%s|%h\n'
+java_format=(--formatter-property print.timestamp=true --formatter-property print.offset=true
+    --formatter-property print.headers=true --formatter-property print.key=true
+    --formatter-property null.literal=NULL --formatter-property key.separator='|'
+    --formatter-property headers.separator=,)
 java_consume() { # TOPIC MAX
     tools/kafka.sh tool console-consumer --bootstrap-server "$KW_BROKER" --topic "$1" --partition 0 \
         --offset earliest --max-messages "$2" --timeout-ms 30000 \
-        --formatter-property print.timestamp=true --formatter-property print.offset=true \
-        --formatter-property print.headers=true --formatter-property print.key=true \
-        --formatter-property null.literal=NULL --formatter-property key.separator='|' \
-        --formatter-property headers.separator=,
+        "${java_format[@]}"
 }
 kcat_consume() { kcat -C -q -b "$KW_BROKER" -t "$1" -p 0 -o beginning -e -f "$format"; }
 kw_consume() { $kw consume -q -b "$KW_BROKER" -t "$1" -p 0 -o beginning -e -f "$format"; }
@@ -148,13 +149,75 @@ for codec in gzip snappy lz4 zstd; do
     $kw consume -q -b "$KW_BROKER" -t "java-$codec" -p 0 -o beginning -e \
         -f '%o|%K|%k|%S|%s|%h\n' >"$work/got.java-$codec"
     same "kw reads what Java compressed by $codec" "$work/want.from-java" "$work/got.java-$codec"
-    if [ $own_broker = yes ]; then
-        tools/kafka.sh tool dump-log --files "$(find "$KW_KAFKA_DATA/kcat-$codec-0" \
-            "$KW_KAFKA_DATA/java-$codec-0" -name '*.log' | sort | paste -s -d, -)" >"$work/dump-$codec" 2>&1
-        check "the batches in the logs are compressed by $codec" \
-            test "$(grep -ac "compresscodec: $codec" "$work/dump-$codec")" -gt 1
-    fi
 done
+
+# ---- compressed by kw ------------------------------------------------------------------
+
+# The records of every kind once more, one codec a partition, so that Java reads
+# all five in one start.
+codecs="none gzip snappy lz4 zstd"
+sed 's/"partition":0,//' "$work/input.jsonl" >"$work/unplaced.jsonl"
+new_topic kw-codecs 5
+partition=0
+for codec in $codecs; do
+    check "kw produce -z $codec" $kw produce -b "$KW_BROKER" -t kw-codecs -p $partition -z $codec \
+        -X linger.ms=20 -X batch.size=65536 --json "$work/unplaced.jsonl"
+    kcat -C -q -b "$KW_BROKER" -t kw-codecs -p $partition -o beginning -e -f "$format" >"$work/got.kw-$codec"
+    same "kcat reads what kw compressed by $codec" "$work/want.kcat" "$work/got.kw-$codec"
+    $kw consume -q -b "$KW_BROKER" -t kw-codecs -p $partition -o beginning -e -f "$format" >"$work/kw.kw-$codec"
+    same "kw reads what kw compressed by $codec" "$work/want.kcat" "$work/kw.kw-$codec"
+    partition=$((partition + 1))
+done
+tools/kafka.sh tool console-consumer --bootstrap-server "$KW_BROKER" --topic kw-codecs --from-beginning \
+    --max-messages $((5 * n)) --timeout-ms 30000 "${java_format[@]}" \
+    --formatter-property print.partition=true >"$work/java.kw-codecs" 2>"$work/java-codecs.log"
+# A value may hold line ends: what does not begin as a record belongs to the last.
+awk -v codecs="$codecs" -v prefix="$work/java.kw-" '
+    BEGIN { split(codecs, codec, " "); for (i in codec) printf "" > (prefix codec[i]) }
+    match($0, /^CreateTime:[0-9]+\|Partition:[0-4]\|/) {
+        file = prefix codec[substr($0, RLENGTH - 1, 1) + 1]
+        $0 = substr($0, 1, RLENGTH - 13) substr($0, RLENGTH)
+    }
+    { print > file }' "$work/java.kw-codecs"
+for codec in $codecs; do
+    same "Java's console consumer reads what kw compressed by $codec" "$work/want.java" "$work/java.kw-$codec"
+done
+
+# ---- the logs of all of them, in one start of Java --------------------------------------
+
+# log_files: the segments of the partitions whose codec is known, separated by commas
+log_files() {
+    find "$KW_KAFKA_DATA"/kw-codecs-? "$KW_KAFKA_DATA"/{kcat,java}-*-0 -name '*.log' | sort | paste -s -d, -
+}
+# in_log TOPIC-PARTITION CODEC [RECORDS]: is each batch valid and of that codec?
+in_log() {
+    awk -v name="/$1/" -v codec="$2" -v want="${3:-}" '
+        /^Dumping / { here = index($2, name) > 0 }
+        here && /^baseOffset: / {
+            for (i = 1; i < NF; i++) value[$i] = $(i + 1)
+            batches++
+            records += value["count:"]
+            if (value["compresscodec:"] != codec || value["isvalid:"] != "true") { print; bad = 1 }
+        }
+        here && /^\| offset: / { deep++ }
+        END {
+            print batches + 0 " batches, " records + 0 " records, " deep + 0 " found inside"
+            exit bad || !batches || deep != records || (want != "" && want != records)
+        }' "$work/dump-codecs"
+}
+if [ $own_broker = yes ]; then
+    tools/kafka.sh tool dump-log --deep-iteration --files "$(log_files)" >"$work/dump-codecs" 2>&1
+    partition=0
+    for codec in $codecs; do
+        check "kafka-dump-log: kw's $codec batches are valid and hold $n records" in_log kw-codecs-$partition $codec $n
+        partition=$((partition + 1))
+        [ $codec = none ] && continue
+        check "kafka-dump-log: kcat's batches are $codec" in_log kcat-$codec-0 $codec 3300
+        check "kafka-dump-log: Java's batches are $codec" in_log java-$codec-0 $codec 301
+    done
+    check "kafka-dump-log reports no error in them" \
+        awk '/^Found |not consecutive|Mismatches|Exception|corrupt/ { print; bad = 1 } END { exit bad }' "$work/dump-codecs"
+fi
 
 # ---- where reading starts and ends -----------------------------------------------
 
