@@ -20,7 +20,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
             abort(); \
     } while (0)
 
-enum { FUZZ_MESSAGE_MAX = 256 };
+enum { FUZZ_MESSAGE_MAX = KWI_ELEM_MAX };
 union fuzz_message {
     uint8_t bytes[FUZZ_MESSAGE_MAX];
     uint64_t align;

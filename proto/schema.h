@@ -33,7 +33,7 @@ enum {
     KWI_NEVER = 127,    /* `flex_since`: no flexible version exists */
     KWI_NULL = -1,      /* default of a nullable string, bytes, array or struct */
     KWI_IGNORABLE = 1,  /* the encoder may drop it where a version lacks it */
-    KWI_ELEM_MAX = 256,
+    KWI_ELEM_MAX = 512,
     KWI_DEPTH_MAX = 8
 };
 
@@ -155,6 +155,9 @@ extern const struct kw_schema kwi_elem_i8, kwi_elem_i16, kwi_elem_i32, kwi_elem_
     KWI_ROW_(T, m, &kwi_##elem##_schema, -1, since, until, null_since, def, flags)
 #define KWI_PLAIN(T, m, elem, since, until, flags) \
     KWI_ROW_(T, m, &kwi_elem_##elem, -1, since, until, KWI_NOT_NULL, 0, flags)
+/* The same where the array itself may be null. */
+#define KWI_PLAIN_MAYBE(T, m, elem, since, until, null_since, def, flags) \
+    KWI_ROW_(T, m, &kwi_elem_##elem, -1, since, until, null_since, def, flags)
 /* A single struct. If it may be null, its C struct begins with `bool present`,
  * which has no row: the marker byte on the wire stands for it. */
 #define KWI_ONE(T, m, elem, since, until, null_since, def, flags) \

@@ -7,7 +7,7 @@
 #include "proto/schema.h"
 
 /* Large enough for every top-level message; checked by test_tables. */
-enum { MESSAGE_MAX = 256 };
+enum { MESSAGE_MAX = KWI_ELEM_MAX };
 union message {
     uint8_t bytes[MESSAGE_MAX];
     uint64_t align;
