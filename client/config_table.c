@@ -103,7 +103,7 @@ const struct kw_config_row kwi_config_rows[KW_N_KEYS] = {
                1000, INT32_MAX, CONFIG_CLIENT,
                "The largest answer that is accepted from a broker; a larger one closes the "
                "connection."),
-    CONFIG_INT(MEMORY_LIMIT, "memory.limit", NULL, "bytes", 96 * 1024 * 1024, 256 * 1024,
+    CONFIG_INT(MEMORY_LIMIT, "memory.limit", NULL, "bytes", 128 * 1024 * 1024, 256 * 1024,
                CONFIG_BYTES_MAX, CONFIG_CLIENT,
                "All memory that the client may take. It is split at create into three reserves "
                "that never borrow from each other: control.memory, buffer.memory, fetch.memory."),

@@ -4,6 +4,10 @@
  *                  ^           |
  *                  +--no room--+ the result is larger than the codec thought
  *
+ * Bombs. The lengths of the records are followed while they appear (framing.h),
+ * so that what cannot be a batch below the maximum is refused after its first
+ * bytes and not after the last that fit.
+ *
  * Memory. The size is known from the framing before anything is decoded
  * (codec.h); what is above max.decompressed.batch.bytes or can never fit stops
  * the part. What does not fit now waits, and while it waits no further fetch is
@@ -20,7 +24,8 @@
 
 enum {
     UNPACK_RETRY_MS = 100,
-    UNPACK_TRIES = 64 /* parts that one call may refuse (law 4) */
+    UNPACK_TRIES = 64,      /* parts that one call may refuse (law 4) */
+    UNPACK_LOOK = 64 * 1024 /* bytes that are made before their framing is looked at */
 };
 
 static struct kw_consumer_part *unpack_part(struct kw_node *node)
@@ -37,7 +42,8 @@ static bool unpack_ends(struct kw_unpacker *unpacker, int result)
     return false;
 }
 
-static void unpack_move(struct kw_unpacker *unpacker, size_t budget)
+/* False: all of it is there. */
+static bool unpack_move(struct kw_unpacker *unpacker, size_t budget)
 {
     size_t n = unpacker->len - unpacker->moved, at = KWI_BATCH_HEADER + unpacker->moved;
 
@@ -45,8 +51,10 @@ static void unpack_move(struct kw_unpacker *unpacker, size_t budget)
         n = budget;
     memcpy(kwi_block_data(unpacker->out) + at, kwi_block_data(unpacker->old) + at, n);
     unpacker->moved += n;
-    if (unpacker->moved == unpacker->len)
-        unpacker->phase = KWI_UNPACK_FILL;
+    if (unpacker->moved < unpacker->len)
+        return true;
+    unpacker->phase = KWI_UNPACK_FILL;
+    return false; /* `old` is given back before the rest is made */
 }
 
 /* As decode_step. */
@@ -75,13 +83,32 @@ static void unpack_put_header(struct kw_unpacker *unpacker)
                 (uint32_t)(unpacker->len + KWI_BATCH_HEADER - KWI_BATCH_LOG_OVERHEAD));
 }
 
-static bool unpack_fill(struct kw_unpacker *unpacker, size_t budget)
+/* Decompresses about n bytes and looks at them. As decode_step. */
+static int unpack_decode(struct kw_unpacker *unpacker, size_t n)
 {
     uint8_t *out = kwi_block_data(unpacker->out) + KWI_BATCH_HEADER;
-    int rc = unpacker->codec ? unpacker->codec->decode_step(unpacker->ctx, out, unpacker->cap,
-                                                            budget, &unpacker->len)
-                             : unpack_copy(unpacker, budget);
+    int rc = unpacker->codec->decode_step(unpacker->ctx, out, unpacker->cap, n, &unpacker->len);
+    int walked;
 
+    if (rc < 0 && rc != KW_ERR_SPACE)
+        return rc;
+    walked = kwi_framing_walk(&unpacker->framing, out, unpacker->len);
+    if (!walked && rc == 0)
+        walked = kwi_framing_end(&unpacker->framing, unpacker->len);
+    return walked ? walked : rc;
+}
+
+static bool unpack_fill(struct kw_unpacker *unpacker, size_t budget)
+{
+    int rc = 1;
+
+    if (!unpacker->codec)
+        rc = unpack_copy(unpacker, budget);
+    while (unpacker->codec && rc == 1 && budget > 0) {
+        size_t n = budget < UNPACK_LOOK ? budget : UNPACK_LOOK;
+        rc = unpack_decode(unpacker, n);
+        budget -= n;
+    }
     if (rc == 1)
         return true;
     if (rc)
@@ -103,7 +130,7 @@ static bool unpack_run(struct kw_work *work, size_t budget)
     int rc;
 
     switch ((enum kw_unpack_phase)unpacker->phase) {
-    case KWI_UNPACK_MOVE: unpack_move(unpacker, budget); return true;
+    case KWI_UNPACK_MOVE: return unpack_move(unpacker, budget);
     case KWI_UNPACK_FILL: return unpack_fill(unpacker, budget);
     case KWI_UNPACK_CONVERT:
         rc = kwi_convert_some(unpacker, budget);
@@ -248,6 +275,8 @@ static int unpack_begin(struct kw_core *core, struct kw_consumer_part *part, siz
 
     *need = KWI_BATCH_HEADER;
     size = unpacker->in_len;
+    if (!rc && unpacker->codec)
+        rc = kwi_framing_begin(&unpacker->framing, unpacker->is_old, part->data.left, max);
     if (!rc && unpacker->codec) {
         rc = unpack_context(core);
         if (!rc)
@@ -279,7 +308,9 @@ static int unpack_begin(struct kw_core *core, struct kw_consumer_part *part, siz
 
 static int64_t unpack_detail(const struct kw_consumer_part *part, int err)
 {
-    return err == KW_ERR_BOMB ? part->topic->consumer->batch_max : part->data.codec;
+    if (err == KW_ERR_BOMB)
+        return part->topic->consumer->batch_max;
+    return err == KW_ERR_CODEC ? part->data.codec : 0;
 }
 
 static void unpack_try(struct kw_core *core)
@@ -365,6 +396,10 @@ static void unpack_done(struct kw_core *core, struct kw_work *work)
 
     kwi_block_release(unpacker->old);
     unpacker->old = NULL;
+    if (part && unpacker->phase == KWI_UNPACK_FILL) {
+        kwi_work_submit(core, work); /* moved; go on */
+        return;
+    }
     if (part && rc == KW_ERR_SPACE && unpack_grow(core))
         return;
     unpacker->busy = false;

@@ -9,6 +9,7 @@
 #ifndef KWI_UNPACK_H
 #define KWI_UNPACK_H
 #include "base/timer.h"
+#include "client/framing.h"
 #include "client/pool.h"
 #include "client/work.h"
 #include "proto/message_set.h"
@@ -16,7 +17,7 @@
 struct kw_consumer_part;
 
 enum kw_unpack_phase {
-    KWI_UNPACK_MOVE,    /* what there is goes from `old` to `out` */
+    KWI_UNPACK_MOVE,    /* what there is goes from `old` to `out`; then the work is back */
     KWI_UNPACK_FILL,    /* decompressing, or copying what is not compressed */
     KWI_UNPACK_CONVERT, /* formats 0 and 1, in place */
     KWI_UNPACK_READY
@@ -45,7 +46,8 @@ struct kw_unpacker {
     uint8_t phase;
     bool is_old, is_wrapper; /* format 0 or 1; a message around others */
     bool check_crcs;
-    int result; /* READY: 0 or enum kw_err */
+    int result;                /* READY: 0 or enum kw_err */
+    struct kw_framing framing; /* FILL, of what is compressed */
     /* CONVERT */
     struct kw_message message; /* the first, or the wrapper */
     struct kw_message_set set;

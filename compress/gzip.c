@@ -6,8 +6,10 @@
  * The last four bytes of a member tell its size modulo 2^32. Kafka's producers
  * write one member, so for them this is the size of all: it is what is allocated
  * first, and a bomb that is honest about its size is refused before a byte is
- * inflated. One that lies is found out when the output passes the stated size
- * and no further member can follow, or else at the maximum. */
+ * inflated. One that lies is found out when the output passes the stated size:
+ * then another member must follow, whose header stands right behind the size of
+ * the present one. If no such place is left in the input, or only places that
+ * tell of more than the maximum, the rest is not inflated. */
 #include <kwire/codec.h>
 #include <limits.h>
 #include <zlib.h>
@@ -39,7 +41,8 @@ struct gzip_decoder {
     z_stream stream;
     struct gzip_arena arena;
     size_t max;
-    size_t stated; /* size of the last member */
+    size_t stated;       /* size of the last member */
+    size_t member_start; /* position in the output */
 };
 
 static void *gzip_alloc(void *opaque, uInt n, uInt size)
@@ -167,6 +170,12 @@ static int gzip_decoder_init(struct kw_codec_ctx *ctx, size_t size)
     return inflateInit2(&decoder->stream, GZIP_WINDOW_BITS) == Z_OK ? 0 : KW_ERR_NOMEM;
 }
 
+/* The size of the member that ends before p. */
+static size_t gzip_size(const uint8_t *p)
+{
+    return (size_t)p[-4] | (size_t)p[-3] << 8 | (size_t)p[-2] << 16 | (size_t)p[-1] << 24;
+}
+
 static int gzip_decode_begin(struct kw_codec_ctx *ctx, const void *in, size_t len, size_t max,
                              unsigned flags, size_t *hint)
 {
@@ -175,13 +184,13 @@ static int gzip_decode_begin(struct kw_codec_ctx *ctx, const void *in, size_t le
     (void)flags;
     if (len < GZIP_MEMBER_MIN || len > UINT_MAX)
         return KW_ERR_CODEC;
-    decoder->stated = (size_t)end[-4] | (size_t)end[-3] << 8 | (size_t)end[-2] << 16 |
-                      (size_t)end[-1] << 24;
+    decoder->stated = gzip_size(end);
     if (decoder->stated / GZIP_EXPANSION_MAX > len)
         return KW_ERR_CODEC;
     if (decoder->stated > max)
         return KW_ERR_BOMB;
     decoder->max = max;
+    decoder->member_start = 0;
     inflateReset(&decoder->stream);
     decoder->stream.next_in = (z_const Bytef *)(uintptr_t)in;
     decoder->stream.avail_in = (uInt)len;
@@ -189,26 +198,38 @@ static int gzip_decode_begin(struct kw_codec_ctx *ctx, const void *in, size_t le
     return 0;
 }
 
-/* Could another member begin in what is left of the input? */
-static bool gzip_may_follow(const z_stream *stream)
+/* The present member is not the last: the least size that it can have, from what
+ * stands before each place where the next one could begin; SIZE_MAX: there is
+ * none. made: what it has become already. Sizes of 4 GiB and more look smaller
+ * here and are left to the maximum. */
+static size_t gzip_least(const z_stream *stream, size_t made)
 {
     const uint8_t *p = stream->next_in, *end = p + stream->avail_in;
-    for (; end - p >= GZIP_MEMBER_MIN; p++)
-        if (p[0] == 0x1f && p[1] == 0x8b && p[2] == Z_DEFLATED)
-            return true;
-    return false;
+    size_t least = SIZE_MAX;
+    for (; end - p >= GZIP_MEMBER_MIN; p++) {
+        if (p[0] == 0x1f && p[1] == 0x8b && p[2] == Z_DEFLATED) {
+            size_t size = gzip_size(p);
+            if (size >= made && size < least)
+                least = size;
+        }
+    }
+    return least;
 }
 
 /* The output is full, and inflate is not at the end. */
 static int gzip_full(const struct gzip_decoder *decoder, size_t out_len)
 {
+    size_t made = out_len - decoder->member_start, least;
     if (decoder->stream.avail_in == 0)
         return KW_ERR_CODEC; /* not even the trailer is there */
     if (out_len >= decoder->max)
         return KW_ERR_BOMB;
-    if (out_len >= decoder->stated && !gzip_may_follow(&decoder->stream))
+    if (made < decoder->stated)
+        return KW_ERR_SPACE; /* it may be the last */
+    least = gzip_least(&decoder->stream, made);
+    if (least == SIZE_MAX)
         return KW_ERR_CODEC; /* larger than its trailer says */
-    return KW_ERR_SPACE;
+    return least > decoder->max - decoder->member_start ? KW_ERR_BOMB : KW_ERR_SPACE;
 }
 
 static int gzip_decode_step(struct kw_codec_ctx *ctx, void *out, size_t cap, size_t budget,
@@ -234,6 +255,7 @@ static int gzip_decode_step(struct kw_codec_ctx *ctx, void *out, size_t cap, siz
             if (stream->avail_in == 0)
                 return 0;
             inflateReset(stream);
+            decoder->member_start = *out_len;
         } else if ((rc != Z_OK && rc != Z_BUF_ERROR) || stream->avail_out > 0) {
             return KW_ERR_CODEC; /* malformed, or it wants more input */
         } else if (room == 0) {

@@ -68,7 +68,11 @@ $(EXAMPLE_BIN): $(B)/%: %.c $(B)/libkwire.a $(B)/flags
 	@$(LINK) -std=c11 $(WARN) $(WERROR) -Iinclude -D_GNU_SOURCE -MMD -MP -MF $@.d -o $@ $< $(B)/libkwire.a $(LDLIBS)
 $(BENCH_BIN): $(B)/%: %.c $(BENCH_HELP) $(TEST_LIB) $(B)/flags
 	@mkdir -p $(@D); echo "  LD    $@"
-	@$(LINK) -std=c11 $(WARN) $(WERROR) $(INCLUDES) -D_GNU_SOURCE -MMD -MP -MF $@.d -o $@ $< $(BENCH_HELP) $(TEST_LIB) $(LDLIBS)
+	@$(LINK) -std=c11 $(WARN) $(WERROR) $(INCLUDES) -D_GNU_SOURCE -MMD -MP -MF $@.d -o $@ $< $(BENCH_HELP) $(EXTRA_$(@F)) $(TEST_LIB) $(LDLIBS)
+
+# The bombs are those of the unit test.
+EXTRA_bench_bombs := $(call obj,tests/client/bombs.c tests/client/unpack_bed.c)
+$(B)/bench/bench_bombs: $(EXTRA_bench_bombs)
 
 # The generated documents.
 $(B)/tools/gen_config_doc: tools/gen_config_doc.c tools/config_doc.h $(TEST_LIB)

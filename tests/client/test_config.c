@@ -137,7 +137,7 @@ Test(config, the_defaults_are_the_safe_ones)
                 {"batch.size", "16384"},
                 {"buffer.memory", "33554432"},
                 {"max.request.size", "1048576"},
-                {"memory.limit", "100663296"},
+                {"memory.limit", "134217728"},
                 {"fetch.max.bytes", "52428800"},
                 {"partitioner", "murmur2"},
                 {"security.protocol", "PLAINTEXT"}};

@@ -103,7 +103,7 @@ static const struct rule_case cases[] = {
      {0},
      "memory.limit = 40000000: must be at least control.memory + buffer.memory + fetch.memory",
      "lower one of the three"},
-    {CLIENT, {SERVERS, "fetch.memory", "70000000"}, {0}, "memory.limit = 100663296", "raise"},
+    {CLIENT, {SERVERS, "fetch.memory", "100000000"}, {0}, "memory.limit = 134217728", "raise"},
     {PRODUCER,
      {SERVERS, "buffer.memory", "1064959"},
      {0},
@@ -158,7 +158,7 @@ Test(config_check, the_fetch_reserve_is_its_own_key_or_what_the_others_leave)
 {
     struct kw_config *rest = rules_config((const char *const[]){"memory.limit", "50000000", NULL});
     struct kw_config *own = rules_config((const char *const[]){"fetch.memory", "500000", NULL});
-    cr_assert_eq(kwi_config_fetch_memory(NULL), 56 * 1024 * 1024);
+    cr_assert_eq(kwi_config_fetch_memory(NULL), 88 * 1024 * 1024);
     cr_assert_eq(kwi_config_fetch_memory(rest), 50000000 - 40 * 1024 * 1024);
     cr_assert_eq(kwi_config_fetch_memory(own), 500000);
     kw_config_destroy(rest);

@@ -115,12 +115,22 @@ Test(bombs, gzip_that_lies_about_its_size)
     memset(packed.out + packed.len - 3, 0x10, 1);
     cr_expect_eq(refused(codec, packed.out, packed.len, &peak), KW_ERR_CODEC);
     cr_expect_leq(peak, 0x1000);
-    /* A small member behind it: legal, so it goes up to the maximum. */
+    /* A small member behind it, so that the last size is small and true. The
+     * size of the first stands before the second. */
     struct output small = zeros(codec, 100, &memory);
     two = malloc(packed.len + small.len);
     memcpy(two, packed.out, packed.len);
     memcpy(two + packed.len, small.out, small.len);
+    cr_expect_eq(refused(codec, two, packed.len + small.len, &peak), KW_ERR_CODEC, "0x1000");
+    cr_expect_leq(peak, 0x4000);
+    two[packed.len - 3] = 0; /* 2 * MAX, as it is */
+    two[packed.len - 2] = 2 * MAX >> 16 & 0xff;
     cr_expect_eq(refused(codec, two, packed.len + small.len, &peak), KW_ERR_BOMB);
+    cr_expect_leq(peak, 100);
+    /* A place that looks like another begin, with a smaller size before it, can
+     * only cost what a batch at the maximum costs. */
+    memcpy(two + packed.len - 30, "\xff\xff\x3f\x00\x1f\x8b\x08", 7);
+    cr_expect_lt(refused(codec, two, packed.len + small.len, &peak), 0);
     cr_expect_leq(peak, MAX + MAX / 2);
     free(two);
     output_free(&memory, &small);
@@ -183,6 +193,34 @@ Test(bombs, a_snappy_size_is_believed_up_to_what_its_bytes_can_make)
         cr_expect_eq(peak, 0);
         free(exact);
     }
+}
+
+/* The output that the last size suggests is full before the last member ends. */
+Test(bombs, gzip_whose_last_member_is_the_largest)
+{
+    const struct kw_codec *codec = kw_codec_by_id(KW_CODEC_GZIP);
+    struct memory memory = memory_new();
+    struct output first, second, output;
+    struct coder decoder;
+    uint8_t *both;
+    if (!codec)
+        cr_skip_test("built without zlib");
+    first = zeros(codec, 17, &memory);
+    second = zeros(codec, 300000, &memory);
+    both = malloc(first.len + second.len);
+    memcpy(both, first.out, first.len);
+    memcpy(both + first.len, second.out, second.len);
+    cr_assert_eq(decoder_open(&decoder, codec, &memory), 0);
+    cr_expect_eq(decode(&decoder, both, first.len + second.len, MAX, 0, 1000, 0, &output), 0);
+    cr_expect_eq(output.len, 300017);
+    output_free(&memory, &output);
+    cr_expect_eq(decode(&decoder, both, first.len + second.len, 300016, 0, 1000, 0, &output),
+                 KW_ERR_BOMB);
+    output_free(&memory, &output);
+    free(both);
+    output_free(&memory, &first);
+    output_free(&memory, &second);
+    coder_close(&decoder);
 }
 
 /* A zstd frame of our own: no content size, blocks of 128 KiB from one byte. */
