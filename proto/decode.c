@@ -138,7 +138,8 @@ static void dec_value(struct schema_dec *d, const struct kw_field *f, uint8_t *d
     case KWI_U16:
     case KWI_I32:
     case KWI_U32:
-    case KWI_I64: dec_number(d, f, dst); break;
+    case KWI_I64:
+    case KWI_F64: dec_number(d, f, dst); break;
     case KWI_UUID:
         b = kwi_rd_take(&d->r, sizeof(struct kw_uuid));
         if (b && dst)

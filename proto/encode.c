@@ -112,7 +112,8 @@ static void enc_value(const struct schema_enc *e, const struct kw_field *f, cons
     case KWI_U16:
     case KWI_I32:
     case KWI_U32:
-    case KWI_I64: enc_number(w, f, src); break;
+    case KWI_I64:
+    case KWI_F64: enc_number(w, f, src); break;
     case KWI_UUID: kwi_wr_put(w, src, sizeof(struct kw_uuid)); break;
     case KWI_STR:
         memcpy(&str, src, sizeof str);

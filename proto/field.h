@@ -11,8 +11,8 @@
 static inline unsigned kwi_kind_width(uint8_t kind)
 {
     static const uint8_t width[] = {
-        [KWI_BOOL] = 1, [KWI_I8] = 1,  [KWI_I16] = 2,   [KWI_U16] = 2,    [KWI_I32] = 4,
-        [KWI_U32] = 4,  [KWI_I64] = 8, [KWI_UUID] = 16, [KWI_STRUCT] = 0,
+        [KWI_BOOL] = 1, [KWI_I8] = 1,  [KWI_I16] = 2, [KWI_U16] = 2,   [KWI_I32] = 4,
+        [KWI_U32] = 4,  [KWI_I64] = 8, [KWI_F64] = 8, [KWI_UUID] = 16, [KWI_STRUCT] = 0,
     };
     return width[kind];
 }

@@ -4,6 +4,7 @@
 #include "proto/print.h"
 
 #include "base/assert.h"
+#include "base/float_text.h"
 #include "base/fmt.h"
 #include "proto/field.h"
 
@@ -49,6 +50,20 @@ static void print_string(struct kw_wr *w, const char *ptr, int32_t len)
         }
     }
     kwi_wr_u8(w, '"');
+}
+
+/* JSON has no word for what is no number, so that Kafka puts it in quotes. */
+static void print_double(struct kw_wr *w, const uint8_t *src)
+{
+    char text[KWI_F64_TEXT];
+    double value;
+    size_t len;
+    memcpy(&value, src, sizeof value);
+    len = kwi_f64_print(value, text);
+    if (text[len - 1] > '9')
+        print_string(w, text, (int32_t)len);
+    else
+        kwi_wr_put(w, text, len);
 }
 
 /* Base64 in pieces, because record data to send may be a list of pieces. */
@@ -187,6 +202,7 @@ static void print_value(struct kw_wr *w, const struct kw_field *f, int version, 
     case KWI_I32:
     case KWI_U32:
     case KWI_I64: print_number(w, f, src); break;
+    case KWI_F64: print_double(w, src); break;
     case KWI_UUID:
         memcpy(&id, src, sizeof id);
         kwi_uuid_print(&id, text);

@@ -37,7 +37,8 @@ void kwi_field_init(const struct kw_field *field, uint8_t *dst)
     case KWI_U16:
     case KWI_I32:
     case KWI_U32:
-    case KWI_I64: kwi_number_store(field->kind, dst, (uint64_t)field->def); break;
+    case KWI_I64:
+    case KWI_F64: kwi_number_store(field->kind, dst, (uint64_t)field->def); break;
     case KWI_UUID: memset(dst, 0, sizeof(struct kw_uuid)); break;
     case KWI_STR: memcpy(dst, &(struct kw_str){.len = len}, sizeof(struct kw_str)); break;
     case KWI_BLOB: memcpy(dst, &(struct kw_blob){.len = len}, sizeof(struct kw_blob)); break;
@@ -109,6 +110,7 @@ bool kwi_field_is_default(const struct kw_field *field, const void *src)
     case KWI_I32:
     case KWI_U32:
     case KWI_I64:
+    case KWI_F64:
         kwi_number_store(field->kind, want, (uint64_t)field->def);
         return kwi_number_load(field->kind, src) == kwi_number_load(field->kind, want);
     case KWI_UUID: return kwi_uuid_is_zero(src);

@@ -19,6 +19,7 @@ enum kw_kind {
     KWI_I32,
     KWI_U32,
     KWI_I64,
+    KWI_F64,
     KWI_UUID,
     KWI_STR,
     KWI_BLOB,
@@ -133,8 +134,8 @@ extern const struct kw_schema kwi_elem_i8, kwi_elem_i16, kwi_elem_i32, kwi_elem_
 /* The wire type is taken from the C type, so the two cannot disagree. */
 #define KWI_KIND_(T, m)                                                                        \
     _Generic(((T *)0)->m, bool: KWI_BOOL, int8_t: KWI_I8, int16_t: KWI_I16, uint16_t: KWI_U16, \
-             int32_t: KWI_I32, uint32_t: KWI_U32, int64_t: KWI_I64, struct kw_uuid: KWI_UUID,  \
-             struct kw_str: KWI_STR, struct kw_blob: KWI_BLOB,                                 \
+             int32_t: KWI_I32, uint32_t: KWI_U32, int64_t: KWI_I64, double: KWI_F64,           \
+             struct kw_uuid: KWI_UUID, struct kw_str: KWI_STR, struct kw_blob: KWI_BLOB,       \
              struct kw_record_set: KWI_RECORDS, struct kw_arr: KWI_ARRAY, default: KWI_STRUCT)
 #define KWI_ROW_(T, m, s, t, v0, v1, nul, d, fl)                                               \
     {                                                                                          \

@@ -20,7 +20,8 @@ static size_t kind_size(const struct kw_field *f)
     case KWI_U16: return 2;
     case KWI_I32:
     case KWI_U32: return 4;
-    case KWI_I64: return 8;
+    case KWI_I64:
+    case KWI_F64: return 8;
     case KWI_UUID: return sizeof(struct kw_uuid);
     case KWI_STR: return sizeof(struct kw_str);
     case KWI_BLOB: return sizeof(struct kw_blob);
@@ -38,7 +39,7 @@ static void check_values(const struct kw_schema *s, const struct kw_field *f)
     static const int64_t max[] = {
         [KWI_BOOL] = 1,         [KWI_I8] = INT8_MAX,   [KWI_I16] = INT16_MAX,
         [KWI_U16] = UINT16_MAX, [KWI_I32] = INT32_MAX, [KWI_U32] = UINT32_MAX,
-        [KWI_I64] = INT64_MAX,  [KWI_UUID] = 0};
+        [KWI_I64] = INT64_MAX,  [KWI_F64] = 0,         [KWI_UUID] = 0};
     bool slice = f->kind >= KWI_STR && f->kind <= KWI_ARRAY;
     bool nullable = f->null_since != KWI_NOT_NULL;
     RULE(slice || f->kind == KWI_STRUCT || !nullable);
@@ -157,10 +158,10 @@ static void put_layout(struct kw_wr *w, const struct kw_schema *s, int version);
 static void put_type(struct kw_wr *w, const struct kw_field *f, int version)
 {
     static const char *const names[] = {
-        [KWI_BOOL] = "boolean", [KWI_I8] = "int8",        [KWI_I16] = "int16",
-        [KWI_U16] = "uint16",   [KWI_I32] = "int32",      [KWI_U32] = "uint32",
-        [KWI_I64] = "int64",    [KWI_UUID] = "uuid",      [KWI_STR] = "string",
-        [KWI_BLOB] = "bytes",   [KWI_RECORDS] = "records"};
+        [KWI_BOOL] = "boolean", [KWI_I8] = "int8",     [KWI_I16] = "int16",
+        [KWI_U16] = "uint16",   [KWI_I32] = "int32",   [KWI_U32] = "uint32",
+        [KWI_I64] = "int64",    [KWI_F64] = "float64", [KWI_UUID] = "uuid",
+        [KWI_STR] = "string",   [KWI_BLOB] = "bytes",  [KWI_RECORDS] = "records"};
     const char *close = f->kind == KWI_ARRAY ? "]" : "";
     if (f->kind == KWI_ARRAY)
         put_text(w, "[");
