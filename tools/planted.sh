@@ -21,11 +21,11 @@ for bug; do
         rc=1
         continue
     fi
-    KW_SIM_SEEDS=$seeds "$build/tests/sim/test_sim" --jobs 1 --ascii --color=never >"$log" 2>&1
+    KW_SIM_SEEDS=$seeds timeout -k 10 1500 "$build/tests/sim/test_sim" --jobs 1 --ascii --color=never >"$log" 2>&1
     status=$?
     seed=$(sed -n 's/.*seed \([0-9]*\) failed: \(.*\)/seed \1: \2/p; s/.*\(seed [0-9]*: .*\)/\1/p' "$log" | head -n 1)
     if [ "$status" -ne 0 ]; then
-        echo "ok - $name is found (${seed:-it crashed})"
+        echo "ok - $name is found (${seed:-it crashed, or hung})"
     else
         echo "not ok - $name is not found in $seeds seeds"
         rc=1

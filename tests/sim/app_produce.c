@@ -173,6 +173,20 @@ uint32_t sim_topic_idx(const char *name)
     return i;
 }
 
+/* Not delivered in time: was it on its way, and who has its bytes? */
+static void app_expired(struct sim_app *app, const struct kw_report *report)
+{
+    struct sim_world *world = app->world;
+    char number[16];
+    snprintf(number, sizeof(number), "%08u", (uint32_t)(uintptr_t)kw_report_opaque(report, 0) - 1);
+    if (report->outcome == KW_NOT_WRITTEN)
+        sim_saw(world, SIM_SAW_EXPIRED);
+    else if (sim_driver_holds(&world->drivers[0], number, 8))
+        sim_saw(world, SIM_SAW_EXPIRED_LENT);
+    else
+        sim_saw(world, SIM_SAW_EXPIRED_SENT);
+}
+
 void sim_app_report(struct sim_app *app, const struct kw_report *report)
 {
     struct sim_world *world = app->world;
@@ -207,6 +221,8 @@ void sim_app_report(struct sim_app *app, const struct kw_report *report)
             app->n_canceled++;
         }
     }
+    if (report->n > 0 && report->outcome != KW_DELIVERED && report->code == KW_ERR_TIMEOUT)
+        app_expired(app, report);
     app->n_reported += report->n;
     app->n_delivered += report->outcome == KW_DELIVERED ? report->n : 0;
     app->n_not_written += report->outcome == KW_NOT_WRITTEN ? report->n : 0;

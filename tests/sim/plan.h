@@ -27,7 +27,8 @@ struct sim_plan {
     uint32_t window; /* bytes on the way, each direction */
     /* driver */
     bool names;        /* bootstrap by host name, so RESOLVE is used */
-    bool late_writes;  /* zero-copy: bytes are lent long after they were taken */
+    bool late_writes;  /* bytes are lent long after they were taken */
+    bool zero_copy;    /* ... until the broker's machine has them */
     bool early_reads;  /* buffers are lent before there is something to read */
     bool short_reads;  /* buffers given back unused, partly filled */
     bool late_close;   /* CLOSE is carried out later */
@@ -35,7 +36,7 @@ struct sim_plan {
     bool odd_clock;    /* time stands still, goes back, wall clock jumps */
     uint32_t slack_us; /* a step may come this late */
     /* brokers */
-    bool restarts, leader_moves, stale_metadata;
+    bool restarts, leader_moves, stale_metadata, stalls;
     uint32_t n_specs; /* faults inside the brokers */
     /* client */
     int acks;  /* -1 all, 1, 0 */

@@ -22,7 +22,7 @@ void sim_server_enter(struct sim_world *world)
 void sim_server_pump(struct sim_link *link)
 {
     struct sim_world *world = link->driver->world;
-    while (link->server) {
+    while (link->server && !sim_server_stalled(link)) {
         struct kw_span span = kwi_mock_output(link->server);
         size_t room = link->down.n < world->plan.window ? world->plan.window - link->down.n : 0;
         size_t n = span.len < room ? span.len : room;
@@ -35,6 +35,7 @@ void sim_server_pump(struct sim_link *link)
         }
         if (n > 64 && sim_one_in(&world->net_rng, 4))
             n = sim_between(&world->net_rng, 1, (uint32_t)n);
+        sim_watch_said(link, span.ptr, n);
         sim_wire_push_down(link, span.ptr, n);
         kwi_mock_output_done(link->server, n);
     }
@@ -167,10 +168,12 @@ static void server_restart(struct sim_world *world)
     uint32_t broker = sim_below(&world->fault_rng, world->plan.n_brokers);
     sim_trace_line(&world->trace, "    broker: %u %s", broker,
                    kwi_mock_broker_is_up(world->mock, broker) ? "goes down" : "comes up");
-    if (kwi_mock_broker_is_up(world->mock, broker))
+    if (kwi_mock_broker_is_up(world->mock, broker)) {
         kwi_mock_broker_down(world->mock, broker, false);
-    else
+        sim_saw(world, SIM_SAW_RESTART);
+    } else {
         kwi_mock_broker_up(world->mock, broker);
+    }
 }
 
 static void server_move(struct sim_world *world)
@@ -181,9 +184,56 @@ static void server_move(struct sim_world *world)
     int32_t broker = sim_one_in(&world->fault_rng, 6)
                          ? -1
                          : (int32_t)sim_below(&world->fault_rng, world->plan.n_brokers);
+    struct kw_mock_partition_info before = {.leader = -1};
+    if (kwi_mock_partition(world->mock, sim_topics[topic], partition, &before) != 0)
+        sim_fail(world, "%s/%d is gone", sim_topics[topic], partition);
     int err = kwi_mock_set_leader(world->mock, sim_topics[topic], partition, broker);
     sim_trace_line(&world->trace, "    broker: leader of %s/%d is %d%s", sim_topics[topic],
                    partition, broker, err ? " (refused)" : "");
+    if (!err && broker >= 0 && before.leader >= 0 && broker != before.leader)
+        sim_saw(world, SIM_SAW_MOVE);
+}
+
+/* ---- stalls: a machine that hangs, or a network that carries nothing for a while ---- */
+
+bool sim_server_stalled(const struct sim_link *link)
+{
+    const struct sim_world *world = link->driver->world;
+    return link->broker < SIM_BROKERS_MAX && world->now_us < world->stalled_us[link->broker];
+}
+
+/* Everything that piled up is read at once, old connections first or last. */
+static void server_resume(void *target, uint64_t broker)
+{
+    struct sim_world *world = target;
+    bool backward = sim_one_in(&world->net_rng, 2);
+    if (world->now_us < world->stalled_us[broker])
+        return; /* it hangs again */
+    sim_trace_line(&world->trace, "    broker: %u goes on", (unsigned)broker);
+    sim_server_enter(world);
+    for (uint32_t i = 0; i < world->n_drivers; i++) {
+        const struct sim_driver *driver = &world->drivers[i];
+        for (size_t k = 0, n = driver->n_links; k < n; k++) {
+            struct sim_link *link = driver->links[backward ? n - 1 - k : k];
+            if (link->broker != broker || !link->server)
+                continue;
+            sim_server_pump(link);
+            sim_wire_feed(link);
+        }
+    }
+    sim_server_leave(world);
+}
+
+static void server_stall(struct sim_world *world)
+{
+    uint32_t broker = sim_below(&world->fault_rng, world->plan.n_brokers);
+    uint64_t end_us = world->now_us + sim_between(&world->fault_rng, 100000, 4000000);
+    if (end_us < world->stalled_us[broker])
+        return;
+    sim_trace_line(&world->trace, "    broker: %u hangs", broker);
+    sim_saw(world, SIM_SAW_STALL);
+    world->stalled_us[broker] = end_us;
+    sim_queue_put(&world->queue, end_us, server_resume, world, broker);
 }
 
 static void server_fault(void *target, uint64_t arg)
@@ -197,6 +247,8 @@ static void server_fault(void *target, uint64_t arg)
         server_restart(world);
     if (world->plan.leader_moves && sim_one_in(&world->fault_rng, 2))
         server_move(world);
+    if (world->plan.stalls && sim_one_in(&world->fault_rng, 2))
+        server_stall(world);
     if (world->plan.stale_metadata && sim_one_in(&world->fault_rng, 3))
         kwi_mock_freeze_metadata(world->mock, sim_below(&world->fault_rng, world->plan.n_brokers),
                                  sim_one_in(&world->fault_rng, 2));
@@ -216,6 +268,10 @@ void sim_server_heal(struct sim_world *world)
         if (!kwi_mock_broker_is_up(world->mock, i))
             kwi_mock_broker_up(world->mock, i);
         kwi_mock_freeze_metadata(world->mock, i, false);
+        if (world->now_us < world->stalled_us[i]) {
+            world->stalled_us[i] = world->now_us;
+            sim_queue_put(&world->queue, world->now_us, server_resume, world, i);
+        }
     }
     for (uint32_t topic = 0; topic < world->plan.n_topics; topic++) {
         for (int32_t i = 0; i < world->plan.n_partitions[topic]; i++) {
@@ -303,6 +359,8 @@ static void tell_record(void *ctx, const struct sim_log_record *record)
         sim_fail(teller->world, "the log of %u/%d has a hole at %lld", teller->place.topic,
                  teller->place.partition, (long long)teller->next);
     teller->next = record->offset + 1;
+    if (record->producer_epoch > 0)
+        sim_saw(teller->world, SIM_SAW_EPOCH);
     sim_checker_log(&teller->world->checker, teller->place, record_number(record),
                     sim_content_hash(record->key, record->value, record->headers),
                     record->timestamp_ms);

@@ -3,8 +3,10 @@
  *
  *     app.c      what an application does with the core's application calls
  *     driver.c   what a driver does with the core's driver calls
+ *     link.c     the same for the bytes of one connection
  *     wire.c     bytes on the way: delays, cuts, half-open connections
  *     server.c   the broker model and its faults
+ *     watch.c    which faults there really were
  *     world.c    the loop over the event heap, the phases, the verdict */
 #ifndef SIM_SIM_H
 #define SIM_SIM_H
@@ -15,6 +17,7 @@
 #include "tests/sim/queue.h"
 #include "tests/sim/rng.h"
 #include "tests/sim/trace.h"
+#include "tests/sim/watch.h"
 #include <kwire/core.h>
 
 enum { SIM_PORT = 9092, SIM_BROKERS_MAX = 3, SIM_CORES_MAX = 2 };
@@ -68,6 +71,8 @@ struct sim_link {
     /* network and broker */
     struct sim_pipe up, down;
     struct kw_mock_conn *server;
+    struct sim_watch watch;
+    uint64_t gone_us; /* when the client learnt that it is closed */
 };
 
 struct sim_driver {
@@ -98,6 +103,7 @@ struct sim_world {
     struct kw_mock *mock;
     struct sim_memory mock_memory;
     uint64_t server_wake_us;
+    uint64_t stalled_us[SIM_BROKERS_MAX]; /* until then the broker takes and says nothing */
     uint32_t fault_ids[64], n_fault_ids;
     bool healed;
     uint64_t healed_us;
@@ -107,7 +113,7 @@ struct sim_world {
     struct sim_app *app;
     struct sim_checker checker;
     char failure[240]; /* the first one; "" if none */
-    uint64_t n_events, n_cuts, n_frames, n_connects;
+    uint64_t n_events, n_frames, n_connects, n_seen[SIM_N_KINDS];
 };
 
 void sim_fail(struct sim_world *world, const char *format, ...)
@@ -120,15 +126,30 @@ struct kw_time sim_time(const struct sim_world *world);
  * driver's, which destroys it. */
 void sim_driver_attach(struct sim_driver *driver, struct kw_core *core);
 void sim_driver_deinit(struct sim_driver *driver);
+/* Are these bytes part of what it holds of its core? */
+bool sim_driver_holds(const struct sim_driver *driver, const void *bytes, size_t len);
 /* Around everything that touches the core: tells the time first, then takes
  * wants and arranges the next wake-up. */
 void sim_driver_enter(struct sim_driver *driver);
 void sim_driver_leave(struct sim_driver *driver);
-/* From wire.c: bytes arrived, room came free, the connection is gone. */
-void sim_link_readable(struct sim_link *link);
-void sim_link_writable(struct sim_link *link);
+/* Between two calls of one turn: a lazy driver looks at the wants later. */
+void sim_driver_between(struct sim_driver *driver);
+/* From wire.c: the connection is up, or gone. */
 void sim_link_connected(struct sim_link *link);
 void sim_link_gone(struct sim_link *link, uint8_t phase, int32_t os_err);
+
+/* ---- link.c ------------------------------------------------------------------ */
+
+/* What is lent must still read as it did: the first n bytes that we took, and
+ * the ends of the read buffer. */
+void sim_link_verify(struct sim_link *link, size_t n);
+void sim_span_verify(struct sim_link *link);
+/* An event of the queue: goes on reading. */
+void sim_link_read_again(void *target, uint64_t arg);
+/* From wire.c: bytes arrived; room came free; the broker's machine has n bytes. */
+void sim_link_readable(struct sim_link *link);
+void sim_link_writable(struct sim_link *link);
+void sim_link_taken(struct sim_link *link, size_t n);
 
 /* ---- wire.c -------------------------------------------------------------------- */
 
@@ -155,6 +176,7 @@ void sim_server_enter(struct sim_world *world);
 void sim_server_leave(struct sim_world *world);
 /* Moves what the broker wants to send to the wire, as far as there is room. */
 void sim_server_pump(struct sim_link *link);
+bool sim_server_stalled(const struct sim_link *link);
 /* Ends all faults of the brokers. */
 void sim_server_heal(struct sim_world *world);
 /* The logs, for the checker. */
@@ -177,7 +199,8 @@ void sim_app_print(const struct sim_world *world, char *text, size_t cap);
 
 enum sim_verbosity { SIM_QUIET, SIM_KEEP, SIM_PRINT };
 struct sim_result {
-    uint64_t hash, n_words, n_events, virtual_us, recovery_us, n_cuts, n_records, n_connects;
+    uint64_t hash, n_words, n_events, virtual_us, recovery_us, n_records, n_connects;
+    uint64_t n_seen[SIM_N_KINDS];
     size_t memory_peak;
     bool ok;
     char failure[240];

@@ -11,10 +11,44 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* Among so many seeds every kind of fault must have happened. */
+enum { SEEDS_FOR_ALL_KINDS = 200, FAILED_MAX = 3 };
+
+struct sum {
+    uint64_t first, n, n_failed;
+    uint64_t n_records, virtual_us, recovery_us, n_events;
+    uint64_t n_seeds_seen[SIM_N_KINDS]; /* seeds in which it happened */
+};
+
 static uint64_t number_from(const char *name, uint64_t otherwise)
 {
     const char *text = getenv(name);
     return text && *text ? strtoull(text, NULL, 10) : otherwise;
+}
+
+static void sum_add(struct sum *sum, const struct sim_result *result)
+{
+    sum->n_records += result->n_records;
+    sum->virtual_us += result->virtual_us;
+    sum->n_events += result->n_events;
+    for (int kind = 0; kind < SIM_N_KINDS; kind++)
+        sum->n_seeds_seen[kind] += result->n_seen[kind] > 0;
+    if (result->recovery_us > sum->recovery_us)
+        sum->recovery_us = result->recovery_us;
+}
+
+static void sum_print(const struct sum *sum)
+{
+    fprintf(stderr,
+            "sim: %llu seeds from %llu on, each twice: %llu records, %llu events, "
+            "%.1f h of virtual time, slowest recovery %.1f s\nsim: seeds with",
+            (unsigned long long)sum->n, (unsigned long long)sum->first,
+            (unsigned long long)sum->n_records, (unsigned long long)sum->n_events,
+            (double)sum->virtual_us / 3.6e9, (double)sum->recovery_us / 1e6);
+    for (int kind = 0; kind < SIM_N_KINDS; kind++)
+        fprintf(stderr, "%s %s %llu", kind ? "," : "", sim_kind_name((enum sim_kind)kind),
+                (unsigned long long)sum->n_seeds_seen[kind]);
+    fprintf(stderr, "\n");
 }
 
 Test(sim, every_seed_keeps_the_invariants_and_replays_under_two_allocators)
@@ -26,24 +60,19 @@ Test(sim, every_seed_keeps_the_invariants_and_replays_under_two_allocators)
         cr_assert(result.ok, "seed %llu: %s", (unsigned long long)seed, result.failure);
         return;
     }
-    uint64_t n = number_from("KW_SIM_SEEDS", 200), first = number_from("KW_SIM_FIRST", 1);
-    uint64_t n_records = 0, virtual_us = 0, n_cuts = 0, recovery_us = 0, n_events = 0, failed = 0;
-    for (uint64_t seed = first; seed < first + n && failed < 3; seed++) {
+    struct sum sum = {.first = number_from("KW_SIM_FIRST", 1),
+                      .n = number_from("KW_SIM_SEEDS", SEEDS_FOR_ALL_KINDS)};
+    for (uint64_t i = 0; i < sum.n && sum.n_failed < FAILED_MAX; i++) {
+        uint64_t seed = sum.first + i;
         if (!sim_check_seed(seed, &result)) {
-            failed++;
+            sum.n_failed++;
             cr_expect(false, "seed %llu: %s", (unsigned long long)seed, result.failure);
         }
-        n_records += result.n_records;
-        virtual_us += result.virtual_us;
-        n_cuts += result.n_cuts;
-        n_events += result.n_events;
-        if (result.recovery_us > recovery_us)
-            recovery_us = result.recovery_us;
+        sum_add(&sum, &result);
     }
-    fprintf(stderr,
-            "sim: %llu seeds from %llu on, each twice: %llu records, %llu cuts, %llu events, "
-            "%.1f h of virtual time, slowest recovery %.1f s\n",
-            (unsigned long long)n, (unsigned long long)first, (unsigned long long)n_records,
-            (unsigned long long)n_cuts, (unsigned long long)n_events, (double)virtual_us / 3.6e9,
-            (double)recovery_us / 1e6);
+    sum_print(&sum);
+    for (int kind = 0; kind < SIM_N_KINDS && sum.n >= SEEDS_FOR_ALL_KINDS; kind++)
+        cr_expect(sum.n_seeds_seen[kind] > 0 || sum.n_failed == FAILED_MAX,
+                  "no seed of %llu had: %s", (unsigned long long)sum.n,
+                  sim_kind_name((enum sim_kind)kind));
 }

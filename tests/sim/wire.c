@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { API_PRODUCE = 0 };
 enum { OS_ECONNREFUSED = 111, OS_ECONNRESET = 104 };
 
 size_t sim_chunk(enum sim_chunk policy, struct sim_rng *rng)
@@ -108,18 +109,22 @@ void sim_wire_feed(struct sim_link *link)
 {
     struct sim_world *world = link->driver->world;
     struct sim_pipe *pipe = &link->up;
-    bool moved = false;
-    while (link->server && pipe->arrived > 0 && kwi_mock_reading(link->server) &&
-           !kwi_mock_closing(link->server)) {
+    size_t moved = 0;
+    uint64_t n_produced = kwi_mock_n_requests(world->mock, API_PRODUCE);
+    while (!sim_server_stalled(link) && link->server && pipe->arrived > 0 &&
+           kwi_mock_reading(link->server) && !kwi_mock_closing(link->server)) {
         size_t n = sim_chunk(world->plan.chunk_up, &world->net_rng);
         if (n > pipe->arrived)
             n = pipe->arrived;
         kwi_mock_input(link->server, pipe->bytes + pipe->head, n);
         sim_wire_take(pipe, n);
-        moved = true;
+        moved += n;
     }
-    if (moved)
-        sim_link_writable(link);
+    if (moved == 0)
+        return;
+    sim_watch_produced(link, kwi_mock_n_requests(world->mock, API_PRODUCE) - n_produced);
+    sim_link_taken(link, moved);
+    sim_link_writable(link);
 }
 
 static void wire_free_server(struct sim_link *link)
@@ -142,8 +147,14 @@ static void wire_arrive_up(void *target, uint64_t n)
 static void wire_end_up(void *target, uint64_t arg)
 {
     struct sim_link *link = target;
+    struct sim_world *world = link->driver->world;
     (void)arg;
-    sim_server_enter(link->driver->world);
+    if (sim_server_stalled(link)) {
+        /* It will read what was sent before it sees that the client left. */
+        sim_queue_put(&world->queue, world->stalled_us[link->broker], wire_end_up, link, 0);
+        return;
+    }
+    sim_server_enter(world);
     wire_free_server(link);
     sim_server_leave(link->driver->world);
 }
@@ -215,11 +226,13 @@ void sim_wire_cut(struct sim_link *link)
     if (link->cut || link->state != SIM_LINK_UP)
         return;
     link->cut = true;
-    world->n_cuts++;
+    sim_saw(world, SIM_SAW_CUT);
     bool silent = world->plan.half_open && sim_one_in(rng, 3);
     bool late = world->plan.late_requests && sim_one_in(rng, 2);
     sim_trace_line(&world->trace, "    net: conn %u.%u is cut%s%s", link->driver->idx, link->id,
                    silent ? ", the client does not notice" : "", late ? ", requests linger" : "");
+    if (silent)
+        sim_saw(world, SIM_SAW_HALF_OPEN);
     if (!link->down.ended) {
         link->down.ended = true;
         if (sim_one_in(rng, 2))

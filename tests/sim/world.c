@@ -99,6 +99,8 @@ static void world_judge(struct sim_world *world, bool all_read)
         sim_trace_line(&world->trace, "checker: %s", world->checker.texts[i]);
     struct kw_stats stats;
     kw_core_stats(world->drivers[0].core, &stats);
+    if (stats.batch_retries > 0)
+        sim_saw(world, SIM_SAW_RETRY);
     if (stats.records_accepted !=
         stats.records_delivered + stats.records_not_written + stats.records_unknown)
         sim_fail(world, "stats: %llu accepted, %llu + %llu + %llu reported",
@@ -179,7 +181,7 @@ void sim_run(uint64_t seed, enum sim_memory_kind kind, enum sim_verbosity verbos
     result->n_words = world->trace.n_words;
     result->n_events = world->n_events;
     result->virtual_us = world->now_us;
-    result->n_cuts = world->n_cuts;
+    memcpy(result->n_seen, world->n_seen, sizeof(result->n_seen));
     result->n_connects = world->n_connects;
     result->memory_peak = world->drivers[0].memory.peak;
     world_deinit(world);
