@@ -206,6 +206,9 @@ static void conn_close(struct kw_conn *conn)
 /* Tells every request that has no answer. They stay until nothing is lent. */
 static void conn_end_requests(struct kw_conn *conn, const struct kw_error *cause)
 {
+    uint32_t n_lost = 0;
+    int16_t first_api = -1;
+
     for (struct kw_node *n = conn->requests.first; n; n = n->next) {
         struct kw_request *req = KWI_OF(n, struct kw_request, node);
         struct kw_answer answer = {
@@ -213,9 +216,15 @@ static void conn_end_requests(struct kw_conn *conn, const struct kw_error *cause
         if (req->answered)
             continue;
         req->answered = true;
+        if (answer.offered && n_lost++ == 0)
+            first_api = req->type->api_key;
         req->type->done(req, &answer);
     }
     conn->n_unanswered = 0;
+    conn->core->stats.requests_lost += n_lost;
+    if (n_lost)
+        kwi_log(conn->core, 6, "the connection to %s ended with %u requests under way, first %s",
+                conn->peer, n_lost, kwi_api_name(first_api));
 }
 
 /* The link lets go before requests end, so that what they send again goes to
@@ -375,6 +384,14 @@ static struct kw_request *conn_next_request(struct kw_conn *conn, bool *pulled)
     return link->pull ? link->pull(link) : NULL;
 }
 
+static void conn_count_flight(const struct kw_conn *conn, const struct kw_request *req)
+{
+    struct kw_stats *stats = &conn->core->stats;
+
+    if (req->type->api_key == KW_API_PRODUCE && conn->n_unanswered > stats->produce_flight_peak)
+        stats->produce_flight_peak = conn->n_unanswered;
+}
+
 /* Puts the next request on the stream. false: there is none. */
 static bool conn_build(struct kw_conn *conn)
 {
@@ -394,6 +411,7 @@ static bool conn_build(struct kw_conn *conn)
         if (!rc)
             rc = kwi_request_encode(req, conn);
         if (!rc) {
+            conn_count_flight(conn, req);
             kwi_conn_arm(conn);
             return true;
         }

@@ -57,13 +57,15 @@ $(FUZZ_BIN): build/fuzz/%: fuzz/%.c build/fuzz/obj/libkwire.a
 
 # Examples see what a user sees: public headers and the shipped archive.
 # Benchmarks also take the CRC of the processor from base/.
+# So do the programs of the live tests.
 EXAMPLE_BIN := $(patsubst %.c,$(B)/%,$(wildcard examples/*.c))
+LIVE_BIN := $(if $(TRIPLET),,$(patsubst %.c,$(B)/%,$(wildcard tests/live/*.c)))
 BENCH_BIN := $(patsubst %.c,$(B)/%,$(wildcard bench/bench_*.c))
 BENCH_HELP := $(filter-out bench/bench_%.c,$(wildcard bench/*.c))
 # A host without net/ brings its own checksum function; the core's benchmark is
 # one, and takes that of base, whose name the archive keeps to itself.
 BENCH_BASE := $(call obj,$(wildcard base/crc32c*.c))
-$(EXAMPLE_BIN): $(B)/%: %.c $(B)/libkwire.a $(B)/flags
+$(EXAMPLE_BIN) $(LIVE_BIN): $(B)/%: %.c $(B)/libkwire.a $(B)/flags
 	@mkdir -p $(@D); echo "  LD    $@"
 	@$(LINK) -std=c11 $(WARN) $(WERROR) -Iinclude -D_GNU_SOURCE -MMD -MP -MF $@.d -o $@ $< $(B)/libkwire.a $(LDLIBS)
 $(BENCH_BIN): $(B)/%: %.c $(BENCH_HELP) $(TEST_LIB) $(B)/flags
@@ -86,7 +88,7 @@ docs: $(B)/tools/gen_config_doc
 	$(B)/tools/gen_config_doc > docs/CONFIG.md
 	tools/coverage_ids.sh > docs/COVERAGE.md
 .PHONY: docs tests replay fuzz examples bench print-tests print-replay print-fuzz
-tests: $(TEST_BIN)
+tests: $(TEST_BIN) $(LIVE_BIN)
 replay: $(REPLAY_BIN)
 fuzz: $(FUZZ_BIN)
 examples: $(EXAMPLE_BIN)
@@ -98,4 +100,4 @@ print-replay:
 print-fuzz:
 	@echo $(FUZZ_BIN)
 
--include $(patsubst %.o,%.d,$(TEST_OBJ) $(FUZZ_OBJ) $(FUZZ_LIB_OBJ)) $(addsuffix .d,$(FUZZ_BIN) $(EXAMPLE_BIN) $(BENCH_BIN))
+-include $(patsubst %.o,%.d,$(TEST_OBJ) $(FUZZ_OBJ) $(FUZZ_LIB_OBJ)) $(addsuffix .d,$(FUZZ_BIN) $(EXAMPLE_BIN) $(LIVE_BIN) $(BENCH_BIN))

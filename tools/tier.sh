@@ -149,6 +149,8 @@ tier_nightly() {
             step "round $round: $binary" tools/fuzz.sh "$binary" 300
         done
         step "round $round: kill" env KW_KILL_RECORDS=1000000 bash tests/live/kill.sh
+        step "round $round: kill_many" env KW_KILL_RECORDS=5000000 KW_KILL_TIMES=3 \
+            bash tests/live/kill_many.sh
     done
 }
 

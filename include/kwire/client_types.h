@@ -180,6 +180,8 @@ struct kw_stats {
     uint64_t records_fetched, bytes_fetched;
     size_t control_used, produce_used, fetch_used; /* bytes now */
     size_t control_peak, produce_peak, fetch_peak;
+    uint64_t requests_lost;       /* sent, and their connection ended before the answer */
+    uint32_t produce_flight_peak; /* most Produce requests without an answer on a connection */
 };
 
 #ifdef __cplusplus
