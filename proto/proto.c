@@ -7,6 +7,7 @@
 #include "base/fmt.h"
 #include "proto/api.h"
 #include "proto/batch.h"
+#include "proto/json.h"
 #include "proto/print.h"
 #include "proto/record.h"
 
@@ -38,20 +39,28 @@ static int proto_fail(struct kw_error *err, int code, const struct kw_fault *fau
     return code;
 }
 
+/* The schema of a message, or NULL if there is no such API or version. */
+static const struct kw_schema *proto_schema(int16_t api_key, int version, enum kw_proto_kind kind)
+{
+    const struct kw_api_info *api = kwi_api_info(api_key);
+
+    if (!api || version < api->min || version > api->max)
+        return NULL;
+    return kind == KW_PROTO_REQUEST ? api->request : api->response;
+}
+
 int kw_proto_decode_json(int16_t api_key, int version, enum kw_proto_kind kind, const void *body,
                          size_t len, char *out, size_t cap, size_t *out_len, struct kw_error *err)
 {
     _Alignas(8) uint8_t msg[KWI_ELEM_MAX];
-    const struct kw_api_info *api = kwi_api_info(api_key);
-    const struct kw_schema *schema;
+    const struct kw_schema *schema = proto_schema(api_key, version, kind);
     struct kw_fault fault = {0};
     struct kw_wr w = kwi_wr_make((uint8_t *)out, cap);
     int rc;
 
     *out_len = 0;
-    if (!api || version < api->min || version > api->max)
+    if (!schema)
         return proto_fail(err, KW_ERR_VERSION, NULL);
-    schema = kind == KW_PROTO_REQUEST ? api->request : api->response;
     if (schema->size > sizeof msg)
         return proto_fail(err, KW_ERR_LIMIT, NULL);
     rc = kwi_decode(schema, version, body, len, msg, &fault);
@@ -60,6 +69,26 @@ int kw_proto_decode_json(int16_t api_key, int version, enum kw_proto_kind kind, 
     rc = kwi_print_json(schema, version, msg, &w);
     *out_len = w.len;
     return rc ? proto_fail(err, rc, NULL) : 0;
+}
+
+int kw_proto_encode_json(int16_t api_key, int version, enum kw_proto_kind kind, const char *json,
+                         size_t len, void *out, size_t cap, size_t *out_len, struct kw_error *err)
+{
+    const struct kw_schema *schema = proto_schema(api_key, version, kind);
+    struct kw_json_fault fault = {0};
+    struct kw_wr w = kwi_wr_make(out, cap);
+    int rc;
+
+    *out_len = 0;
+    if (!schema)
+        return proto_fail(err, KW_ERR_VERSION, NULL);
+    rc = kwi_json_encode(schema, version, json, len, &w, &fault);
+    if (rc == 0 || rc == KW_ERR_SPACE)
+        *out_len = w.len;
+    if (rc && proto_fail(err, rc, NULL) && err && fault.err)
+        kwi_fmt(err->text, sizeof err->text, "%s v%d: %s%s%zu: %s", schema->name, version,
+                fault.path, fault.path[0] ? " at byte " : "byte ", fault.offset, fault.reason);
+    return rc;
 }
 
 int kw_proto_batch(const void *ptr, size_t len, struct kw_proto_batch *batch)

@@ -5,8 +5,9 @@
  * it does. Nothing here allocates. Schemas are constant, so every function is
  * reentrant and may run on any thread.
  *
- * Limits: element structs of at most KWI_ELEM_MAX bytes, tables nested at most
- * KWI_DEPTH_MAX deep (both checked for every table by tests/proto). */
+ * Limits: element structs of at most KWI_ELEM_MAX bytes, KWI_FIELDS_MAX rows in a
+ * table, tables nested at most KWI_DEPTH_MAX deep (checked for every table by
+ * tests/proto). */
 #ifndef KWI_SCHEMA_H
 #define KWI_SCHEMA_H
 #include "proto/wire.h"
@@ -35,6 +36,7 @@ enum {
     KWI_NULL = -1,      /* default of a nullable string, bytes, array or struct */
     KWI_IGNORABLE = 1,  /* the encoder may drop it where a version lacks it */
     KWI_ELEM_MAX = 512,
+    KWI_FIELDS_MAX = 32, /* rows of one table */
     KWI_DEPTH_MAX = 8
 };
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Turns tests/vectors/kafka-4.3.1.json into tests/vectors/*.inc and into the seeds
-of the fuzz targets that read Kafka's formats: fuzz/corpus/{schema,batch,
+of the fuzz targets that read Kafka's formats: fuzz/corpus/{schema,json,batch,
 message_set,decompress_*}/*.
 
 Only needed when the JSON changes: all of it is in the repository, so neither the
@@ -154,6 +154,11 @@ def seeds(data):
         low = LOWEST_VERSION.get(m["api"], 0)
         pick = keys.index(m["api_key"]) * 2 + (m["type"] == "response")
         seed("schema", m["name"], bytes([pick, m["version"] - low]) + bytes.fromhex(m["hex"]))
+        # fuzz_json reads: the key, the direction and the version, then the text.
+        choice = bytes([m["api_key"], (m["version"] - low) * 2 + (m["type"] == "response")])
+        text = json.dumps(m["fields"], ensure_ascii=False, separators=(",", ":"))
+        if m["name"].endswith("-filled") or not m["name"].split("-")[0].endswith(("Request", "Response")):
+            seed("json", m["name"], choice + text.encode("utf-8"))
     for r in data["records"]:
         content = bytes.fromhex(r["hex"])
         seed("batch", r["name"], content)

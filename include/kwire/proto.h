@@ -36,6 +36,16 @@ KW_EXPORT KW_MUST_USE int kw_proto_decode_json(int16_t api_key, int version,
                                                size_t len, char *out, size_t cap, size_t *out_len,
                                                struct kw_error *err);
 
+/* The way back: writes the body that len bytes of JSON say. Members may stand in
+ * any order; a tagged field may be absent. *out_len: the length. Errors:
+ * KW_ERR_SPACE (*out_len is what it needs), KW_ERR_VERSION (no such API, version,
+ * or field in this version), KW_ERR_SYNTAX, _NULL, _LENGTH, _TRAILING (not such a
+ * message; err, which may be NULL, names field and byte of the text). */
+KW_EXPORT KW_MUST_USE int kw_proto_encode_json(int16_t api_key, int version,
+                                               enum kw_proto_kind kind, const char *json,
+                                               size_t len, void *out, size_t cap, size_t *out_len,
+                                               struct kw_error *err);
+
 /* The header of a record batch of format 2, and where its records are. */
 struct kw_proto_batch {
     int64_t base_offset;

@@ -49,6 +49,7 @@ static void check_values(const struct kw_schema *s, const struct kw_field *f)
         RULE(f->def <= max[f->kind] && f->def >= -max[f->kind] - 1);
     RULE((f->kind == KWI_ARRAY || f->kind == KWI_STRUCT) == (f->sub != NULL));
     RULE(f->kind != KWI_ARRAY || f->sub->size <= KWI_ELEM_MAX);
+    RULE(s->n_fields <= KWI_FIELDS_MAX);
     RULE(f->kind != KWI_STRUCT || !f->sub->bare);
     /* A nullable struct starts with its `present` flag, which has no row. */
     if (f->kind == KWI_STRUCT && nullable)
