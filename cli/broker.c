@@ -59,17 +59,20 @@ static const struct cli_command broker_command = {
     .about = "Runs a development broker in memory, for any Kafka client. Prints 'listening on "
              "HOST:PORT[,HOST:PORT...]' when it is ready, and runs until Ctrl-C. It keeps nothing "
              "on disk, and has no groups, transactions or security: for tests and demos only.",
-    .notes = "A fault is API:WHEN:ACTION[:FILTER...]\n"
-             "  API     produce, fetch, metadata, listoffsets, apiversions, initproducerid,\n"
-             "          createtopics, deletetopics, findcoordinator, or *\n"
-             "  WHEN    N (the N-th call), N-M, N+ (from the N-th on), /K (every K-th), or *\n"
-             "  ACTION  error=CODE, error-after=CODE (done all the same), drop-request,\n"
-             "          drop-answer, close-before, close-after, cut=BYTES, delay=MS, late=MS,\n"
-             "          throttle=MS, corrupt[=BYTE], omit, twice, unasked\n"
-             "  FILTER  broker=INDEX (from 0), topic=NAME, partition=N\n",
+    .notes =
+        "A fault is API:WHEN:ACTION[:FILTER...]\n"
+        "  API     produce, fetch, metadata, listoffsets, apiversions, initproducerid,\n"
+        "          createtopics, deletetopics, findcoordinator, or *\n"
+        "  WHEN    N (the N-th call), N-M, N+ (from the N-th on), /K (every K-th), or *\n"
+        "  ACTION  error=CODE, error-after=CODE (done all the same), drop-request,\n"
+        "          drop-answer, close-before, close-after, cut=BYTES, delay=MS, late=MS,\n"
+        "          throttle=MS, corrupt[=BYTE], omit, twice, unasked, move-leader (of produce\n"
+        "          and fetch: the next replica leads from then on)\n"
+        "  FILTER  broker=INDEX (from 0), topic=NAME, partition=N\n",
     .examples = "  kw broker --topic demo:3\n"
                 "  kw broker --listen 127.0.0.1:0 --brokers 3 --topic orders:6\n"
                 "  kw broker --topic t --fault produce:3:error=NOT_LEADER_OR_FOLLOWER\n"
+                "  kw broker --brokers 3 --topic t:3 --fault produce:/50:move-leader\n"
                 "  kw broker --topic t --fault fetch:/10:close-after --fault '*:*:delay=20'\n",
     .options = broker_rows,
     .n_options = sizeof(broker_rows) / sizeof(broker_rows[0]),
@@ -169,7 +172,11 @@ static int broker_fault_add(struct kw_mock *mock, const char *spec)
     case 0: return -1;
     case KW_ERR_LIMIT: return cli_usage_error(&broker_command, "more than 64 faults");
     default:
-        return cli_usage_error(&broker_command, "--fault '%s': that API has no such action", spec);
+        return cli_usage_error(&broker_command,
+                               fault.action == KWI_MOCK_MOVE_LEADER && kwi_mock_n_brokers(mock) < 2
+                                   ? "--fault '%s': one broker has nobody to move a leader to"
+                                   : "--fault '%s': that API has no such action",
+                               spec);
     }
 }
 

@@ -68,6 +68,10 @@ int16_t kwi_mock_fault_error(const struct kw_mock_call *call, enum kw_mock_actio
 /* How often to list a topic and partition: 1, or 0 (OMIT) or 2 (TWICE). */
 int32_t kwi_mock_fault_copies(const struct kw_mock_call *call, struct kw_str topic,
                               int32_t partition);
+/* Moves the leader away from the broker that was asked, if a MOVE_LEADER acts on
+ * the call and covers the partition (NULL: does nothing). */
+void kwi_mock_fault_move(const struct kw_mock_call *call, struct kw_str topic,
+                         struct kw_mock_partition *partition);
 /* Whether the fault's topic and partition filters let this pair through. A
  * partition of -1 passes any partition filter, KWI_MOCK_WHOLE_TOPIC passes only
  * when there is none. */

@@ -36,6 +36,7 @@ static const struct {
     {"omit", KWI_MOCK_OMIT, MOCKFAULT_NONE},
     {"twice", KWI_MOCK_TWICE, MOCKFAULT_NONE},
     {"unasked", KWI_MOCK_UNASKED, MOCKFAULT_NONE},
+    {"move-leader", KWI_MOCK_MOVE_LEADER, MOCKFAULT_NONE},
 };
 
 /* A word of a spec: [ptr, ptr + len). */
@@ -217,7 +218,7 @@ int kwi_mock_fault_parse(const char *spec, struct kw_mock_fault *fault, const ch
         return KW_ERR_USE;
     *why = "bad action: give error=CODE, error-after=CODE, drop-request, drop-answer, "
            "close-before, close-after, cut=BYTES, delay=MS, late=MS, throttle=MS, "
-           "corrupt[=BYTE], omit, twice or unasked";
+           "corrupt[=BYTE], omit, twice, unasked or move-leader";
     if (!mockfault_action_parse(mockfault_take(&rest, ':'), fault))
         return KW_ERR_USE;
     *why = "bad filter: give broker=INDEX, topic=NAME or partition=N";
@@ -234,7 +235,7 @@ int kwi_mock_fault_parse(const char *spec, struct kw_mock_fault *fault, const ch
 static bool mockfault_is_possible(const struct kw_mock_fault *fault)
 {
     uint32_t bit, i;
-    if ((unsigned)fault->action > KWI_MOCK_UNASKED)
+    if ((unsigned)fault->action > KWI_MOCK_MOVE_LEADER)
         return false;
     bit = 1u << fault->action;
     if (fault->api_key >= 0) {
@@ -254,6 +255,8 @@ int kwi_mock_fault_add(struct kw_mock *mock, const struct kw_mock_fault *fault, 
     bool errors = fault->action == KWI_MOCK_ERROR || fault->action == KWI_MOCK_ERROR_AFTER;
     bool numbers = fault->action == KWI_MOCK_CUT || fault->action == KWI_MOCK_DELAY ||
                    fault->action == KWI_MOCK_LATE || fault->action == KWI_MOCK_THROTTLE;
+    if (fault->action == KWI_MOCK_MOVE_LEADER && mock->config.n_brokers < 2)
+        return KW_ERR_USE;
     if (!mockfault_is_possible(fault) || fault->first == 0 || (numbers && fault->value < 0))
         return KW_ERR_USE;
     if (errors && (fault->value == 0 || fault->value < INT16_MIN || fault->value > INT16_MAX))
@@ -366,4 +369,31 @@ int32_t kwi_mock_fault_copies(const struct kw_mock_call *call, struct kw_str top
     if (mockfault_find(call, KWI_MOCK_OMIT, &topic, partition))
         return 0;
     return mockfault_find(call, KWI_MOCK_TWICE, &topic, partition) ? 2 : 1;
+}
+
+/* The next replica behind the leader that is up, or the leader itself. */
+static int32_t mockfault_successor(const struct kw_mock_partition *partition)
+{
+    const struct kw_mock *mock = partition->topic->mock;
+    int32_t at = 0;
+    while (at < partition->n_replicas && partition->replicas[at] != partition->leader)
+        at++;
+    for (int32_t i = 1; i <= partition->n_replicas; i++) {
+        uint8_t broker = partition->replicas[(at + i) % partition->n_replicas];
+        if (mock->brokers[broker].up)
+            return broker;
+    }
+    return partition->leader;
+}
+
+void kwi_mock_fault_move(const struct kw_mock_call *call, struct kw_str topic,
+                         struct kw_mock_partition *partition)
+{
+    int32_t leader;
+    if (!partition || partition->leader != (int32_t)call->broker ||
+        !mockfault_find(call, KWI_MOCK_MOVE_LEADER, &topic, partition->index))
+        return;
+    leader = mockfault_successor(partition);
+    if (leader != partition->leader)
+        kwi_mock_partition_lead(partition, leader);
 }

@@ -118,6 +118,7 @@ static void mockfetch_partition(struct kw_mock_call *call, const struct kw_mock_
     out->partition_index = asked->partition;
     out->high_watermark = -1;
     out->records.len = 0;
+    kwi_mock_fault_move(call, name, partition);
     out->error_code = kwi_mock_fault_error(call, KWI_MOCK_ERROR, name, asked->partition);
     if (!out->error_code && !topic && call->version >= 13)
         out->error_code = KW_E_UNKNOWN_TOPIC_ID;
@@ -240,7 +241,8 @@ static bool mockfetch_asks(const struct kw_mock_call *call, const struct kw_mock
 
 const struct kw_mock_api kwi_mock_api_fetch = {
     KW_API_FETCH,
-    1u << KWI_MOCK_OMIT | 1u << KWI_MOCK_TWICE | 1u << KWI_MOCK_UNASKED,
+    1u << KWI_MOCK_OMIT | 1u << KWI_MOCK_TWICE | 1u << KWI_MOCK_UNASKED |
+        1u << KWI_MOCK_MOVE_LEADER,
     mockfetch_serve,
     mockfetch_asks,
 };

@@ -168,7 +168,8 @@ enum kw_mock_action {
     KWI_MOCK_CORRUPT,      /* change byte `value` of the answer's frame (-1: any) */
     KWI_MOCK_OMIT,         /* leave the partition (Metadata: topic) out of the answer */
     KWI_MOCK_TWICE,        /* list it twice */
-    KWI_MOCK_UNASKED       /* list one that nobody asked for, too */
+    KWI_MOCK_UNASKED,      /* list one that nobody asked for, too */
+    KWI_MOCK_MOVE_LEADER   /* the next replica leads from now on; needs two brokers */
 };
 
 /* Acts on the calls that match api, broker, topic and partition, counted from
@@ -184,8 +185,8 @@ struct kw_mock_fault {
     char topic[250];   /* "": any */
 };
 
-/* Errors: KW_ERR_USE (the action does not exist for that API), KW_ERR_LIMIT
- * (more than 64). *id, which may be NULL, names it for _remove. */
+/* Errors: KW_ERR_USE (the action does not exist for that API, or moves a leader
+ * and there is one broker), KW_ERR_LIMIT (more than 64). *id, which may be NULL, names it for _remove. */
 KW_MUST_USE int kwi_mock_fault_add(struct kw_mock *mock, const struct kw_mock_fault *fault,
                                    uint32_t *id);
 /* Errors: KW_ERR_USE (no such fault). */
@@ -208,7 +209,7 @@ uint64_t kwi_mock_fault_hits(const struct kw_mock *mock, uint32_t id);
  *            | "close-before"     | "close-after"  | "cut=" BYTES
  *            | "delay=" MS        | "late=" MS     | "throttle=" MS
  *            | "corrupt" [ "=" BYTE ]
- *            | "omit" | "twice" | "unasked"
+ *            | "omit" | "twice" | "unasked" | "move-leader"
  *     filter = "broker=" INDEX | "topic=" NAME | "partition=" N
  *
  * e.g. "produce:3:error=6", "fetch:/10:close-after", "metadata:1-5:error=5",

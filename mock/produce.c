@@ -183,6 +183,7 @@ static void mockproduce_partition(struct kw_mock_call *call, struct kw_mock_topi
     kwi_produce_response_partition_init(out);
     out->index = asked->index;
     out->base_offset = -1;
+    kwi_mock_fault_move(call, name, partition);
     out->error_code = mockproduce_precheck(call, by_id, topic, partition, name, asked->index);
     if (!out->error_code)
         out->error_code = mockproduce_batch_check(call, topic, &asked->records, &header, &why);
@@ -285,7 +286,7 @@ static bool mockproduce_asks(const struct kw_mock_call *call, const struct kw_mo
 const struct kw_mock_api kwi_mock_api_produce = {
     KW_API_PRODUCE,
     1u << KWI_MOCK_ERROR_AFTER | 1u << KWI_MOCK_OMIT | 1u << KWI_MOCK_TWICE |
-        1u << KWI_MOCK_UNASKED,
+        1u << KWI_MOCK_UNASKED | 1u << KWI_MOCK_MOVE_LEADER,
     mockproduce_serve,
     mockproduce_asks,
 };

@@ -69,6 +69,7 @@ Test(mock_fault, reads_its_text_form)
         {"fetch:1:throttle=5", 1, 1, 1, 1, KWI_MOCK_THROTTLE, 5, -1, -1, ""},
         {"fetch:1:twice", 1, 1, 1, 1, KWI_MOCK_TWICE, -1, -1, -1, ""},
         {"fetch:1:unasked", 1, 1, 1, 1, KWI_MOCK_UNASKED, -1, -1, -1, ""},
+        {"fetch:1:move-leader", 1, 1, 1, 1, KWI_MOCK_MOVE_LEADER, -1, -1, -1, ""},
         {"fetch:1:close-before", 1, 1, 1, 1, KWI_MOCK_CLOSE_BEFORE, -1, -1, -1, ""},
         {"fetch:1:drop-request", 1, 1, 1, 1, KWI_MOCK_DROP_REQUEST, -1, -1, -1, ""},
     };
@@ -131,12 +132,13 @@ Test(mock_fault, says_what_is_wrong_with_a_text)
 
 Test(mock_fault, refuses_acts_that_an_api_does_not_have)
 {
-    static const char *const impossible[] = {"initproducerid:1:omit", "createtopics:1:twice",
-                                             "apiversions:1:unasked", "fetch:1:error-after=7",
-                                             "saslhandshake:1:delay=5"};
+    static const char *const impossible[] = {"initproducerid:1:omit",   "createtopics:1:twice",
+                                             "apiversions:1:unasked",   "fetch:1:error-after=7",
+                                             "saslhandshake:1:delay=5", "metadata:1:move-leader",
+                                             "produce:1:move-leader" /* to whom? */};
     struct kw_mock_fault fault;
     open_one(NULL);
-    for (size_t i = 0; i < 5; i++) {
+    for (size_t i = 0; i < sizeof(impossible) / sizeof(*impossible); i++) {
         cr_assert_eq(kwi_mock_fault_parse(impossible[i], &fault, NULL), 0);
         cr_assert_eq(kwi_mock_fault_add(bed.mock, &fault, NULL), KW_ERR_USE, "%s", impossible[i]);
     }
@@ -408,6 +410,52 @@ Test(mock_fault, omits_doubles_and_invents_partitions)
     cr_assert_eq(client_fetch(&client, &fetch).n_partitions, 2);
     cr_assert_eq(client_fetch(&client, &fetch).n_partitions, 2);
     cr_assert_eq(client_fetch(&client, &fetch).n_partitions, 1);
+    close_one();
+}
+
+Test(mock_fault, moves_a_leader_to_the_next_replica)
+{
+    static const struct kw_mock_config two = {.n_brokers = 2};
+    struct fetch_spec fetch = {.topic = "t"};
+    struct batch_spec spec = {.n_records = 1};
+    struct kw_mock_partition_info info;
+    struct client other;
+
+    open_one(&two);
+    client_open(&other, &bed, 1);
+    bed_fault(&bed, "produce:2:move-leader:topic=t:partition=0");
+    bed_fault(&bed, "fetch:2:move-leader");
+    cr_assert_eq(put("t", 0).error_code, 0);
+    cr_assert_eq(put("t", 0).error_code, KW_E_NOT_LEADER_OR_FOLLOWER, "moved by this call");
+    cr_assert_eq(kwi_mock_partition(bed.mock, "t", 0, &info), 0);
+    cr_assert_eq(info.leader, 1);
+    cr_assert_eq(info.leader_epoch, 1);
+    cr_assert_eq(info.end_offset, 1, "and nothing was appended");
+    cr_assert_eq(put("t", 0).error_code, KW_E_NOT_LEADER_OR_FOLLOWER, "it stays moved");
+    cr_assert_eq(client_put(&other, "t", 0, &spec).error_code, 0);
+    cr_assert_eq(kwi_mock_partition(bed.mock, "t", 1, &info), 0);
+    cr_assert_eq(info.leader_epoch, 0, "the other partition was not asked for");
+
+    cr_assert_eq(client_fetch(&other, &fetch).error_code, 0);
+    cr_assert_eq(client_fetch(&other, &fetch).error_code, KW_E_NOT_LEADER_OR_FOLLOWER);
+    cr_assert_eq(client_fetch(&client, &fetch).error_code, 0, "back where it was");
+    cr_assert_eq(kwi_mock_partition(bed.mock, "t", 0, &info), 0);
+    cr_assert_eq(info.leader_epoch, 2);
+    client_close(&other);
+    close_one();
+}
+
+Test(mock_fault, leaves_a_leader_whose_replicas_are_down)
+{
+    static const struct kw_mock_config two = {.n_brokers = 2};
+    struct kw_mock_partition_info info;
+
+    open_one(&two);
+    kwi_mock_broker_down(bed.mock, 1, false);
+    bed_fault(&bed, "produce:1:move-leader");
+    cr_assert_eq(put("t", 0).error_code, 0);
+    cr_assert_eq(kwi_mock_partition(bed.mock, "t", 0, &info), 0);
+    cr_assert_eq(info.leader, 0);
     close_one();
 }
 
