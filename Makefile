@@ -5,11 +5,12 @@
 #   make check        quick tests, no JVM             make test      everything
 #   make accept ISSUE=A   the long acceptance runs    make nightly   soak
 #   make machines         unit tests on other machines   make valgrind   memcheck
+#   make coverage         branches that the unit tests of proto and compress take
 #   make bench-run    kwire beside librdkafka, see bench/RESULTS.md
 #   make deps | size | tidy | format | lint | docs | clean | install
 #
 # Variables: CC, OPT, CI=1 (warnings are errors), PREFIX, DESTDIR,
-# VARIANT=plain|asan|gcc|clang|shim|i686|armhf|s390x (each in its own build
+# VARIANT=plain|asan|gcc|clang|coverage|shim|i686|armhf|s390x (each in its own build
 # directory).
 
 VERSION = 0.1.0
@@ -27,11 +28,12 @@ BUILD_plain = build
 BUILD_asan = build/asan
 BUILD_gcc = build/gcc
 BUILD_clang = build/clang
+BUILD_coverage = build/coverage
 include mk/machines.mk
 BUILD ?= $(BUILD_$(VARIANT))
 B := $(BUILD)
 ifeq ($(B),)
-$(error VARIANT=$(VARIANT) is unknown: plain, asan, gcc, clang, shim, i686, armhf, s390x)
+$(error VARIANT=$(VARIANT) is unknown: plain, asan, gcc, clang, coverage, shim, i686, armhf, s390x)
 endif
 
 ifeq ($(origin CC),default)
@@ -41,8 +43,13 @@ AR = ar
 LD = ld
 OBJCOPY = objcopy
 
-OPT ?= -O2 -g
+OPT_coverage = -O0 -g
+OPT ?= $(or $(OPT_$(VARIANT)),-O2 -g)
 SANITIZE_asan = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+# Branches are counted where they are written: a function that is inlined into
+# several others would have as many copies of each.
+SANITIZE_coverage = --coverage -fprofile-update=single
+DEFINES_coverage = -Dalways_inline=unused
 SANITIZE = $(SANITIZE_$(VARIANT))
 DEFINES_asan = -DKW_DEBUG
 WERROR = $(if $(filter 1,$(CI)),-Werror)

@@ -184,7 +184,7 @@ static void dec_tags(struct schema_dec *d, const struct kw_schema *s, uint8_t *o
     uint64_t seen = 0;
     int64_t last = -1;
     d->steps[d->depth] = (struct schema_step){NULL, -1};
-    for (uint32_t n = kwi_rd_uvarint(&d->r); n && !d->r.err; n--) {
+    for (uint32_t n = kwi_rd_uvarint(&d->r); n; n--) {
         const uint8_t *start = d->r.p;
         uint32_t tag = kwi_rd_uvarint(&d->r);
         uint32_t size = kwi_rd_uvarint(&d->r);
@@ -243,7 +243,7 @@ static void fault_fill(struct kw_fault *fault, const struct schema_dec *d,
     for (unsigned i = 1; i <= d->depth && len < sizeof fault->path; i++) {
         const struct schema_step *step = &d->steps[i];
         /* A plain element is a struct of one field in the tables only. */
-        if (i > 1 && d->steps[i - 1].field && d->steps[i - 1].field->sub->bare)
+        if (i > 1 && d->steps[i - 1].field->sub->bare)
             break;
         len += kwi_fmt(fault->path + len, sizeof fault->path - len, "%s%s", i > 1 ? "." : "",
                        step->field ? step->field->name : "(tags)");
@@ -296,6 +296,6 @@ bool kwi_iter_next(struct kw_iter *it, void *elem)
     dec_struct(&d, it->elem, elem);
     KWI_ASSERT(!d.r.err);
     it->rd = d.r;
-    it->left = d.r.err ? 0 : it->left - 1;
+    it->left--;
     return !d.r.err;
 }

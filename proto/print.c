@@ -114,7 +114,7 @@ void kwi_uuid_print(const struct kw_uuid *id, char text[23])
     for (unsigned i = 0; i < 17; i++) {
         /* One byte of zeros behind the id completes the last character. */
         bits = bits << 8 | (i < 16 ? id->b[i] : 0);
-        for (n_bits += 8; n_bits >= 6 && n < 22; n_bits -= 6) {
+        for (n_bits += 8; n_bits >= 6; n_bits -= 6) {
             char c = print_base64_chars[bits >> (n_bits - 6) & 63];
             text[n++] = c == '+' ? '-' : c == '/' ? '_' : c;
         }
@@ -230,7 +230,7 @@ static void print_name(struct kw_wr *w, const char *name)
     for (; *name; name++) {
         if (*name != '_')
             kwi_wr_u8(w, (uint8_t)*name);
-        else if (name[1] >= 'a' && name[1] <= 'z')
+        else if (name[1] >= 'a')
             kwi_wr_u8(w, (uint8_t)(*++name - 'a' + 'A'));
     }
     print_text(w, "\":");

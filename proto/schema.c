@@ -128,7 +128,6 @@ bool kwi_field_is_default(const struct kw_field *field, const void *src)
 static const char *fault_reason(int err)
 {
     switch (err) {
-    case KW_ERR_SHORT: return "the data ends too early";
     case KW_ERR_VARINT: return "a variable-length number is too long";
     case KW_ERR_LENGTH: return "a length is out of range";
     case KW_ERR_NULL: return "it is null, which this version forbids";
