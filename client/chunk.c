@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "client/receipt.h"
 #include "proto/batch.h"
 
 enum { CHUNK_FIRST = 4096, CHUNK_SECOND = 16384, CHUNK_LATER = 65536 };
@@ -86,19 +87,18 @@ static struct kw_batch *chunk_new_batch(struct kw_producer *producer)
         memset(batch, 0, sizeof(*batch));
         return batch;
     }
-    return kwi_alloc_zero(&producer->core->produce, sizeof(*batch));
+    return kwi_pool_alloc_zero(&producer->core->produce_pool, sizeof(*batch));
 }
 
 int kwi_part_open(struct kw_part *part)
 {
     struct kw_topic *topic = part->topic;
     struct kw_producer *producer = topic->producer;
-    size_t reserve = (size_t)producer->batch_size + producer->max_request_size;
     struct kw_batch *batch;
     struct kw_chunk *chunk;
 
     /* An open batch can always take its fill and one largest record more. */
-    if (kwi_pool_free(&topic->core->produce_pool) <= reserve)
+    if (kwi_pool_free(&topic->core->produce_pool) <= kwi_producer_reserve(producer))
         return KW_ERR_WOULD_BLOCK;
     batch = chunk_new_batch(producer);
     if (!batch)
@@ -176,6 +176,8 @@ void kwi_part_fold_time(struct kw_part *part)
 
 void kwi_part_set_time(struct kw_part *part, int64_t wall_ms)
 {
+    if (!part->open) /* the next one will have its own */
+        return;
     kwi_part_fold_time(part);
     part->wall_ms = wall_ms;
     part->delta = kwi_zigzag((int64_t)((uint64_t)wall_ms - (uint64_t)part->open->base_timestamp));
@@ -208,6 +210,7 @@ void kwi_batch_free(struct kw_batch *batch)
     struct kw_producer *producer = batch->part->topic->producer;
 
     kwi_batch_free_chunks(batch);
+    kwi_batch_free_runs(batch);
     kwi_free(&producer->core->control, batch->flat, batch->flat_size);
     kwi_list_push(&producer->free_batches, &batch->node);
 }

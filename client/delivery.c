@@ -8,6 +8,7 @@
 #include "client/error_text.h"
 #include "client/op.h"
 #include "client/producer.h"
+#include "client/receipt.h"
 
 enum { DELIVERY_SWEEP = 64 };
 
@@ -20,17 +21,54 @@ struct flush_op {
 
 /* ---- reports --------------------------------------------------------------------- */
 
-static struct kw_chunk *delivery_next_chunk(struct kw_chunk *chunk)
+/* Delivered records of a receipt are only counted, and so are all that were
+ * delivered when failures alone are asked for. */
+static bool delivery_silent(const struct kw_batch *batch, const struct kw_receipt *receipt)
 {
-    while (chunk && !chunk->n_opaques)
-        chunk = chunk->next;
-    return chunk;
+    const struct kw_producer *producer = batch->part->topic->producer;
+
+    return batch->outcome == KW_DELIVERED && (receipt || producer->only_errors);
+}
+
+/* Moves to the next records that one report can cover and must; chunk NULL if
+ * there are none. */
+static void delivery_next_cut(struct kw_batch *batch)
+{
+    struct kw_report_cut *cut = &batch->cut;
+
+    cut->first += cut->n;
+    cut->n = 0;
+    while (cut->chunk) {
+        uint32_t end = cut->chunk_base + cut->chunk->n_opaques;
+
+        if (cut->first == end) {
+            cut->chunk_base = end;
+            cut->chunk = cut->chunk->next;
+            continue;
+        }
+        while (cut->run && cut->run->first + cut->run->n <= cut->first)
+            cut->run = cut->run->next;
+        cut->receipt = NULL;
+        if (cut->run && cut->run->first <= cut->first) {
+            cut->receipt = cut->run->receipt;
+            if (cut->run->first + cut->run->n < end)
+                end = cut->run->first + cut->run->n;
+        } else if (cut->run && cut->run->first < end) {
+            end = cut->run->first;
+        }
+        if (!delivery_silent(batch, cut->receipt)) {
+            cut->n = end - cut->first;
+            return;
+        }
+        cut->first = end;
+    }
 }
 
 static bool delivery_fill(struct kw_evnode *node, struct kw_event *out)
 {
     struct kw_batch *batch = KWI_OF(node, struct kw_batch, event);
-    struct kw_chunk *chunk = batch->report_at;
+    struct kw_report_cut *cut = &batch->cut;
+    uint32_t in_chunk = cut->first - cut->chunk_base;
     struct kw_report *report = &out->report;
 
     out->kind = KW_EVENT_REPORT;
@@ -41,14 +79,15 @@ static bool delivery_fill(struct kw_evnode *node, struct kw_event *out)
     report->flags = batch->report_flags;
     report->kafka_code = batch->kafka_code;
     report->code = batch->code;
-    report->n = chunk->n_opaques;
+    report->n = cut->n;
     report->attempts = batch->attempts;
-    report->base_offset = batch->base_offset < 0 ? -1 : batch->base_offset + batch->n_reported;
+    report->base_offset = batch->base_offset < 0 ? -1 : batch->base_offset + cut->first;
     report->timestamp_ms = batch->log_append_ms;
-    report->opaques = chunk->top - chunk->n_opaques;
-    batch->n_reported += chunk->n_opaques;
-    batch->report_at = delivery_next_chunk(chunk->next);
-    return batch->report_at != NULL;
+    report->opaques = cut->chunk->top - in_chunk - cut->n;
+    report->receipt = cut->receipt;
+    out->tag = cut->receipt ? cut->receipt->tag : NULL;
+    delivery_next_cut(batch);
+    return cut->chunk != NULL;
 }
 
 static void delivery_told(struct kw_evnode *node, bool last)
@@ -148,20 +187,23 @@ static void delivery_count(struct kw_producer *producer, const struct kw_batch *
         stats->records_unknown += batch->n_records;
 }
 
-/* Queues the reports; with failures only, what was delivered is just counted. */
+/* Queues the reports, and behind them the receipts that wait for no more. */
 static void delivery_report(struct kw_batch *batch)
 {
-    struct kw_producer *producer = batch->part->topic->producer;
-
-    if (producer->only_errors && batch->outcome == KW_DELIVERED) {
-        batch->reported = true;
-        kwi_batch_let_go(batch);
+    if (batch->last_run)
+        kwi_receipts_settle(batch);
+    batch->cut = (struct kw_report_cut){.chunk = batch->first, .run = kwi_batch_runs(batch)};
+    delivery_next_cut(batch);
+    if (batch->cut.chunk) {
+        batch->event.fill = delivery_fill;
+        batch->event.done = delivery_told;
+        kwi_event_raise(batch->part->topic->core, &batch->event);
+        kwi_receipts_check(batch);
         return;
     }
-    batch->report_at = delivery_next_chunk(batch->first);
-    batch->event.fill = delivery_fill;
-    batch->event.done = delivery_told;
-    kwi_event_raise(producer->core, &batch->event);
+    kwi_receipts_check(batch);
+    batch->reported = true;
+    kwi_batch_let_go(batch);
 }
 
 void kwi_batch_conclude(struct kw_batch *batch, enum kw_outcome outcome, int code,

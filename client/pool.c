@@ -96,6 +96,12 @@ struct kw_block *kwi_block_create(struct kw_pool *pool, size_t len, size_t promi
     return block;
 }
 
+void *kwi_pool_alloc_zero(struct kw_pool *pool, size_t size)
+{
+    pool_make_room(pool, size);
+    return kwi_alloc_zero(pool->heap, size);
+}
+
 void kwi_block_hold(struct kw_block *block)
 {
     block->holds++;

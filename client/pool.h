@@ -45,6 +45,9 @@ size_t kwi_pool_free(const struct kw_pool *pool);
 /* A block for at least len bytes with one hold, or NULL. `promised` bytes of
  * the reserve (kwi_pool_reserve) may be used for it. */
 struct kw_block *kwi_block_create(struct kw_pool *pool, size_t len, size_t promised);
+/* Zeroed memory outside of blocks, from the same reserve; kept blocks are given
+ * back for it. NULL: no memory. Freed by kwi_free with the pool's heap. */
+void *kwi_pool_alloc_zero(struct kw_pool *pool, size_t size);
 void kwi_block_hold(struct kw_block *block);
 void kwi_block_release(struct kw_block *block); /* NULL allowed */
 /* Promises bytes for an answer that will come; false when they are not there. */

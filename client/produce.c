@@ -10,6 +10,7 @@
 #include "client/config.h"
 #include "client/partitioner.h"
 #include "client/producer.h"
+#include "client/receipt.h"
 #include "proto/batch.h"
 #include <kwire/kwire.h>
 
@@ -154,6 +155,9 @@ static int produce_check(const struct kw_topic *topic, const struct kw_record *r
         return KW_ERR_USE;
     if ((record->flags & KW_REC_PARTITION) && record->partition < 0)
         return KW_ERR_USE;
+    if (record->receipt &&
+        (record->receipt->closed || record->receipt->producer != topic->producer))
+        return KW_ERR_USE;
     if (record->n_headers > INT32_MAX / 2 || (record->n_headers && !record->headers))
         return KW_ERR_USE;
     for (uint32_t i = 0; i < record->n_headers; i++) {
@@ -247,11 +251,15 @@ static int produce_into(struct kw_part *part, const struct kw_record *record, si
     if ((record->flags & KW_REC_TIMESTAMP) || delta)
         part->open->base_fixed = true;
     kwi_part_fold_time(part);
-    rc = produce_append(part, record, delta, body);
+    rc = record->receipt ? kwi_receipt_prepare(record->receipt, part->open, part->n_records) : 0;
+    if (!rc)
+        rc = produce_append(part, record, delta, body);
     if (rc && fresh)
         kwi_part_discard(part); /* nothing is ever sent or reported without a record */
     if (rc)
         return rc;
+    if (record->receipt)
+        kwi_receipt_count(part->open);
     part->time_base = part->n_records; /* this one has a time of its own */
     if (wall_ms > part->open->max_timestamp)
         part->open->max_timestamp = wall_ms;
@@ -297,10 +305,11 @@ int kw_core_produce(struct kw_topic *topic, const struct kw_record *record)
     size_t key_size, value_size, body, total;
     uint8_t *w;
 
-    if (KWI_UNLIKELY(record->n_headers | (record->flags & KW_REC_TIMESTAMP) | topic->slow))
+    if (KWI_UNLIKELY(((record->flags & KW_REC_TIMESTAMP) | record->n_headers | topic->slow) |
+                     (uintptr_t)record->receipt))
         return produce_slow(topic, record);
     part = produce_pick(topic, record);
-    if (KWI_UNLIKELY(!part || !part->open))
+    if (KWI_UNLIKELY(!part))
         return produce_slow(topic, record);
     if (KWI_UNLIKELY(topic->core->now.wall_ms != part->wall_ms))
         kwi_part_set_time(part, topic->core->now.wall_ms);
@@ -314,7 +323,7 @@ int kw_core_produce(struct kw_topic *topic, const struct kw_record *record)
                              key_size + value_size, 1);
     total = kwi_uvarint_size((uint64_t)body << 1) + body;
     w = part->w;
-    if (KWI_UNLIKELY((ptrdiff_t)total > part->limit - w))
+    if (KWI_UNLIKELY((ptrdiff_t)total > part->limit - w)) /* or no batch is open */
         return produce_slow(topic, record);
     w = kwi_put_uvarint(w, (uint64_t)body << 1);
     *w++ = 0; /* attributes */
@@ -337,14 +346,14 @@ int kw_core_produce(struct kw_topic *topic, const struct kw_record *record)
 
 /* ---- sealing ------------------------------------------------------------------------- */
 
-int kwi_part_seal(struct kw_part *part)
+void kwi_part_seal(struct kw_part *part)
 {
     struct kw_batch *batch = part->open;
     struct kw_topic *topic = part->topic;
     struct kw_producer *producer = topic->producer;
 
     if (!batch)
-        return 0;
+        return;
     kwi_part_leave_chunk(part);
     kwi_part_fold_time(part);
     batch->n_records = part->n_records;
@@ -362,5 +371,4 @@ int kwi_part_seal(struct kw_part *part)
     if (producer->codec)
         kwi_pack_batch(batch);
     kwi_part_route(part);
-    return 0;
 }

@@ -9,6 +9,7 @@
 #include "client/chunk.h"
 #include "client/config.h"
 #include "client/error_text.h"
+#include "client/receipt.h"
 #include "proto/error.h"
 #include <kwire/codec.h>
 #include <kwire/kwire.h>
@@ -107,7 +108,7 @@ uint64_t kw_producer_outstanding(const struct kw_producer *producer)
 void kwi_producer_check_writable(struct kw_producer *producer)
 {
     const struct kw_pool *pool = &producer->core->produce_pool;
-    size_t reserve = (size_t)producer->batch_size + producer->max_request_size;
+    size_t reserve = kwi_producer_reserve(producer);
     size_t free_bytes = kwi_pool_free(pool);
 
     if (!producer->blocked)
@@ -472,6 +473,7 @@ static void producer_destroy(struct kw_producer *producer)
         kwi_free(&core->produce,
                  KWI_OF(kwi_list_pop(&producer->free_batches), struct kw_batch, node),
                  sizeof(struct kw_batch));
+    kwi_receipts_deinit(producer);
     kwi_sender_deinit(producer);
     kwi_pack_deinit(producer);
     while (!kwi_list_empty(&producer->topics))

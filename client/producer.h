@@ -5,6 +5,7 @@
  *   part       one partition: the open batch's write window, sealed batches
  *   batch      a chain of chunks with up to batch.size bytes of records
  *   chunk      4, 16, then 64 KiB: records grow upward, opaques downward
+ *   receipt    what the application asked one outcome for; a batch's runs name it
  *
  * A batch: OPEN -> QUEUED -> SENT -> (QUEUED again | DONE) -> reported -> freed.
  *   produce.c      append: the hot path, windows, chunks, sealing
@@ -13,6 +14,7 @@
  *   answer.c       what answers mean, retries
  *   delivery.c     outcomes, reports, deadlines, flush, purge, close
  *   chunk.c        memory of the open batch
+ *   receipt.c      one outcome for a chunk of records
  *   pack.c         compression of sealed batches, as work
  *   unsent.c       records handed back after purge or close
  *   close.c        the end of a core
@@ -27,6 +29,16 @@ struct kw_sending_form;
 
 enum batch_state { BATCH_OPEN, BATCH_QUEUED, BATCH_SENT, BATCH_DONE };
 
+/* Consecutive records of one chunk and one receipt, or none: what one report
+ * covers. */
+struct kw_report_cut {
+    struct kw_chunk *chunk; /* NULL: there is no more to report */
+    uint32_t chunk_base;    /* index of the first record that begins in it */
+    struct kw_run *run;     /* the first that does not end before `first` */
+    uint32_t first, n;      /* records, by their index in the batch */
+    struct kw_receipt *receipt;
+};
+
 /* At the start of a block's data; records follow. */
 struct kw_chunk {
     struct kw_chunk *next;
@@ -35,6 +47,13 @@ struct kw_chunk {
     uint32_t n_opaques; /* records that begin here; set when the chunk is left */
     uint8_t *data;      /* first byte of records (the batch header in the first chunk) */
     void **top;         /* behind the first opaque */
+};
+
+/* `n` records of a batch, from its `first` on, that belong to one receipt. */
+struct kw_run {
+    struct kw_run *next;
+    struct kw_receipt *receipt;
+    uint32_t first, n;
 };
 
 struct kw_batch {
@@ -71,9 +90,11 @@ struct kw_batch {
     int code;
     int64_t base_offset, log_append_ms;
     struct kw_evnode event;
-    struct kw_chunk *report_at; /* the chunk whose report comes next */
-    uint32_t n_reported;
-    uint8_t *flat; /* unsent and of several chunks: made one piece */
+    struct kw_report_cut cut; /* the report that comes next */
+    struct kw_run run;        /* the first one, if there is last_run */
+    struct kw_run *last_run;
+    struct receipt_runs *more_runs; /* blocks of them, newest first */
+    uint8_t *flat;                  /* unsent and of several chunks: made one piece */
     size_t flat_size;
 };
 
@@ -115,7 +136,7 @@ struct kw_topic {
     struct kw_part **parts;
     uint32_t n_parts, parts_cap;
     int16_t error;
-    bool slow;           /* every record must take the slow path, which says why */
+    uint32_t slow;       /* 1: every record must take the slow path, which says why */
     bool told;           /* the unknown topic was reported once */
     struct kw_node node; /* producer->topics */
     struct kw_topic_meta *meta;
@@ -143,6 +164,8 @@ struct kw_producer {
     struct kw_list done;      /* outcome final, not yet reported or still lent */
     struct kw_list unsent;    /* kept for kw_unsent_next */
     struct kw_list free_batches;
+    struct kw_list receipts; /* not yet told */
+    uint32_t n_receipts;
     struct kw_timer linger_timer, delivery_timer;
     uint64_t next_number;  /* of batches */
     uint64_t flush_number; /* batches up to it are due now */
@@ -184,7 +207,7 @@ struct kw_producer {
 };
 
 /* produce.c */
-int kwi_part_seal(struct kw_part *part); /* closes the open batch and queues it */
+void kwi_part_seal(struct kw_part *part); /* closes the open batch and queues it */
 void kwi_batch_free(struct kw_batch *batch);
 /* A chunk whose block holds `size` bytes of records and opaques. NULL: no memory. */
 struct kw_chunk *kwi_chunk_create(struct kw_producer *producer, size_t size);
@@ -192,6 +215,11 @@ void kwi_batch_free_chunks(struct kw_batch *batch);
 /* Piece list of a sealed batch, at most cap; returns how many. */
 uint32_t kwi_batch_pieces(const struct kw_batch *batch, struct kw_iov *iov, uint32_t cap);
 void kwi_producer_check_writable(struct kw_producer *producer);
+/* What must be free for a batch to be opened: its fill and a largest record. */
+static inline size_t kwi_producer_reserve(const struct kw_producer *producer)
+{
+    return (size_t)producer->batch_size + producer->max_request_size;
+}
 
 /* pack.c */
 int kwi_pack_init(struct kw_producer *producer, struct kw_error *err);

@@ -116,6 +116,9 @@ struct rig {
     /* the application */
     uint8_t records[RIG_RECORDS]; /* enum rig_report */
     uint32_t n_records, n_reported;
+    struct kw_receipt *receipt;                   /* open, or NULL */
+    uint16_t receipt_of[RIG_RECORDS], n_receipts; /* by number, 0: none */
+    bool receipt_ended[RIG_RECORDS + 1];
     struct kw_op *ops[RIG_OPS];
     struct kw_admin_result *results[RIG_OPS];
     struct kw_op *close_op;
@@ -150,6 +153,8 @@ void rig_end_conn(struct rig *rig, struct rig_conn *conn, const struct kw_cause 
 void rig_push_down(struct rig_conn *conn, const uint8_t *ptr, size_t len);
 /* Takes at most max events; returns how many. */
 uint32_t rig_events(struct rig *rig, uint32_t max);
+/* Closes the receipt that is open, if there is one. */
+void rig_close_receipt(struct rig *rig);
 /* Polls once; the handle is read and kept in slot, what was there released. */
 void rig_poll(struct rig *rig, uint32_t slot, size_t max);
 void rig_release(struct rig *rig, uint32_t slot);

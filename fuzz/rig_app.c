@@ -36,8 +36,9 @@ void rig_make(struct rig *rig)
 
 /* ---- events -------------------------------------------------------------------- */
 
-static void take_report(struct rig *rig, const struct kw_report *report)
+static void take_report(struct rig *rig, const struct kw_event *event)
 {
+    const struct kw_report *report = &event->report;
     CHECK(report->n > 0 && report->outcome <= KW_UNKNOWN);
     CHECK((report->outcome == KW_DELIVERED) == (report->code == 0));
     CHECK(report->topic == rig->topics[0] || report->topic == rig->topics[1]);
@@ -45,6 +46,9 @@ static void take_report(struct rig *rig, const struct kw_report *report)
         uintptr_t number = (uintptr_t)kw_report_opaque(report, i);
         CHECK(number >= 1 && number <= rig->n_records);
         CHECK(rig->records[number - 1] == RIG_ACCEPTED);
+        CHECK((uintptr_t)event->tag == rig->receipt_of[number - 1]);
+        CHECK(!event->tag || (report->receipt && report->outcome != KW_DELIVERED));
+        CHECK(!event->tag || !rig->receipt_ended[(uintptr_t)event->tag]);
         rig->records[number - 1] = report->outcome == KW_NOT_WRITTEN ? RIG_NOT_WRITTEN
                                                                      : RIG_REPORTED;
         rig_trace(rig, number);
@@ -53,6 +57,35 @@ static void take_report(struct rig *rig, const struct kw_report *report)
     rig_trace(rig, (uint64_t)report->outcome << 32 | report->n);
     rig_trace(rig, (uint64_t)report->base_offset);
     rig_trace(rig, (uint64_t)report->attempts << 32 | (uint16_t)report->kafka_code);
+}
+
+/* Its failed records were reported one by one; the rest was delivered. */
+static void take_receipt(struct rig *rig, const struct kw_event *event)
+{
+    const struct kw_receipt_result *result = &event->receipt;
+    uintptr_t receipt = (uintptr_t)event->tag;
+    uint64_t n[RIG_UNSENT + 1] = {0};
+    CHECK(receipt >= 1 && receipt <= rig->n_receipts && !rig->receipt_ended[receipt]);
+    rig->receipt_ended[receipt] = true;
+    for (uint32_t i = 0; i < rig->n_records; i++) {
+        if (rig->receipt_of[i] != receipt)
+            continue;
+        n[rig->records[i]]++;
+        if (rig->records[i] == RIG_ACCEPTED)
+            rig->records[i] = RIG_REPORTED;
+    }
+    CHECK(n[RIG_ACCEPTED] == result->delivered && n[RIG_REPORTED] == result->unknown);
+    CHECK(n[RIG_NOT_WRITTEN] + n[RIG_UNSENT] == result->not_written);
+    CHECK((result->code == 0) == (result->not_written + result->unknown == 0));
+    rig->n_reported += (uint32_t)result->delivered;
+    rig_trace(rig, result->delivered << 32 | result->flags);
+}
+
+void rig_close_receipt(struct rig *rig)
+{
+    if (rig->receipt)
+        CHECK(kw_core_receipt_close(rig->receipt) == 0);
+    rig->receipt = NULL;
 }
 
 static void take_op(struct rig *rig, const struct kw_event *event)
@@ -82,9 +115,11 @@ uint32_t rig_events(struct rig *rig, uint32_t max)
     uint32_t n = 0;
     for (; n < max && kw_core_next_event(rig->core, &event); n++) {
         rig_trace(rig, (uint64_t)event.kind << 32 | (uint32_t)event.code);
-        CHECK(event.kind > KW_EVENT_NONE && event.kind <= KW_EVENT_ERROR);
+        CHECK(event.kind > KW_EVENT_NONE && event.kind <= KW_EVENT_RECEIPT);
         if (event.kind == KW_EVENT_REPORT)
-            take_report(rig, &event.report);
+            take_report(rig, &event);
+        if (event.kind == KW_EVENT_RECEIPT)
+            take_receipt(rig, &event);
         if (event.kind == KW_EVENT_OP_DONE)
             take_op(rig, &event);
         if (event.kind == KW_EVENT_ERROR) {
@@ -211,6 +246,7 @@ static void run_until(struct rig *rig, const bool *done)
 void rig_settle(struct rig *rig)
 {
     heal(rig);
+    rig_close_receipt(rig);
     if (!rig->producer || rig->close_begun)
         return;
     CHECK(kw_core_flush(rig->producer, SETTLE_MS, (void *)(uintptr_t)(RIG_OPS + 1)));
@@ -223,6 +259,7 @@ void rig_finish(struct rig *rig)
 {
     struct kw_stats stats;
     heal(rig);
+    rig_close_receipt(rig);
     if (!rig->close_begun) {
         rig->close_begun = true;
         rig->close_op = kw_core_close(rig->core, 5000, (void *)(uintptr_t)RIG_OPS);

@@ -30,6 +30,19 @@ struct script_unit {
 
 /* ---- the application -------------------------------------------------------------- */
 
+/* The receipt that is open, or a new one; NULL if there is none to be had. */
+static struct kw_receipt *receipt_of(struct rig *rig)
+{
+    int rc;
+    if (rig->receipt || rig->n_receipts == RIG_RECORDS)
+        return rig->receipt;
+    rc = kw_core_receipt_create(&rig->receipt, rig->producer,
+                                (void *)(uintptr_t)(rig->n_receipts + 1));
+    CHECK(rc != KW_ERR_NOMEM || rig->n_fails > 0);
+    rig->n_receipts = (uint16_t)(rig->n_receipts + (rc == 0));
+    return rig->receipt;
+}
+
 static void do_produce(struct rig *rig, struct script_unit u)
 {
     static uint8_t bytes[16 * 256 + 64];
@@ -51,13 +64,17 @@ static void do_produce(struct rig *rig, struct script_unit u)
     for (int i = 0; i <= (u.a & 7) && rig->n_records < RIG_RECORDS; i++) {
         int rc;
         record.opaque = (void *)(uintptr_t)(rig->n_records + 1);
+        record.receipt = u.a & 64 && (u.c + i) % 3 ? receipt_of(rig) : NULL;
         rc = kw_core_produce(topic, &record);
         CHECK(rc != KW_ERR_NOMEM || rig->n_fails > 0);
         if (rc < 0)
             return;
         CHECK(rc <= 1 && !rig->close_begun);
+        rig->receipt_of[rig->n_records] = record.receipt ? rig->n_receipts : 0;
         rig->records[rig->n_records++] = RIG_ACCEPTED;
     }
+    if (u.a & 64 && u.c & 128)
+        rig_close_receipt(rig);
 }
 
 /* A build without a codec still has something to do. */

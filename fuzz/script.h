@@ -13,7 +13,7 @@ enum { SCRIPT_HEAD = 4, SCRIPT_UNIT = 4, SCRIPT_UNITS_MAX = 300 };
 enum script_op {
     SCRIPT_TURN,    /* a turns */
     SCRIPT_TIME,    /* pass time: a chooses how much */
-    SCRIPT_PRODUCE, /* a: how many and how; b: value size; c: key */
+    SCRIPT_PRODUCE, /* a: how many and how; b: value size; c: key, receipt closed */
     SCRIPT_EVENTS,  /* take at most a */
     SCRIPT_POLL,    /* slot a, at most b records */
     SCRIPT_RELEASE, /* slot a */

@@ -71,6 +71,25 @@ int kw_purge(struct kw_producer *producer)
     return rc;
 }
 
+int kw_receipt_create(struct kw_receipt **out, struct kw_producer *producer, void *tag)
+{
+    if (!out || !producer)
+        return KW_ERR_USE;
+    int rc = kw_core_receipt_create(out, producer, tag);
+    kwi_client_kick(kwi_client_of(producer));
+    return rc;
+}
+
+int kw_receipt_close(struct kw_receipt *receipt)
+{
+    if (!receipt)
+        return KW_ERR_USE;
+    struct kw_client *client = kwi_client_of(receipt);
+    int rc = kw_core_receipt_close(receipt);
+    kwi_client_kick(client);
+    return rc;
+}
+
 int kw_unsent_next(struct kw_producer *producer, struct kw_record *record, struct kw_topic **topic)
 {
     if (!producer)

@@ -13,6 +13,7 @@ struct kw_topic;
 struct kw_consumer;
 struct kw_records;
 struct kw_op;
+struct kw_receipt;
 
 /* ---- producing ------------------------------------------------------------ */
 
@@ -31,6 +32,9 @@ struct kw_record {
     int32_t partition;
     int64_t timestamp_ms; /* Unix time, ms, >= 0 */
     void *opaque;         /* given back in the report */
+    /* NULL, or what counts the record's outcome (kw_receipt_create): then it has
+     * a report of its own only if it was not delivered. */
+    struct kw_receipt *receipt;
 };
 
 /* The three outcomes. Never guessed: what cannot be proved is UNKNOWN. */
@@ -48,21 +52,30 @@ enum kw_report_flags {
 struct kw_report {
     struct kw_topic *topic;
     int32_t partition;
-    uint8_t outcome;      /* enum kw_outcome */
-    uint8_t flags;        /* enum kw_report_flags */
-    int16_t kafka_code;   /* the broker's last error code, 0 if none */
-    int code;             /* enum kw_err: why it was not delivered; 0 if it was */
-    uint32_t n;           /* records */
-    uint32_t attempts;    /* how often the batch was offered to a connection */
-    int64_t base_offset;  /* of the first of them; -1: not known */
-    int64_t timestamp_ms; /* log append time, -1: the records keep their own */
-    void *const *opaques; /* use kw_report_opaque */
+    uint8_t outcome;            /* enum kw_outcome */
+    uint8_t flags;              /* enum kw_report_flags */
+    int16_t kafka_code;         /* the broker's last error code, 0 if none */
+    int code;                   /* enum kw_err: why it was not delivered; 0 if it was */
+    uint32_t n;                 /* records */
+    uint32_t attempts;          /* how often the batch was offered to a connection */
+    int64_t base_offset;        /* of the first of them; -1: not known */
+    int64_t timestamp_ms;       /* log append time, -1: the records keep their own */
+    void *const *opaques;       /* use kw_report_opaque */
+    struct kw_receipt *receipt; /* that the records belong to, NULL: none */
 };
 /* The opaque of record i (0 .. n-1, in the order of the kw_produce calls). */
 static inline void *kw_report_opaque(const struct kw_report *report, uint32_t i)
 {
     return report->opaques[report->n - 1 - i]; /* stored downward, see docs/ARCHITECTURE.md */
 }
+
+/* What became of all records of a receipt. */
+struct kw_receipt_result {
+    uint64_t delivered, not_written, unknown; /* records; the sum is what was accepted */
+    int code;                                 /* enum kw_err of the first failure, 0: none */
+    int16_t kafka_code;                       /* the broker's error code of that one */
+    uint8_t flags;                            /* enum kw_report_flags, of any of them */
+};
 
 /* ---- consuming ------------------------------------------------------------ */
 
@@ -107,19 +120,21 @@ enum kw_event_kind {
     KW_EVENT_PARTITION_EOF, /* consumer, topic_name, partition, offset: end reached */
     KW_EVENT_FETCH_STARVED, /* consumer: only frames that the application holds are left */
     KW_EVENT_OP_DONE,       /* op, tag, code, error */
-    KW_EVENT_ERROR          /* error: something to tell a person; the library goes on */
+    KW_EVENT_ERROR,         /* error: something to tell a person; the library goes on */
+    KW_EVENT_RECEIPT        /* producer, tag, code, receipt: all its records have an outcome */
 };
 struct kw_event {
     uint8_t kind; /* enum kw_event_kind */
-    int code;     /* OP_DONE, ERROR: enum kw_err, 0 success */
+    int code;     /* OP_DONE, ERROR, RECEIPT (of the first failure): enum kw_err, 0 success */
     struct kw_producer *producer;
     struct kw_consumer *consumer;
     struct kw_op *op; /* gone with the next kw_next_event */
-    void *tag;
+    void *tag;        /* OP_DONE, RECEIPT; REPORT of records with a receipt: the receipt's */
     const char *topic_name;
     int32_t partition;
     int64_t offset;
     struct kw_report report;
+    struct kw_receipt_result receipt;
     const struct kw_error *error; /* OP_DONE with code != 0, ERROR; until the next call */
 };
 

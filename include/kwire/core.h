@@ -102,7 +102,7 @@ KW_EXPORT const uint32_t *kw_core_attention(const struct kw_core *core);
 /* A pointer of the driver's own, for finding its client from a handle. */
 KW_EXPORT void kw_core_set_host(struct kw_core *core, void *host);
 KW_EXPORT void *kw_core_host(const struct kw_core *core);
-/* The core of a producer, topic, consumer, records handle or op. */
+/* The core of a producer, topic, receipt, consumer, records handle or op. */
 KW_EXPORT struct kw_core *kw_core_of(const void *handle);
 
 /* ---- the application's calls ---------------------------------------------
@@ -123,6 +123,9 @@ KW_EXPORT KW_MUST_USE int kw_core_produce(struct kw_topic *topic, const struct k
 KW_EXPORT bool kw_core_produce_writes(const struct kw_topic *topic);
 KW_EXPORT struct kw_op *kw_core_flush(struct kw_producer *producer, int32_t timeout_ms, void *tag);
 KW_EXPORT int kw_core_purge(struct kw_producer *producer);
+KW_EXPORT KW_MUST_USE int kw_core_receipt_create(struct kw_receipt **out,
+                                                 struct kw_producer *producer, void *tag);
+KW_EXPORT int kw_core_receipt_close(struct kw_receipt *receipt);
 KW_EXPORT int kw_core_unsent_next(struct kw_producer *producer, struct kw_record *record,
                                   struct kw_topic **topic);
 

@@ -90,11 +90,13 @@ KW_EXPORT const char *kw_topic_name(const struct kw_topic *topic);
 /* Partitions known now; 0: not known yet. */
 KW_EXPORT int32_t kw_topic_partitions(const struct kw_topic *topic);
 /* Appends one record to its partition's open batch; never waits. Everything is
- * copied. The outcome comes as a REPORT event, exactly once.
+ * copied. The outcome comes as a REPORT event or counts in its receipt, exactly
+ * once.
  * Errors: KW_ERR_WOULD_BLOCK (buffer.memory is full, or the partition count is
  * not known yet: event WRITABLE follows; take events meanwhile),
  * KW_ERR_TOO_LARGE (above max.request.size: raise it, or send less),
- * KW_ERR_USE (bad partition, timestamp or header), KW_ERR_BROKER (the topic
+ * KW_ERR_USE (bad partition, timestamp or header; a receipt that is closed or of
+ * another producer), KW_ERR_BROKER (the topic
  * cannot be written: see kw_topic_error), KW_ERR_STATE (the producer met a
  * fatal error), KW_ERR_CLOSED. */
 KW_EXPORT KW_MUST_USE int kw_produce(struct kw_topic *topic, const struct kw_record *record);
@@ -102,6 +104,26 @@ KW_EXPORT KW_MUST_USE int kw_produce(struct kw_topic *topic, const struct kw_rec
  * *accepted the number appended before it. */
 KW_EXPORT KW_MUST_USE int kw_produce_many(struct kw_topic *topic, const struct kw_record *records,
                                           size_t n, size_t *accepted);
+/* Makes a receipt: one outcome for a chunk of records, as a log shipper or the
+ * handler of a request wants it. Records name it (kw_record.receipt), of whatever
+ * topics and partitions of the producer. Delivered ones are only counted; of each
+ * that was not, a REPORT tells (report.receipt, tag, opaque) before the receipt's
+ * own event, so that the failed ones are known one by one. When it was closed and
+ * all its records have their outcome, the event RECEIPT is raised, once.
+ * Ownership: the caller's until kw_receipt_close; the library's from then on, gone
+ * with the kw_next_event after its event. One that is never closed goes with the
+ * client, without an event. Memory: buffer.memory, and at most an eighth of what
+ * of it is above batch.size + max.request.size.
+ * Errors: KW_ERR_WOULD_BLOCK (buffer.memory is full: event WRITABLE follows),
+ * KW_ERR_LIMIT (so many are open: close some and take their events, or raise
+ * buffer.memory), KW_ERR_NOMEM, KW_ERR_CLOSED, KW_ERR_USE. */
+KW_EXPORT KW_MUST_USE int kw_receipt_create(struct kw_receipt **out, struct kw_producer *producer,
+                                            void *tag);
+/* Says that no more records come. May be called at any time, also after kw_close,
+ * and with no record at all: the event follows. The handle must not be used
+ * again. Errors: KW_ERR_STATE (closed already, and its event not yet taken),
+ * KW_ERR_USE (NULL). */
+KW_EXPORT int kw_receipt_close(struct kw_receipt *receipt);
 /* Why the topic cannot be written: Kafka's code, 0 if it can. */
 KW_EXPORT int16_t kw_topic_error(const struct kw_topic *topic);
 /* Sends what is buffered without linger. Ends with 0 when every record accepted
@@ -112,8 +134,9 @@ KW_EXPORT struct kw_op *kw_flush(struct kw_producer *producer, int32_t timeout_m
 KW_EXPORT int kw_purge(struct kw_producer *producer);
 /* After purge or close: 1 and the next record that was not sent, whole, in
  * order per partition (its `partition` and `timestamp_ms` are filled, and
- * *topic if not NULL); 0: no more. Views until the next call. What purge gave
- * up stays in buffer.memory until it was taken here. Errors: KW_ERR_NOMEM. */
+ * *topic if not NULL; it has no receipt, where it counted as not written); 0: no
+ * more. Views until the next call. What purge gave up stays in buffer.memory until
+ * it was taken here. Errors: KW_ERR_NOMEM. */
 KW_EXPORT int kw_unsent_next(struct kw_producer *producer, struct kw_record *record,
                              struct kw_topic **topic);
 /* Records accepted and without an outcome yet. */

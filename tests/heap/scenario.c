@@ -39,6 +39,11 @@ static void heap_event(void *ctx, const struct kw_event *event)
     const struct kw_report *report = &event->report;
     if (event->kind == KW_EVENT_OP_DONE && scenario->closing)
         scenario->done = scenario->closed = true;
+    if (event->kind == KW_EVENT_RECEIPT) { /* failed ones were reported already */
+        scenario->n_delivered += (uint32_t)event->receipt.delivered;
+        if (scenario->n_receipts-- == 0)
+            heap_wrong(scenario, "a receipt ended twice");
+    }
     if (event->kind != KW_EVENT_REPORT)
         return;
     for (uint32_t i = 0; i < report->n; i++) {
@@ -107,6 +112,26 @@ static void try_connect(struct heap_scenario *scenario)
     scenario->done = kw_topic_partitions(scenario->topic) == HEAP_PARTITIONS;
 }
 
+/* Of every ten records five have a receipt, each ten another; false: no memory. */
+static bool heap_receipt(struct heap_scenario *scenario, uint32_t id, struct kw_record *record)
+{
+    if (id % 10 == 0 && scenario->receipt) {
+        if (kw_core_receipt_close(scenario->receipt) != 0)
+            heap_wrong(scenario, "a receipt could not be closed");
+        scenario->receipt = NULL;
+    }
+    if (id % 10 < 5)
+        return true;
+    if (!scenario->receipt) {
+        int rc = kw_core_receipt_create(&scenario->receipt, scenario->producer, scenario);
+        if (rc != 0 && rc != KW_ERR_NOMEM)
+            heap_wrong(scenario, "receipt failed for another reason than memory");
+        scenario->n_receipts += rc == 0;
+    }
+    record->receipt = scenario->receipt;
+    return scenario->receipt != NULL;
+}
+
 static void try_produce(struct heap_scenario *scenario)
 {
     uint8_t value[300];
@@ -121,6 +146,8 @@ static void try_produce(struct heap_scenario *scenario)
                                    .flags = KW_REC_PARTITION,
                                    .partition = (int32_t)(id % HEAP_PARTITIONS),
                                    .opaque = (void *)(uintptr_t)(id + 1)};
+        if (!heap_receipt(scenario, id, &record))
+            break;
         int rc = kw_core_produce(scenario->topic, &record);
         if (rc < 0 && rc != KW_ERR_WOULD_BLOCK && rc != KW_ERR_NOMEM)
             heap_wrong(scenario, "produce failed for another reason than memory");
@@ -128,6 +155,8 @@ static void try_produce(struct heap_scenario *scenario)
             break;
         scenario->n_accepted++;
     }
+    if (scenario->n_accepted == HEAP_RECORDS && scenario->receipt)
+        heap_receipt(scenario, HEAP_RECORDS, NULL); /* closes the last one */
     scenario->done = scenario->n_delivered + scenario->n_failed == HEAP_RECORDS;
 }
 

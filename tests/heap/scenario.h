@@ -15,6 +15,8 @@ struct heap_scenario {
     struct kw_consumer *consumer;
     bool assigned, closing, closed;
     uint32_t n_accepted, n_delivered, n_failed, n_read;
+    struct kw_receipt *receipt; /* open, of the records since a multiple of ten */
+    uint32_t n_receipts;        /* made and not ended */
     uint8_t reported[HEAP_RECORDS], read[HEAP_RECORDS];
     bool done;        /* the stage reached its end */
     uint32_t n_wrong; /* things that must never happen */

@@ -20,4 +20,37 @@ check "examples/consume" test $? = 0
     seq 4 30000 | awk '{ print NR + 2 ": " $1 }'
 } >"$work/want"
 same "examples/consume prints every record in order" "$work/want" "$work/got"
+
+# A shipper: everything once, then only what is new, then a stop in the middle.
+seq 1 20000 | sed 's/$/ a line of the log/' >"$work/log"
+new_topic shipped
+check "examples/shipper ships a file" build/examples/shipper "$KW_BROKER" shipped "$work/log" "$work/pos"
+check "and remembers that it came to the end" test "$(cat "$work/pos")" = "$(wc -c <"$work/log")"
+seq 20001 21000 | sed 's/$/ a line of the log/' >>"$work/log"
+check "examples/shipper goes on where it was" build/examples/shipper "$KW_BROKER" shipped "$work/log" "$work/pos"
+build/examples/consume "$KW_BROKER" shipped 0 2>"$work/consume.err" | sed 's/^[0-9]*: //' >"$work/got"
+same "each line is there once, in order" "$work/log" "$work/got"
+
+# The answers to the second request and to those behind it come late.
+kill "$mock_pid"
+wait "$mock_pid" 2>/dev/null
+need_mock --fault produce:2-3:delay=2500
+new_topic stopped
+rm -f "$work/pos"
+seq 1 100000 | sed 's/$/ a line of the log/' >"$work/log"
+build/examples/shipper "$KW_BROKER" stopped "$work/log" "$work/pos" >"$work/stopped.out" 2>&1 &
+shipper=$!
+for _ in $(seq 100); do
+    [ -s "$work/pos" ] && break
+    sleep 0.05
+done
+kill -TERM "$shipper"
+wait "$shipper"
+check "a shipper that is stopped says so" test $? = 1
+check "and was handed back what was not sent" grep -q ' [1-9][0-9]* of them handed back' "$work/stopped.out"
+check "its position is before the end" test "$(cat "$work/pos")" -lt "$(wc -c <"$work/log")"
+check "the next one sends the rest" build/examples/shipper "$KW_BROKER" stopped "$work/log" "$work/pos"
+build/examples/consume "$KW_BROKER" stopped 0 2>"$work/consume.err" | sed 's/^[0-9]*: //' >"$work/got"
+sort -n -u "$work/got" >"$work/got.once"
+same "no line was lost" "$work/log" "$work/got.once"
 done_testing

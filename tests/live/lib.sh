@@ -62,9 +62,9 @@ new_topic() {
 # Ends the script: its exit code says whether every assertion held.
 done_testing() { exit $((n_not_ok > 0)); }
 
-# need_mock: the in-tree broker on a free port, for tests that need no Kafka
+# need_mock [OPTION...]: the in-tree broker on a free port, for tests that need no Kafka
 need_mock() {
-    $kw broker --listen 127.0.0.1:0 >"$work/broker.log" 2>&1 &
+    $kw broker --listen 127.0.0.1:0 "$@" >"$work/broker.log" 2>&1 &
     mock_pid=$!
     trap 'kill $mock_pid 2>/dev/null; wait $mock_pid 2>/dev/null' EXIT
     trap 'exit 130' INT TERM HUP

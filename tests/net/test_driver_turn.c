@@ -205,6 +205,16 @@ Test(driver_turn, an_event_raised_by_a_call_wakes_a_host_that_does_not_know_of_i
     cr_assert_eq(kw_next_event(client, &event), 1);
     cr_assert_eq(kw_next_event(client, &event), 0);
     cr_assert_not(foreign_sleep(client, 20));
+    struct kw_producer *producer;
+    struct kw_receipt *receipt;
+    cr_assert_eq(kw_producer_create(&producer, client, NULL, NULL), 0);
+    cr_assert_eq(kw_receipt_create(&receipt, producer, NULL), 0);
+    cr_assert_eq(kw_receipt_close(receipt), 0); /* raises one as well */
+    cr_assert(foreign_sleep(client, 1000));
+    cr_assert_eq(kw_next_event(client, &event), 1);
+    cr_assert_eq(kw_next_event(client, &event), 0);
+    cr_assert_eq(kw_receipt_create(&receipt, NULL, NULL), KW_ERR_USE);
+    cr_assert_eq(kw_receipt_close(NULL), KW_ERR_USE);
     /* A host that is told by process and is still taking them is not woken for
      * the same events again. */
     core->n_events = 2;

@@ -107,7 +107,7 @@ static void app_event(struct sim_app *app, struct sim_driver *driver, const stru
     case KW_EVENT_REPORT:
         if (event->producer != app->producer)
             sim_fail(world, "a report of another producer");
-        sim_app_report(app, &event->report);
+        sim_app_report(app, event);
         break;
     case KW_EVENT_WRITABLE: app->blocked = false; break;
     case KW_EVENT_RECORDS: break; /* the caller polls */
@@ -125,6 +125,7 @@ static void app_event(struct sim_app *app, struct sim_driver *driver, const stru
         sim_trace_line(&world->trace, "app: error event: %s (%s)",
                        event->error ? event->error->text : "-", kw_err_name(event->code));
         break;
+    case KW_EVENT_RECEIPT: sim_app_receipt(app, event); break;
     case KW_EVENT_NONE: sim_fail(world, "an event of no kind"); break;
     }
 }
@@ -179,6 +180,8 @@ static void app_start_close(struct sim_app *app)
     for (uint32_t i = 0; i < world->n_drivers; i++) {
         struct sim_driver *driver = &world->drivers[i];
         sim_driver_enter(driver);
+        if (i == 0)
+            sim_app_close_slips(app, true);
         sim_trace_line(&world->trace, "app: close core %u, %d ms", i, app->close_timeout_ms);
         if (!kw_core_close(driver->core, app->close_timeout_ms, driver))
             sim_fail(world, "close found no memory");
@@ -235,6 +238,7 @@ static void app_tick_phase(struct sim_app *app)
     case SIM_PRODUCING:
         sim_driver_enter(&world->drivers[0]);
         sim_app_produce(app);
+        sim_app_close_slips(app, app->n_accepted == world->plan.n_records);
         sim_app_flush_or_purge(app);
         app_admin(app);
         sim_driver_leave(&world->drivers[0]);
@@ -354,6 +358,8 @@ int sim_app_init(struct sim_world *world)
     app->record_bytes = malloc(SIM_RECORD_MAX);
     app->unsent = calloc(world->plan.n_records + 1, 1);
     app->canceled = calloc(world->plan.n_records + 1, 1);
+    app->slips = calloc(world->plan.n_records + 1, sizeof(*app->slips));
+    app->slip_of = calloc(world->plan.n_records + 1, sizeof(struct sim_slip *));
     memset(app->unsent_last, 0xff, sizeof(app->unsent_last));
     world->app = app;
     sim_checker_producer(&world->checker, 0,
@@ -378,6 +384,8 @@ void sim_app_deinit(struct sim_world *world)
     free(world->app->record_bytes);
     free(world->app->unsent);
     free(world->app->canceled);
+    free(world->app->slips);
+    free(world->app->slip_of);
     free(world->app);
     world->app = NULL;
 }

@@ -5,7 +5,7 @@
 #include "tests/sim/sim.h"
 #include <kwire/kwire.h>
 
-enum { SIM_HELD_MAX = 6, SIM_RECORD_MAX = 40000 };
+enum { SIM_HELD_MAX = 6, SIM_RECORD_MAX = 40000, SIM_SLIPS_OPEN = 3 };
 
 enum sim_phase {
     SIM_PRODUCING, /* records are made; faults come and go */
@@ -19,6 +19,14 @@ struct sim_held {
     struct kw_records *records;
     struct kw_bytes key, value;
     uint64_t content;
+};
+
+/* A receipt as the application knows it. */
+struct sim_slip {
+    struct kw_receipt *receipt;
+    uint32_t last_id, n_failed[3]; /* by outcome */
+    uint32_t closed_at_flush;      /* how many flushes were begun before it */
+    bool closed, ended;
 };
 
 struct sim_app {
@@ -36,6 +44,11 @@ struct sim_app {
     struct kw_op *flush;
     uint32_t flush_mark;
     uint64_t flush_end_us;
+    uint32_t n_flushes;
+    /* receipts */
+    struct sim_slip *slips, **slip_of; /* by number; by record id */
+    struct sim_slip *open_slips[SIM_SLIPS_OPEN];
+    uint32_t n_slips;
     /* given back by purge and close */
     uint32_t n_canceled, n_unsent;
     uint8_t *unsent, *canceled; /* per id */
@@ -68,9 +81,16 @@ struct kw_config *sim_consumer_config(struct sim_world *world, struct sim_driver
 /* app_produce.c */
 void sim_app_produce(struct sim_app *app);
 void sim_app_flush_or_purge(struct sim_app *app);
-void sim_app_report(struct sim_app *app, const struct kw_report *report);
+void sim_app_report(struct sim_app *app, const struct kw_event *event);
 void sim_app_take_unsent(struct sim_app *app);
 void sim_app_flushed(struct sim_app *app, int code);
+
+/* app_receipt.c */
+struct sim_slip *sim_app_slip(struct sim_app *app); /* for the next record; NULL: none */
+void sim_app_close_slips(struct sim_app *app, bool all);
+void sim_app_slip_report(struct sim_app *app, uint32_t id, const struct kw_event *event);
+void sim_app_receipt(struct sim_app *app, const struct kw_event *event);
+bool sim_app_slip_due(const struct sim_app *app, uint32_t id);
 
 /* app_consume.c */
 void sim_app_assign(struct sim_app *app);

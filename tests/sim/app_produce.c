@@ -98,12 +98,19 @@ static bool app_produce_one(struct sim_app *app)
     /* The next step gives the time: after a pause of the driver at the latest. */
     accepted.clock_min_ms = sim_time(world).wall_ms - (world->plan.odd_clock ? 20000000 : 0);
     accepted.clock_max_ms = sim_time(world).wall_ms + (world->plan.odd_clock ? 20000000 : 1000);
+    struct sim_slip *slip = sim_app_slip(app);
+    if (app->blocked)
+        return false;
+    shape.record.receipt = slip ? slip->receipt : NULL;
     int rc = kw_core_produce(app->topics[topic], &shape.record);
     sim_trace_word(&world->trace, 0x9000u + (uint64_t)(int64_t)rc);
     memset(app->record_bytes, 0x3c, 256); /* all was copied */
     if (rc >= 0) {
         sim_checker_accept(&world->checker, &accepted);
         app->n_accepted++;
+        app->slip_of[id] = slip;
+        if (slip)
+            slip->last_id = id;
         return true;
     }
     sim_trace_line(&world->trace, "app: record %u is refused: %s", id, kw_err_name(rc));
@@ -133,6 +140,7 @@ void sim_app_flush_or_purge(struct sim_app *app)
         int32_t timeout_ms = (int32_t)sim_between(&app->rng, 1, 3000);
         app->flush_mark = app->n_accepted;
         app->flush_end_us = world->now_us + 1000ull * (uint32_t)timeout_ms;
+        app->n_flushes++;
         app->flush = kw_core_flush(app->producer, timeout_ms, app);
         if (!app->flush)
             sim_fail(world, "flush found no memory");
@@ -155,7 +163,7 @@ void sim_app_flushed(struct sim_app *app, int code)
     app->flush = NULL;
     uint32_t open = 0;
     for (uint32_t id = 0; id < app->flush_mark; id++)
-        open += world->checker.records[id].n_reports == 0;
+        open += world->checker.records[id].n_reports == 0 && sim_app_slip_due(app, id);
     if (code == 0 && open > 0)
         sim_fail(world, "flush ended with %u records unreported", open);
     else if (code != 0 && code != KW_ERR_TIMEOUT && code != KW_ERR_CLOSED &&
@@ -187,8 +195,9 @@ static void app_expired(struct sim_app *app, const struct kw_report *report)
         sim_saw(world, SIM_SAW_EXPIRED_SENT);
 }
 
-void sim_app_report(struct sim_app *app, const struct kw_report *report)
+void sim_app_report(struct sim_app *app, const struct kw_event *event)
 {
+    const struct kw_report *report = &event->report;
     struct sim_world *world = app->world;
     struct sim_trace *trace = &world->trace;
     uint32_t topic = 0;
@@ -209,6 +218,7 @@ void sim_app_report(struct sim_app *app, const struct kw_report *report)
         uint32_t id = (uint32_t)(uintptr_t)kw_report_opaque(report, i) - 1;
         int64_t offset = report->base_offset < 0 ? -1 : report->base_offset + i;
         sim_trace_word(trace, id);
+        sim_app_slip_report(app, id, event);
         sim_checker_report(&world->checker, id,
                            &(struct sim_outcome){{topic, report->partition},
                                                  offset,
@@ -240,6 +250,8 @@ void sim_app_take_unsent(struct sim_app *app)
         uint32_t topic_idx = 0;
         uint8_t encoded[256];
         sim_trace_word(&world->trace, 0xb000u + id);
+        if (record.receipt)
+            sim_fail(world, "record %u was given back with a receipt", id);
         while (topic_idx < SIM_TOPICS_MAX && app->topics[topic_idx] != topic)
             topic_idx++;
         if (id >= app->n_accepted || app->unsent[id]++ || topic_idx >= world->plan.n_topics ||

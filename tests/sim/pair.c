@@ -1,6 +1,7 @@
 /* tests/sim/pair.c -- a driver without a network and without surprises. */
 #include "tests/sim/pair.h"
 
+#include <kwire/codec.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -400,6 +401,8 @@ int sim_pair_core(struct sim_pair *pair, const char *const *settings,
     struct kw_config *cfg = NULL;
     struct kw_error err;
     int rc = sim_pair_config(pair, &cfg, settings);
+    for (int id = 1; id < KW_N_CODECS; id++)
+        env.codecs[id] = kw_codec_by_id(id);
     if (rc == 0 && (rc = kw_config_set(cfg, "bootstrap.servers", "127.0.0.1:9092", &err)) == 0)
         rc = kw_core_create(&pair->core, cfg, &env, &err);
     if (rc != 0 && rc != KW_ERR_NOMEM)

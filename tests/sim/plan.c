@@ -132,6 +132,14 @@ static void plan_hang(struct sim_plan *plan)
                                 sim_below(&rng, sim_one_in(&rng, 2) ? 20 : 300);
 }
 
+/* From its own numbers, too. */
+static void plan_receipts(struct sim_plan *plan)
+{
+    struct sim_rng rng = sim_rng_make(plan->seed, 13);
+
+    plan->receipts = sim_one_in(&rng, 3);
+}
+
 void sim_plan_make(struct sim_plan *plan, uint64_t seed)
 {
     struct sim_rng rng = sim_rng_make(seed, 1);
@@ -145,6 +153,7 @@ void sim_plan_make(struct sim_plan *plan, uint64_t seed)
     plan_workload(plan, &rng);
     plan_codec(plan);
     plan_hang(plan);
+    plan_receipts(plan);
     plan->faults_end_us = 1000000ull * sim_between(&rng, 2, 12);
     /* After the last fault: what was sent into a dead connection must time out,
      * then come a back-off, a connect that may itself hit a last dead address,
@@ -161,28 +170,28 @@ size_t sim_plan_memory_limit(const struct sim_plan *plan)
 void sim_plan_print(const struct sim_plan *plan, char *text, unsigned cap)
 {
     static const char *const chunks[] = {"1", "small", "random", "large"};
-    snprintf(text, cap,
-             "seed %llu: %u brokers (%s), topics %d/%d/%d, chunks %s/%s, delay %u/%u us, cut 1/%u, "
-             "window %u, codec %d,%s%s%s%s%s%s%s%s%s%s%s%s%s%s refuse %u%%, blackhole %u%%, acks "
-             "%d%s, in flight %u%s, "
-             "records %u x %u, linger %u, batch %u, timeouts %u/%u ms,%s%s%s%s%s%s%s%s%s specs %u",
-             (unsigned long long)plan->seed, plan->n_brokers, plan->release, plan->n_partitions[0],
-             plan->n_partitions[1], plan->n_partitions[2], chunks[plan->chunk_up],
-             chunks[plan->chunk_down], plan->delay_up_us, plan->delay_down_us, plan->cut_frames,
-             plan->window, plan->codec, plan->half_open ? " half-open" : "",
-             plan->late_requests ? " late-requests" : "", plan->names ? " names" : "",
-             plan->late_writes ? " late-writes" : "", plan->zero_copy ? " zero-copy" : "",
-             plan->early_reads ? " early-reads" : "", plan->short_reads ? " short-reads" : "",
-             plan->late_close ? " late-close" : "", plan->lazy_wants ? " lazy-wants" : "",
-             plan->odd_clock ? " odd-clock" : "", plan->restarts ? " restarts" : "",
-             plan->leader_moves ? " leader-moves" : "",
-             plan->stale_metadata ? " stale-metadata" : "", plan->stalls ? " stalls" : "",
-             plan->refuse_percent, plan->blackhole_percent, plan->acks,
-             plan->idempotent ? " idempotent" : "", plan->in_flight,
-             plan->two_cores ? " two-cores" : "", plan->n_records, plan->value_max, plan->linger_ms,
-             plan->batch_size, plan->request_timeout_ms, plan->delivery_timeout_ms,
-             plan->flush ? " flush" : "", plan->purge ? " purge" : "", plan->seek ? " seek" : "",
-             plan->pause ? " pause" : "", plan->early_close ? " early-close" : "",
-             plan->lazy_events ? " lazy-events" : "", plan->hold_records ? " hold" : "",
-             plan->admin ? " admin" : "", plan->big_records ? " big" : "", plan->n_specs);
+    snprintf(
+        text, cap,
+        "seed %llu: %u brokers (%s), topics %d/%d/%d, chunks %s/%s, delay %u/%u us, cut 1/%u, "
+        "window %u, codec %d,%s%s%s%s%s%s%s%s%s%s%s%s%s%s refuse %u%%, blackhole %u%%, acks "
+        "%d%s, in flight %u%s, "
+        "records %u x %u, linger %u, batch %u, timeouts %u/%u ms,%s%s%s%s%s%s%s%s%s%s specs %u",
+        (unsigned long long)plan->seed, plan->n_brokers, plan->release, plan->n_partitions[0],
+        plan->n_partitions[1], plan->n_partitions[2], chunks[plan->chunk_up],
+        chunks[plan->chunk_down], plan->delay_up_us, plan->delay_down_us, plan->cut_frames,
+        plan->window, plan->codec, plan->half_open ? " half-open" : "",
+        plan->late_requests ? " late-requests" : "", plan->names ? " names" : "",
+        plan->late_writes ? " late-writes" : "", plan->zero_copy ? " zero-copy" : "",
+        plan->early_reads ? " early-reads" : "", plan->short_reads ? " short-reads" : "",
+        plan->late_close ? " late-close" : "", plan->lazy_wants ? " lazy-wants" : "",
+        plan->odd_clock ? " odd-clock" : "", plan->restarts ? " restarts" : "",
+        plan->leader_moves ? " leader-moves" : "", plan->stale_metadata ? " stale-metadata" : "",
+        plan->stalls ? " stalls" : "", plan->refuse_percent, plan->blackhole_percent, plan->acks,
+        plan->idempotent ? " idempotent" : "", plan->in_flight, plan->two_cores ? " two-cores" : "",
+        plan->n_records, plan->value_max, plan->linger_ms, plan->batch_size,
+        plan->request_timeout_ms, plan->delivery_timeout_ms, plan->flush ? " flush" : "",
+        plan->purge ? " purge" : "", plan->seek ? " seek" : "", plan->pause ? " pause" : "",
+        plan->early_close ? " early-close" : "", plan->lazy_events ? " lazy-events" : "",
+        plan->hold_records ? " hold" : "", plan->receipts ? " receipts" : "",
+        plan->admin ? " admin" : "", plan->big_records ? " big" : "", plan->n_specs);
 }

@@ -49,6 +49,7 @@ struct sim_plan {
     uint32_t n_records, value_max, burst;
     bool flush, purge, seek, pause, early_close, lazy_events, hold_records, big_records;
     bool admin;
+    bool receipts;
     /* time */
     uint64_t faults_end_us, bound_us;
 };
