@@ -29,6 +29,7 @@ struct kw_topic_meta {
     int16_t error; /* of the last answer, 0 none */
     uint32_t refs;
     uint64_t asked_us;     /* when it was first asked for without success, 0 not */
+    uint64_t answer;       /* number of the last answer that named it */
     uint32_t n_partitions; /* 0: not known */
     struct kw_partition_meta *partitions;
     struct kw_list watchers; /* kw_topic_watch */
@@ -51,6 +52,7 @@ struct kw_cluster {
     uint8_t again;           /* asked meanwhile: 1 a refresh, 2 a new topic */
     uint32_t streak;         /* refreshes in a row that left something open */
     uint64_t last_us;        /* when the last one ended */
+    uint64_t n_answers;      /* metadata answers taken over so far */
     int32_t controller_id;   /* -1 unknown */
     struct kw_list waiting;  /* requests of kwi_cluster_submit without a link */
 };

@@ -215,6 +215,9 @@ static void metadata_tell(struct kw_topic_meta *meta)
     }
 }
 
+/* Topics that nobody uses are left out, however many a broker tells of. One that
+ * stands in the answer again counts once: its watchers look at all its partitions,
+ * and a few bytes must not buy that many times over. */
 static int metadata_take(struct kw_core *core, const struct kw_metadata_response *msg, bool *open)
 {
     struct kw_metadata_response_topic item;
@@ -222,13 +225,15 @@ static int metadata_take(struct kw_core *core, const struct kw_metadata_response
     int rc = metadata_take_brokers(core, msg);
 
     core->cluster.controller_id = msg->controller_id;
+    core->cluster.n_answers++;
     for (kwi_iter_init(&it, &msg->topics); !rc && kwi_iter_next(&it, &item);) {
         struct kw_topic_meta *meta = item.name.len > 0
                                          ? kwi_map_get_str(&core->cluster.topics, item.name.ptr,
                                                            (size_t)item.name.len)
                                          : NULL;
-        if (!meta)
+        if (!meta || meta->answer == core->cluster.n_answers)
             continue;
+        meta->answer = core->cluster.n_answers;
         rc = metadata_take_topic(meta, &item, open);
         if (!rc)
             metadata_tell(meta);

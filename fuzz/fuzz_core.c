@@ -88,11 +88,12 @@ static struct kw_bytes scene_piece(struct scene *scene, size_t max)
 
 static int answer_versions(int16_t version, struct kw_wr *wr)
 {
-    struct kw_api_versions_response_key keys[16];
+    struct kw_api_versions_response_key keys[128];
     struct kw_api_versions_response msg;
     size_t n;
     const struct kw_api_info *apis = kwi_api_list(&n);
     kwi_api_versions_response_init(&msg);
+    CHECK(n <= sizeof keys / sizeof *keys);
     for (size_t i = 0; i < n; i++) {
         kwi_api_versions_response_key_init(&keys[i]);
         keys[i].api_key = apis[i].key;

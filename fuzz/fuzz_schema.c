@@ -2,7 +2,8 @@
  *
  * covers: B01 B02 B03 B04 B05 B14
  *
- * Byte 0 picks the message, byte 1 the version, the rest is the body. Checks: no
+ * Byte 0 is the API's key and, in its top bit, the direction; byte 1 picks the
+ * version, the rest is the body. Checks: no
  * bad access; a fault lies inside the input and prints; arrays walk to their
  * count; what decodes encodes; decode(encode(x)) is x from then on, also in
  * JSON; measuring and writing agree. */
@@ -96,13 +97,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     union fuzz_message one, two;
     struct kw_fault fault;
     size_t n, len;
-    const struct kw_api_info *api = kwi_api_list(&n);
+    const struct kw_api_info *api;
     const struct kw_schema *s;
     int version, err;
     if (size < 2)
         return 0;
-    api += (data[0] >> 1) % n;
-    s = data[0] & 1 ? api->response : api->request;
+    api = kwi_api_info(data[0] & 127);
+    if (!api)
+        api = kwi_api_list(&n) + (data[0] & 127) % n;
+    s = data[0] & 128 ? api->response : api->request;
     version = api->min + data[1] % (api->max - api->min + 1);
     data += 2;
     size -= 2;

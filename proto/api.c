@@ -2,17 +2,31 @@
  *
  * client_max stays below max where the client does not speak the newest version
  * yet: Produce 13 and Fetch 13 name topics by id only, ListOffsets 11 asks for
- * tiered storage's upload state, InitProducerId 6 is unstable in Kafka 4.3. */
+ * tiered storage's upload state, InitProducerId 6 is unstable in Kafka 4.3, ApiVersions
+ * 5 checks that the node is the one meant, TxnOffsetCommit 6 names topics by id.
+ * AddPartitionsToTxn above 3 is for brokers. */
 #include "proto/api.h"
 
 #include "proto/api_versions.h"
+#include "proto/consumer_group.h"
 #include "proto/coordinator.h"
+#include "proto/epochs.h"
 #include "proto/fetch.h"
+#include "proto/group.h"
+#include "proto/groups.h"
 #include "proto/list_offsets.h"
 #include "proto/metadata.h"
+#include "proto/offsets.h"
 #include "proto/produce.h"
 #include "proto/sasl.h"
+#include "proto/share_fetch.h"
+#include "proto/share_group.h"
+#include "proto/share_offsets.h"
+#include "proto/streams_group.h"
+#include "proto/telemetry.h"
 #include "proto/topics.h"
+#include "proto/txn.h"
+#include "proto/txn_admin.h"
 
 /* clang-format off */
 #define API_ROW(key_, name_, min_, max_, client_min_, client_max_, flex_, message_)            \
@@ -29,12 +43,58 @@ static const struct kw_api_info api_table[] = {
     API_ROW(KW_API_FETCH, "Fetch",                     4, 18, 4, 12, 12, fetch),
     API_ROW(KW_API_LIST_OFFSETS, "ListOffsets",        1, 11, 1, 10,  6, list_offsets),
     API_ROW(KW_API_METADATA, "Metadata",               0, 13, 1, 13,  9, metadata),
+    API_ROW(KW_API_OFFSET_COMMIT, "OffsetCommit",      2, 10, 2, 10,  8, offset_commit),
+    API_ROW(KW_API_OFFSET_FETCH, "OffsetFetch",        1, 10, 1, 10,  6, offset_fetch),
     API_ROW(KW_API_FIND_COORDINATOR, "FindCoordinator", 0, 6, 0,  6,  3, find_coordinator),
+    API_ROW(KW_API_JOIN_GROUP, "JoinGroup",            0,  9, 0,  9,  6, join_group),
+    API_ROW(KW_API_HEARTBEAT, "Heartbeat",             0,  4, 0,  4,  4, heartbeat),
+    API_ROW(KW_API_LEAVE_GROUP, "LeaveGroup",          0,  5, 0,  5,  4, leave_group),
+    API_ROW(KW_API_SYNC_GROUP, "SyncGroup",            0,  5, 0,  5,  4, sync_group),
+    API_ROW(KW_API_DESCRIBE_GROUPS, "DescribeGroups",  0,  6, 0,  6,  5, describe_groups),
+    API_ROW(KW_API_LIST_GROUPS, "ListGroups",          0,  5, 0,  5,  3, list_groups),
     API_ROW(KW_API_SASL_HANDSHAKE, "SaslHandshake",    0,  1, 1,  1, KWI_NEVER, sasl_handshake),
-    API_ROW(KW_API_API_VERSIONS, "ApiVersions",        0,  4, 0,  4,  3, api_versions),
+    API_ROW(KW_API_API_VERSIONS, "ApiVersions",        0,  5, 0,  4,  3, api_versions),
     API_ROW(KW_API_CREATE_TOPICS, "CreateTopics",      2,  7, 2,  7,  5, create_topics),
     API_ROW(KW_API_DELETE_TOPICS, "DeleteTopics",      1,  6, 1,  6,  4, delete_topics),
     API_ROW(KW_API_INIT_PRODUCER_ID, "InitProducerId", 0,  6, 0,  5,  2, init_producer_id),
+    API_ROW(KW_API_OFFSET_FOR_LEADER_EPOCH, "OffsetForLeaderEpoch",
+                                                       2,  4, 2,  4,  4, offset_for_leader_epoch),
+    API_ROW(KW_API_ADD_PARTITIONS_TO_TXN, "AddPartitionsToTxn",
+                                                       0,  5, 0,  3,  3, add_partitions_to_txn),
+    API_ROW(KW_API_ADD_OFFSETS_TO_TXN, "AddOffsetsToTxn", 0, 4, 0, 4, 3, add_offsets_to_txn),
+    API_ROW(KW_API_END_TXN, "EndTxn",                  0,  5, 0,  5,  3, end_txn),
+    API_ROW(KW_API_TXN_OFFSET_COMMIT, "TxnOffsetCommit", 0, 6, 0, 5,  3, txn_offset_commit),
+    API_ROW(KW_API_DELETE_GROUPS, "DeleteGroups",      0,  3, 0,  3,  2, delete_groups),
+    API_ROW(KW_API_DESCRIBE_PRODUCERS, "DescribeProducers", 0, 0, 0, 0, 0, describe_producers),
+    API_ROW(KW_API_DESCRIBE_TRANSACTIONS, "DescribeTransactions",
+                                                       0,  0, 0,  0,  0, describe_transactions),
+    API_ROW(KW_API_LIST_TRANSACTIONS, "ListTransactions", 0, 2, 0, 2, 0, list_transactions),
+    API_ROW(KW_API_CONSUMER_GROUP_HEARTBEAT, "ConsumerGroupHeartbeat",
+                                                       0,  1, 0,  1,  0, consumer_group_heartbeat),
+    API_ROW(KW_API_CONSUMER_GROUP_DESCRIBE, "ConsumerGroupDescribe",
+                                                       0,  1, 0,  1,  0, consumer_group_describe),
+    API_ROW(KW_API_GET_TELEMETRY_SUBSCRIPTIONS, "GetTelemetrySubscriptions",
+            0,  0, 0,  0,  0, get_telemetry_subscriptions),
+    API_ROW(KW_API_PUSH_TELEMETRY, "PushTelemetry",    0,  0, 0,  0,  0, push_telemetry),
+    API_ROW(KW_API_SHARE_GROUP_HEARTBEAT, "ShareGroupHeartbeat",
+                                                       1,  1, 1,  1,  0, share_group_heartbeat),
+    API_ROW(KW_API_SHARE_GROUP_DESCRIBE, "ShareGroupDescribe",
+                                                       1,  1, 1,  1,  0, share_group_describe),
+    API_ROW(KW_API_SHARE_FETCH, "ShareFetch",          1,  2, 1,  2,  0, share_fetch),
+    API_ROW(KW_API_SHARE_ACKNOWLEDGE, "ShareAcknowledge", 1, 2, 1, 2, 0, share_acknowledge),
+    API_ROW(KW_API_STREAMS_GROUP_HEARTBEAT, "StreamsGroupHeartbeat",
+                                                       0,  1, 0,  1,  0, streams_group_heartbeat),
+    API_ROW(KW_API_STREAMS_GROUP_DESCRIBE, "StreamsGroupDescribe",
+                                                       0,  1, 0,  1,  0, streams_group_describe),
+    API_ROW(KW_API_DESCRIBE_SHARE_GROUP_OFFSETS, "DescribeShareGroupOffsets",
+            0,  1, 0,  1,  0, describe_share_group_offsets),
+    API_ROW(KW_API_ALTER_SHARE_GROUP_OFFSETS, "AlterShareGroupOffsets",
+                                                       0,  0, 0,  0,  0, alter_share_group_offsets),
+    API_ROW(KW_API_DELETE_SHARE_GROUP_OFFSETS, "DeleteShareGroupOffsets",
+            0,  0, 0,  0,  0, delete_share_group_offsets),
+    API_ROW(KW_API_STREAMS_GROUP_TOPOLOGY_DESCRIPTION_UPDATE,
+            "StreamsGroupTopologyDescriptionUpdate",
+                                  0,  0, 0,  0,  0, streams_group_topology_description_update),
 };
 /* clang-format on */
 

@@ -1,4 +1,4 @@
-/* proto/api_versions.c -- ApiVersions, api key 18, versions 0 to 4.
+/* proto/api_versions.c -- ApiVersions, api key 18, versions 0 to 5.
  *
  * The first request on every connection: the broker lists the range of versions
  * that it takes of each API, and the features that the cluster has agreed upon.
@@ -13,15 +13,19 @@
  *   v3  flexible (KIP-482); request names the client software (KIP-511);
  *       response gains features, as tagged fields (KIP-584)
  *   v4  features whose lowest version is 0 are listed as well (KIP-1022)
+ *   v5  request names the cluster and the node that are meant; another answers
+ *       REBOOTSTRAP_REQUIRED (KIP-1242); new in Kafka 4.4
  */
 #include "proto/api_versions.h"
 
 /* clang-format off */
 
-KWI_TABLE(api_versions_request, 0, 4, 3,
+KWI_TABLE(api_versions_request, 0, 5, 3,
     /*        message               field                 since until default flags */
     KWI_VALUE(api_versions_request, client_software_name,    3, KWI_LAST, 0, KWI_IGNORABLE),
-    KWI_VALUE(api_versions_request, client_software_version, 3, KWI_LAST, 0, KWI_IGNORABLE));
+    KWI_VALUE(api_versions_request, client_software_version, 3, KWI_LAST, 0, KWI_IGNORABLE),
+    KWI_MAYBE(api_versions_request, cluster_id, 5, KWI_LAST, 5, KWI_NULL, KWI_IGNORABLE),
+    KWI_VALUE(api_versions_request, node_id,                 5, KWI_LAST, -1, KWI_IGNORABLE));
 
 KWI_PART_TABLE(api_versions_response_key,
     KWI_VALUE(api_versions_response_key, api_key,     0, KWI_LAST, 0, 0),
@@ -38,7 +42,7 @@ KWI_PART_TABLE(api_versions_finalized_feature,
     KWI_VALUE(api_versions_finalized_feature, max_version_level, 3, KWI_LAST, 0, 0),
     KWI_VALUE(api_versions_finalized_feature, min_version_level, 3, KWI_LAST, 0, 0));
 
-KWI_TABLE(api_versions_response, 0, 4, 3,
+KWI_TABLE(api_versions_response, 0, 5, 3,
     KWI_VALUE(api_versions_response, error_code, 0, KWI_LAST, 0, 0),
     KWI_LIST(api_versions_response, api_keys, api_versions_response_key, 0, KWI_LAST,
              KWI_NOT_NULL, 0, 0),

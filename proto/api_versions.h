@@ -6,6 +6,8 @@
 struct kw_api_versions_request {
     struct kw_str client_software_name;    /* v3+; [a-zA-Z0-9.-], ends alphanumeric */
     struct kw_str client_software_version; /* v3+; the same */
+    struct kw_str cluster_id;              /* v5+; which cluster it should be; null unknown */
+    int32_t node_id;                       /* v5+; which node it should be; -1 unknown */
 };
 KWI_MESSAGE(api_versions_request)
 

@@ -195,9 +195,11 @@ static void json_value(struct json_enc *e, const struct kw_field *f, struct kw_w
 
 /* ---- objects --------------------------------------------------------------- */
 
-/* The row that a member's name means, or NULL after a failure. */
+/* The row that a member's name means, or NULL after a failure. Rows of different
+ * versions may have one name (KWI_NAMED). */
 static const struct kw_field *json_row(struct json_enc *e, const struct kw_schema *s)
 {
+    const struct kw_field *other = NULL;
     const uint8_t *start;
     struct kw_jstring name;
     (void)kwi_jtext_peek(&e->t);
@@ -210,12 +212,14 @@ static const struct kw_field *json_row(struct json_enc *e, const struct kw_schem
             continue;
         if (kwi_field_in(f, e->version))
             return f;
-        e->steps[e->depth].field = f;
-        e->t.p = start;
+        other = f;
+    }
+    e->t.p = start;
+    if (other) {
+        e->steps[e->depth].field = other;
         kwi_jtext_fail(&e->t, KW_ERR_VERSION, "this version has no such field");
         return NULL;
     }
-    e->t.p = start;
     kwi_jtext_fail(&e->t, KW_ERR_SYNTAX, "the message has no such field");
     return NULL;
 }

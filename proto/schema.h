@@ -139,12 +139,13 @@ extern const struct kw_schema kwi_elem_i8, kwi_elem_i16, kwi_elem_i32, kwi_elem_
              int32_t: KWI_I32, uint32_t: KWI_U32, int64_t: KWI_I64, double: KWI_F64,           \
              struct kw_uuid: KWI_UUID, struct kw_str: KWI_STR, struct kw_blob: KWI_BLOB,       \
              struct kw_record_set: KWI_RECORDS, struct kw_arr: KWI_ARRAY, default: KWI_STRUCT)
-#define KWI_ROW_(T, m, s, t, v0, v1, nul, d, fl)                                               \
+#define KWI_ROW_AS_(n, T, m, s, t, v0, v1, nul, d, fl)                                         \
     {                                                                                          \
-        .name = #m, .sub = (s), .def = (d), .offset = offsetof(struct kw_##T, m),              \
+        .name = (n), .sub = (s), .def = (d), .offset = offsetof(struct kw_##T, m),             \
         .kind = KWI_KIND_(struct kw_##T, m), .flags = (fl), .tag = (t), .since = (v0),         \
         .until = (v1), .null_since = (nul)                                                     \
     }
+#define KWI_ROW_(T, m, s, t, v0, v1, nul, d, fl) KWI_ROW_AS_(#m, T, m, s, t, v0, v1, nul, d, fl)
 /* clang-format on */
 
 /* A plain value that is never null. */
@@ -153,9 +154,17 @@ extern const struct kw_schema kwi_elem_i8, kwi_elem_i16, kwi_elem_i32, kwi_elem_
 /* A string, bytes or records that may be null from version null_since on. */
 #define KWI_MAYBE(T, m, since, until, null_since, def, flags) \
     KWI_ROW_(T, m, NULL, -1, since, until, null_since, def, flags)
-/* An array; elem is a struct's name (KWI_LIST) or kwi_elem_x (KWI_PLAIN). */
+/* The same, null by default and from the version on in which it appears. */
+#define KWI_MAYBE_FROM(T, m, since) KWI_MAYBE(T, m, since, KWI_LAST, since, KWI_NULL, 0)
+/* A plain value under another name than the C struct's, where Kafka gave one name
+ * to fields of two types. */
+#define KWI_NAMED(name, T, m, since, until) \
+    KWI_ROW_AS_(name, T, m, NULL, -1, since, until, KWI_NOT_NULL, 0, 0)
+/* An array; elem is a struct's name (KWI_LIST; KWI_LIST_FROM: never null, in all
+ * versions from one on) or kwi_elem_x (KWI_PLAIN). */
 #define KWI_LIST(T, m, elem, since, until, null_since, def, flags) \
     KWI_ROW_(T, m, &kwi_##elem##_schema, -1, since, until, null_since, def, flags)
+#define KWI_LIST_FROM(T, m, elem, since) KWI_LIST(T, m, elem, since, KWI_LAST, KWI_NOT_NULL, 0, 0)
 #define KWI_PLAIN(T, m, elem, since, until, flags) \
     KWI_ROW_(T, m, &kwi_elem_##elem, -1, since, until, KWI_NOT_NULL, 0, flags)
 /* The same where the array itself may be null. */

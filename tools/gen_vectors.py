@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Turns tests/vectors/kafka-4.3.1.json into tests/vectors/*.inc and into the seeds
+"""Turns tests/vectors/kafka-*.json into tests/vectors/*.inc and into the seeds
 of the fuzz targets that read Kafka's formats: fuzz/corpus/{schema,json,batch,
 message_set,decompress_*}/*.
 
@@ -8,13 +8,13 @@ build nor the tests need Python. Run from anywhere.
 """
 import json
 import os
+import re
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tests", "vectors")
 CORPUS = os.path.join(ROOT, "..", "..", "fuzz", "corpus")
-SOURCE = "kafka-4.3.1.json"
+# The second has the versions that the first lacks.
+SOURCES = ("kafka-4.3.1.json", "kafka-4.4.0.json")
 WIDTH = 88
-# Of proto/api.c, where it is not 0.
-LOWEST_VERSION = {"Produce": 3, "Fetch": 4, "ListOffsets": 1, "CreateTopics": 2, "DeleteTopics": 1}
 
 
 def c_string(text, indent=8):
@@ -36,6 +36,18 @@ def c_json(value):
     return c_string(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
 
 
+def in_wire_order(value):
+    """Kafka's converter leaves record data out; some vectors got it put in last."""
+    if isinstance(value, list):
+        return [in_wire_order(v) for v in value]
+    if not isinstance(value, dict):
+        return value
+    value = {k: in_wire_order(v) for k, v in value.items()}
+    if "records" in value and "acquiredRecords" in value:
+        value["acquiredRecords"] = value.pop("acquiredRecords")
+    return value
+
+
 def field(name, value):
     return "     .%s = %s" % (name, value)
 
@@ -46,7 +58,7 @@ def row(*fields):
 
 def write(name, type_name, rows, table=None):
     with open(os.path.join(ROOT, name + ".inc"), "w", encoding="ascii") as out:
-        out.write("/* Made by tools/gen_vectors.py from %s. */\n" % SOURCE)
+        out.write("/* Made by tools/gen_vectors.py from %s. */\n" % " and ".join(SOURCES))
         out.write("static const struct %s %s[] = {\n" % (type_name, table or type_name + "s"))
         out.writelines(rows)
         out.write("};\n")
@@ -68,6 +80,18 @@ def message_row(m):
         field("frame_size", m["frame_size"]),
         field("header_hex", c_string(m["header_hex"])),
         field("hex", c_string(m["hex"])),
+        field("json", c_json(in_wire_order(m["fields"]))),
+    ]
+    return row(*fields)
+
+
+def data_row(m):
+    fields = [
+        field("name", c_string(m["name"])),
+        field("api", c_string(m["api"])),
+        field("version", m["version"]),
+        field("is_init", "true" if m["name"].endswith("-init") else "false"),
+        field("hex", c_string(m["hex"])),
         field("json", c_json(m["fields"])),
     ]
     return row(*fields)
@@ -82,8 +106,9 @@ def records_row(r):
 
 
 def layout_row(v):
+    who = field("data", c_string(v["api"])) if v["type"] == "data" else field("api_key", v["api_key"])
     return row(
-        field("api_key", v["api_key"]),
+        who,
         field("version", v["version"]),
         field("is_request", "true" if v["type"] == "request" else "false"),
         field("text", c_string(v["layout"])),
@@ -127,6 +152,10 @@ def sequence_row(v):
     return row(*[field(k, v[k]) for k in ("sequence", "increment", "result")])
 
 
+def misc_row(v):
+    return row(field("name", c_string(v["name"])), field("hex", c_string(v["hex"])))
+
+
 def codec_row(v):
     fields = [field("name", c_string(v["name"])), field("codec", c_string(v["codec"]))]
     if "plain_hex" in v:
@@ -146,13 +175,24 @@ def seed(target, name, content):
 
 
 def seeds(data):
-    """fuzz_schema reads: index in the API table and direction, version, body."""
-    keys = sorted({m["api_key"] for m in data["messages"]})
+    """fuzz_schema reads: API key and direction, version, body."""
+    for name in os.listdir(os.path.join(CORPUS, "schema")):
+        if re.search(r"-v[0-9]+-full$", name):
+            os.remove(os.path.join(CORPUS, "schema", name))
+    lowest = {}
+    for v in data["layouts"]:
+        if v["type"] != "data":
+            low, high = lowest.get(v["api_key"], (v["version"],) * 2)
+            lowest[v["api_key"]] = (min(low, v["version"]), max(high, v["version"]))
     for m in data["messages"]:
-        if m["name"].endswith("-null") or m["name"].endswith("-init"):
+        # Kafka's own values are enough for the first and the last version.
+        name, made = re.fullmatch(r"(.*?)(-full|-null|-init)?", m["name"]).groups()
+        if m["type"] == "data" or made in ("-null", "-init"):
             continue
-        low = LOWEST_VERSION.get(m["api"], 0)
-        pick = keys.index(m["api_key"]) * 2 + (m["type"] == "response")
+        low, high = lowest[m["api_key"]]
+        if made and m["version"] not in (low, high):
+            continue
+        pick = m["api_key"] | (m["type"] == "response") << 7
         seed("schema", m["name"], bytes([pick, m["version"] - low]) + bytes.fromhex(m["hex"]))
         # fuzz_json reads: the key, the direction and the version, then the text.
         choice = bytes([m["api_key"], (m["version"] - low) * 2 + (m["type"] == "response")])
@@ -179,9 +219,16 @@ def seeds(data):
 
 
 def main():
-    with open(os.path.join(ROOT, SOURCE), encoding="utf-8") as source:
-        data = json.load(source)
-    write("messages", "vector_message", map(message_row, data["messages"]))
+    data = {"messages": [], "layouts": [], "records": [], "misc": []}
+    for name in SOURCES:
+        with open(os.path.join(ROOT, name), encoding="utf-8") as source:
+            part = json.load(source)
+        for key, items in data.items():
+            items += part[key]
+    blobs = [m for m in data["messages"] if m["type"] == "data"]
+    messages = [m for m in data["messages"] if m["type"] != "data"]
+    write("messages", "vector_message", map(message_row, messages))
+    write("data", "vector_blob", map(data_row, blobs))
     write("layouts", "vector_layout", map(layout_row, data["layouts"]))
     write("records", "vector_record", map(records_row, data["records"]))
     seeds(data)
@@ -192,9 +239,10 @@ def main():
         ("uuid", "vector_uuid", ("uuid",), uuid_row),
         ("sequence", "vector_sequence", ("sequence_add",), sequence_row),
         ("codec", "vector_codec", ("codec",), codec_row),
+        ("misc", "vector_misc", ("sticky_user_data", "cooperative_sticky_user_data", "otlp"), misc_row),
     ]
     for name, type_name, types, make in misc:
-        table = "vector_hashes" if name == "murmur2" else None
+        table = {"murmur2": "vector_hashes", "misc": "vector_misc_rows"}.get(name)
         write(name, type_name, [make(v) for v in data["misc"] if v["type"] in types], table)
 
 

@@ -239,6 +239,7 @@ Test(float_text, prints_as_java_does)
         {9.8813129168249309e-324, "9.9E-324"},
         {1.976e-323, "2.0E-323"},
         {2.0e-3, "0.002"},
+        {517.0 / 1048576, "4.930496215820312E-4"}, /* 5 behind: half way, to even */
         {INFINITY, "Infinity"},
         {-INFINITY, "-Infinity"},
     };

@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 
 #include "bed.h"
+#include "mock/call.h"
 #include "proto/header.h"
 #include "tests/vectors/vectors.h"
 /* The vectors use the macros of vectors.h. */
@@ -162,11 +163,14 @@ Test(mock_conn, closes_on_what_no_broker_would_take)
     }
 }
 
-/* Brokers keep InitProducerId v6 to themselves (it is unstable), and hang up
- * after a failed Produce without acknowledgement; here no topic exists. */
+/* What the model does not serve, it hangs up on, as a broker does. Brokers keep
+ * InitProducerId v6 to themselves (it is unstable), and hang up after a failed
+ * Produce without acknowledgement; here no topic exists. */
 static bool must_close(const struct vector_message *vector, const uint8_t *body, size_t len)
 {
     struct kw_produce_request req;
+    if (!kwi_mock_api_find(vector->api_key))
+        return true;
     if (vector->api_key != KW_API_PRODUCE)
         return vector->api_key == KW_API_INIT_PRODUCER_ID && vector->version == 6;
     cr_assert_eq(kwi_produce_request_decode(&req, vector->version, body, len, NULL), 0);
@@ -187,6 +191,7 @@ Test(mock_conn, survives_every_changed_byte_of_every_golden_request)
         if (!vector->is_request || !kwi_api_info(vector->api_key) ||
             vector->api_key == KW_API_SASL_HANDSHAKE)
             continue;
+        bool served = kwi_mock_api_find(vector->api_key);
         header = vector_bytes(vector->header_hex, &header_len);
         body = vector_bytes(vector->hex, &len);
         frame = malloc(4 + header_len + len);
@@ -194,7 +199,7 @@ Test(mock_conn, survives_every_changed_byte_of_every_golden_request)
         memcpy(frame + 4 + header_len, body, len);
         len += header_len;
         kwi_put_u32(frame, (uint32_t)len);
-        for (size_t at = 0; at <= len; at++) {
+        for (size_t at = 0; at <= (served ? len : 0); at++) {
             struct client client;
             client_open(&client, &bed, 0);
             frame[3 + at] ^= at ? 0x55 : 0;

@@ -13,6 +13,9 @@ union message {
     uint64_t align;
 };
 
+/* False for the APIs whose vectors came before their tables. */
+bool message_has_table(int16_t api_key);
+
 /* A block of exactly len bytes (one byte if len is 0). Aborts without memory. */
 void *exact_block(const void *src, size_t len);
 
@@ -26,7 +29,7 @@ void message_thaw(const struct kw_schema *schema, void *msg);
 void message_free(const struct kw_schema *schema, void *msg);
 
 /* Builds a message in which nothing is set but one element, equally unset, in
- * each array that the version has. message_free gives the elements back. */
+ * each array that the version has. Structs that are null by default stay so. message_free gives the elements back. */
 void message_build_init(const struct kw_schema *schema, int version, void *msg);
 
 /* The encoding in an exact heap block, or NULL with *err set. */

@@ -51,14 +51,12 @@ static void check_values(const struct kw_schema *s, const struct kw_field *f)
     RULE(f->kind != KWI_ARRAY || f->sub->size <= KWI_ELEM_MAX);
     RULE(s->n_fields <= KWI_FIELDS_MAX);
     RULE(f->kind != KWI_STRUCT || !f->sub->bare);
-    /* A nullable struct starts with its `present` flag, which has no row. */
-    if (f->kind == KWI_STRUCT && nullable)
-        RULE(f->sub->fields[0].offset >= sizeof(bool));
 }
 
-static void check_schema(const struct kw_schema *s, int flex_since, unsigned depth)
+/* A nullable struct starts with its `present` flag, which has no row. */
+static void check_schema(const struct kw_schema *s, int flex_since, unsigned depth, bool nullable)
 {
-    size_t end = 0;
+    size_t end = nullable ? sizeof(bool) : 0;
     int last_tag = -1;
     const struct kw_field *f = s->fields;
     RULE(depth <= KWI_DEPTH_MAX && s->n_fields > 0 && s->since <= s->until);
@@ -78,7 +76,7 @@ static void check_schema(const struct kw_schema *s, int flex_since, unsigned dep
             last_tag = f->tag;
         end = f->offset + size;
         if (f->sub)
-            check_schema(f->sub, flex_since, depth + 1);
+            check_schema(f->sub, flex_since, depth + 1, kwi_field_may_be_absent(f));
     }
     f = s->fields;
     RULE(s->bare || s->size - end < 8);
@@ -91,7 +89,7 @@ Test(tables, every_schema_obeys_the_rules)
     for (size_t i = 0; i < n; i++) {
         const struct kw_schema *both[] = {api[i].request, api[i].response};
         for (int k = 0; k < 2; k++) {
-            check_schema(both[k], both[k]->flex_since, 1);
+            check_schema(both[k], both[k]->flex_since, 1, false);
             cr_expect_leq(both[k]->size, MESSAGE_MAX, "%s", both[k]->name);
             cr_expect_eq(both[k]->since, api[i].min, "%s", both[k]->name);
             cr_expect_eq(both[k]->until, api[i].max, "%s", both[k]->name);
@@ -201,19 +199,23 @@ static void put_layout(struct kw_wr *w, const struct kw_schema *s, int version)
 Test(tables, every_version_has_kafkas_fields_types_order_nulls_and_tags)
 {
     static uint8_t text[8192];
-    size_t n_apis, want = 0;
+    size_t n_apis, n = 0, want = 0;
     const struct kw_api_info *apis = kwi_api_list(&n_apis);
     for (size_t i = 0; i < VECTOR_COUNT(vector_layouts); i++) {
         const struct vector_layout *v = &vector_layouts[i];
         const struct kw_api_info *api = kwi_api_info(v->api_key);
+        if (v->data || !message_has_table(v->api_key))
+            continue;
+        cr_assert_not_null(api, "key %d has no table", v->api_key);
         const struct kw_schema *s = v->is_request ? api->request : api->response;
         struct kw_wr w = kwi_wr_make(text, sizeof text - 1);
         put_layout(&w, s, v->version);
         cr_assert_eq(kwi_wr_status(&w), 0);
         text[w.len] = 0;
         cr_expect_str_eq((char *)text, v->text, "%s v%d", s->name, v->version);
+        n++;
     }
     for (size_t i = 0; i < n_apis; i++)
         want += 2 * (size_t)(apis[i].max - apis[i].min + 1);
-    cr_expect_eq(VECTOR_COUNT(vector_layouts), want, "every version is among them");
+    cr_expect_eq(n, want, "every version is among them");
 }

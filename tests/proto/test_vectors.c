@@ -9,9 +9,10 @@
 #include "tests/vectors/vectors.h"
 #include "tests/vectors/messages.inc"
 
-#define EACH_VECTOR(v)                                     \
-    for (const struct vector_message *v = vector_messages; \
-         v < vector_messages + VECTOR_COUNT(vector_messages); v++)
+#define EACH_VECTOR(v)                                             \
+    for (const struct vector_message *v = vector_messages;         \
+         v < vector_messages + VECTOR_COUNT(vector_messages); v++) \
+        if (message_has_table(v->api_key))
 
 static const struct kw_schema *schema_of(const struct vector_message *v)
 {
@@ -217,7 +218,7 @@ static size_t all_values_up_to(void)
 {
     if (getenv("KW_TEST_ALL"))
         return SIZE_MAX;
-    return getenv("KW_TEST_QUICK") ? 8 : 128;
+    return getenv("KW_TEST_QUICK") ? 8 : 64;
 }
 
 Test(vectors, every_one_byte_change_is_survived, .timeout = 1800)

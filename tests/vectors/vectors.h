@@ -1,10 +1,11 @@
 /* vectors.h -- golden bytes made by Kafka's own classes, as C tables.
  *
  * Include this, then the .inc file with the table that is wanted: messages.inc
- * (vector_messages), layouts.inc (vector_layouts), records.inc (vector_records), murmur2.inc (vector_hashes),
- * crc.inc (vector_crcs), varint.inc (vector_varints), uuid.inc (vector_uuids),
- * sequence.inc (vector_sequences), codec.inc (vector_codecs). Bytes are hex
- * text. tools/gen_vectors.py makes the .inc files from kafka-4.3.1.json. */
+ * (vector_messages), data.inc (vector_blobs), layouts.inc (vector_layouts),
+ * records.inc (vector_records), murmur2.inc (vector_hashes), crc.inc (vector_crcs),
+ * varint.inc (vector_varints), uuid.inc (vector_uuids), sequence.inc
+ * (vector_sequences), codec.inc (vector_codecs), misc.inc (vector_misc_rows). Bytes
+ * are hex text. tools/vectors.sh makes all of it. */
 #ifndef VECTORS_H
 #define VECTORS_H
 #include <stdbool.h>
@@ -24,11 +25,25 @@ struct vector_message {
     const char *json;             /* compact; tagged fields that hold their default are left out */
 };
 
+/* A blob inside a message or record, without the version before it. */
+struct vector_blob {
+    const char *name, *api;
+    int16_t version;
+    bool is_init;
+    const char *hex, *json;
+};
+
+/* User data of assignors, and metrics; tests know what is in them. */
+struct vector_misc {
+    const char *name, *hex;
+};
+
 /* The fields of a message in one version: "name:type" in wire order, ? where it
  * may be null, [] arrays, {} structs, tagged fields behind with #tag. */
 struct vector_layout {
     int16_t api_key, version;
     bool is_request;
+    const char *data; /* the name of a blob, which has no key; or NULL */
     const char *text;
 };
 

@@ -1,0 +1,75 @@
+/* proto/groups.c -- looking after groups.
+ *
+ * DescribeGroups, api key 15, versions 0 to 6, to a group's coordinator. Classic
+ * groups only; for others an error (v6) or the state Dead (before).
+ *   v1 throttle_time_ms, v2 brokers answer before they throttle (KIP-219)
+ *   v3  authorized operations (KIP-430)
+ *   v4  group_instance_id (KIP-345)
+ *   v5  flexible (KIP-482)
+ *   v6  GROUP_ID_NOT_FOUND, error_message (KIP-1043)
+ *
+ * ListGroups, api key 16, versions 0 to 5, to every broker.
+ *   v1 throttle_time_ms, v2 KIP-219, v3 flexible (KIP-482)
+ *   v4  states (KIP-518)
+ *   v5  types (KIP-848)
+ *
+ * DeleteGroups, api key 42, versions 0 to 3, to the groups' coordinator.
+ *   v1 KIP-219, v2 flexible (KIP-482)
+ *   v3  error_message; new in Kafka 4.4
+ */
+#include "proto/groups.h"
+
+/* clang-format off */
+
+KWI_TABLE(describe_groups_request, 0, 6, 5,
+    KWI_PLAIN(describe_groups_request, groups, str, 0, KWI_LAST, 0),
+    KWI_VALUE(describe_groups_request, include_authorized_operations, 3, KWI_LAST, 0, 0));
+
+KWI_PART_TABLE(describe_groups_member,
+    KWI_VALUE(describe_groups_member, member_id,         0, KWI_LAST, 0, 0),
+    KWI_MAYBE(describe_groups_member, group_instance_id, 4, KWI_LAST, 4, KWI_NULL, KWI_IGNORABLE),
+    KWI_VALUE(describe_groups_member, client_id,         0, KWI_LAST, 0, 0),
+    KWI_VALUE(describe_groups_member, client_host,       0, KWI_LAST, 0, 0),
+    KWI_VALUE(describe_groups_member, member_metadata,   0, KWI_LAST, 0, 0),
+    KWI_VALUE(describe_groups_member, member_assignment, 0, KWI_LAST, 0, 0));
+
+KWI_PART_TABLE(describe_groups_group,
+    KWI_VALUE(describe_groups_group, error_code,    0, KWI_LAST, 0, 0),
+    KWI_MAYBE_FROM(describe_groups_group, error_message, 6),
+    KWI_VALUE(describe_groups_group, group_id,      0, KWI_LAST, 0, 0),
+    KWI_VALUE(describe_groups_group, group_state,   0, KWI_LAST, 0, 0),
+    KWI_VALUE(describe_groups_group, protocol_type, 0, KWI_LAST, 0, 0),
+    KWI_VALUE(describe_groups_group, protocol_data, 0, KWI_LAST, 0, 0),
+    KWI_LIST_FROM(describe_groups_group, members, describe_groups_member, 0),
+    KWI_VALUE(describe_groups_group, authorized_operations, 3, KWI_LAST, INT32_MIN, 0));
+
+KWI_TABLE(describe_groups_response, 0, 6, 5,
+    KWI_VALUE(describe_groups_response, throttle_time_ms, 1, KWI_LAST, 0, KWI_IGNORABLE),
+    KWI_LIST_FROM(describe_groups_response, groups, describe_groups_group, 0));
+
+KWI_TABLE(list_groups_request, 0, 5, 3,
+    KWI_PLAIN(list_groups_request, states_filter, str, 4, KWI_LAST, 0),
+    KWI_PLAIN(list_groups_request, types_filter,  str, 5, KWI_LAST, 0));
+
+KWI_PART_TABLE(list_groups_group,
+    KWI_VALUE(list_groups_group, group_id,      0, KWI_LAST, 0, 0),
+    KWI_VALUE(list_groups_group, protocol_type, 0, KWI_LAST, 0, 0),
+    KWI_VALUE(list_groups_group, group_state,   4, KWI_LAST, 0, KWI_IGNORABLE),
+    KWI_VALUE(list_groups_group, group_type,    5, KWI_LAST, 0, KWI_IGNORABLE));
+
+KWI_TABLE(list_groups_response, 0, 5, 3,
+    KWI_VALUE(list_groups_response, throttle_time_ms, 1, KWI_LAST, 0, KWI_IGNORABLE),
+    KWI_VALUE(list_groups_response, error_code,       0, KWI_LAST, 0, 0),
+    KWI_LIST_FROM(list_groups_response, groups, list_groups_group, 0));
+
+KWI_TABLE(delete_groups_request, 0, 3, 2,
+    KWI_PLAIN(delete_groups_request, groups_names, str, 0, KWI_LAST, 0));
+
+KWI_PART_TABLE(delete_groups_result,
+    KWI_VALUE(delete_groups_result, group_id,      0, KWI_LAST, 0, 0),
+    KWI_VALUE(delete_groups_result, error_code,    0, KWI_LAST, 0, 0),
+    KWI_MAYBE(delete_groups_result, error_message, 3, KWI_LAST, 3, KWI_NULL, KWI_IGNORABLE));
+
+KWI_TABLE(delete_groups_response, 0, 3, 2,
+    KWI_VALUE(delete_groups_response, throttle_time_ms, 0, KWI_LAST, 0, 0),
+    KWI_LIST_FROM(delete_groups_response, results, delete_groups_result, 0));
