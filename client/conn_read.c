@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "client/config.h"
+#include "client/consumer.h"
 #include "client/error_text.h"
 #include "proto/header.h"
 
@@ -115,13 +116,17 @@ static void read_make_frame(struct kw_conn *conn, const uint8_t *src, size_t hav
         kwi_conn_fail(conn, &err);
         return;
     } else if (req && req->type->fetch) {
-        conn->frame_block = kwi_block_create(&core->fetch_pool, size, req->reserved);
-        if (!conn->frame_block && kwi_unpack_trim(core, 0))
+        do {
             conn->frame_block = kwi_block_create(&core->fetch_pool, size, req->reserved);
+        } while (!conn->frame_block &&
+                 (kwi_fetchers_drop_paused(core) || kwi_unpack_trim(core, 0)));
         conn->frame = conn->frame_block ? kwi_block_data(conn->frame_block) : NULL;
         if (conn->frame) {
             kwi_pool_unreserve(&core->fetch_pool, req->reserved);
             req->reserved = 0;
+            req->stalled = false;
+        } else {
+            kwi_fetch_stalled(req);
         }
     } else if (size > core->control.limit) {
         kwi_error_fmt(&err, KW_ERR_LIMIT, KW_PHASE_REQUEST,

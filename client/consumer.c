@@ -27,9 +27,18 @@ void kwi_consumer_notify(struct kw_consumer *consumer)
     kwi_event_raise(consumer->core, &consumer->event);
 }
 
+static bool consumer_anything_held(const struct kw_core *core)
+{
+    for (const struct kw_node *c = core->consumers.first; c; c = c->next) {
+        if (!kwi_list_empty(&KWI_OF(c, const struct kw_consumer, node)->held))
+            return true;
+    }
+    return false;
+}
+
 void kwi_consumer_starve(struct kw_consumer *consumer)
 {
-    if (consumer->starved_told)
+    if (consumer->starved_told || !consumer_anything_held(consumer->core))
         return;
     consumer->starved_told = true;
     consumer->starved = true;

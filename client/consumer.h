@@ -129,6 +129,7 @@ struct kw_fetcher {
     uint32_t n_asked;                /* in the Fetch under way */
     struct kw_request *fetching, *looking_up;
     bool starving;          /* waits for memory */
+    bool at_end;            /* its last answer brought nothing: there is nothing now */
     uint64_t not_before_us; /* the broker's throttle */
     struct kw_timer timer;
     struct kw_fetch_request_partition *partitions; /* scratch for encoding */
@@ -230,6 +231,8 @@ bool kwi_fetchers_drop_paused(struct kw_core *core);
 /* True if nothing but handles of the application, and parts that wait to be
  * unpacked, keep the reserve full. */
 bool kwi_fetchers_only_held(const struct kw_core *core);
+/* The answer to a fetch is larger than what was reserved, and there is no room. */
+void kwi_fetch_stalled(struct kw_request *req);
 
 /* list_offsets.c */
 void kwi_lookup_kick(struct kw_fetcher *fetcher);

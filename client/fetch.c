@@ -151,6 +151,9 @@ bool kwi_fetchers_drop_paused(struct kw_core *core)
     return dropped;
 }
 
+/* Is nothing to be expected but from what the application lets go? A fetch that
+ * waits for records at the end of its partitions does not count, nor one whose
+ * answer cannot be read for want of memory. */
 bool kwi_fetchers_only_held(const struct kw_core *core)
 {
     for (const struct kw_node *c = core->consumers.first; c; c = c->next) {
@@ -158,21 +161,37 @@ bool kwi_fetchers_only_held(const struct kw_core *core)
         if (!kwi_list_empty(&consumer->ready))
             return false;
         for (const struct kw_node *f = consumer->fetchers.first; f; f = f->next) {
-            if (KWI_OF(f, const struct kw_fetcher, node)->fetching)
+            const struct kw_fetcher *fetcher = KWI_OF(f, const struct kw_fetcher, node);
+            if (fetcher->fetching && !fetcher->fetching->stalled && !fetcher->at_end)
                 return false;
         }
     }
     return true;
 }
 
-static void fetcher_starve(struct kw_fetcher *fetcher)
+static void fetcher_tell_starved(struct kw_consumer *consumer)
 {
-    struct kw_consumer *consumer = fetcher->consumer;
     struct kw_core *core = consumer->core;
 
-    fetcher->starving = true;
     if (!core->unpack.busy && kwi_list_empty(&core->unpack.waiting) && kwi_fetchers_only_held(core))
         kwi_consumer_starve(consumer);
+}
+
+static void fetcher_starve(struct kw_fetcher *fetcher)
+{
+    fetcher->starving = true;
+    fetcher_tell_starved(fetcher->consumer);
+}
+
+/* A broker sends the first batch whole, however little was asked for (KIP-74). It
+ * stays in the socket until the application lets go of something. */
+void kwi_fetch_stalled(struct kw_request *req)
+{
+    const struct kw_fetcher *fetcher = req->owner;
+
+    req->stalled = true;
+    if (fetcher)
+        fetcher_tell_starved(fetcher->consumer);
 }
 
 void kwi_fetchers_feed(struct kw_core *core)
@@ -494,9 +513,11 @@ static void fetcher_take(struct kw_fetcher *fetcher, const struct kw_fetch_respo
     struct kw_fetch_response_topic topic;
     struct kw_fetch_response_partition item;
     struct kw_iter topics, items;
+    bool has_data = fetcher_has_data(msg);
 
+    fetcher->at_end = !has_data;
     /* A small answer sits in the connection's stage and dies with this call. */
-    if (!block && fetcher_has_data(msg)) {
+    if (!block && has_data) {
         block = copy = kwi_block_create(&fetcher->consumer->core->fetch_pool, answer->len, 0);
         if (!copy)
             return; /* as if it had not been answered */

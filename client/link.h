@@ -70,6 +70,7 @@ struct kw_request {
     uint64_t arg;         /* of the type's functions */
     int16_t version;      /* chosen when it is encoded */
     bool answered;        /* done was called */
+    bool stalled;         /* its answer waits for memory of the fetch reserve */
     int32_t correlation_id;
     uint64_t deadline_us; /* counted from encode */
     uint64_t start, end;  /* positions in the connection's output stream */

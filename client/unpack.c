@@ -159,15 +159,6 @@ bool kwi_unpack_trim(struct kw_core *core, int keep)
     return freed;
 }
 
-static bool unpack_anything_held(const struct kw_core *core)
-{
-    for (const struct kw_node *c = core->consumers.first; c; c = c->next) {
-        if (!kwi_list_empty(&KWI_OF(c, const struct kw_consumer, node)->held))
-            return true;
-    }
-    return false;
-}
-
 static void unpack_fail(struct kw_consumer_part *part, int err, int64_t detail)
 {
     part->data.check = KWI_CHECK_FAILED;
@@ -207,8 +198,7 @@ static bool unpack_make_room(struct kw_core *core, size_t need)
         kwi_part_settle(last);
         return true;
     }
-    if (unpack_anything_held(core))
-        kwi_consumer_starve(part->topic->consumer);
+    kwi_consumer_starve(part->topic->consumer);
     return false;
 }
 

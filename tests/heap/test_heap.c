@@ -1,100 +1,119 @@
-/* Allocation-failure torture. For each stage of a core's life (create, connect,
- * produce, fetch, close) and each allocation k that it makes: refuse the k-th
- * once; and refuse all from the k-th on for two seconds of virtual time. Nothing
- * may crash, leak, be lost or be reported twice, and once memory is back, the
- * stage and all that follow must succeed.
+/* Allocation-failure torture. For each scenario of rows.c and each allocation k
+ * that its failing step makes: refuse the k-th once; and refuse all from the k-th
+ * on for two seconds of virtual time. Nothing may crash, leak, be lost or be
+ * reported twice, and once memory is back, the step and all that follow must
+ * succeed. KW_HEAP_ROW: only the scenarios whose names contain it. KW_TEST_QUICK:
+ * every seventh allocation, for machines that are emulated.
  *
- * covers: I1 I9 I10 P17 P40 */
+ * covers: I1 I9 I10 P14 P17 P40 */
 #include "tests/heap/scenario.h"
 
 #include <criterion/criterion.h>
+#include <kwire/codec.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 enum { FAILING_MS = 2000, HEALED_MS = 60000, CALLS_MAX = 20000 };
+static const char *const modes[] = {"from", "once at"};
 
-static void check_end(struct heap_scenario *scenario, const char *what, uint64_t k)
+/* Ends the scenario; true if all is well. */
+static bool torture_judge(struct heap_scenario *scenario, const char *mode, uint64_t k)
 {
-    cr_assert_eq(scenario->n_wrong, 0, "%s %lu: %s", what, (unsigned long)k, scenario->wrong);
-    cr_assert_eq(scenario->n_delivered, HEAP_RECORDS, "%s %lu: %u delivered, %u failed", what,
-                 (unsigned long)k, scenario->n_delivered, scenario->n_failed);
-    cr_assert_eq(scenario->n_read, HEAP_RECORDS, "%s %lu: %u read", what, (unsigned long)k,
-                 scenario->n_read);
+    const char *name = scenario->row->name;
+    if (scenario->n_wrong == 0)
+        heap_scenario_judge(scenario);
+    bool good = scenario->n_wrong == 0;
+    cr_expect(good, "%s, %s %lu: %s", name, mode, (unsigned long)k, scenario->wrong);
     kw_core_destroy(scenario->pair.core);
     scenario->pair.core = NULL;
-    cr_assert_eq(scenario->pair.memory.n_live, 0, "%s %lu: %lu blocks leaked", what,
-                 (unsigned long)k, (unsigned long)scenario->pair.memory.n_live);
-    cr_assert(!scenario->pair.memory.damaged, "%s %lu: memory damaged", what, (unsigned long)k);
+    const struct sim_memory *memory = &scenario->pair.memory;
+    cr_expect_eq(memory->n_live, 0, "%s, %s %lu: %lu blocks leaked", name, mode, (unsigned long)k,
+                 (unsigned long)memory->n_live);
+    cr_expect(!memory->damaged, "%s, %s %lu: memory damaged", name, mode, (unsigned long)k);
+    good = good && memory->n_live == 0 && !memory->damaged;
+    heap_scenario_deinit(scenario);
+    return good;
 }
 
-/* True if the stage made so many allocations that the k-th was refused. */
-static bool torture(enum heap_stage failing, uint64_t k, bool once, enum sim_memory_kind kind)
+/* k UINT64_MAX: memory never fails. *hit: the step made so many allocations that
+ * the k-th was refused. Returns false if something was wrong. */
+static bool torture(const struct heap_row *row, uint64_t k, bool once, enum sim_memory_kind kind,
+                    bool *hit)
 {
-    struct heap_scenario scenario;
-    char what[64];
-    bool hit = false;
-    snprintf(what, sizeof(what), "%s, %s", heap_stage_name(failing), once ? "once at" : "from");
-    cr_assert_eq(heap_scenario_init(&scenario, kind), 0);
-    for (enum heap_stage stage = HEAP_CREATE; stage < HEAP_STAGES; stage++) {
-        struct sim_memory *memory = &scenario.pair.memory;
+    static struct heap_scenario scenario;
+    struct sim_memory *memory = &scenario.pair.memory;
+    cr_assert_eq(heap_scenario_init(&scenario, row, kind), 0, "%s", row->name);
+    bool armed = k != UINT64_MAX;
+    *hit = false;
+    for (int i = 0; i < HEAP_STEPS_MAX && row->steps[i] && scenario.n_wrong == 0; i++) {
         bool done = false;
-        if (stage == failing) {
+        if (armed && row->steps[i] == row->failing) {
+            armed = false;
             memory->fail_from = memory->n_allocs + k;
             memory->fail_to = once ? memory->fail_from + 1 : UINT64_MAX;
-            done = heap_stage_run(&scenario, stage, FAILING_MS);
-            hit = memory->n_refused > 0;
+            done = heap_step_run(&scenario, row->steps[i], FAILING_MS);
+            *hit = memory->n_refused > 0;
             sim_memory_heal(memory);
         }
-        if (!done) /* a stage that needed no memory ends all the same */
-            done = heap_stage_run(&scenario, stage, HEALED_MS);
-        cr_assert(done, "%s %lu: %s did not complete (%s)", what, (unsigned long)k,
-                  heap_stage_name(stage), scenario.wrong ? scenario.wrong : "nothing wrong seen");
+        if (!done) /* a step that needed no memory ends all the same */
+            done = heap_step_run(&scenario, row->steps[i], HEALED_MS);
+        if (!done) {
+            struct kw_stats st;
+            kw_core_stats(scenario.pair.core, &st);
+            fprintf(stderr,
+                    "DBG fetch_used %zu peak %zu reqs %lu resp %lu fetched %lu readoff %lu nfetch "
+                    "%lu now %lu events\n",
+                    st.fetch_used, st.fetch_peak, st.requests, st.responses, st.records_fetched,
+                    scenario.pair.n_read_off, kwi_mock_n_requests(scenario.pair.mock, 1),
+                    scenario.pair.now.mono_us);
+        }
+        if (!done)
+            fprintf(stderr, "DBG stage %u turns %u starved %d held %u log n_read %u\n",
+                    scenario.stage, scenario.n_turns, scenario.starved, scenario.n_held,
+                    scenario.n_read);
+        if (!done)
+            heap_wrong(&scenario, heap_step_name(row->steps[i]));
     }
-    check_end(&scenario, what, k);
-    heap_scenario_deinit(&scenario);
-    return hit;
+    return torture_judge(&scenario, modes[once], k);
 }
 
-static void torture_all(enum heap_stage stage)
+/* How many failures it survived. */
+static uint64_t torture_row(const struct heap_row *row, bool *good)
 {
-    uint64_t sum = 0;
-    for (int once = 0; once < 2; once++) {
+    uint64_t sum = 0, stride = getenv("KW_TEST_QUICK") ? 7 : 1;
+    bool hit;
+    *good = torture(row, UINT64_MAX, true, SIM_MEMORY_PLAIN, &hit) &&
+            torture(row, UINT64_MAX, true, SIM_MEMORY_ARENA, &hit);
+    for (int once = 0; once < 2 && *good; once++) {
         uint64_t k = 0;
-        while (k < CALLS_MAX && torture(stage, k, once, SIM_MEMORY_PLAIN))
-            k++;
-        cr_assert_lt(k, CALLS_MAX);
-        cr_expect(k > 0 || stage == HEAP_CLOSE, "%s allocates nothing", heap_stage_name(stage));
-        sum += k;
+        do {
+            *good = torture(row, k, once, SIM_MEMORY_PLAIN, &hit);
+            sum += hit;
+            k += stride;
+        } while (*good && hit && k < CALLS_MAX);
+        cr_expect_lt(k, CALLS_MAX, "%s allocates without end", row->name);
     }
-    fprintf(stderr, "heap: %s survived %lu failures\n", heap_stage_name(stage), (unsigned long)sum);
+    return sum;
 }
 
-Test(heap, the_scenario_succeeds_when_memory_never_fails)
+Test(heap, each_scenario_survives_each_failed_allocation, .timeout = 600)
 {
-    cr_assert_not(torture(HEAP_STAGES, 0, true, SIM_MEMORY_PLAIN));
-    cr_assert_not(torture(HEAP_STAGES, 0, true, SIM_MEMORY_ARENA));
-}
-
-Test(heap, create_survives_each_failed_allocation)
-{
-    torture_all(HEAP_CREATE);
-}
-
-Test(heap, connect_survives_each_failed_allocation)
-{
-    torture_all(HEAP_CONNECT);
-}
-
-Test(heap, produce_survives_each_failed_allocation)
-{
-    torture_all(HEAP_PRODUCE);
-}
-
-Test(heap, fetch_survives_each_failed_allocation)
-{
-    torture_all(HEAP_FETCH);
-}
-
-Test(heap, close_survives_each_failed_allocation)
-{
-    torture_all(HEAP_CLOSE);
+    const char *only = getenv("KW_HEAP_ROW");
+    uint64_t n_rows = 0, n_failures = 0;
+    for (size_t i = 0; i < heap_n_rows; i++) {
+        const struct heap_row *row = &heap_rows[i];
+        bool good;
+        if ((only && !strstr(row->name, only)) || (row->codec && !kw_codec_by_id(row->codec)))
+            continue;
+        uint64_t n = torture_row(row, &good);
+        cr_expect(n > 0 || row->failing == HEAP_CLOSE, "%s allocates nothing", row->name);
+        if (good)
+            fprintf(stderr, "heap: %s: survived %lu failures\n", row->name, (unsigned long)n);
+        n_rows++;
+        n_failures += n;
+    }
+    fprintf(stderr, "figure: %lu scenarios, %lu failed allocations\n", (unsigned long)n_rows,
+            (unsigned long)n_failures);
+    cr_expect(only || n_rows >= 15);
 }
