@@ -26,6 +26,7 @@ for bug; do
     seed=$(sed -n 's/.*seed \([0-9]*\) failed: \(.*\)/seed \1: \2/p; s/.*\(seed [0-9]*: .*\)/\1/p' "$log" | head -n 1)
     if [ "$status" -ne 0 ]; then
         echo "ok - $name is found (${seed:-it crashed, or hung})"
+        echo "figure: $name ${seed:-crashed, or hung}"
     else
         echo "not ok - $name is not found in $seeds seeds"
         rc=1
