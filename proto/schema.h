@@ -151,6 +151,18 @@ extern const struct kw_schema kwi_elem_i8, kwi_elem_i16, kwi_elem_i32, kwi_elem_
 /* A plain value that is never null. */
 #define KWI_VALUE(T, m, since, until, def, flags) \
     KWI_ROW_(T, m, NULL, -1, since, until, KWI_NOT_NULL, def, flags)
+/* Up to six plain values that every version has and that are zero unless set. */
+#define KWI_EVER(T, ...)                                                                           \
+    KWI_PICK_(__VA_ARGS__, KWI_EVER6_, KWI_EVER5_, KWI_EVER4_, KWI_EVER3_, KWI_EVER2_, KWI_EVER1_, \
+              0)                                                                                   \
+    (T, __VA_ARGS__)
+#define KWI_PICK_(a, b, c, d, e, f, chosen, ...) chosen
+#define KWI_EVER1_(T, m) KWI_VALUE(T, m, 0, KWI_LAST, 0, 0)
+#define KWI_EVER2_(T, m, ...) KWI_EVER1_(T, m), KWI_EVER1_(T, __VA_ARGS__)
+#define KWI_EVER3_(T, m, ...) KWI_EVER1_(T, m), KWI_EVER2_(T, __VA_ARGS__)
+#define KWI_EVER4_(T, m, ...) KWI_EVER1_(T, m), KWI_EVER3_(T, __VA_ARGS__)
+#define KWI_EVER5_(T, m, ...) KWI_EVER1_(T, m), KWI_EVER4_(T, __VA_ARGS__)
+#define KWI_EVER6_(T, m, ...) KWI_EVER1_(T, m), KWI_EVER5_(T, __VA_ARGS__)
 /* A string, bytes or records that may be null from version null_since on. */
 #define KWI_MAYBE(T, m, since, until, null_since, def, flags) \
     KWI_ROW_(T, m, NULL, -1, since, until, null_since, def, flags)

@@ -6,10 +6,10 @@
 #include "proto/api.h"
 
 static const char *const kind_names[] = {
-    [KWI_BOOL] = "bool",    [KWI_I8] = "int8",    [KWI_I16] = "int16",       [KWI_U16] = "uint16",
-    [KWI_I32] = "int32",    [KWI_U32] = "uint32", [KWI_I64] = "int64",       [KWI_UUID] = "uuid",
-    [KWI_STR] = "string",   [KWI_BLOB] = "bytes", [KWI_RECORDS] = "records", [KWI_ARRAY] = "array",
-    [KWI_STRUCT] = "struct"};
+    [KWI_BOOL] = "bool",   [KWI_I8] = "int8",      [KWI_I16] = "int16",  [KWI_U16] = "uint16",
+    [KWI_I32] = "int32",   [KWI_U32] = "uint32",   [KWI_I64] = "int64",  [KWI_F64] = "float64",
+    [KWI_UUID] = "uuid",   [KWI_STR] = "string",   [KWI_BLOB] = "bytes", [KWI_RECORDS] = "records",
+    [KWI_ARRAY] = "array", [KWI_STRUCT] = "struct"};
 
 static void dump_rows(const struct kw_schema *schema, int depth);
 

@@ -1,7 +1,6 @@
 /* support.c -- see support.h. */
 #include "tests/proto/support.h"
 
-#include "proto/api.h"
 #include "proto/field.h"
 #include "proto/print.h"
 
@@ -13,21 +12,6 @@ void *exact_block(const void *src, size_t len)
     if (len)
         memcpy(block, src, len);
     return block;
-}
-
-/* APIs of which there are vectors already, but no table yet. */
-static const int16_t without_table[] = {21, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38,
-                                        39, 40, 41, 43, 44, 45, 46, 48, 49, 50, 51,
-                                        55, 57, 60, 64, 74, 75, 80, 81, 94};
-
-bool message_has_table(int16_t api_key)
-{
-    bool listed = false;
-    for (size_t i = 0; i < sizeof without_table / sizeof *without_table; i++)
-        listed = listed || without_table[i] == api_key;
-    if (listed && kwi_api_info(api_key))
-        abort(); /* it has one now: shorten the list */
-    return !listed;
 }
 
 static const struct kw_field *fields_end(const struct kw_schema *schema)

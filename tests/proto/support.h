@@ -13,9 +13,6 @@ union message {
     uint64_t align;
 };
 
-/* False for the APIs whose vectors came before their tables. */
-bool message_has_table(int16_t api_key);
-
 /* A block of exactly len bytes (one byte if len is 0). Aborts without memory. */
 void *exact_block(const void *src, size_t len);
 

@@ -7,6 +7,7 @@
 #include "proto/metadata.h"
 #include "proto/print.h"
 #include "proto/produce.h"
+#include "proto/quotas.h"
 #include "tests/proto/support.h"
 #include "tests/vectors/vectors.h"
 #include "tests/vectors/uuid.inc"
@@ -55,6 +56,43 @@ Test(print, record_pieces_become_one_base64_text)
         snprintf(text, sizeof text, "{\"index\":0,\"records\":\"%s\"}", want[n]);
         cr_expect_str_eq(json, text);
         free(json);
+    }
+}
+
+/* The bits travel as they are, minus zero and what is no number too. */
+Test(print, doubles_have_javas_text_and_come_back_bit_by_bit)
+{
+    static const struct {
+        uint64_t bits;
+        const char *json;
+    } rows[] = {{0, "0.0"},
+                {0x8000000000000000, "-0.0"},
+                {0x4130000000000000, "1048576.0"},
+                {0x3fe0000000000000, "0.5"},
+                {0x7fefffffffffffff, "1.7976931348623157E308"},
+                {0x7ff0000000000000, "\"Infinity\""},
+                {0xfff0000000000000, "\"-Infinity\""},
+                {0x7ff8000000000001, "\"NaN\""}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const struct kw_schema *schema = &kwi_describe_client_quotas_response_value_schema;
+        struct kw_describe_client_quotas_response_value v;
+        uint8_t bytes[] = {2, 'k', 0, 0, 0, 0, 0, 0, 0, 0, 0};
+        uint64_t bits;
+        char text[64];
+        size_t len;
+        int err;
+        kwi_put_u64(bytes + 2, rows[i].bits);
+        cr_assert_eq(kwi_decode(schema, 0, bytes, sizeof bytes, &v, NULL), 0);
+        memcpy(&bits, &v.value, sizeof bits);
+        cr_expect_eq(bits, rows[i].bits);
+        char *json = message_json(schema, 0, &v);
+        snprintf(text, sizeof text, "{\"key\":\"k\",\"value\":%s}", rows[i].json);
+        cr_expect_str_eq(json, text);
+        free(json);
+        uint8_t *again = message_encode(schema, 0, &v, &len, &err);
+        cr_assert_eq(len, sizeof bytes);
+        cr_expect_arr_eq(again, bytes, sizeof bytes);
+        free(again);
     }
 }
 
