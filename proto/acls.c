@@ -12,7 +12,6 @@
 /* clang-format off */
 
 KWI_TABLE(describe_acls_request, 1, 3, 2,
-    /*        message                field                since until default flags */
     KWI_EVER(describe_acls_request, resource_type_filter),
     KWI_MAYBE(describe_acls_request, resource_name_filter, 0, KWI_LAST, 0, 0, 0),
     KWI_VALUE(describe_acls_request, pattern_type_filter,  1, KWI_LAST, 3, 0),

@@ -21,16 +21,13 @@
 /* clang-format off */
 
 KWI_TABLE(api_versions_request, 0, 5, 3,
-    /*        message               field                 since until default flags */
     KWI_VALUE(api_versions_request, client_software_name,    3, KWI_LAST, 0, KWI_IGNORABLE),
     KWI_VALUE(api_versions_request, client_software_version, 3, KWI_LAST, 0, KWI_IGNORABLE),
     KWI_MAYBE(api_versions_request, cluster_id, 5, KWI_LAST, 5, KWI_NULL, KWI_IGNORABLE),
     KWI_VALUE(api_versions_request, node_id,                 5, KWI_LAST, -1, KWI_IGNORABLE));
 
 KWI_PART_TABLE(api_versions_response_key,
-    KWI_VALUE(api_versions_response_key, api_key,     0, KWI_LAST, 0, 0),
-    KWI_VALUE(api_versions_response_key, min_version, 0, KWI_LAST, 0, 0),
-    KWI_VALUE(api_versions_response_key, max_version, 0, KWI_LAST, 0, 0));
+    KWI_EVER(api_versions_response_key, api_key, min_version, max_version));
 
 KWI_PART_TABLE(api_versions_supported_feature,
     KWI_VALUE(api_versions_supported_feature, name,        3, KWI_LAST, 0, 0),
@@ -43,9 +40,8 @@ KWI_PART_TABLE(api_versions_finalized_feature,
     KWI_VALUE(api_versions_finalized_feature, min_version_level, 3, KWI_LAST, 0, 0));
 
 KWI_TABLE(api_versions_response, 0, 5, 3,
-    KWI_VALUE(api_versions_response, error_code, 0, KWI_LAST, 0, 0),
-    KWI_LIST(api_versions_response, api_keys, api_versions_response_key, 0, KWI_LAST,
-             KWI_NOT_NULL, 0, 0),
+    KWI_EVER(api_versions_response, error_code),
+    KWI_LIST_FROM(api_versions_response, api_keys, api_versions_response_key, 0),
     KWI_VALUE(api_versions_response, throttle_time_ms, 1, KWI_LAST, 0, KWI_IGNORABLE),
     KWI_TAG_OF(api_versions_response, supported_features, api_versions_supported_feature, 0, 3,
                KWI_LAST, KWI_NOT_NULL, 0, KWI_IGNORABLE),

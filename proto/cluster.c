@@ -58,8 +58,7 @@ KWI_TABLE(describe_cluster_response, 0, 2, 0,
     KWI_LIST_FROM(describe_cluster_response, brokers, describe_cluster_response_broker, 0),
     KWI_VALUE(describe_cluster_response, cluster_authorized_operations, 0, KWI_LAST, INT32_MIN, 0));
 
-KWI_TABLE(unregister_broker_request, 0, 0, 0,
-    KWI_EVER(unregister_broker_request, broker_id));
+KWI_TABLE(unregister_broker_request, 0, 0, 0, KWI_EVER(unregister_broker_request, broker_id));
 
 KWI_TABLE(unregister_broker_response, 0, 0, 0,
     KWI_EVER(unregister_broker_response, throttle_time_ms, error_code),

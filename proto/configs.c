@@ -26,7 +26,6 @@
 /* clang-format off */
 
 KWI_PART_TABLE(describe_configs_request_resource,
-    /*        message                            field  since until default flags */
     KWI_EVER(describe_configs_request_resource, resource_type, resource_name),
     KWI_PLAIN_MAYBE(describe_configs_request_resource, configuration_keys, str, 0, KWI_LAST, 0, 0,
                     0));

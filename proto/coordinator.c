@@ -35,5 +35,5 @@ KWI_TABLE(find_coordinator_response, 0, 6, 3,
     KWI_VALUE(find_coordinator_response, node_id,          0, 3, 0, 0),
     KWI_VALUE(find_coordinator_response, host,             0, 3, 0, 0),
     KWI_VALUE(find_coordinator_response, port,             0, 3, 0, 0),
-    KWI_LIST(find_coordinator_response, coordinators, find_coordinator_response_coordinator, 4,
-             KWI_LAST, KWI_NOT_NULL, 0, 0));
+    KWI_LIST_FROM(find_coordinator_response, coordinators,
+                  find_coordinator_response_coordinator, 4));

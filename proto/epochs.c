@@ -13,13 +13,13 @@
 /* clang-format off */
 
 KWI_PART_TABLE(offset_for_leader_epoch_request_partition,
-    KWI_VALUE(offset_for_leader_epoch_request_partition, partition,            0, KWI_LAST, 0, 0),
+    KWI_EVER(offset_for_leader_epoch_request_partition, partition),
     KWI_VALUE(offset_for_leader_epoch_request_partition, current_leader_epoch, 2, KWI_LAST, -1,
               KWI_IGNORABLE),
-    KWI_VALUE(offset_for_leader_epoch_request_partition, leader_epoch,         0, KWI_LAST, 0, 0));
+    KWI_EVER(offset_for_leader_epoch_request_partition, leader_epoch));
 
 KWI_PART_TABLE(offset_for_leader_epoch_request_topic,
-    KWI_VALUE(offset_for_leader_epoch_request_topic, topic, 0, KWI_LAST, 0, 0),
+    KWI_EVER(offset_for_leader_epoch_request_topic, topic),
     KWI_LIST_FROM(offset_for_leader_epoch_request_topic, partitions,
                   offset_for_leader_epoch_request_partition, 0));
 
@@ -29,14 +29,13 @@ KWI_TABLE(offset_for_leader_epoch_request, 2, 4, 4,
                   0));
 
 KWI_PART_TABLE(offset_for_leader_epoch_response_partition,
-    KWI_VALUE(offset_for_leader_epoch_response_partition, error_code,   0, KWI_LAST, 0, 0),
-    KWI_VALUE(offset_for_leader_epoch_response_partition, partition,    0, KWI_LAST, 0, 0),
+    KWI_EVER(offset_for_leader_epoch_response_partition, error_code, partition),
     KWI_VALUE(offset_for_leader_epoch_response_partition, leader_epoch, 1, KWI_LAST, -1,
               KWI_IGNORABLE),
     KWI_VALUE(offset_for_leader_epoch_response_partition, end_offset,   0, KWI_LAST, -1, 0));
 
 KWI_PART_TABLE(offset_for_leader_epoch_response_topic,
-    KWI_VALUE(offset_for_leader_epoch_response_topic, topic, 0, KWI_LAST, 0, 0),
+    KWI_EVER(offset_for_leader_epoch_response_topic, topic),
     KWI_LIST_FROM(offset_for_leader_epoch_response_topic, partitions,
                   offset_for_leader_epoch_response_partition, 0));
 

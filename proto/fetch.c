@@ -29,13 +29,12 @@ KWI_PART_TABLE(fetch_replica_state,
     KWI_VALUE(fetch_replica_state, replica_epoch, 15, KWI_LAST, -1, 0));
 
 KWI_PART_TABLE(fetch_request_partition,
-    /*        message                  field  since until default flags */
-    KWI_VALUE(fetch_request_partition, partition,             0, KWI_LAST, 0, 0),
+    KWI_EVER(fetch_request_partition, partition),
     KWI_VALUE(fetch_request_partition, current_leader_epoch,  9, KWI_LAST, -1, KWI_IGNORABLE),
-    KWI_VALUE(fetch_request_partition, fetch_offset,          0, KWI_LAST, 0, 0),
+    KWI_EVER(fetch_request_partition, fetch_offset),
     KWI_VALUE(fetch_request_partition, last_fetched_epoch,   12, KWI_LAST, -1, 0),
     KWI_VALUE(fetch_request_partition, log_start_offset,      5, KWI_LAST, -1, KWI_IGNORABLE),
-    KWI_VALUE(fetch_request_partition, partition_max_bytes,   0, KWI_LAST, 0, 0),
+    KWI_EVER(fetch_request_partition, partition_max_bytes),
     KWI_TAG(fetch_request_partition, replica_directory_id, 0, 17, KWI_LAST, KWI_NOT_NULL, 0,
             KWI_IGNORABLE),
     KWI_TAG(fetch_request_partition, high_watermark, 1, 18, KWI_LAST, KWI_NOT_NULL, INT64_MAX,
@@ -44,8 +43,7 @@ KWI_PART_TABLE(fetch_request_partition,
 KWI_PART_TABLE(fetch_request_topic,
     KWI_VALUE(fetch_request_topic, topic,     0, 12,       0, KWI_IGNORABLE),
     KWI_VALUE(fetch_request_topic, topic_id, 13, KWI_LAST, 0, KWI_IGNORABLE),
-    KWI_LIST(fetch_request_topic, partitions, fetch_request_partition, 0, KWI_LAST, KWI_NOT_NULL,
-             0, 0));
+    KWI_LIST_FROM(fetch_request_topic, partitions, fetch_request_partition, 0));
 
 KWI_PART_TABLE(fetch_request_forgotten,
     KWI_VALUE(fetch_request_forgotten, topic,     7, 12,       0, KWI_IGNORABLE),
@@ -57,15 +55,13 @@ KWI_TABLE(fetch_request, 4, 18, 12,
     KWI_VALUE(fetch_request, replica_id, 0, 14, -1, 0),
     KWI_TAG_OF(fetch_request, replica_state, fetch_replica_state, 1, 15, KWI_LAST, KWI_NOT_NULL, 0,
                0),
-    KWI_VALUE(fetch_request, max_wait_ms,     0, KWI_LAST, 0, 0),
-    KWI_VALUE(fetch_request, min_bytes,       0, KWI_LAST, 0, 0),
+    KWI_EVER(fetch_request, max_wait_ms, min_bytes),
     KWI_VALUE(fetch_request, max_bytes,       3, KWI_LAST, INT32_MAX, KWI_IGNORABLE),
     KWI_VALUE(fetch_request, isolation_level, 4, KWI_LAST, 0, KWI_IGNORABLE),
     KWI_VALUE(fetch_request, session_id,      7, KWI_LAST, 0, KWI_IGNORABLE),
     KWI_VALUE(fetch_request, session_epoch,   7, KWI_LAST, -1, KWI_IGNORABLE),
-    KWI_LIST(fetch_request, topics, fetch_request_topic, 0, KWI_LAST, KWI_NOT_NULL, 0, 0),
-    KWI_LIST(fetch_request, forgotten_topics_data, fetch_request_forgotten, 7, KWI_LAST,
-             KWI_NOT_NULL, 0, 0),
+    KWI_LIST_FROM(fetch_request, topics, fetch_request_topic, 0),
+    KWI_LIST_FROM(fetch_request, forgotten_topics_data, fetch_request_forgotten, 7),
     KWI_VALUE(fetch_request, rack_id, 11, KWI_LAST, 0, KWI_IGNORABLE));
 
 KWI_PART_TABLE(fetch_epoch_end_offset,
@@ -81,9 +77,7 @@ KWI_PART_TABLE(fetch_aborted_transaction,
     KWI_VALUE(fetch_aborted_transaction, first_offset, 4, KWI_LAST, 0, 0));
 
 KWI_PART_TABLE(fetch_response_partition,
-    KWI_VALUE(fetch_response_partition, partition_index,    0, KWI_LAST, 0, 0),
-    KWI_VALUE(fetch_response_partition, error_code,         0, KWI_LAST, 0, 0),
-    KWI_VALUE(fetch_response_partition, high_watermark,     0, KWI_LAST, 0, 0),
+    KWI_EVER(fetch_response_partition, partition_index, error_code, high_watermark),
     KWI_VALUE(fetch_response_partition, last_stable_offset, 4, KWI_LAST, -1, KWI_IGNORABLE),
     KWI_VALUE(fetch_response_partition, log_start_offset,   5, KWI_LAST, -1, KWI_IGNORABLE),
     KWI_TAG_OF(fetch_response_partition, diverging_epoch, fetch_epoch_end_offset, 0, 12, KWI_LAST,
@@ -100,12 +94,11 @@ KWI_PART_TABLE(fetch_response_partition,
 KWI_PART_TABLE(fetch_response_topic,
     KWI_VALUE(fetch_response_topic, topic,     0, 12,       0, KWI_IGNORABLE),
     KWI_VALUE(fetch_response_topic, topic_id, 13, KWI_LAST, 0, KWI_IGNORABLE),
-    KWI_LIST(fetch_response_topic, partitions, fetch_response_partition, 0, KWI_LAST,
-             KWI_NOT_NULL, 0, 0));
+    KWI_LIST_FROM(fetch_response_topic, partitions, fetch_response_partition, 0));
 
 KWI_TABLE(fetch_response, 4, 18, 12,
     KWI_VALUE(fetch_response, throttle_time_ms, 1, KWI_LAST, 0, KWI_IGNORABLE),
     KWI_VALUE(fetch_response, error_code,       7, KWI_LAST, 0, KWI_IGNORABLE),
     KWI_VALUE(fetch_response, session_id,       7, KWI_LAST, 0, 0),
-    KWI_LIST(fetch_response, responses, fetch_response_topic, 0, KWI_LAST, KWI_NOT_NULL, 0, 0),
+    KWI_LIST_FROM(fetch_response, responses, fetch_response_topic, 0),
     KWI_TAG_OF(fetch_response, node_endpoints, node_endpoint, 0, 16, KWI_LAST, KWI_NOT_NULL, 0, 0));

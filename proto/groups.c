@@ -26,20 +26,14 @@ KWI_TABLE(describe_groups_request, 0, 6, 5,
     KWI_VALUE(describe_groups_request, include_authorized_operations, 3, KWI_LAST, 0, 0));
 
 KWI_PART_TABLE(describe_groups_member,
-    KWI_VALUE(describe_groups_member, member_id,         0, KWI_LAST, 0, 0),
+    KWI_EVER(describe_groups_member, member_id),
     KWI_MAYBE(describe_groups_member, group_instance_id, 4, KWI_LAST, 4, KWI_NULL, KWI_IGNORABLE),
-    KWI_VALUE(describe_groups_member, client_id,         0, KWI_LAST, 0, 0),
-    KWI_VALUE(describe_groups_member, client_host,       0, KWI_LAST, 0, 0),
-    KWI_VALUE(describe_groups_member, member_metadata,   0, KWI_LAST, 0, 0),
-    KWI_VALUE(describe_groups_member, member_assignment, 0, KWI_LAST, 0, 0));
+    KWI_EVER(describe_groups_member, client_id, client_host, member_metadata, member_assignment));
 
 KWI_PART_TABLE(describe_groups_group,
-    KWI_VALUE(describe_groups_group, error_code,    0, KWI_LAST, 0, 0),
+    KWI_EVER(describe_groups_group, error_code),
     KWI_MAYBE_FROM(describe_groups_group, error_message, 6),
-    KWI_VALUE(describe_groups_group, group_id,      0, KWI_LAST, 0, 0),
-    KWI_VALUE(describe_groups_group, group_state,   0, KWI_LAST, 0, 0),
-    KWI_VALUE(describe_groups_group, protocol_type, 0, KWI_LAST, 0, 0),
-    KWI_VALUE(describe_groups_group, protocol_data, 0, KWI_LAST, 0, 0),
+    KWI_EVER(describe_groups_group, group_id, group_state, protocol_type, protocol_data),
     KWI_LIST_FROM(describe_groups_group, members, describe_groups_member, 0),
     KWI_VALUE(describe_groups_group, authorized_operations, 3, KWI_LAST, INT32_MIN, 0));
 
@@ -52,24 +46,22 @@ KWI_TABLE(list_groups_request, 0, 5, 3,
     KWI_PLAIN(list_groups_request, types_filter,  str, 5, KWI_LAST, 0));
 
 KWI_PART_TABLE(list_groups_group,
-    KWI_VALUE(list_groups_group, group_id,      0, KWI_LAST, 0, 0),
-    KWI_VALUE(list_groups_group, protocol_type, 0, KWI_LAST, 0, 0),
+    KWI_EVER(list_groups_group, group_id, protocol_type),
     KWI_VALUE(list_groups_group, group_state,   4, KWI_LAST, 0, KWI_IGNORABLE),
     KWI_VALUE(list_groups_group, group_type,    5, KWI_LAST, 0, KWI_IGNORABLE));
 
 KWI_TABLE(list_groups_response, 0, 5, 3,
     KWI_VALUE(list_groups_response, throttle_time_ms, 1, KWI_LAST, 0, KWI_IGNORABLE),
-    KWI_VALUE(list_groups_response, error_code,       0, KWI_LAST, 0, 0),
+    KWI_EVER(list_groups_response, error_code),
     KWI_LIST_FROM(list_groups_response, groups, list_groups_group, 0));
 
 KWI_TABLE(delete_groups_request, 0, 3, 2,
     KWI_PLAIN(delete_groups_request, groups_names, str, 0, KWI_LAST, 0));
 
 KWI_PART_TABLE(delete_groups_result,
-    KWI_VALUE(delete_groups_result, group_id,      0, KWI_LAST, 0, 0),
-    KWI_VALUE(delete_groups_result, error_code,    0, KWI_LAST, 0, 0),
+    KWI_EVER(delete_groups_result, group_id, error_code),
     KWI_MAYBE(delete_groups_result, error_message, 3, KWI_LAST, 3, KWI_NULL, KWI_IGNORABLE));
 
 KWI_TABLE(delete_groups_response, 0, 3, 2,
-    KWI_VALUE(delete_groups_response, throttle_time_ms, 0, KWI_LAST, 0, 0),
+    KWI_EVER(delete_groups_response, throttle_time_ms),
     KWI_LIST_FROM(delete_groups_response, results, delete_groups_result, 0));

@@ -9,7 +9,5 @@ KWI_PART_TABLE(leader_id_and_epoch,
     KWI_VALUE(leader_id_and_epoch, leader_epoch, 0, KWI_LAST, -1, 0));
 
 KWI_PART_TABLE(node_endpoint,
-    KWI_VALUE(node_endpoint, node_id, 0, KWI_LAST, 0, 0),
-    KWI_VALUE(node_endpoint, host,    0, KWI_LAST, 0, 0),
-    KWI_VALUE(node_endpoint, port,    0, KWI_LAST, 0, 0),
+    KWI_EVER(node_endpoint, node_id, host, port),
     KWI_MAYBE(node_endpoint, rack,    0, KWI_LAST, 0, KWI_NULL, 0));

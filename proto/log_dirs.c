@@ -18,7 +18,6 @@
 /* clang-format off */
 
 KWI_PART_TABLE(alter_replica_log_dirs_request_topic,
-    /*        message                               field since until default flags */
     KWI_EVER(alter_replica_log_dirs_request_topic, name),
     KWI_PLAIN(alter_replica_log_dirs_request_topic, partitions, i32, 0, KWI_LAST, 0));
 

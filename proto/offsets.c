@@ -28,8 +28,7 @@
 /* clang-format off */
 
 KWI_PART_TABLE(offset_commit_request_partition,
-    KWI_VALUE(offset_commit_request_partition, partition_index,        0, KWI_LAST, 0, 0),
-    KWI_VALUE(offset_commit_request_partition, committed_offset,       0, KWI_LAST, 0, 0),
+    KWI_EVER(offset_commit_request_partition, partition_index, committed_offset),
     KWI_VALUE(offset_commit_request_partition, committed_leader_epoch, 6, KWI_LAST, -1,
               KWI_IGNORABLE),
     KWI_MAYBE(offset_commit_request_partition, committed_metadata,     0, KWI_LAST, 0, 0, 0));
@@ -40,7 +39,7 @@ KWI_PART_TABLE(offset_commit_request_topic,
     KWI_LIST_FROM(offset_commit_request_topic, partitions, offset_commit_request_partition, 0));
 
 KWI_TABLE(offset_commit_request, 2, 10, 8,
-    KWI_VALUE(offset_commit_request, group_id,          0, KWI_LAST, 0, 0),
+    KWI_EVER(offset_commit_request, group_id),
     KWI_VALUE(offset_commit_request, generation_id_or_member_epoch, 1, KWI_LAST, -1,
               KWI_IGNORABLE),
     KWI_VALUE(offset_commit_request, member_id,         1, KWI_LAST, 0, KWI_IGNORABLE),
@@ -49,8 +48,7 @@ KWI_TABLE(offset_commit_request, 2, 10, 8,
     KWI_LIST_FROM(offset_commit_request, topics, offset_commit_request_topic, 0));
 
 KWI_PART_TABLE(offset_commit_response_partition,
-    KWI_VALUE(offset_commit_response_partition, partition_index, 0, KWI_LAST, 0, 0),
-    KWI_VALUE(offset_commit_response_partition, error_code,      0, KWI_LAST, 0, 0));
+    KWI_EVER(offset_commit_response_partition, partition_index, error_code));
 
 KWI_PART_TABLE(offset_commit_response_topic,
     KWI_VALUE(offset_commit_response_topic, name,      0, 9,        0, KWI_IGNORABLE),
@@ -80,12 +78,11 @@ KWI_TABLE(offset_fetch_request, 1, 10, 6,
     KWI_VALUE(offset_fetch_request, require_stable, 7, KWI_LAST, 0, 0));
 
 KWI_PART_TABLE(offset_fetch_response_partition,
-    KWI_VALUE(offset_fetch_response_partition, partition_index,        0, KWI_LAST, 0, 0),
-    KWI_VALUE(offset_fetch_response_partition, committed_offset,       0, KWI_LAST, 0, 0),
+    KWI_EVER(offset_fetch_response_partition, partition_index, committed_offset),
     KWI_VALUE(offset_fetch_response_partition, committed_leader_epoch, 5, KWI_LAST, -1,
               KWI_IGNORABLE),
     KWI_MAYBE(offset_fetch_response_partition, metadata,               0, KWI_LAST, 0, 0, 0),
-    KWI_VALUE(offset_fetch_response_partition, error_code,             0, KWI_LAST, 0, 0));
+    KWI_EVER(offset_fetch_response_partition, error_code));
 
 KWI_PART_TABLE(offset_fetch_response_topic,
     KWI_VALUE(offset_fetch_response_topic, name,      0, 9,        0, KWI_IGNORABLE),

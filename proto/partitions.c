@@ -23,7 +23,6 @@
 /* clang-format off */
 
 KWI_PART_TABLE(delete_records_request_partition,
-    /*        message                           field  since until default flags */
     KWI_EVER(delete_records_request_partition, partition_index, offset));
 
 KWI_PART_TABLE(delete_records_request_topic,

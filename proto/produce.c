@@ -31,9 +31,8 @@
 /* clang-format off */
 
 KWI_TABLE(init_producer_id_request, 0, 6, 2,
-    /*        message                   field  since until [null since] default flags */
     KWI_MAYBE(init_producer_id_request, transactional_id,       0, KWI_LAST, 0, 0, 0),
-    KWI_VALUE(init_producer_id_request, transaction_timeout_ms, 0, KWI_LAST, 0, 0),
+    KWI_EVER(init_producer_id_request, transaction_timeout_ms),
     KWI_VALUE(init_producer_id_request, producer_id,            3, KWI_LAST, -1, 0),
     KWI_VALUE(init_producer_id_request, producer_epoch,         3, KWI_LAST, -1, 0),
     KWI_VALUE(init_producer_id_request, enable2_pc,             6, KWI_LAST, 0, 0),
@@ -41,36 +40,32 @@ KWI_TABLE(init_producer_id_request, 0, 6, 2,
 
 KWI_TABLE(init_producer_id_response, 0, 6, 2,
     KWI_VALUE(init_producer_id_response, throttle_time_ms,           0, KWI_LAST, 0, KWI_IGNORABLE),
-    KWI_VALUE(init_producer_id_response, error_code,                 0, KWI_LAST, 0, 0),
+    KWI_EVER(init_producer_id_response, error_code),
     KWI_VALUE(init_producer_id_response, producer_id,                0, KWI_LAST, -1, 0),
-    KWI_VALUE(init_producer_id_response, producer_epoch,             0, KWI_LAST, 0, 0),
+    KWI_EVER(init_producer_id_response, producer_epoch),
     KWI_VALUE(init_producer_id_response, ongoing_txn_producer_id,    6, KWI_LAST, -1, 0),
     KWI_VALUE(init_producer_id_response, ongoing_txn_producer_epoch, 6, KWI_LAST, -1, 0));
 
 KWI_PART_TABLE(produce_request_partition,
-    KWI_VALUE(produce_request_partition, index,   0, KWI_LAST, 0, 0),
+    KWI_EVER(produce_request_partition, index),
     KWI_MAYBE(produce_request_partition, records, 0, KWI_LAST, 0, 0, 0));
 
 KWI_PART_TABLE(produce_request_topic,
     KWI_VALUE(produce_request_topic, name,      0, 12,       0, KWI_IGNORABLE),
     KWI_VALUE(produce_request_topic, topic_id, 13, KWI_LAST, 0, KWI_IGNORABLE),
-    KWI_LIST(produce_request_topic, partition_data, produce_request_partition, 0, KWI_LAST,
-             KWI_NOT_NULL, 0, 0));
+    KWI_LIST_FROM(produce_request_topic, partition_data, produce_request_partition, 0));
 
 KWI_TABLE(produce_request, 3, 13, 9,
     KWI_MAYBE(produce_request, transactional_id, 3, KWI_LAST, 3, KWI_NULL, 0),
-    KWI_VALUE(produce_request, acks,             0, KWI_LAST, 0, 0),
-    KWI_VALUE(produce_request, timeout_ms,       0, KWI_LAST, 0, 0),
-    KWI_LIST(produce_request, topic_data, produce_request_topic, 0, KWI_LAST, KWI_NOT_NULL, 0, 0));
+    KWI_EVER(produce_request, acks, timeout_ms),
+    KWI_LIST_FROM(produce_request, topic_data, produce_request_topic, 0));
 
 KWI_PART_TABLE(produce_record_error,
     KWI_VALUE(produce_record_error, batch_index,               8, KWI_LAST, 0, 0),
     KWI_MAYBE(produce_record_error, batch_index_error_message, 8, KWI_LAST, 8, KWI_NULL, 0));
 
 KWI_PART_TABLE(produce_response_partition,
-    KWI_VALUE(produce_response_partition, index,              0, KWI_LAST, 0, 0),
-    KWI_VALUE(produce_response_partition, error_code,         0, KWI_LAST, 0, 0),
-    KWI_VALUE(produce_response_partition, base_offset,        0, KWI_LAST, 0, 0),
+    KWI_EVER(produce_response_partition, index, error_code, base_offset),
     KWI_VALUE(produce_response_partition, log_append_time_ms, 2, KWI_LAST, -1, KWI_IGNORABLE),
     KWI_VALUE(produce_response_partition, log_start_offset,   5, KWI_LAST, -1, KWI_IGNORABLE),
     KWI_LIST(produce_response_partition, record_errors, produce_record_error, 8, KWI_LAST,
@@ -82,11 +77,10 @@ KWI_PART_TABLE(produce_response_partition,
 KWI_PART_TABLE(produce_response_topic,
     KWI_VALUE(produce_response_topic, name,      0, 12,       0, KWI_IGNORABLE),
     KWI_VALUE(produce_response_topic, topic_id, 13, KWI_LAST, 0, KWI_IGNORABLE),
-    KWI_LIST(produce_response_topic, partition_responses, produce_response_partition, 0, KWI_LAST,
-             KWI_NOT_NULL, 0, 0));
+    KWI_LIST_FROM(produce_response_topic, partition_responses, produce_response_partition, 0));
 
 KWI_TABLE(produce_response, 3, 13, 9,
-    KWI_LIST(produce_response, responses, produce_response_topic, 0, KWI_LAST, KWI_NOT_NULL, 0, 0),
+    KWI_LIST_FROM(produce_response, responses, produce_response_topic, 0),
     KWI_VALUE(produce_response, throttle_time_ms, 1, KWI_LAST, 0, KWI_IGNORABLE),
     KWI_TAG_OF(produce_response, node_endpoints, node_endpoint, 0, 10, KWI_LAST, KWI_NOT_NULL, 0,
                0));

@@ -14,8 +14,7 @@
 
 /* clang-format off */
 
-KWI_PART_TABLE(raft_listener,
-    KWI_EVER(raft_listener, name, host, port));
+KWI_PART_TABLE(raft_listener, KWI_EVER(raft_listener, name, host, port));
 
 KWI_PART_TABLE(describe_quorum_request_partition,
     KWI_EVER(describe_quorum_request_partition, partition_index));

@@ -28,8 +28,7 @@ KWI_TABLE(describe_user_scram_credentials_response, 0, 0, 0,
     KWI_LIST_FROM(describe_user_scram_credentials_response, results,
                   describe_user_scram_credentials_response_result, 0));
 
-KWI_PART_TABLE(scram_credential_deletion,
-    KWI_EVER(scram_credential_deletion, name, mechanism));
+KWI_PART_TABLE(scram_credential_deletion, KWI_EVER(scram_credential_deletion, name, mechanism));
 
 KWI_PART_TABLE(scram_credential_upsertion,
     KWI_EVER(scram_credential_upsertion, name, mechanism, iterations, salt, salted_password));

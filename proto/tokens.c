@@ -12,8 +12,7 @@
 
 /* clang-format off */
 
-KWI_PART_TABLE(token_principal,
-    KWI_EVER(token_principal, principal_type, principal_name));
+KWI_PART_TABLE(token_principal, KWI_EVER(token_principal, principal_type, principal_name));
 
 KWI_TABLE(create_delegation_token_request, 1, 3, 2,
     KWI_MAYBE(create_delegation_token_request, owner_principal_type, 3, KWI_LAST, 3, 0, 0),
