@@ -247,22 +247,30 @@ static uint8_t config_least(unsigned a, unsigned b, unsigned c)
     return (uint8_t)(least < c ? least : c);
 }
 
-/* Edit distance: insertions, deletions, replacements. */
-static unsigned config_distance(const char *a, size_t a_len, const char *b, size_t b_len)
+/* Edit distance: insertions, deletions, replacements; limit if it is not less.
+ * Lengths alone, and then a row without a smaller number, say so early: most of
+ * all names are far from a misspelt one. */
+static unsigned config_distance(const char *a, size_t a_len, const char *b, size_t b_len,
+                                unsigned limit)
 {
     uint8_t row[CONFIG_NAME_MAX + 1];
+    if ((a_len > b_len ? a_len - b_len : b_len - a_len) >= limit)
+        return limit;
     for (size_t j = 0; j <= b_len; j++)
         row[j] = (uint8_t)j;
     for (size_t i = 1; i <= a_len; i++) {
-        unsigned diagonal = row[0];
-        row[0] = (uint8_t)i;
+        unsigned diagonal = row[0], least;
+        least = row[0] = (uint8_t)i;
         for (size_t j = 1; j <= b_len; j++) {
             unsigned above = row[j];
             row[j] = config_least(above + 1, row[j - 1] + 1u, diagonal + (a[i - 1] != b[j - 1]));
             diagonal = above;
+            least = row[j] < least ? row[j] : least;
         }
+        if (least >= limit)
+            return limit;
     }
-    return row[b_len];
+    return row[b_len] < limit ? row[b_len] : limit;
 }
 
 enum kw_key kwi_config_nearest(const char *name, size_t len)
@@ -276,11 +284,9 @@ enum kw_key kwi_config_nearest(const char *name, size_t len)
     for (unsigned key = 0; key < KW_N_KEYS; key++) {
         const struct kw_config_row *row = &kwi_config_rows[key];
         const char *alias;
-        unsigned distance = config_distance(name, len, row->key, strlen(row->key));
-        for (unsigned i = 0; (alias = kwi_config_word(row->aliases, i, &n)); i++) {
-            unsigned other = config_distance(name, len, alias, n);
-            distance = other < distance ? other : distance;
-        }
+        unsigned distance = config_distance(name, len, row->key, strlen(row->key), least);
+        for (unsigned i = 0; (alias = kwi_config_word(row->aliases, i, &n)); i++)
+            distance = config_distance(name, len, alias, n, distance);
         if (distance < least) {
             least = distance;
             best = (enum kw_key)key;

@@ -11,7 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FUZZ_MAX = 1 << 20, FUZZ_STEPS_MAX = 1 << 22 };
+/* A maximum for which the sanitizer's allocator need not ask the kernel. */
+enum { FUZZ_MAX = 1 << 17, FUZZ_STEPS_MAX = 1 << 19 };
 
 #define CHECK(cond)  \
     do {             \
@@ -82,13 +83,15 @@ static int fuzz_decode(const struct kw_codec *codec, struct kw_codec_ctx *ctx, c
 static void fuzz_round_trip(const struct kw_codec *codec, struct kw_codec_ctx *decoder,
                             const uint8_t *data, size_t size, const struct fuzz_plan *plan)
 {
+    static struct kw_codec_ctx *ctx; /* one codec in a program: one block, as the core keeps it */
     size_t ctx_size = codec->encoder_size(codec->level_default, 1 << 16), cap = codec->bound(size);
-    struct kw_codec_ctx *ctx = fuzz_block(ctx_size);
     struct fuzz_plan whole = {SIZE_MAX, 0, 0, -1};
     struct fuzz_output packed = {fuzz_block(cap), 0, cap}, back;
     struct kw_iov in[2] = {{(void *)(uintptr_t)data, size / 3},
                            {(void *)(uintptr_t)(data + size / 3), size - size / 3}};
     int rc;
+    if (!ctx)
+        ctx = fuzz_block(ctx_size);
     CHECK(codec->encoder_init(ctx, ctx_size, codec->level_default, 1 << 16) == 0);
     codec->encode_begin(ctx, in, 2);
     do
@@ -99,17 +102,16 @@ static void fuzz_round_trip(const struct kw_codec *codec, struct kw_codec_ctx *d
     CHECK(rc == 0 && back.len == size && memcmp(back.ptr, data, size) == 0);
     free(back.ptr);
     free(packed.ptr);
-    free(ctx);
 }
 
 void fuzz_decompress(int codec_id, const uint8_t *data, size_t size)
 {
-    static const size_t budgets[] = {1, 7, 100, 1000, 4096, 65536, 1 << 20, SIZE_MAX};
+    static const size_t budgets[] = {1, 7, 100, 1000, 4096, 65536, FUZZ_MAX, SIZE_MAX};
     static const size_t firsts[] = {0, 1, 300, FUZZ_MAX};
     const struct kw_codec *codec = kw_codec_by_id(codec_id);
     struct fuzz_plan plan = {SIZE_MAX, 0, 0, -1}, other;
     struct fuzz_output one, two;
-    struct kw_codec_ctx *ctx;
+    static struct kw_codec_ctx *ctx;
     int rc, rc_other;
     if (!codec || size == 0 || size > FUZZ_MAX)
         return;
@@ -118,7 +120,8 @@ void fuzz_decompress(int codec_id, const uint8_t *data, size_t size)
                                (data[0] >> 6) - 1};
     data++;
     size--;
-    ctx = fuzz_block(codec->decoder_size());
+    if (!ctx)
+        ctx = fuzz_block(codec->decoder_size());
     CHECK(codec->decoder_init(ctx, codec->decoder_size()) == 0);
     rc_other = fuzz_decode(codec, ctx, data, size, &other, &two);
     rc = fuzz_decode(codec, ctx, data, size, &plan, &one);
@@ -128,5 +131,4 @@ void fuzz_decompress(int codec_id, const uint8_t *data, size_t size)
     free(one.ptr);
     free(two.ptr);
     fuzz_round_trip(codec, ctx, data, size, &other);
-    free(ctx);
 }

@@ -372,6 +372,22 @@ static void app_read(struct scene *scene)
     }
 }
 
+/* Read once: the core copies what it is made from. */
+static const struct kw_config *app_config(void)
+{
+    static const char settings[] = "bootstrap.servers=h:1\nmemory.limit=4000000\n"
+                                   "control.memory=1000000\nbuffer.memory=1500000\n"
+                                   "max.request.size=100000\nreconnect.backoff.ms=1\n"
+                                   "retry.backoff.ms=1\nauto.offset.reset=earliest\n";
+    static struct kw_config *cfg;
+    struct kw_alloc alloc = {scene_alloc, scene_free, NULL};
+    if (!cfg) {
+        CHECK(kw_config_create(&cfg, &alloc) == 0);
+        CHECK(kw_config_parse(cfg, settings, sizeof settings - 1, NULL) == 0);
+    }
+    return cfg;
+}
+
 static bool app_begin(struct scene *scene)
 {
     static const struct kw_start starts[] = {
@@ -379,17 +395,7 @@ static bool app_begin(struct scene *scene)
     struct kw_env env = {.alloc = {scene_alloc, scene_free, NULL}, .seed = {1}};
     struct kw_producer *producer;
     struct kw_topic *topic;
-    struct kw_config *cfg;
-    int rc = kw_config_create(&cfg, &env.alloc);
-    static const char settings[] = "bootstrap.servers=h:1\nmemory.limit=4000000\n"
-                                   "control.memory=1000000\nbuffer.memory=1500000\n"
-                                   "max.request.size=100000\nreconnect.backoff.ms=1\n"
-                                   "retry.backoff.ms=1\nauto.offset.reset=earliest\n";
-    if (!rc)
-        rc = kw_config_parse(cfg, settings, sizeof settings - 1, NULL);
-    if (!rc)
-        rc = kw_core_create(&scene->core, cfg, &env, NULL);
-    kw_config_destroy(cfg);
+    int rc = kw_core_create(&scene->core, app_config(), &env, NULL);
     if (rc)
         return false;
     kw_core_step(scene->core, (struct kw_time){1000, 1000});

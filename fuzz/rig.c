@@ -10,8 +10,18 @@ enum {
     SPINS_MAX = 500, /* steps at one point of time */
     TAKES_MAX = 200, /* of one connection in one turn */
     MODEL_MEMORY = 16 << 20,
+    CONFIGS_MAX = 32,
     SLACK = 64 << 10 /* core and configuration are not counted in memory.limit */
 };
+
+/* As hosts take it: the processor's, where it has one. */
+static uint32_t crc32c(const void *ptr, size_t len)
+{
+    static kwi_crc32c_fn *best;
+    if (!best)
+        best = kwi_crc32c_best();
+    return best(0, ptr, len);
+}
 
 void rig_trace(struct rig *rig, uint64_t word)
 {
@@ -94,7 +104,7 @@ static void conn_note(struct rig_conn *conn, const uint8_t *ptr, size_t len)
 static void conn_verify(const struct rig_conn *conn)
 {
     for (uint32_t i = 0; i < conn->n_lent; i++)
-        CHECK(kwi_crc32c_portable(0, conn->lent[i].ptr, conn->lent[i].len) == conn->lent[i].sum);
+        CHECK(crc32c(conn->lent[i].ptr, conn->lent[i].len) == conn->lent[i].sum);
 }
 
 void rig_confirm(struct rig *rig, struct rig_conn *conn, size_t n)
@@ -113,7 +123,7 @@ void rig_confirm(struct rig *rig, struct rig_conn *conn, size_t n)
         if (lent->len == 0)
             memmove(lent, lent + 1, --conn->n_lent * sizeof *lent);
         else
-            lent->sum = kwi_crc32c_portable(0, lent->ptr, lent->len);
+            lent->sum = crc32c(lent->ptr, lent->len);
     }
     conn->held -= n;
     kw_core_written(rig->core, conn->id, n);
@@ -123,12 +133,13 @@ void rig_confirm(struct rig *rig, struct rig_conn *conn, size_t n)
 static void conn_take(struct rig *rig, struct rig_conn *conn, const struct kw_iov *piece, size_t n)
 {
     uint8_t *exact = malloc(n);
+    uint32_t sum;
     CHECK(exact && piece->base && conn->n_lent < RIG_LENT);
     memcpy(exact, piece->base, n);
-    conn->lent[conn->n_lent++] = (struct rig_lent){piece->base, n,
-                                                   kwi_crc32c_portable(0, exact, n)};
+    sum = crc32c(exact, n);
+    conn->lent[conn->n_lent++] = (struct rig_lent){piece->base, n, sum};
     conn->held += n;
-    rig_trace(rig, (uint64_t)conn->id << 32 | kwi_crc32c_portable(0, exact, n));
+    rig_trace(rig, (uint64_t)conn->id << 32 | sum);
     conn_note(conn, exact, n);
     if (conn->mock)
         kwi_mock_input(conn->mock, exact, n);
@@ -468,13 +479,16 @@ static void rig_model(struct rig *rig)
                                     .memory_limit = MODEL_MEMORY,
                                     .n_brokers = RIG_BROKERS,
                                     .replication_factor = 2,
+                                    .crc32c = kwi_crc32c_best(),
                                     .auto_create_topics = false};
     CHECK(kwi_mock_create(&rig->mock, &config) == 0);
     kwi_mock_step(rig->mock, rig->now);
     CHECK(kwi_mock_create_topic(rig->mock, "t", 3) == 0);
 }
 
-struct rig *rig_create(const char *settings, size_t fail_from, size_t n_fails)
+/* What the settings mean, read once: the core copies what it is made from, and
+ * reading them again for each input teaches nothing (fuzz_config does that). */
+static const struct kw_config *rig_config(const char *settings)
 {
     static const char common[] = "bootstrap.servers=h:9092\nmemory.limit=4000000\n"
                                  "control.memory=1000000\nbuffer.memory=300000\n"
@@ -484,10 +498,30 @@ struct rig *rig_create(const char *settings, size_t fail_from, size_t n_fails)
                                  "socket.connection.setup.timeout.ms=2000\n"
                                  "socket.connection.setup.timeout.max.ms=3000\n"
                                  "auto.offset.reset=earliest\nfetch.max.wait.ms=100\n";
+    static struct {
+        const char *settings;
+        struct kw_config *cfg;
+    } known[CONFIGS_MAX];
+    struct kw_alloc alloc = {model_alloc, model_free, NULL};
+    int i = 0;
+    while (i < CONFIGS_MAX - 1 && known[i].cfg && strcmp(known[i].settings, settings) != 0)
+        i++;
+    if (!known[i].cfg) {
+        CHECK(kw_config_create(&known[i].cfg, &alloc) == 0);
+        CHECK(kw_config_parse(known[i].cfg, common, sizeof common - 1, NULL) == 0);
+        CHECK(kw_config_parse(known[i].cfg, settings, strlen(settings), NULL) == 0);
+        known[i].settings = settings;
+    }
+    CHECK(strcmp(known[i].settings, settings) == 0); /* else there are more than CONFIGS_MAX */
+    return known[i].cfg;
+}
+
+struct rig *rig_create(const char *settings, size_t fail_from, size_t n_fails)
+{
     static uint8_t frame[2 * RIG_FRAME_MAX];
     struct rig *rig = calloc(1, sizeof *rig);
-    struct kw_env env = {.alloc = {core_alloc, core_free, rig}, .seed = {7}};
-    struct kw_config *cfg;
+    struct kw_env env = {
+        .alloc = {core_alloc, core_free, rig}, .crc32c = kwi_crc32c_best(), .seed = {7}};
     int rc;
     CHECK(rig);
     for (int id = 1; id < KW_N_CODECS; id++)
@@ -495,16 +529,11 @@ struct rig *rig_create(const char *settings, size_t fail_from, size_t n_fails)
     rig->frame = frame;
     rig_advance(rig, 1000000);
     rig_model(rig);
-    CHECK(kw_config_create(&cfg, &env.alloc) == 0);
-    CHECK(kw_config_parse(cfg, common, sizeof common - 1, NULL) == 0);
-    CHECK(kw_config_parse(cfg, settings, strlen(settings), NULL) == 0);
     rig->fail_from = fail_from;
     rig->n_fails = n_fails;
-    rig->n_allocs = 0;
-    rc = kw_core_create(&rig->core, cfg, &env, NULL);
+    rc = kw_core_create(&rig->core, rig_config(settings), &env, NULL);
     CHECK(rc == 0 || (rc == KW_ERR_NOMEM && n_fails > 0));
     CHECK((rc == 0) == (rig->core != NULL));
-    kw_config_destroy(cfg);
     if (rig->core) {
         kw_core_step(rig->core, rig->now);
         rig_make(rig);

@@ -133,7 +133,7 @@ struct rig {
 void rig_trace(struct rig *rig, uint64_t word);
 
 /* Aborts if the core cannot be made for another reason than memory. settings:
- * properties, added to those that all have. Without memory core stays NULL. */
+ * properties, added to those that all have; read once, so they must stay. Without memory core stays NULL. */
 struct rig *rig_create(const char *settings, size_t fail_from, size_t n_fails);
 /* Makes what is still missing of producer, topics and consumer. */
 void rig_make(struct rig *rig);
