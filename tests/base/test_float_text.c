@@ -1,5 +1,4 @@
-/* covers: B10
- * Doubles as text. The judge of reading is strtod of the C library, of printing
+/* Doubles as text. The judge of reading is strtod of the C library, of printing
  * the property itself: nothing shorter reads back, and nothing of that length is
  * nearer. Java's own texts stand beside them. */
 #include <criterion/criterion.h>

@@ -2,7 +2,7 @@
  * kept, however many there are, and an answer costs work in proportion to its
  * length. Work is counted in bytes that are walked through, not in time.
  *
- * covers: P26 */
+ * covers: B09 */
 #include <criterion/criterion.h>
 
 #include <stdio.h>
@@ -166,6 +166,14 @@ Test(interest, the_work_grows_with_the_answer_and_no_faster)
     answer_take(&answer);
     large = bytes_walked;
     cr_expect_leq(large, 11 * small, "%lu, then %lu", (unsigned long)small, (unsigned long)large);
+
+    /* 10^5 topics, 10^6 partitions. */
+    len = answer.len;
+    answer = answer_make(100000, 10, 99999);
+    cr_assert_geq(answer.len, 9 * len);
+    answer_take(&answer);
+    cr_expect_leq(bytes_walked / answer.len, large / len + 1);
+    cr_expect_eq(kwi_map_len(&pair.core->cluster.topics), 1);
     interest_end();
 }
 
