@@ -22,18 +22,41 @@
 struct proto_options {
     const char *api, *kind;
     int64_t version;
-    bool hex;
+    bool hex, pretty;
 };
 
-static const struct cli_option proto_message_table[] = {
-    {0, CLI_KIND_TEXT, "api", "KEY|NAME", offsetof(struct proto_options, api), 0, 0,
-     "which API: 3 or Metadata; 'kw proto list' has them"},
-    {0, CLI_KIND_INT, "version", "V", offsetof(struct proto_options, version), 0, INT16_MAX,
-     "version of the message"},
-    {0, CLI_KIND_TEXT, "kind", "KIND", offsetof(struct proto_options, kind), 0, 0,
-     "request or response"},
+#define PROTO_MESSAGE_ROWS                                                            \
+    {0,                                                                               \
+     CLI_KIND_TEXT,                                                                   \
+     "api",                                                                           \
+     "KEY|NAME",                                                                      \
+     offsetof(struct proto_options, api),                                             \
+     0,                                                                               \
+     0,                                                                               \
+     "which API: 3 or Metadata; 'kw proto list' has them"},                           \
+        {0,                                                                           \
+         CLI_KIND_INT,                                                                \
+         "version",                                                                   \
+         "V",                                                                         \
+         offsetof(struct proto_options, version),                                     \
+         0,                                                                           \
+         INT16_MAX,                                                                   \
+         "version of the message"},                                                   \
+    {                                                                                 \
+        0, CLI_KIND_TEXT, "kind", "KIND", offsetof(struct proto_options, kind), 0, 0, \
+            "request or response"                                                     \
+    }
+static const struct cli_option proto_decode_table[] = {
+    PROTO_MESSAGE_ROWS,
+    {0, CLI_KIND_FLAG, "pretty", NULL, offsetof(struct proto_options, pretty), 0, 0,
+     "print each field with its offset and its bytes"},
     {0, CLI_KIND_FLAG, "hex", NULL, offsetof(struct proto_options, hex), 0, 0,
      "stdin holds hexadecimal digits, with any white space; without it, bytes"},
+};
+static const struct cli_option proto_encode_table[] = {
+    PROTO_MESSAGE_ROWS,
+    {0, CLI_KIND_FLAG, "hex", NULL, offsetof(struct proto_options, hex), 0, 0,
+     "print hexadecimal digits; without it, bytes"},
 };
 static const struct cli_option proto_records_table[] = {
     {0, CLI_KIND_FLAG, "hex", NULL, offsetof(struct proto_options, hex), 0, 0,
@@ -49,14 +72,24 @@ static const struct cli_command proto_list_command = {
 };
 static const struct cli_command proto_decode_command = {
     .name = "kw proto decode",
-    .usage = "--api KEY|NAME --version V --kind request|response [--hex]",
+    .usage = "--api KEY|NAME --version V --kind request|response [--hex] [--pretty]",
     .about = "Reads the body of one message from stdin, which is what follows its header, and "
              "prints it as JSON: Kafka's field names, bytes in base64.",
     .examples = "  echo 0000000100046e616d6501 | kw proto decode --api Metadata --version 4 "
                 "--kind request --hex\n"
-                "  kw proto decode --api 18 --version 3 --kind response <body.bin\n",
-    .options = proto_message_table,
-    .n_options = sizeof(proto_message_table) / sizeof(proto_message_table[0]),
+                "  kw proto decode --api 18 --version 3 --kind response --pretty <body.bin\n",
+    .options = proto_decode_table,
+    .n_options = sizeof(proto_decode_table) / sizeof(proto_decode_table[0]),
+};
+static const struct cli_command proto_encode_command = {
+    .name = "kw proto encode",
+    .usage = "--api KEY|NAME --version V --kind request|response [--hex]",
+    .about = "Reads the JSON of one message from stdin, as decode prints it, and writes its body, "
+             "which is what follows a header.",
+    .examples = "  echo '{\"topics\":null,\"allowAutoTopicCreation\":false}' | "
+                "kw proto encode --api Metadata --version 4 --kind request --hex\n",
+    .options = proto_encode_table,
+    .n_options = sizeof(proto_encode_table) / sizeof(proto_encode_table[0]),
 };
 static const struct cli_command proto_records_command = {
     .name = "kw proto records",
@@ -134,17 +167,25 @@ static int proto_read(struct proto_run *run)
                 rc ? strerror(rc) : "it is longer than 64 MiB");
         return CLI_EXIT_FAILED;
     }
-    return run->options.hex ? proto_read_hex(run) : -1;
+    return -1;
 }
 
-/* ---- list and decode ----------------------------------------------------- */
+/* The same, where --hex says that they are digits. */
+static int proto_read_body(struct proto_run *run)
+{
+    int rc = proto_read(run);
+
+    return rc < 0 && run->options.hex ? proto_read_hex(run) : rc;
+}
+
+/* ---- list, decode and encode --------------------------------------------- */
 
 static int proto_list(struct proto_run *run)
 {
     struct kw_proto_api api;
     char line[120];
 
-    snprintf(line, sizeof(line), "%3s  %-18s %-8s %-8s %s\n", "KEY", "NAME", "VERSIONS", "CLIENT",
+    snprintf(line, sizeof(line), "%3s  %-37s %-8s %-8s %s\n", "KEY", "NAME", "VERSIONS", "CLIENT",
              "FLEXIBLE");
     cli_output_text(&run->output, line);
     for (size_t i = 0; kw_proto_api(i, &api) == 1; i++) {
@@ -153,7 +194,7 @@ static int proto_list(struct proto_run *run)
         snprintf(client, sizeof(client), "%d-%d", api.client_min, api.client_max);
         if (api.flex_since >= 0)
             snprintf(flexible, sizeof(flexible), "%d", api.flex_since);
-        snprintf(line, sizeof(line), "%3d  %-18s %-8s %-8s %s\n", api.key, api.name, versions,
+        snprintf(line, sizeof(line), "%3d  %-37s %-8s %-8s %s\n", api.key, api.name, versions,
                  client, flexible);
         cli_output_text(&run->output, line);
     }
@@ -185,35 +226,91 @@ static int proto_message(struct proto_run *run)
     return -1;
 }
 
-static int proto_decode(struct proto_run *run)
+/* What the library makes of the input, in a block that grows to its size. */
+static int proto_convert(struct proto_run *run,
+                         int (*convert)(int16_t api_key, int version, enum kw_proto_kind kind,
+                                        const struct kw_bytes *in, char *out, size_t cap,
+                                        size_t *out_len, struct kw_error *err),
+                         char **text, size_t *len)
 {
     struct kw_error error = {0};
+    int rc = KW_ERR_SPACE;
+
+    for (size_t cap = 4096; rc == KW_ERR_SPACE; cap = *len) {
+        free(*text);
+        *text = malloc(cap);
+        if (!*text)
+            return cli_usage_error(run->command, "out of memory");
+        rc = convert(run->api.key, (int)run->options.version, run->kind, &run->body, *text, cap,
+                     len, &error);
+        if (cap >= *len)
+            break;
+    }
+    if (rc)
+        fprintf(stderr, "%s: %s: %s\n", run->command->name, kw_err_name(rc), error.text);
+    return rc ? CLI_EXIT_FAILED : -1;
+}
+
+static int proto_to_json(int16_t api_key, int version, enum kw_proto_kind kind,
+                         const struct kw_bytes *in, char *out, size_t cap, size_t *out_len,
+                         struct kw_error *err)
+{
+    return kw_proto_decode_json(api_key, version, kind, in->ptr, in->len, out, cap, out_len, err);
+}
+
+static int proto_to_lines(int16_t api_key, int version, enum kw_proto_kind kind,
+                          const struct kw_bytes *in, char *out, size_t cap, size_t *out_len,
+                          struct kw_error *err)
+{
+    return kw_proto_explain(api_key, version, kind, in->ptr, in->len, out, cap, out_len, err);
+}
+
+static int proto_to_body(int16_t api_key, int version, enum kw_proto_kind kind,
+                         const struct kw_bytes *in, char *out, size_t cap, size_t *out_len,
+                         struct kw_error *err)
+{
+    return kw_proto_encode_json(api_key, version, kind, in->ptr, in->len, out, cap, out_len, err);
+}
+
+static int proto_decode(struct proto_run *run)
+{
     size_t len = 0;
     char *text = NULL;
     int rc = proto_message(run);
 
     if (rc < 0)
-        rc = proto_read(run);
-    if (rc >= 0)
-        return rc;
-    for (size_t cap = 4096;; cap = len) {
-        free(text);
-        text = malloc(cap);
-        if (!text)
-            return cli_usage_error(run->command, "out of memory");
-        rc = kw_proto_decode_json(run->api.key, (int)run->options.version, run->kind, run->body.ptr,
-                                  run->body.len, text, cap, &len, &error);
-        if (rc != KW_ERR_SPACE || cap >= len)
-            break;
-    }
-    if (rc) {
-        fprintf(stderr, "%s: %s: %s\n", run->command->name, kw_err_name(rc), error.text);
-    } else {
+        rc = proto_read_body(run);
+    if (rc < 0)
+        rc = proto_convert(run, run->options.pretty ? proto_to_lines : proto_to_json, &text, &len);
+    if (rc < 0)
         cli_output_put(&run->output, text, len);
+    if (rc < 0 && !run->options.pretty)
         cli_output_char(&run->output, '\n');
-    }
     free(text);
-    return rc ? CLI_EXIT_FAILED : CLI_EXIT_DONE;
+    return rc < 0 ? CLI_EXIT_DONE : rc;
+}
+
+static int proto_encode(struct proto_run *run)
+{
+    static const char digits[] = "0123456789abcdef";
+    size_t len = 0;
+    char *body = NULL;
+    int rc = proto_message(run);
+
+    if (rc < 0)
+        rc = proto_read(run);
+    if (rc < 0)
+        rc = proto_convert(run, proto_to_body, &body, &len);
+    if (rc < 0 && !run->options.hex)
+        cli_output_put(&run->output, body, len);
+    for (size_t i = 0; rc < 0 && run->options.hex && i < len; i++) {
+        cli_output_char(&run->output, digits[(uint8_t)body[i] >> 4]);
+        cli_output_char(&run->output, digits[(uint8_t)body[i] & 15]);
+    }
+    if (rc < 0 && run->options.hex)
+        cli_output_char(&run->output, '\n');
+    free(body);
+    return rc < 0 ? CLI_EXIT_DONE : rc;
 }
 
 /* ---- records ------------------------------------------------------------- */
@@ -299,7 +396,7 @@ static int proto_print_records(struct proto_run *run, const struct kw_proto_batc
 static int proto_records(struct proto_run *run)
 {
     const char *name = run->command->name;
-    int rc = proto_read(run), exit_code = CLI_EXIT_DONE;
+    int rc = proto_read_body(run), exit_code = CLI_EXIT_DONE;
     struct kw_proto_batch batch;
 
     if (rc >= 0)
@@ -342,6 +439,7 @@ struct proto_verb {
 static const struct proto_verb proto_verbs[] = {
     {"list", "the APIs and their versions", &proto_list_command, proto_list},
     {"decode", "a message's body as JSON", &proto_decode_command, proto_decode},
+    {"encode", "a message's body from JSON", &proto_encode_command, proto_encode},
     {"records", "what record batches hold", &proto_records_command, proto_records},
 };
 #define PROTO_N_VERBS (sizeof(proto_verbs) / sizeof(proto_verbs[0]))
@@ -370,7 +468,8 @@ int cli_proto(int argc, char **argv)
     }
     if (!verb) {
         fprintf(stderr,
-                "kw proto: %s '%s'; list, decode or records is expected (see kw proto --help)\n",
+                "kw proto: %s '%s'; list, decode, encode or records is expected (see kw proto "
+                "--help)\n",
                 argc > 1 ? "unknown verb" : "no verb", argc > 1 ? argv[1] : "");
         return CLI_EXIT_USAGE;
     }

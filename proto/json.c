@@ -10,6 +10,7 @@
 #include "base/fmt.h"
 #include "proto/field.h"
 #include "proto/json_text.h"
+#include "proto/print.h"
 
 struct json_step {
     const struct kw_field *field;
@@ -328,22 +329,6 @@ static void json_struct(struct json_enc *e, const struct kw_schema *s, struct kw
 
 /* ---- faults and entry ------------------------------------------------------- */
 
-static size_t json_name(char *out, size_t cap, const char *name)
-{
-    size_t n = 0;
-    for (; *name && n + 1 < cap; name++) {
-        char c = *name;
-        if (c == '_') {
-            c = *++name;
-            if (c >= 'a' && c <= 'z')
-                c = (char)(c - 'a' + 'A');
-        }
-        out[n++] = c;
-    }
-    out[n] = '\0';
-    return n;
-}
-
 static void json_fault(const struct json_enc *e, const uint8_t *text, struct kw_json_fault *fault)
 {
     char *path = fault->path;
@@ -352,8 +337,10 @@ static void json_fault(const struct json_enc *e, const uint8_t *text, struct kw_
         .err = e->t.err, .reason = e->t.reason, .offset = (size_t)(e->t.p - text)};
     for (unsigned i = 1; i <= e->depth && e->steps[i].field && len + 1 < cap; i++) {
         len += kwi_fmt(path + len, cap - len, "%s", i > 1 ? "." : "");
-        if (len + 1 < cap)
-            len += json_name(path + len, cap - len, e->steps[i].field->name);
+        struct kw_wr name = kwi_wr_make((uint8_t *)path + len, cap - len - 1);
+        kwi_print_name(&name, e->steps[i].field->name);
+        len += name.len < name.cap ? name.len : name.cap;
+        path[len] = '\0';
         if (e->steps[i].index >= 0 && len + 1 < cap)
             len += kwi_fmt(path + len, cap - len, "[%d]", (int)e->steps[i].index);
     }

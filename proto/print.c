@@ -125,12 +125,10 @@ void kwi_uuid_print(const struct kw_uuid *id, char text[23])
 
 static void print_struct(struct kw_wr *w, const struct kw_schema *s, int version,
                          const uint8_t *obj);
-static void print_value(struct kw_wr *w, const struct kw_field *f, int version, const uint8_t *src);
-
 static void print_elem(struct kw_wr *w, const struct kw_schema *s, int version, const uint8_t *elem)
 {
     if (s->bare)
-        print_value(w, s->fields, version, elem);
+        kwi_print_value(w, s->fields, version, elem);
     else
         print_struct(w, s, version, elem);
 }
@@ -189,7 +187,7 @@ static void print_slice(struct kw_wr *w, const struct kw_field *f, const uint8_t
         print_text(w, "null");
 }
 
-static void print_value(struct kw_wr *w, const struct kw_field *f, int version, const uint8_t *src)
+void kwi_print_value(struct kw_wr *w, const struct kw_field *f, int version, const uint8_t *src)
 {
     struct kw_uuid id;
     char text[23];
@@ -223,17 +221,14 @@ static void print_value(struct kw_wr *w, const struct kw_field *f, int version, 
     }
 }
 
-/* topic_id becomes "topicId": */
-static void print_name(struct kw_wr *w, const char *name)
+void kwi_print_name(struct kw_wr *w, const char *name)
 {
-    kwi_wr_u8(w, '"');
     for (; *name; name++) {
         if (*name != '_')
             kwi_wr_u8(w, (uint8_t)*name);
         else if (name[1] >= 'a')
             kwi_wr_u8(w, (uint8_t)(*++name - 'a' + 'A'));
     }
-    print_text(w, "\":");
 }
 
 static void print_struct(struct kw_wr *w, const struct kw_schema *s, int version,
@@ -248,8 +243,10 @@ static void print_struct(struct kw_wr *w, const struct kw_schema *s, int version
         if (!first)
             kwi_wr_u8(w, ',');
         first = false;
-        print_name(w, f->name);
-        print_value(w, f, version, src);
+        kwi_wr_u8(w, '"');
+        kwi_print_name(w, f->name);
+        print_text(w, "\":");
+        kwi_print_value(w, f, version, src);
     }
     kwi_wr_u8(w, '}');
 }

@@ -13,6 +13,11 @@
 int kwi_print_json(const struct kw_schema *schema, int version, const void *msg,
                    struct kw_wr *w) KW_MUST_USE;
 
+/* Appends one field's value; topic_id as topicId. For explain.c. */
+void kwi_print_value(struct kw_wr *w, const struct kw_field *field, int version,
+                     const uint8_t *src);
+void kwi_print_name(struct kw_wr *w, const char *name);
+
 /* The 22 characters of a uuid's text form, and a NUL. */
 void kwi_uuid_print(const struct kw_uuid *id, char text[23]);
 

@@ -8,6 +8,7 @@
 #include "base/fmt.h"
 #include "proto/api.h"
 #include "proto/batch.h"
+#include "proto/explain.h"
 #include "proto/json.h"
 #include "proto/print.h"
 #include "proto/record.h"
@@ -69,6 +70,22 @@ int kw_proto_decode_json(int16_t api_key, int version, enum kw_proto_kind kind, 
     rc = kwi_print_json(schema, version, msg, &w);
     *out_len = w.len;
     return rc ? proto_fail(err, rc, NULL) : 0;
+}
+
+int kw_proto_explain(int16_t api_key, int version, enum kw_proto_kind kind, const void *body,
+                     size_t len, char *out, size_t cap, size_t *out_len, struct kw_error *err)
+{
+    const struct kw_schema *schema = proto_schema(api_key, version, kind);
+    struct kw_fault fault = {0};
+    struct kw_wr w = kwi_wr_make((uint8_t *)out, cap);
+    int rc;
+
+    *out_len = 0;
+    if (!schema)
+        return proto_fail(err, KW_ERR_VERSION, NULL);
+    rc = kwi_explain(schema, version, body, len, &w, &fault);
+    *out_len = w.len;
+    return rc ? proto_fail(err, rc, fault.err ? &fault : NULL) : 0;
 }
 
 int kw_proto_encode_json(int16_t api_key, int version, enum kw_proto_kind kind, const char *json,

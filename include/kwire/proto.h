@@ -36,6 +36,12 @@ KW_EXPORT KW_MUST_USE int kw_proto_decode_json(int16_t api_key, int version,
                                                size_t len, char *out, size_t cap, size_t *out_len,
                                                struct kw_error *err);
 
+/* Writes lines of text that say of each field where its bytes are, which, and what
+ * they mean. Errors: as above. */
+KW_EXPORT KW_MUST_USE int kw_proto_explain(int16_t api_key, int version, enum kw_proto_kind kind,
+                                           const void *body, size_t len, char *out, size_t cap,
+                                           size_t *out_len, struct kw_error *err);
+
 /* The way back: writes the body that len bytes of JSON say. Members may stand in
  * any order; a tagged field may be absent. *out_len: the length. Errors:
  * KW_ERR_SPACE (*out_len is what it needs), KW_ERR_VERSION (no such API, version,

@@ -62,6 +62,53 @@ run "no verb" 2 "$kw" proto
 run "the example of the help" 0 "$kw" proto decode --api Metadata --version 4 --kind request --hex <<<0000000100046e616d6501
 prints "is what it says" '{"topics":[{"name":"name"}],"allowAutoTopicCreation":true}\n'
 
+# Every vector both ways, but those with text that is not ASCII, which the unit
+# tests have: key, version, kind, whether it has unknown tags, hex, JSON.
+awk '
+    function text(line) { sub(/^[^"]*"/, "", line); sub(/"}?,?$/, "", line); return line }
+    $1 == ".api_key" { key = $3 + 0 }
+    $1 == ".version" { version = $3 + 0 }
+    $1 == ".is_request" { kind = $3 ~ /true/ ? "request" : "response" }
+    $1 == ".has_unknown_tags" { tags = $3 ~ /true/ }
+    $1 == ".hex" || $1 == ".json" { field = $1; value[field] = "" }
+    field { value[field] = value[field] text($0) }
+    field && /[^\\]"}?,$/ {
+        if (field == ".json" && value[field] !~ /\\[0-9]/)
+            print key "|" version "|" kind "|" tags "|" value[".hex"] "|" value[".json"]
+        field = ""
+    }' tests/vectors/messages.inc >"$work/vectors"
+n=0
+: >"$work/differ"
+while IFS='|' read -r key version kind tags hex json; do
+    printf '%b\n' "${json//\\\"/\"}" >"$work/json"
+    echo "$hex" >"$work/hex"
+    "$kw" proto decode --api "$key" --version "$version" --kind "$kind" --hex <"$work/hex" >"$out" 2>"$err" &&
+        cmp -s "$work/json" "$out" || echo "decode $key v$version $kind" >>"$work/differ"
+    "$kw" proto encode --api "$key" --version "$version" --kind "$kind" --hex <"$work/json" >"$out" 2>"$err" &&
+        { [ "$tags" = 1 ] || cmp -s "$work/hex" "$out"; } || echo "encode $key v$version $kind" >>"$work/differ"
+    n=$((n + 1))
+done <"$work/vectors"
+true_that "all of $n vectors decode and encode to Kafka's own" [ $n -gt 200 -a ! -s "$work/differ" ]
+head -n 5 "$work/differ"
+
+echo '{"topics":[{"name":"a"},{"name":7}],"allowAutoTopicCreation":true}' >"$work/json"
+run "JSON that is wrong" 1 "$kw" proto encode --api 3 --version 4 --kind request <"$work/json"
+says "the place is named" 'KW_ERR_SYNTAX: .*topics\[1\].name at byte 32: a string is expected'
+true_that "nothing is written" [ ! -s "$out" ]
+echo '{"topics":null,"allowAutoTopicCreation":false}' >"$work/json"
+run "encode to bytes" 0 "$kw" proto encode --api 3 --version 4 --kind request <"$work/json"
+prints "they are bytes" '\xff\xff\xff\xff\x00'
+run "an unknown version to encode" 2 "$kw" proto encode --api 3 --version 99 --kind request <"$work/json"
+run "no JSON" 1 "$kw" proto encode --api 3 --version 4 --kind request </dev/null
+says "is refused" 'the text ends too early'
+run "pretty" 0 "$kw" proto decode --pretty --api Metadata --version 4 --kind request --hex <<<0000000100046e616d6501
+prints "offset, bytes, field" "\
+       0  00 00 00 01              topics: 1 element
+                                     [0]
+       4  00 04 6e 61 6d 65            name: \"name\"
+      10  01                       allowAutoTopicCreation: true
+"
+
 records() { # TEXT WANTED_EXIT VECTOR
     vector records "$3" hex >"$work/hex"
     run "$1" "$2" "$kw" proto records --hex <"$work/hex"

@@ -34,6 +34,91 @@ Test(proto, every_message_becomes_kafkas_json_in_a_block_of_just_its_size)
     }
 }
 
+/* Collects the bytes of the left column; each line's offset must be their number. */
+static void must_show_each_byte_once(const struct vector_message *v, const char *lines)
+{
+    size_t want = strlen(v->hex), n = 0;
+    char *shown = malloc(want + 1);
+    for (const char *line = lines; *line; line = strchr(line, '\n') + 1) {
+        char *end;
+        unsigned long offset = strtoul(line, &end, 10);
+        bool has_bytes = line[10] != ' ';
+        cr_assert(!has_bytes || offset == n / 2, "%s: %.40s", v->name, line);
+        cr_assert(has_bytes || strncmp(line, "          ", 10) == 0, "%s: %.40s", v->name, line);
+        for (const char *at = line + 10; has_bytes && at < line + 34 && *at != ' '; at += 3) {
+            cr_assert(n + 2 <= want, "%s", v->name);
+            memcpy(shown + n, at, 2);
+            n += 2;
+        }
+    }
+    shown[n] = '\0';
+    cr_assert_str_eq(shown, v->hex, "%s", v->name);
+    free(shown);
+}
+
+Test(proto, an_explained_message_shows_each_of_its_bytes_once)
+{
+    for (size_t i = 0; i < VECTOR_COUNT(vector_messages); i++) {
+        const struct vector_message *v = &vector_messages[i];
+        enum kw_proto_kind kind = v->is_request ? KW_PROTO_REQUEST : KW_PROTO_RESPONSE;
+        size_t len, out_len, again_len;
+        uint8_t *body = vector_bytes(v->hex, &len);
+        cr_assert_eq(
+            kw_proto_explain(v->api_key, v->version, kind, body, len, NULL, 0, &out_len, NULL), 0,
+            "%s", v->name);
+        char *out = malloc(out_len + 1);
+        cr_assert_eq(kw_proto_explain(v->api_key, v->version, kind, body, len, out, out_len,
+                                      &again_len, NULL),
+                     0, "%s", v->name);
+        cr_assert_eq(again_len, out_len, "%s", v->name);
+        out[out_len] = '\0';
+        must_show_each_byte_once(v, out);
+        if (out_len > 0)
+            cr_assert_eq(kw_proto_explain(v->api_key, v->version, kind, body, len, out, out_len - 1,
+                                          &again_len, NULL),
+                         KW_ERR_SPACE, "%s", v->name);
+        free(out);
+        free(body);
+    }
+}
+
+Test(proto, an_explained_message_names_its_fields_and_tags)
+{
+    static const char wanted[] =
+        "       0  00 00 00 01              topics: 1 element\n"
+        "                                     [0]\n"
+        "       4  00 04 6e 61 6d 65            name: \"name\"\n"
+        "      10  01                       allowAutoTopicCreation: true\n";
+    char out[1024];
+    size_t len, out_len;
+    uint8_t *body = vector_bytes("0000000100046e616d6501", &len);
+    cr_assert_eq(
+        kw_proto_explain(3, 4, KW_PROTO_REQUEST, body, len, out, sizeof out - 1, &out_len, NULL),
+        0);
+    out[out_len] = '\0';
+    cr_assert_str_eq(out, wanted);
+    free(body);
+    /* Two unknown tags, of 3 and of 0 bytes. */
+    body = vector_bytes("000100000205036162637f00", &len);
+    cr_assert_eq(
+        kw_proto_explain(3, 9, KW_PROTO_REQUEST, body, len, out, sizeof out - 1, &out_len, NULL),
+        0);
+    out[out_len] = '\0';
+    cr_assert(strstr(out, "4  02                       2 tagged fields\n"
+                          "       5  05 03 61 62 63           tag 5, 3 bytes, unknown\n"
+                          "      10  7f 00                    tag 127, 0 bytes, unknown\n"),
+              "%s", out);
+    struct kw_error err;
+    cr_assert_eq(
+        kw_proto_explain(3, 9, KW_PROTO_REQUEST, body, len - 1, out, sizeof out, &out_len, &err),
+        KW_ERR_SHORT);
+    cr_assert(strstr(err.text, "metadata_request v9: (tags) at byte"), "%s", err.text);
+    cr_assert_eq(
+        kw_proto_explain(3, 99, KW_PROTO_REQUEST, body, len, out, sizeof out, &out_len, NULL),
+        KW_ERR_VERSION);
+    free(body);
+}
+
 Test(proto, a_bad_body_is_refused_with_its_place)
 {
     static const uint8_t body[] = {0, 0, 0, 1, 0, 4, 'n', 'a'};
