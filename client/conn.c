@@ -402,8 +402,7 @@ static bool conn_build(struct kw_conn *conn)
 
     while ((req = conn_next_request(conn, &pulled))) {
         if (conn->state == CONN_READY) {
-            rc = kwi_link_version(conn->link, req->type->api_key, &version) ? 0
-                                                                            : KW_ERR_UNSUPPORTED;
+            rc = kwi_link_version(conn->link, req, &version) ? 0 : KW_ERR_UNSUPPORTED;
             req->version = (int16_t)version;
         } else {
             rc = 0;

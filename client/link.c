@@ -252,14 +252,19 @@ void kwi_link_kick(struct kw_link *link)
     }
 }
 
-bool kwi_link_version(const struct kw_link *link, int16_t api_key, int *version)
+bool kwi_link_version(const struct kw_link *link, const struct kw_request *req, int *version)
 {
+    int16_t api_key = req->type->api_key;
     const struct kw_api_info *api = kwi_api_info(api_key);
+    const struct kw_conn *conn = link->conn;
     int v;
 
-    if (!link->conn || !api || api_key >= KWI_API_KEYS || link->conn->api_max[api_key] < 0)
+    if (!conn || !api || api_key >= KWI_API_KEYS || conn->api_max[api_key] < 0)
         return false;
-    v = kwi_api_choose(api, link->conn->api_min[api_key], link->conn->api_max[api_key]);
+    if (req->type->choose)
+        v = req->type->choose(req, conn->api_min[api_key], conn->api_max[api_key]);
+    else
+        v = kwi_api_choose(api, conn->api_min[api_key], conn->api_max[api_key]);
     if (v < 0)
         return false;
     *version = v;

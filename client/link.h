@@ -49,6 +49,9 @@ struct kw_request_type {
     int16_t api_key;
     bool fetch;     /* its answer goes into the fetch reserve */
     bool no_answer; /* acks=0: done(err 0, body NULL) when written */
+    /* The version to use with a broker that offers these, or KW_ERR_UNSUPPORTED.
+     * NULL: the highest that the client uses. */
+    int (*choose)(const struct kw_request *req, int broker_min, int broker_max);
     /* Writes the body for req->version. `records` fields become segments.
      * Returns 0 or enum kw_err (then done is called with it). */
     int (*encode)(struct kw_request *req, struct kw_wr *wr);
@@ -119,8 +122,8 @@ void kwi_link_kick(struct kw_link *link);
 bool kwi_link_ready(const struct kw_link *link);
 /* Closes and frees; queued requests end with `err`. */
 void kwi_link_destroy(struct kw_link *link, int err);
-/* The range that the connected broker offers. false: not offered. */
-bool kwi_link_version(const struct kw_link *link, int16_t api_key, int *version);
+/* The version of a request that the connected broker takes. false: there is none. */
+bool kwi_link_version(const struct kw_link *link, const struct kw_request *req, int *version);
 
 bool kwi_link_connecting(const struct kw_link *link);
 bool kwi_link_backing_off(const struct kw_link *link);

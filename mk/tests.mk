@@ -88,8 +88,12 @@ $(B)/tools/gen_config_doc: tools/gen_config_doc.c tools/config_doc.h $(TEST_LIB)
 $(B)/tools/schema_dump: tools/schema_dump.c $(TEST_LIB)
 	@mkdir -p $(@D)
 	@$(LINK) -std=c11 $(WARN) $(INCLUDES) -o $@ $< $(TEST_LIB) $(LDLIBS)
-docs: $(B)/tools/gen_config_doc
+$(B)/tools/gen_protocol_doc: tools/gen_protocol_doc.c tools/protocol_doc.h $(TEST_LIB)
+	@mkdir -p $(@D)
+	@$(LINK) -std=c11 $(WARN) $(INCLUDES) -D_GNU_SOURCE -o $@ $< $(TEST_LIB) $(LDLIBS)
+docs: $(B)/tools/gen_config_doc $(B)/tools/gen_protocol_doc
 	$(B)/tools/gen_config_doc > docs/CONFIG.md
+	$(B)/tools/gen_protocol_doc > docs/PROTOCOL.md
 	tools/coverage_ids.sh > docs/COVERAGE.md
 .PHONY: docs tests replay fuzz examples bench print-tests print-replay print-fuzz
 tests: $(TEST_BIN) $(LIVE_BIN)

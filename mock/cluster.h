@@ -69,6 +69,7 @@ struct kw_mock_fault_state {
 };
 
 struct kw_mock {
+    int32_t coordinator; /* index of the broker that FindCoordinator names; -1 none */
     struct kw_heap heap;
     struct kw_mock_config config; /* scalars; its pointers are not kept */
     char *cluster_id;

@@ -257,23 +257,37 @@ const struct kw_mock_api kwi_mock_api_metadata = {
 /* --- FindCoordinator ------------------------------------------------------------------ */
 
 /* Groups and transactions are not modelled: a coordinator is always about to
- * become available, which is what a client must be able to live with. */
+ * become available, which is what a client must be able to live with, unless a
+ * test names one. */
+static void mockmeta_coordinator(const struct kw_mock_call *call,
+                                 struct kw_find_coordinator_response_coordinator *item)
+{
+    const struct kw_mock *mock = call->mock;
+    bool named = mock->coordinator >= 0 && mock->brokers[mock->coordinator].up;
+    int16_t error = kwi_mock_fault_error(call, KWI_MOCK_ERROR, KWI_NULL_STR, -1);
+
+    kwi_find_coordinator_response_coordinator_init(item);
+    item->error_code = error || named ? error : KW_E_COORDINATOR_NOT_AVAILABLE;
+    item->node_id = item->error_code ? -1 : kwi_mock_node_id(mock, mock->coordinator);
+    item->host = kwi_str(item->error_code ? "" : mock->brokers[mock->coordinator].host);
+    item->port = item->error_code ? -1 : mock->brokers[mock->coordinator].port;
+}
+
 static enum kw_mock_outcome mockmeta_coordinator_serve(struct kw_mock_call *call)
 {
     const struct kw_find_coordinator_request *req = call->request;
     struct kw_find_coordinator_response *resp = call->response;
-    struct kw_find_coordinator_response_coordinator *items;
-    int16_t error = kwi_mock_fault_error(call, KWI_MOCK_ERROR, KWI_NULL_STR, -1);
+    struct kw_find_coordinator_response_coordinator *items, one;
     struct kw_iter it;
     size_t n = 0;
-    if (!error)
-        error = KW_E_COORDINATOR_NOT_AVAILABLE;
+
     resp->throttle_time_ms = call->throttle_ms;
     if (call->version < 4) {
-        resp->error_code = error;
-        resp->node_id = -1;
-        resp->host = kwi_str("");
-        resp->port = -1;
+        mockmeta_coordinator(call, &one);
+        resp->error_code = one.error_code;
+        resp->node_id = one.node_id;
+        resp->host = one.host;
+        resp->port = one.port;
         return KWI_MOCK_ANSWERED;
     }
     items = kwi_mock_call_alloc(call, (size_t)req->coordinator_keys.n, sizeof(*items));
@@ -281,12 +295,8 @@ static enum kw_mock_outcome mockmeta_coordinator_serve(struct kw_mock_call *call
         return KWI_MOCK_HUNG_UP;
     kwi_iter_init(&it, &req->coordinator_keys);
     for (struct kw_str key; kwi_iter_next(&it, &key); n++) {
-        kwi_find_coordinator_response_coordinator_init(&items[n]);
+        mockmeta_coordinator(call, &items[n]);
         items[n].key = key;
-        items[n].node_id = -1;
-        items[n].host = kwi_str("");
-        items[n].port = -1;
-        items[n].error_code = error;
     }
     resp->coordinators = KWI_ARR(items, n);
     return KWI_MOCK_ANSWERED;

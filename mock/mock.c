@@ -72,6 +72,7 @@ int kwi_mock_create(struct kw_mock **out, const struct kw_mock_config *given)
     mock->config = config;
     mock->crc32c = config.crc32c;
     mock->next_producer_id = 1000;
+    mock->coordinator = -1;
     kwi_rng_init(&mock->rng, config.seed);
     kwi_map_init(&mock->topics, &mock->heap);
     kwi_map_init(&mock->topics_by_id, &mock->heap);
@@ -260,6 +261,11 @@ void kwi_mock_freeze_metadata(struct kw_mock *mock, uint32_t broker, bool frozen
     if (frozen && !mock->brokers[broker].frozen)
         mock->brokers[broker].frozen_at = mock->change;
     mock->brokers[broker].frozen = frozen;
+}
+
+void kwi_mock_set_coordinator(struct kw_mock *mock, int32_t broker)
+{
+    mock->coordinator = broker < (int32_t)mock->config.n_brokers ? broker : -1;
 }
 
 /* --- for checkers ------------------------------------------------------------------ */

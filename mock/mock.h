@@ -114,6 +114,9 @@ void kwi_mock_broker_up(struct kw_mock *mock, uint32_t broker);
 bool kwi_mock_broker_is_up(const struct kw_mock *mock, uint32_t broker);
 /* A frozen broker goes on telling the leaders of the moment it was frozen. */
 void kwi_mock_freeze_metadata(struct kw_mock *mock, uint32_t broker, bool frozen);
+/* The broker that FindCoordinator names as every coordinator; -1, as at first: none.
+ * Groups and transactions are not modelled: it is only named. */
+void kwi_mock_set_coordinator(struct kw_mock *mock, int32_t broker);
 /* Sets retention.bytes, max.message.bytes (numbers) or message.timestamp.type
  * (CreateTime, LogAppendTime) of a topic, as CreateTopics does.
  * Errors: KW_ERR_STATE (no such topic), KW_ERR_CONFIG. */

@@ -172,6 +172,16 @@ struct kw_op *kw_admin(struct kw_client *client, const struct kw_admin_request *
     return op;
 }
 
+struct kw_op *kw_request_raw(struct kw_client *client, const struct kw_raw_request *request,
+                             struct kw_raw_result **result, int32_t timeout_ms, void *tag)
+{
+    if (!client)
+        return NULL;
+    struct kw_op *op = kw_core_request_raw(client->core, request, result, timeout_ms, tag);
+    kwi_client_kick(client);
+    return op;
+}
+
 struct kw_op *kw_close(struct kw_client *client, int32_t timeout_ms, void *tag)
 {
     if (!client)

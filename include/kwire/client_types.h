@@ -185,6 +185,33 @@ struct kw_admin_result {
     uint32_t n_brokers, n_topics;
 };
 
+/* ---- raw requests ------------------------------------------------------------- */
+
+enum kw_raw_to {
+    KW_RAW_ANY,        /* whichever broker can be reached */
+    KW_RAW_BROKER,     /* the one with the id `broker` */
+    KW_RAW_CONTROLLER, /* the one that metadata names as the controller */
+    KW_RAW_GROUP,      /* the coordinator of the group `key` */
+    KW_RAW_TRANSACTION /* the coordinator of the transactional id `key` */
+};
+/* Any message of Kafka's protocol. Copied by the call. */
+struct kw_raw_request {
+    size_t size;          /* sizeof(struct kw_raw_request) */
+    int16_t api_key;      /* see kw_proto_api */
+    int16_t version;      /* -1: the newest that the broker and this library have */
+    uint8_t to;           /* enum kw_raw_to */
+    bool json;            /* body is JSON as kw_proto_encode_json takes it; else bytes */
+    int32_t broker;       /* KW_RAW_BROKER */
+    const char *key;      /* KW_RAW_GROUP, KW_RAW_TRANSACTION */
+    struct kw_bytes body; /* what follows the request's header */
+};
+/* The answer. Owned by the caller after a successful op; kw_raw_result_destroy. */
+struct kw_raw_result {
+    int16_t api_key, version; /* version: that of the request that was sent */
+    int32_t broker;           /* who answered; -1: a bootstrap address */
+    struct kw_bytes body;     /* behind the header; empty if nothing is ever answered (acks=0) */
+};
+
 /* ---- counters ---------------------------------------------------------------- */
 
 struct kw_stats {

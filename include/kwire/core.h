@@ -145,6 +145,10 @@ KW_EXPORT void kw_core_records_release(struct kw_records *records);
 KW_EXPORT struct kw_op *kw_core_admin(struct kw_core *core, const struct kw_admin_request *request,
                                       struct kw_admin_result **result, int32_t timeout_ms,
                                       void *tag);
+KW_EXPORT struct kw_op *kw_core_request_raw(struct kw_core *core,
+                                            const struct kw_raw_request *request,
+                                            struct kw_raw_result **result, int32_t timeout_ms,
+                                            void *tag);
 KW_EXPORT struct kw_op *kw_core_close(struct kw_core *core, int32_t timeout_ms, void *tag);
 /* 1 when the op has ended; then *code, *err (both may be NULL) are set and the
  * op is gone, its OP_DONE event too. 0: not yet. */

@@ -188,6 +188,25 @@ KW_EXPORT struct kw_op *kw_admin(struct kw_client *client, const struct kw_admin
                                  struct kw_admin_result **result, int32_t timeout_ms, void *tag);
 KW_EXPORT void kw_admin_result_destroy(struct kw_admin_result *result);
 
+/* ---- raw requests ------------------------------------------------------------------- */
+
+/* Sends one message and hands out its answer; kw_proto_decode_json prints it. The
+ * message is sent at most once: after that a lost answer ends the op. It shares a
+ * connection with metadata and admin requests, which wait while a broker holds an
+ * answer back. *result is set when the op ends with 0; the caller destroys it.
+ * Ends with KW_ERR_USE (request is wrong, or no such API or version here),
+ * KW_ERR_UNSUPPORTED (the broker does not have it), KW_ERR_SYNTAX and the wire
+ * codes KW_ERR_SHORT and on (body is no such message; the text names field and
+ * byte), KW_ERR_BROKER (no coordinator), KW_ERR_TIMEOUT (deadline, or
+ * request.timeout.ms; the message may have been carried out), KW_ERR_LIMIT (the
+ * answer is above control.memory), KW_ERR_CONNECT and others when the connection
+ * was lost behind the message. Errors in the answer are the caller's to read. */
+KW_EXPORT struct kw_op *kw_request_raw(struct kw_client *client,
+                                       const struct kw_raw_request *request,
+                                       struct kw_raw_result **result, int32_t timeout_ms,
+                                       void *tag);
+KW_EXPORT void kw_raw_result_destroy(struct kw_raw_result *result);
+
 /* ---- counters ---------------------------------------------------------------------- */
 
 /* Counts since create, and memory now and at its peak, per reserve. */
