@@ -4,16 +4,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
 #include <kwire/codec.h>
-#include <kwire/proto.h>
 
 #include "cli/commands.h"
-#include "cli/input.h"
 #include "cli/json.h"
-#include "cli/options.h"
+#include "cli/message.h"
 #include "cli/output.h"
 
 /* The most that a batch may become; the same default as the consumer's. */
@@ -154,26 +151,10 @@ static int proto_read_hex(struct proto_run *run)
     return -1;
 }
 
-/* Reads all of stdin. Returns -1 or an exit code. */
-static int proto_read(struct proto_run *run)
-{
-    int rc = cli_input_open(&run->input, "-", (struct kw_bytes){"", 0});
-    enum cli_input_result result = CLI_INPUT_MORE;
-
-    while (rc == 0 && (result = cli_input_next(&run->input, &run->body)) == CLI_INPUT_MORE)
-        rc = cli_input_fill(&run->input);
-    if (rc || result != CLI_INPUT_RECORD) {
-        fprintf(stderr, "%s: cannot read stdin: %s\n", run->command->name,
-                rc ? strerror(rc) : "it is longer than 64 MiB");
-        return CLI_EXIT_FAILED;
-    }
-    return -1;
-}
-
-/* The same, where --hex says that they are digits. */
+/* Reads all of stdin; --hex says that it holds digits. */
 static int proto_read_body(struct proto_run *run)
 {
-    int rc = proto_read(run);
+    int rc = cli_message_read(run->command, &run->input, &run->body);
 
     return rc < 0 && run->options.hex ? proto_read_hex(run) : rc;
 }
@@ -205,25 +186,18 @@ static int proto_list(struct proto_run *run)
 static int proto_message(struct proto_run *run)
 {
     const struct proto_options *options = &run->options;
-    bool found = false;
-    int64_t key = -1;
+    int rc;
 
     if (!options->api || options->version < 0 || !options->kind)
         return cli_usage_error(run->command, "--api, --version and --kind are needed");
-    (void)cli_parse_int(options->api, 0, INT16_MAX, &key);
-    for (size_t i = 0; !found && kw_proto_api(i, &run->api) == 1; i++)
-        found = run->api.key == key || strcasecmp(run->api.name, options->api) == 0;
-    if (!found)
-        return cli_usage_error(run->command, "--api '%s' is unknown: see kw proto list",
-                               options->api);
-    if (options->version < run->api.min || options->version > run->api.max)
-        return cli_usage_error(run->command, "%s has versions %d to %d here, not %" PRId64,
-                               run->api.name, run->api.min, run->api.max, options->version);
+    rc = cli_message_api(run->command, options->api, &run->api);
+    if (rc < 0)
+        rc = cli_message_version(run->command, &run->api, options->version);
     run->kind = strcmp(options->kind, "request") == 0 ? KW_PROTO_REQUEST : KW_PROTO_RESPONSE;
-    if (run->kind == KW_PROTO_RESPONSE && strcmp(options->kind, "response") != 0)
+    if (rc < 0 && run->kind == KW_PROTO_RESPONSE && strcmp(options->kind, "response") != 0)
         return cli_usage_error(run->command, "--kind '%s' is neither request nor response",
                                options->kind);
-    return -1;
+    return rc;
 }
 
 /* What the library makes of the input, in a block that grows to its size. */
@@ -298,7 +272,7 @@ static int proto_encode(struct proto_run *run)
     int rc = proto_message(run);
 
     if (rc < 0)
-        rc = proto_read(run);
+        rc = cli_message_read(run->command, &run->input, &run->body);
     if (rc < 0)
         rc = proto_convert(run, proto_to_body, &body, &len);
     if (rc < 0 && !run->options.hex)

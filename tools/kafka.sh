@@ -267,6 +267,7 @@ tool_class() {
     case $1 in
     topics) echo $tools.TopicCommand ;;
     configs) echo kafka.admin.ConfigCommand ;;
+    cluster) echo $tools.ClusterTool ;;
     console-producer) echo $tools.ConsoleProducer ;;
     console-consumer) echo $tools.consumer.ConsoleConsumer ;;
     consumer-groups) echo $tools.consumer.group.ConsumerGroupCommand ;;

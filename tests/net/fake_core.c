@@ -406,6 +406,17 @@ struct kw_op *kw_core_admin(struct kw_core *core, const struct kw_admin_request 
     return NULL;
 }
 
+struct kw_op *kw_core_request_raw(struct kw_core *core, const struct kw_raw_request *request,
+                                  struct kw_raw_result **result, int32_t timeout_ms, void *tag)
+{
+    (void)core;
+    (void)request;
+    (void)result;
+    (void)timeout_ms;
+    (void)tag;
+    return NULL;
+}
+
 struct kw_op *kw_core_close(struct kw_core *core, int32_t timeout_ms, void *tag)
 {
     (void)timeout_ms;
