@@ -1,6 +1,6 @@
 /* Client and brokers in one process, seed by seed. KW_SIM_SEEDS: how many
  * (default 200); KW_SIM_FIRST: from which on; KW_SIM_SEED: that one alone, with
- * its whole transcript on stderr.
+ * its whole transcript on stderr. KW_SIM_FAILURES: after how many to stop (3).
  *
  * covers: I1 I2 I3 I4 I5 I9 I10 I11 P01 P02 P04 P05 P14 P15 P16 P17 P21 P22 P23
  *         P31 P34 P35 P37 P41 P42 P44 P50 P52 C25 C27 C28 C47 C49 N01 N02 N03
@@ -12,10 +12,10 @@
 #include <stdlib.h>
 
 /* Among so many seeds every kind of fault must have happened. */
-enum { SEEDS_FOR_ALL_KINDS = 200, FAILED_MAX = 3 };
+enum { SEEDS_FOR_ALL_KINDS = 200 };
 
 struct sum {
-    uint64_t first, n, n_failed;
+    uint64_t first, n, n_failed, failed_max;
     uint64_t n_records, virtual_us, recovery_us, n_events;
     uint64_t n_seeds_seen[SIM_N_KINDS]; /* seeds in which it happened */
 };
@@ -61,8 +61,9 @@ Test(sim, every_seed_keeps_the_invariants_and_replays_under_two_allocators)
         return;
     }
     struct sum sum = {.first = number_from("KW_SIM_FIRST", 1),
-                      .n = number_from("KW_SIM_SEEDS", SEEDS_FOR_ALL_KINDS)};
-    for (uint64_t i = 0; i < sum.n && sum.n_failed < FAILED_MAX; i++) {
+                      .n = number_from("KW_SIM_SEEDS", SEEDS_FOR_ALL_KINDS),
+                      .failed_max = number_from("KW_SIM_FAILURES", 3)};
+    for (uint64_t i = 0; i < sum.n && sum.n_failed < sum.failed_max; i++) {
         uint64_t seed = sum.first + i;
         if (!sim_check_seed(seed, &result)) {
             sum.n_failed++;
@@ -72,7 +73,7 @@ Test(sim, every_seed_keeps_the_invariants_and_replays_under_two_allocators)
     }
     sum_print(&sum);
     for (int kind = 0; kind < SIM_N_KINDS && sum.n >= SEEDS_FOR_ALL_KINDS; kind++)
-        cr_expect(sum.n_seeds_seen[kind] > 0 || sum.n_failed == FAILED_MAX,
+        cr_expect(sum.n_seeds_seen[kind] > 0 || sum.n_failed == sum.failed_max,
                   "no seed of %llu had: %s", (unsigned long long)sum.n,
                   sim_kind_name((enum sim_kind)kind));
 }
