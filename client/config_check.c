@@ -123,6 +123,10 @@ static int config_check_idempotence(const struct config_view *view)
     return 0;
 }
 
+/* Batches are opened only while more than the first two is free, and take memory
+ * in chunks: with less, the largest record would wait for ever. */
+enum { CONFIG_CHUNK = 65536 };
+
 static int config_check_producer(const struct config_view *view)
 {
     int rc = config_check_idempotence(view);
@@ -137,10 +141,11 @@ static int config_check_producer(const struct config_view *view)
     if (!rc)
         rc = config_pair(view, KW_KEY_MAX_REQUEST_SIZE, KW_KEY_BATCH_SIZE);
     if (!rc)
-        rc = config_at_least(
-            view, KW_KEY_BUFFER_MEMORY,
-            config_get(view, KW_KEY_BATCH_SIZE) + config_get(view, KW_KEY_MAX_REQUEST_SIZE),
-            "batch.size + max.request.size", "raise buffer.memory or lower max.request.size");
+        rc = config_at_least(view, KW_KEY_BUFFER_MEMORY,
+                             config_get(view, KW_KEY_BATCH_SIZE) +
+                                 config_get(view, KW_KEY_MAX_REQUEST_SIZE) + CONFIG_CHUNK,
+                             "batch.size + max.request.size + 65536",
+                             "raise buffer.memory or lower max.request.size");
     return rc;
 }
 
