@@ -1,7 +1,7 @@
 /* The producer against a broker model, one clause of its contract a test: what
  * goes over the wire is decoded and compared, what comes back is counted.
  *
- * covers: P01 P03 P05 P15 P20 P22 P41 P42 I1 I3 */
+ * covers: P01 P03 P05 P15 P21 P22 P41 P42 I1 I3 */
 #include "base/bytes.h"
 #include "proto/api.h"
 #include "proto/batch.h"
