@@ -62,7 +62,8 @@ static const struct cli_command broker_command = {
     .notes =
         "A fault is API:WHEN:ACTION[:FILTER...]\n"
         "  API     produce, fetch, metadata, listoffsets, apiversions, initproducerid,\n"
-        "          createtopics, deletetopics, findcoordinator, or *\n"
+        "          createtopics, deletetopics, findcoordinator, describeconfigs,\n"
+        "          offsetforleaderepoch, or *\n"
         "  WHEN    N (the N-th call), N-M, N+ (from the N-th on), /K (every K-th), or *\n"
         "  ACTION  error=CODE, error-after=CODE (done all the same), drop-request,\n"
         "          drop-answer, close-before, close-after, cut=BYTES, delay=MS, late=MS,\n"
@@ -271,9 +272,12 @@ static int broker_run(const struct broker_options *options, struct kw_mock *mock
             return CLI_EXIT_FAILED;
         }
     }
-    if (!options->quiet)
-        fprintf(stderr, "%llu requests served\n",
-                (unsigned long long)kwi_mock_n_requests(mock, -1));
+    if (options->quiet)
+        return CLI_EXIT_DONE;
+    fprintf(stderr, "%llu requests served\n", (unsigned long long)kwi_mock_n_requests(mock, -1));
+    for (size_t i = 0; i < options->faults.n; i++) /* a fault's id is its place */
+        fprintf(stderr, "kw broker: fault %s acted %llu times\n", options->faults.items[i].text,
+                (unsigned long long)kwi_mock_fault_hits(mock, (uint32_t)i));
     return CLI_EXIT_DONE;
 }
 

@@ -47,7 +47,7 @@ struct kw_mock_api {
 extern const struct kw_mock_api kwi_mock_api_api_versions, kwi_mock_api_metadata,
     kwi_mock_api_find_coordinator, kwi_mock_api_produce, kwi_mock_api_init_producer_id,
     kwi_mock_api_fetch, kwi_mock_api_list_offsets, kwi_mock_api_create_topics,
-    kwi_mock_api_delete_topics;
+    kwi_mock_api_delete_topics, kwi_mock_api_offset_for_leader_epoch, kwi_mock_api_describe_configs;
 /* NULL: not served. */
 const struct kw_mock_api *kwi_mock_api_find(int16_t key);
 

@@ -62,11 +62,17 @@ new_topic() {
 # Ends the script: its exit code says whether every assertion held.
 done_testing() { exit $((n_not_ok > 0)); }
 
-# need_mock [OPTION...]: the in-tree broker on a free port, for tests that need no Kafka
+stop_mock() {
+    [ -z "${mock_pid:-}" ] || { kill "$mock_pid" && wait "$mock_pid"; } 2>/dev/null
+    mock_pid=
+}
+# need_mock [OPTION...]: the in-tree broker on free ports, for tests that need no
+# Kafka, in place of the one that ran before
 need_mock() {
+    stop_mock
     $kw broker --listen 127.0.0.1:0 "$@" >"$work/broker.log" 2>&1 &
     mock_pid=$!
-    trap 'kill $mock_pid 2>/dev/null; wait $mock_pid 2>/dev/null' EXIT
+    trap stop_mock EXIT
     trap 'exit 130' INT TERM HUP
     local end=$((SECONDS + 20))
     until KW_BROKER=$(sed -n 's/.*listening on \([^ ]*:[0-9][0-9]*\).*/\1/p' "$work/broker.log" 2>/dev/null | head -n 1) &&
