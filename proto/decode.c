@@ -252,8 +252,8 @@ static void fault_fill(struct kw_fault *fault, const struct schema_dec *d,
     }
 }
 
-int kwi_decode(const struct kw_schema *schema, int version, const uint8_t *buf, size_t len,
-               void *msg, struct kw_fault *fault)
+static int dec_message(const struct kw_schema *schema, int version, const uint8_t *buf, size_t len,
+                       void *msg, size_t *used, struct kw_fault *fault)
 {
     struct schema_dec d;
     d.r = kwi_rd_make(buf, len);
@@ -264,12 +264,26 @@ int kwi_decode(const struct kw_schema *schema, int version, const uint8_t *buf, 
         kwi_rd_fail(&d.r, KW_ERR_VERSION, 0);
     } else {
         dec_struct(&d, schema, msg);
-        if (!d.r.err && d.r.p != d.r.end)
+        if (!d.r.err && d.r.p != d.r.end && !used)
             kwi_rd_fail(&d.r, KW_ERR_TRAILING, 0);
     }
+    if (used)
+        *used = (size_t)(d.r.p - buf);
     if (d.r.err && fault)
         fault_fill(fault, &d, schema, buf);
     return d.r.err;
+}
+
+int kwi_decode(const struct kw_schema *schema, int version, const uint8_t *buf, size_t len,
+               void *msg, struct kw_fault *fault)
+{
+    return dec_message(schema, version, buf, len, msg, NULL, fault);
+}
+
+int kwi_decode_first(const struct kw_schema *schema, int version, const uint8_t *buf, size_t len,
+                     void *msg, size_t *used, struct kw_fault *fault)
+{
+    return dec_message(schema, version, buf, len, msg, used, fault);
 }
 
 /* ---- arrays -------------------------------------------------------------- */

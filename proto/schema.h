@@ -116,6 +116,10 @@ void kwi_init(const struct kw_schema *schema, void *msg);
 int kwi_decode(const struct kw_schema *schema, int version, const uint8_t *buf, size_t len,
                void *msg, struct kw_fault *fault) KW_MUST_USE;
 
+/* The same for a message that may be followed by other bytes: *used is its size. */
+int kwi_decode_first(const struct kw_schema *schema, int version, const uint8_t *buf, size_t len,
+                     void *msg, size_t *used, struct kw_fault *fault) KW_MUST_USE;
+
 /* Appends *msg to w. Returns 0, or KW_ERR_VERSION (no such version, or a set
  * field that it lacks), _NULL, _LENGTH, _SPACE (w->len is the size needed). A
  * failed writer stays failed. *msg must outlive w->cuts, which point into it;

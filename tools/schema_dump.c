@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "proto/api.h"
+#include "proto/data.h"
 
 static const char *const kind_names[] = {
     [KWI_BOOL] = "bool",   [KWI_I8] = "int8",      [KWI_I16] = "int16",  [KWI_U16] = "uint16",
@@ -53,8 +54,9 @@ static void dump_message(const char *name, const char *suffix, int key,
 
 int main(void)
 {
-    size_t count;
+    size_t count, n_data;
     const struct kw_api_info *api = kwi_api_list(&count);
+    const struct kw_data_info *data = kwi_data_list(&n_data);
 
     printf("[");
     for (size_t i = 0; i < count; i++) {
@@ -62,6 +64,10 @@ int main(void)
         dump_message(api[i].name, "Request", api[i].key, api[i].request);
         printf(",\n");
         dump_message(api[i].name, "Response", api[i].key, api[i].response);
+    }
+    for (size_t i = 0; i < n_data; i++) {
+        printf(",\n");
+        dump_message(data[i].name, "", -1, data[i].schema);
     }
     printf("]\n");
     return fflush(stdout) ? 1 : 0;

@@ -220,6 +220,84 @@ static size_t all_values_up_to(void)
     return getenv("KW_TEST_QUICK") ? 8 : 64;
 }
 
+/* body with n bytes at `at` replaced by others, in an exact block. */
+static uint8_t *replaced(const uint8_t *body, size_t len, size_t at, size_t n, const uint8_t *by,
+                         size_t by_len)
+{
+    uint8_t *out = malloc(len - n + by_len);
+    if (!out)
+        abort();
+    memcpy(out, body, at);
+    memcpy(out + at, by, by_len);
+    memcpy(out + at + by_len, body + at + n, len - at - n);
+    return out;
+}
+
+/* Wherever a length stands, it becomes null, 0, 1 and the largest: both as numbers
+ * of two and four bytes, and as varints, of which one is longer than it may be. */
+Test(vectors, every_length_replaced_by_an_extreme_is_survived, .timeout = 600)
+{
+    static const struct {
+        uint8_t n, by_len, by[6];
+    } extremes[] = {
+        {2, 2, {0xff, 0xff}},
+        {2, 2, {0, 0}},
+        {2, 2, {0, 1}},
+        {2, 2, {0x7f, 0xff}},
+        {4, 4, {0xff, 0xff, 0xff, 0xff}},
+        {4, 4, {0, 0, 0, 0}},
+        {4, 4, {0, 0, 0, 1}},
+        {4, 4, {0x7f, 0xff, 0xff, 0xff}},
+        {1, 1, {0}},
+        {1, 1, {1}},
+        {1, 1, {2}},
+        {1, 5, {0xff, 0xff, 0xff, 0xff, 0x0f}},
+        {1, 6, {0x80, 0x80, 0x80, 0x80, 0x80, 0x01}},
+    };
+    size_t step = getenv("KW_TEST_QUICK") ? 7 : 1, skip = 0;
+
+    EACH_VECTOR(v)
+    {
+        size_t len;
+        uint8_t *body = vector_bytes(v->hex, &len);
+        for (size_t i = 0; i < len * VECTOR_COUNT(extremes); i++) {
+            size_t at = i / VECTOR_COUNT(extremes), k = i % VECTOR_COUNT(extremes);
+            /* A step that has no divisor in common with their number. */
+            if (skip++ % step || at + extremes[k].n > len)
+                continue;
+            size_t changed_len = len - extremes[k].n + extremes[k].by_len;
+            uint8_t *changed = replaced(body, len, at, extremes[k].n, extremes[k].by,
+                                        extremes[k].by_len);
+            union message msg;
+            struct kw_fault fault;
+            int err = kwi_decode(schema_of(v), v->version, changed, changed_len, &msg, &fault);
+            if (err == 0)
+                must_be_stable(schema_of(v), v->version, &msg, v->name);
+            else
+                cr_assert(fault.offset <= changed_len && fault.err == err, "%s", v->name);
+            free(changed);
+        }
+        free(body);
+    }
+}
+
+Test(vectors, a_byte_too_many_is_refused)
+{
+    EACH_VECTOR(v)
+    {
+        size_t len;
+        uint8_t *body = vector_bytes(v->hex, &len);
+        uint8_t *longer = replaced(body, len, len, 0, (const uint8_t *)"", 1);
+        union message msg;
+        struct kw_fault fault;
+        cr_assert_eq(kwi_decode(schema_of(v), v->version, longer, len + 1, &msg, &fault),
+                     KW_ERR_TRAILING, "%s", v->name);
+        cr_assert_eq(fault.offset, len, "%s", v->name);
+        free(longer);
+        free(body);
+    }
+}
+
 Test(vectors, every_one_byte_change_is_survived, .timeout = 1800)
 {
     size_t all_up_to = all_values_up_to();
