@@ -216,6 +216,8 @@ public class GenVectors {
         ApiMessage message = request ? api.newRequest() : api.newResponse();
         String name = message.getClass().getSimpleName().replace("Data", "");
         records = new ArrayList<>();
+        /* Values of its own, so that a new API does not change what others have. */
+        counter = api.apiKey() * 2000L + version * 40L + KINDS.indexOf(kind) * 10L + (request ? 0 : 1000);
         fill(message, (request ? api.requestSchemas() : api.responseSchemas())[version]);
         ObjectNode out = MAPPER.createObjectNode();
         short headerVersion = request ? api.requestHeaderVersion(version) : api.responseHeaderVersion(version);
@@ -235,6 +237,7 @@ public class GenVectors {
 
     static ObjectNode dataVector(String name, Schema schema, short version) throws Exception {
         ApiMessage message = (ApiMessage) Class.forName(PACKAGE + name).getConstructor().newInstance();
+        counter = name.hashCode() % 10000 + version * 40L;
         fill(message, schema);
         ObjectNode out = MAPPER.createObjectNode();
         out.put("name", name + "-v" + version + "-" + kind).put("api", name).put("type", "data").put("version", version);
