@@ -101,6 +101,7 @@ static const struct kw_api_info api_table[] = {
                                                   0,  1,  0,  1,  0, alter_partition_reassignments),
     API_ROW(KW_API_LIST_PARTITION_REASSIGNMENTS, "ListPartitionReassignments",
                                                    0,  0,  0,  0,  0, list_partition_reassignments),
+    API_ROW(KW_API_OFFSET_DELETE, "OffsetDelete",       0,  0,  0,  0, KWI_NEVER, offset_delete),
     API_ROW(KW_API_DESCRIBE_CLIENT_QUOTAS, "DescribeClientQuotas",
                                                         0,  1,  0,  1,  1, describe_client_quotas),
     API_ROW(KW_API_ALTER_CLIENT_QUOTAS, "AlterClientQuotas",

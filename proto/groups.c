@@ -16,6 +16,9 @@
  * DeleteGroups, api key 42, versions 0 to 3, to the groups' coordinator.
  *   v1 KIP-219, v2 flexible (KIP-482)
  *   v3  error_message; new in Kafka 4.4
+ *
+ * OffsetDelete, api key 47, version 0, never flexible, to the group's coordinator
+ * (KIP-496): forgets committed offsets of topics that the group no longer reads.
  */
 #include "proto/groups.h"
 
@@ -65,3 +68,26 @@ KWI_PART_TABLE(delete_groups_result,
 KWI_TABLE(delete_groups_response, 0, 3, 2,
     KWI_EVER(delete_groups_response, throttle_time_ms),
     KWI_LIST_FROM(delete_groups_response, results, delete_groups_result, 0));
+
+KWI_PART_TABLE(offset_delete_request_partition,
+    KWI_EVER(offset_delete_request_partition, partition_index));
+
+KWI_PART_TABLE(offset_delete_request_topic,
+    KWI_EVER(offset_delete_request_topic, name),
+    KWI_LIST_FROM(offset_delete_request_topic, partitions, offset_delete_request_partition, 0));
+
+KWI_TABLE(offset_delete_request, 0, 0, KWI_NEVER,
+    KWI_EVER(offset_delete_request, group_id),
+    KWI_LIST_FROM(offset_delete_request, topics, offset_delete_request_topic, 0));
+
+KWI_PART_TABLE(offset_delete_response_partition,
+    KWI_EVER(offset_delete_response_partition, partition_index, error_code));
+
+KWI_PART_TABLE(offset_delete_response_topic,
+    KWI_EVER(offset_delete_response_topic, name),
+    KWI_LIST_FROM(offset_delete_response_topic, partitions, offset_delete_response_partition, 0));
+
+KWI_TABLE(offset_delete_response, 0, 0, KWI_NEVER,
+    KWI_EVER(offset_delete_response, error_code),
+    KWI_VALUE(offset_delete_response, throttle_time_ms, 0, KWI_LAST, 0, KWI_IGNORABLE),
+    KWI_LIST_FROM(offset_delete_response, topics, offset_delete_response_topic, 0));

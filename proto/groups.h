@@ -1,5 +1,5 @@
 /* proto/groups.h -- looking after groups: DescribeGroups (15), ListGroups (16),
- * DeleteGroups (42). */
+ * DeleteGroups (42), OffsetDelete (47). */
 #ifndef KWI_GROUPS_H
 #define KWI_GROUPS_H
 #include "proto/schema.h"
@@ -69,5 +69,41 @@ struct kw_delete_groups_response {
     struct kw_arr results; /* of kw_delete_groups_result */
 };
 KWI_MESSAGE(delete_groups_response)
+
+struct kw_offset_delete_request_partition {
+    int32_t partition_index;
+};
+KWI_PART(offset_delete_request_partition)
+
+struct kw_offset_delete_request_topic {
+    struct kw_str name;
+    struct kw_arr partitions; /* of kw_offset_delete_request_partition */
+};
+KWI_PART(offset_delete_request_topic)
+
+struct kw_offset_delete_request {
+    struct kw_str group_id;
+    struct kw_arr topics; /* of kw_offset_delete_request_topic */
+};
+KWI_MESSAGE(offset_delete_request)
+
+struct kw_offset_delete_response_partition {
+    int32_t partition_index;
+    int16_t error_code;
+};
+KWI_PART(offset_delete_response_partition)
+
+struct kw_offset_delete_response_topic {
+    struct kw_str name;
+    struct kw_arr partitions; /* of kw_offset_delete_response_partition */
+};
+KWI_PART(offset_delete_response_topic)
+
+struct kw_offset_delete_response {
+    int16_t error_code;
+    int32_t throttle_time_ms;
+    struct kw_arr topics; /* of kw_offset_delete_response_topic */
+};
+KWI_MESSAGE(offset_delete_response)
 
 #endif
