@@ -17,29 +17,24 @@ struct kw_describe_acls_request {
     struct kw_str principal_filter, host_filter; /* null: any */
     int8_t operation, permission_type;
 };
-KWI_MESSAGE(describe_acls_request)
 
 struct kw_acl_description {
     struct kw_str principal, host; /* "User:alice"; "*": from everywhere */
     int8_t operation, permission_type;
 };
-KWI_PART(acl_description)
-
 struct kw_describe_acls_response_resource {
     int8_t resource_type;
     struct kw_str resource_name;
     int8_t pattern_type;
     struct kw_arr acls; /* of kw_acl_description */
 };
-KWI_PART(describe_acls_response_resource)
-
 struct kw_describe_acls_response {
     int32_t throttle_time_ms;
     int16_t error_code;
     struct kw_str error_message; /* null if none */
     struct kw_arr resources;     /* of kw_describe_acls_response_resource */
 };
-KWI_MESSAGE(describe_acls_response)
+KWI_API(describe_acls)
 
 struct kw_acl_creation {
     int8_t resource_type;
@@ -48,29 +43,23 @@ struct kw_acl_creation {
     struct kw_str principal, host;
     int8_t operation, permission_type;
 };
-KWI_PART(acl_creation)
-
 struct kw_create_acls_request {
     struct kw_arr creations; /* of kw_acl_creation */
 };
-KWI_MESSAGE(create_acls_request)
 
 struct kw_acl_creation_result {
     int16_t error_code;
     struct kw_str error_message; /* null if none */
 };
-KWI_PART(acl_creation_result)
-
 struct kw_create_acls_response {
     int32_t throttle_time_ms;
     struct kw_arr results; /* of kw_acl_creation_result, in the order of the request */
 };
-KWI_MESSAGE(create_acls_response)
+KWI_API(create_acls)
 
 struct kw_delete_acls_request {
     struct kw_arr filters; /* of kw_describe_acls_request */
 };
-KWI_MESSAGE(delete_acls_request)
 
 struct kw_delete_acls_response_match {
     int16_t error_code;          /* of this ACL, which stays if it is not 0 */
@@ -81,19 +70,18 @@ struct kw_delete_acls_response_match {
     struct kw_str principal, host;
     int8_t operation, permission_type;
 };
-KWI_PART(delete_acls_response_match)
-
 struct kw_delete_acls_response_result {
     int16_t error_code;
     struct kw_str error_message; /* null if none */
     struct kw_arr matching_acls; /* of kw_delete_acls_response_match */
 };
-KWI_PART(delete_acls_response_result)
-
 struct kw_delete_acls_response {
     int32_t throttle_time_ms;
     struct kw_arr filter_results; /* of kw_delete_acls_response_result, as the filters */
 };
-KWI_MESSAGE(delete_acls_response)
+KWI_API(delete_acls)
+
+KWI_PARTS(acl_description, describe_acls_response_resource, acl_creation, acl_creation_result)
+KWI_PARTS(delete_acls_response_match, delete_acls_response_result)
 
 #endif

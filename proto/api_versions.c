@@ -19,26 +19,21 @@
 #include "proto/api_versions.h"
 
 /* clang-format off */
-
 KWI_TABLE(api_versions_request, 0, 5, 3,
     KWI_VALUE(api_versions_request, client_software_name,    3, KWI_LAST, 0, KWI_IGNORABLE),
     KWI_VALUE(api_versions_request, client_software_version, 3, KWI_LAST, 0, KWI_IGNORABLE),
     KWI_MAYBE(api_versions_request, cluster_id, 5, KWI_LAST, 5, KWI_NULL, KWI_IGNORABLE),
     KWI_VALUE(api_versions_request, node_id,                 5, KWI_LAST, -1, KWI_IGNORABLE));
-
 KWI_PART_TABLE(api_versions_response_key,
     KWI_EVER(api_versions_response_key, api_key, min_version, max_version));
-
 KWI_PART_TABLE(api_versions_supported_feature,
     KWI_VALUE(api_versions_supported_feature, name,        3, KWI_LAST, 0, 0),
     KWI_VALUE(api_versions_supported_feature, min_version, 3, KWI_LAST, 0, 0),
     KWI_VALUE(api_versions_supported_feature, max_version, 3, KWI_LAST, 0, 0));
-
 KWI_PART_TABLE(api_versions_finalized_feature,
     KWI_VALUE(api_versions_finalized_feature, name,              3, KWI_LAST, 0, 0),
     KWI_VALUE(api_versions_finalized_feature, max_version_level, 3, KWI_LAST, 0, 0),
     KWI_VALUE(api_versions_finalized_feature, min_version_level, 3, KWI_LAST, 0, 0));
-
 KWI_TABLE(api_versions_response, 0, 5, 3,
     KWI_EVER(api_versions_response, error_code),
     KWI_LIST_FROM(api_versions_response, api_keys, api_versions_response_key, 0),

@@ -9,25 +9,18 @@ struct kw_api_versions_request {
     struct kw_str cluster_id;              /* v5+; which cluster it should be; null unknown */
     int32_t node_id;                       /* v5+; which node it should be; -1 unknown */
 };
-KWI_MESSAGE(api_versions_request)
 
 struct kw_api_versions_response_key {
     int16_t api_key, min_version, max_version;
 };
-KWI_PART(api_versions_response_key)
-
 struct kw_api_versions_supported_feature {
     struct kw_str name;
     int16_t min_version, max_version;
 };
-KWI_PART(api_versions_supported_feature)
-
 struct kw_api_versions_finalized_feature {
     struct kw_str name;
     int16_t max_version_level, min_version_level;
 };
-KWI_PART(api_versions_finalized_feature)
-
 struct kw_api_versions_response {
     int16_t error_code;               /* 35: the body is of version 0, see the .c file */
     struct kw_arr api_keys;           /* of kw_api_versions_response_key */
@@ -37,6 +30,8 @@ struct kw_api_versions_response {
     struct kw_arr finalized_features; /* v3+; of kw_api_versions_finalized_feature */
     bool zk_migration_ready;          /* v3+ */
 };
-KWI_MESSAGE(api_versions_response)
+KWI_API(api_versions)
+
+KWI_PARTS(api_versions_response_key, api_versions_supported_feature, api_versions_finalized_feature)
 
 #endif

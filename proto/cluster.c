@@ -18,37 +18,30 @@
 #include "proto/cluster.h"
 
 /* clang-format off */
-
 KWI_PART_TABLE(update_features_request_feature,
     KWI_EVER(update_features_request_feature, feature, max_version_level),
     KWI_VALUE(update_features_request_feature, allow_downgrade,   0, 0,        0, 0),
     KWI_VALUE(update_features_request_feature, upgrade_type,      1, KWI_LAST, 1, 0));
-
 KWI_TABLE(update_features_request, 0, 2, 0,
     KWI_VALUE(update_features_request, timeout_ms, 0, KWI_LAST, 60000, 0),
     KWI_LIST_FROM(update_features_request, feature_updates, update_features_request_feature, 0),
     KWI_VALUE(update_features_request, validate_only, 1, KWI_LAST, 0, 0));
-
 KWI_PART_TABLE(update_features_response_result,
     KWI_EVER(update_features_response_result, feature, error_code),
     KWI_MAYBE(update_features_response_result, error_message, 0, KWI_LAST, 0, 0, 0));
-
 KWI_TABLE(update_features_response, 0, 2, 0,
     KWI_EVER(update_features_response, throttle_time_ms, error_code),
     KWI_MAYBE(update_features_response, error_message,    0, KWI_LAST, 0, 0, 0),
     KWI_LIST(update_features_response, results, update_features_response_result, 0, 1, KWI_NOT_NULL,
              0, KWI_IGNORABLE));
-
 KWI_TABLE(describe_cluster_request, 0, 2, 0,
     KWI_EVER(describe_cluster_request, include_cluster_authorized_operations),
     KWI_VALUE(describe_cluster_request, endpoint_type,          1, KWI_LAST, 1, 0),
     KWI_VALUE(describe_cluster_request, include_fenced_brokers, 2, KWI_LAST, 0, 0));
-
 KWI_PART_TABLE(describe_cluster_response_broker,
     KWI_EVER(describe_cluster_response_broker, broker_id, host, port),
     KWI_MAYBE(describe_cluster_response_broker, rack,      0, KWI_LAST, 0, KWI_NULL, 0),
     KWI_VALUE(describe_cluster_response_broker, is_fenced, 2, KWI_LAST, 0, 0));
-
 KWI_TABLE(describe_cluster_response, 0, 2, 0,
     KWI_EVER(describe_cluster_response, throttle_time_ms, error_code),
     KWI_MAYBE(describe_cluster_response, error_message,    0, KWI_LAST, 0, KWI_NULL, 0),
@@ -57,16 +50,12 @@ KWI_TABLE(describe_cluster_response, 0, 2, 0,
     KWI_VALUE(describe_cluster_response, controller_id,    0, KWI_LAST, -1, 0),
     KWI_LIST_FROM(describe_cluster_response, brokers, describe_cluster_response_broker, 0),
     KWI_VALUE(describe_cluster_response, cluster_authorized_operations, 0, KWI_LAST, INT32_MIN, 0));
-
 KWI_TABLE(unregister_broker_request, 0, 0, 0, KWI_EVER(unregister_broker_request, broker_id));
-
 KWI_TABLE(unregister_broker_response, 0, 0, 0,
     KWI_EVER(unregister_broker_response, throttle_time_ms, error_code),
     KWI_MAYBE(unregister_broker_response, error_message,    0, KWI_LAST, 0, 0, 0));
-
 KWI_TABLE(unregister_controller_request, 0, 0, 0,
     KWI_EVER(unregister_controller_request, controller_id));
-
 KWI_TABLE(unregister_controller_response, 0, 0, 0,
     KWI_EVER(unregister_controller_response, throttle_time_ms, error_code),
     KWI_MAYBE(unregister_controller_response, error_message,    0, KWI_LAST, 0, 0, 0));

@@ -10,36 +10,30 @@ struct kw_update_features_request_feature {
     bool allow_downgrade;      /* v0 */
     int8_t upgrade_type;       /* v1+; 1 up, 2 down if safe, 3 down in any case */
 };
-KWI_PART(update_features_request_feature)
-
 struct kw_update_features_request {
     int32_t timeout_ms;            /* default 60000 */
     struct kw_arr feature_updates; /* of kw_update_features_request_feature */
     bool validate_only;            /* v1+ */
 };
-KWI_MESSAGE(update_features_request)
 
 struct kw_update_features_response_result {
     struct kw_str feature;
     int16_t error_code;
     struct kw_str error_message; /* null if none */
 };
-KWI_PART(update_features_response_result)
-
 struct kw_update_features_response {
     int32_t throttle_time_ms;
     int16_t error_code;
     struct kw_str error_message; /* null if none */
     struct kw_arr results;       /* v0 and v1; of kw_update_features_response_result */
 };
-KWI_MESSAGE(update_features_response)
+KWI_API(update_features)
 
 struct kw_describe_cluster_request {
     bool include_cluster_authorized_operations;
     int8_t endpoint_type;        /* v1+; 1 brokers, 2 controllers */
     bool include_fenced_brokers; /* v2+ */
 };
-KWI_MESSAGE(describe_cluster_request)
 
 struct kw_describe_cluster_response_broker {
     int32_t broker_id;
@@ -48,8 +42,6 @@ struct kw_describe_cluster_response_broker {
     struct kw_str rack; /* null if it has none */
     bool is_fenced;     /* v2+ */
 };
-KWI_PART(describe_cluster_response_broker)
-
 struct kw_describe_cluster_response {
     int32_t throttle_time_ms;
     int16_t error_code;
@@ -60,30 +52,31 @@ struct kw_describe_cluster_response {
     struct kw_arr brokers;                 /* of kw_describe_cluster_response_broker */
     int32_t cluster_authorized_operations; /* bit n: operation n; INT32_MIN not asked for */
 };
-KWI_MESSAGE(describe_cluster_response)
+KWI_API(describe_cluster)
 
 struct kw_unregister_broker_request {
     int32_t broker_id;
 };
-KWI_MESSAGE(unregister_broker_request)
 
 struct kw_unregister_broker_response {
     int32_t throttle_time_ms;
     int16_t error_code;
     struct kw_str error_message; /* null if none */
 };
-KWI_MESSAGE(unregister_broker_response)
+KWI_API(unregister_broker)
 
 struct kw_unregister_controller_request {
     int32_t controller_id;
 };
-KWI_MESSAGE(unregister_controller_request)
 
 struct kw_unregister_controller_response {
     int32_t throttle_time_ms;
     int16_t error_code;
     struct kw_str error_message; /* null if none */
 };
-KWI_MESSAGE(unregister_controller_response)
+KWI_API(unregister_controller)
+
+KWI_PARTS(update_features_request_feature, update_features_response_result)
+KWI_PART(describe_cluster_response_broker)
 
 #endif

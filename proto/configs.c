@@ -24,22 +24,18 @@
 #include "proto/configs.h"
 
 /* clang-format off */
-
 KWI_PART_TABLE(describe_configs_request_resource,
     KWI_EVER(describe_configs_request_resource, resource_type, resource_name),
     KWI_PLAIN_MAYBE(describe_configs_request_resource, configuration_keys, str, 0, KWI_LAST, 0, 0,
                     0));
-
 KWI_TABLE(describe_configs_request, 1, 4, 4,
     KWI_LIST_FROM(describe_configs_request, resources, describe_configs_request_resource, 0),
     KWI_VALUE(describe_configs_request, include_synonyms,      1, KWI_LAST, 0, 0),
     KWI_VALUE(describe_configs_request, include_documentation, 3, KWI_LAST, 0, 0));
-
 KWI_PART_TABLE(describe_configs_response_synonym,
     KWI_VALUE(describe_configs_response_synonym, name,   1, KWI_LAST, 0, 0),
     KWI_MAYBE(describe_configs_response_synonym, value,  1, KWI_LAST, 0, 0, 0),
     KWI_VALUE(describe_configs_response_synonym, source, 1, KWI_LAST, 0, 0));
-
 KWI_PART_TABLE(describe_configs_response_config,
     KWI_EVER(describe_configs_response_config, name),
     KWI_MAYBE(describe_configs_response_config, value,         0, KWI_LAST, 0, 0, 0),
@@ -50,65 +46,51 @@ KWI_PART_TABLE(describe_configs_response_config,
              KWI_LAST, KWI_NOT_NULL, 0, KWI_IGNORABLE),
     KWI_VALUE(describe_configs_response_config, config_type,   3, KWI_LAST, 0, KWI_IGNORABLE),
     KWI_MAYBE(describe_configs_response_config, documentation, 3, KWI_LAST, 0, 0, KWI_IGNORABLE));
-
 KWI_PART_TABLE(describe_configs_response_result,
     KWI_EVER(describe_configs_response_result, error_code),
     KWI_MAYBE(describe_configs_response_result, error_message, 0, KWI_LAST, 0, 0, 0),
     KWI_EVER(describe_configs_response_result, resource_type, resource_name),
     KWI_LIST_FROM(describe_configs_response_result, configs, describe_configs_response_config, 0));
-
 KWI_TABLE(describe_configs_response, 1, 4, 4,
     KWI_EVER(describe_configs_response, throttle_time_ms),
     KWI_LIST_FROM(describe_configs_response, results, describe_configs_response_result, 0));
-
 KWI_PART_TABLE(alter_configs_request_config,
     KWI_EVER(alter_configs_request_config, name),
     KWI_MAYBE(alter_configs_request_config, value, 0, KWI_LAST, 0, 0, 0));
-
 KWI_PART_TABLE(alter_configs_request_resource,
     KWI_EVER(alter_configs_request_resource, resource_type, resource_name),
     KWI_LIST_FROM(alter_configs_request_resource, configs, alter_configs_request_config, 0));
-
 KWI_TABLE(alter_configs_request, 0, 2, 2,
     KWI_LIST_FROM(alter_configs_request, resources, alter_configs_request_resource, 0),
     KWI_EVER(alter_configs_request, validate_only));
-
 KWI_PART_TABLE(alter_configs_response_resource,
     KWI_EVER(alter_configs_response_resource, error_code),
     KWI_MAYBE(alter_configs_response_resource, error_message, 0, KWI_LAST, 0, 0, 0),
     KWI_EVER(alter_configs_response_resource, resource_type, resource_name));
-
 KWI_TABLE(alter_configs_response, 0, 2, 2,
     KWI_EVER(alter_configs_response, throttle_time_ms),
     KWI_LIST_FROM(alter_configs_response, responses, alter_configs_response_resource, 0));
-
 KWI_PART_TABLE(incremental_alter_configs_request_config,
     KWI_EVER(incremental_alter_configs_request_config, name, config_operation),
     KWI_MAYBE(incremental_alter_configs_request_config, value,            0, KWI_LAST, 0, 0, 0));
-
 KWI_PART_TABLE(incremental_alter_configs_request_resource,
     KWI_EVER(incremental_alter_configs_request_resource, resource_type, resource_name),
     KWI_LIST_FROM(incremental_alter_configs_request_resource, configs,
                   incremental_alter_configs_request_config, 0));
-
 KWI_TABLE(incremental_alter_configs_request, 0, 1, 1,
     KWI_LIST_FROM(incremental_alter_configs_request, resources,
                   incremental_alter_configs_request_resource, 0),
     KWI_EVER(incremental_alter_configs_request, validate_only));
-
 KWI_TABLE(incremental_alter_configs_response, 0, 1, 1,
     KWI_EVER(incremental_alter_configs_response, throttle_time_ms),
     KWI_LIST_FROM(incremental_alter_configs_response, responses,
                   alter_configs_response_resource, 0));
-
 KWI_TABLE(list_config_resources_request, 0, 1, 0,
     KWI_PLAIN(list_config_resources_request, resource_types, i8, 1, KWI_LAST, 0));
-
 KWI_PART_TABLE(list_config_resources_response_resource,
     KWI_EVER(list_config_resources_response_resource, resource_name),
     KWI_VALUE(list_config_resources_response_resource, resource_type, 1, KWI_LAST, 16,
               KWI_IGNORABLE));
-
 KWI_TABLE(list_config_resources_response, 0, 1, 0,
     KWI_EVER(list_config_resources_response, throttle_time_ms, error_code),
     KWI_LIST_FROM(list_config_resources_response, config_resources,

@@ -9,13 +9,10 @@ struct kw_group_partitions {
     struct kw_uuid topic_id;
     struct kw_arr partitions; /* of int32_t */
 };
-KWI_PART(group_partitions)
-
 struct kw_group_assignment {
     bool present;
     struct kw_arr topic_partitions; /* of kw_group_partitions */
 };
-KWI_PART(group_assignment)
 
 /* In descriptions of consumer and share groups. */
 struct kw_group_described_partitions {
@@ -23,12 +20,9 @@ struct kw_group_described_partitions {
     struct kw_str topic_name;
     struct kw_arr partitions; /* of int32_t */
 };
-KWI_PART(group_described_partitions)
-
 struct kw_group_described_assignment {
     struct kw_arr topic_partitions; /* of kw_group_described_partitions */
 };
-KWI_PART(group_described_assignment)
 
 /* Null of a nullable field and -1 of the timeout: unchanged since the last one. */
 struct kw_consumer_group_heartbeat_request {
@@ -42,7 +36,6 @@ struct kw_consumer_group_heartbeat_request {
     struct kw_str server_assignor;
     struct kw_arr topic_partitions; /* of kw_group_partitions: what the member owns */
 };
-KWI_MESSAGE(consumer_group_heartbeat_request)
 
 struct kw_consumer_group_heartbeat_response {
     int32_t throttle_time_ms;
@@ -51,13 +44,12 @@ struct kw_consumer_group_heartbeat_response {
     int32_t member_epoch, heartbeat_interval_ms;
     struct kw_group_assignment assignment; /* absent: unchanged */
 };
-KWI_MESSAGE(consumer_group_heartbeat_response)
+KWI_API(consumer_group_heartbeat)
 
 struct kw_consumer_group_describe_request {
     struct kw_arr group_ids; /* of struct kw_str */
     bool include_authorized_operations;
 };
-KWI_MESSAGE(consumer_group_describe_request)
 
 struct kw_consumer_group_member {
     struct kw_str member_id, instance_id, rack_id; /* the last two may be null */
@@ -68,8 +60,6 @@ struct kw_consumer_group_member {
     struct kw_group_described_assignment assignment, target_assignment;
     int8_t member_type; /* v1+; -1 unknown, 0 classic, 1 consumer */
 };
-KWI_PART(consumer_group_member)
-
 struct kw_consumer_group_described {
     int16_t error_code;
     struct kw_str error_message, group_id, group_state; /* the first may be null */
@@ -78,12 +68,13 @@ struct kw_consumer_group_described {
     struct kw_arr members;         /* of kw_consumer_group_member */
     int32_t authorized_operations; /* bit set; INT32_MIN: not asked for */
 };
-KWI_PART(consumer_group_described)
-
 struct kw_consumer_group_describe_response {
     int32_t throttle_time_ms;
     struct kw_arr groups; /* of kw_consumer_group_described */
 };
-KWI_MESSAGE(consumer_group_describe_response)
+KWI_API(consumer_group_describe)
+
+KWI_PARTS(group_partitions, group_assignment, group_described_partitions)
+KWI_PARTS(group_described_assignment, consumer_group_member, consumer_group_described)
 
 #endif

@@ -16,11 +16,9 @@
 #include "proto/consumer_protocol.h"
 
 /* clang-format off */
-
 KWI_PART_TABLE(consumer_protocol_topic,
-    KWI_VALUE(consumer_protocol_topic, topic, 0, KWI_LAST, 0, 0),
+    KWI_EVER(consumer_protocol_topic, topic),
     KWI_PLAIN(consumer_protocol_topic, partitions, i32, 0, KWI_LAST, 0));
-
 KWI_TABLE(consumer_protocol_subscription, 0, 3, KWI_NEVER,
     KWI_PLAIN(consumer_protocol_subscription, topics, str, 0, KWI_LAST, 0),
     KWI_MAYBE_FROM(consumer_protocol_subscription, user_data, 0),
@@ -28,15 +26,12 @@ KWI_TABLE(consumer_protocol_subscription, 0, 3, KWI_NEVER,
              KWI_LAST, KWI_NOT_NULL, 0, KWI_IGNORABLE),
     KWI_VALUE(consumer_protocol_subscription, generation_id, 2, KWI_LAST, -1, KWI_IGNORABLE),
     KWI_MAYBE(consumer_protocol_subscription, rack_id, 3, KWI_LAST, 3, KWI_NULL, KWI_IGNORABLE));
-
 KWI_TABLE(consumer_protocol_assignment, 0, 3, KWI_NEVER,
     KWI_LIST_FROM(consumer_protocol_assignment, assigned_partitions, consumer_protocol_topic, 0),
     KWI_MAYBE_FROM(consumer_protocol_assignment, user_data, 0));
-
 KWI_TABLE(sticky_user_data, 0, 1, KWI_NEVER,
     KWI_LIST_FROM(sticky_user_data, previous_assignment, consumer_protocol_topic, 0),
     KWI_VALUE(sticky_user_data, generation, 1, KWI_LAST, -1, KWI_IGNORABLE));
-
 KWI_TABLE(cooperative_sticky_user_data, 0, 0, KWI_NEVER,
     KWI_VALUE(cooperative_sticky_user_data, generation, 0, KWI_LAST, -1, 0));
 /* clang-format on */

@@ -8,8 +8,6 @@ struct kw_consumer_protocol_topic {
     struct kw_str topic;
     struct kw_arr partitions; /* of int32_t */
 };
-KWI_PART(consumer_protocol_topic)
-
 struct kw_consumer_protocol_subscription {
     struct kw_arr topics;           /* of struct kw_str */
     struct kw_blob user_data;       /* the assignor's; null if none */
@@ -17,26 +15,21 @@ struct kw_consumer_protocol_subscription {
     int32_t generation_id;          /* v2+; in which they were owned; -1 unknown */
     struct kw_str rack_id;          /* v3+; null: none */
 };
-KWI_PART(consumer_protocol_subscription)
-
 struct kw_consumer_protocol_assignment {
     struct kw_arr assigned_partitions; /* of kw_consumer_protocol_topic */
     struct kw_blob user_data;          /* the assignor's; null if none */
 };
-KWI_PART(consumer_protocol_assignment)
 
 /* User data of the sticky assignor: what the member had. */
 struct kw_sticky_user_data {
     struct kw_arr previous_assignment; /* of kw_consumer_protocol_topic */
     int32_t generation;                /* v1+; -1 unknown */
 };
-KWI_PART(sticky_user_data)
 
 /* User data of the cooperative one; the partitions are in the subscription. */
 struct kw_cooperative_sticky_user_data {
     int32_t generation;
 };
-KWI_PART(cooperative_sticky_user_data)
 
 /* Reads a blob with its version, which goes to *version as it was read: a higher
  * one than known is read as the highest, bytes left over are ignored, and a blob
@@ -55,5 +48,8 @@ int kwi_assignment_put(const struct kw_consumer_protocol_assignment *msg, int ve
 /* User data has no version: it is of version 1 if it is long enough. */
 int kwi_sticky_user_data_get(const struct kw_blob *blob, struct kw_sticky_user_data *msg,
                              struct kw_fault *fault) KW_MUST_USE;
+
+KWI_PARTS(consumer_protocol_topic, consumer_protocol_subscription, consumer_protocol_assignment)
+KWI_PARTS(sticky_user_data, cooperative_sticky_user_data)
 
 #endif

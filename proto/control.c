@@ -9,52 +9,33 @@
 #include "proto/control.h"
 
 /* clang-format off */
-
 KWI_TABLE(control_record_type, 0, 0, KWI_NEVER,
-    KWI_VALUE(control_record_type, type, 0, KWI_LAST, 0, 0));
-
+    KWI_EVER(control_record_type, type));
 KWI_TABLE(end_txn_marker, 0, 0, KWI_NEVER,
-    KWI_VALUE(end_txn_marker, coordinator_epoch, 0, KWI_LAST, 0, 0));
-
+    KWI_EVER(end_txn_marker, coordinator_epoch));
 KWI_PART_TABLE(leader_change_voter,
-    KWI_VALUE(leader_change_voter, voter_id,           0, KWI_LAST, 0, 0),
+    KWI_EVER(leader_change_voter, voter_id),
     KWI_VALUE(leader_change_voter, voter_directory_id, 1, KWI_LAST, 0, 0));
-
 KWI_TABLE(leader_change_message, 0, 1, 0,
-    KWI_VALUE(leader_change_message, version,   0, KWI_LAST, 0, 0),
-    KWI_VALUE(leader_change_message, leader_id, 0, KWI_LAST, 0, 0),
+    KWI_EVER(leader_change_message, version, leader_id),
     KWI_LIST_FROM(leader_change_message, voters,          leader_change_voter, 0),
     KWI_LIST_FROM(leader_change_message, granting_voters, leader_change_voter, 0));
-
 KWI_TABLE(snapshot_header_record, 0, 0, 0,
-    KWI_VALUE(snapshot_header_record, version,                      0, KWI_LAST, 0, 0),
-    KWI_VALUE(snapshot_header_record, last_contained_log_timestamp, 0, KWI_LAST, 0, 0));
-
+    KWI_EVER(snapshot_header_record, version, last_contained_log_timestamp));
 KWI_TABLE(snapshot_footer_record, 0, 0, 0,
-    KWI_VALUE(snapshot_footer_record, version, 0, KWI_LAST, 0, 0));
-
+    KWI_EVER(snapshot_footer_record, version));
 KWI_TABLE(kraft_version_record, 0, 0, 0,
-    KWI_VALUE(kraft_version_record, version,        0, KWI_LAST, 0, 0),
-    KWI_VALUE(kraft_version_record, k_raft_version, 0, KWI_LAST, 0, 0));
-
+    KWI_EVER(kraft_version_record, version, k_raft_version));
 KWI_PART_TABLE(voters_record_endpoint,
-    KWI_VALUE(voters_record_endpoint, name, 0, KWI_LAST, 0, 0),
-    KWI_VALUE(voters_record_endpoint, host, 0, KWI_LAST, 0, 0),
-    KWI_VALUE(voters_record_endpoint, port, 0, KWI_LAST, 0, 0));
-
+    KWI_EVER(voters_record_endpoint, name, host, port));
 KWI_PART_TABLE(voters_record_feature,
-    KWI_VALUE(voters_record_feature, min_supported_version, 0, KWI_LAST, 0, 0),
-    KWI_VALUE(voters_record_feature, max_supported_version, 0, KWI_LAST, 0, 0));
-
+    KWI_EVER(voters_record_feature, min_supported_version, max_supported_version));
 KWI_PART_TABLE(voters_record_voter,
-    KWI_VALUE(voters_record_voter, voter_id,           0, KWI_LAST, 0, 0),
-    KWI_VALUE(voters_record_voter, voter_directory_id, 0, KWI_LAST, 0, 0),
+    KWI_EVER(voters_record_voter, voter_id, voter_directory_id),
     KWI_LIST_FROM(voters_record_voter, endpoints, voters_record_endpoint, 0),
-    KWI_ONE(voters_record_voter, k_raft_version_feature, voters_record_feature, 0, KWI_LAST,
-            KWI_NOT_NULL, 0, 0));
-
+    KWI_ONE_FROM(voters_record_voter, k_raft_version_feature, voters_record_feature, 0));
 KWI_TABLE(voters_record, 0, 0, 0,
-    KWI_VALUE(voters_record, version, 0, KWI_LAST, 0, 0),
+    KWI_EVER(voters_record, version),
     KWI_LIST_FROM(voters_record, voters, voters_record_voter, 0));
 /* clang-format on */
 

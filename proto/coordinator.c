@@ -13,12 +13,10 @@
 #include "proto/coordinator.h"
 
 /* clang-format off */
-
 KWI_TABLE(find_coordinator_request, 0, 6, 3,
     KWI_VALUE(find_coordinator_request, key,      0, 3,        0, 0),
     KWI_VALUE(find_coordinator_request, key_type, 1, KWI_LAST, 0, 0),
     KWI_PLAIN(find_coordinator_request, coordinator_keys, str, 4, KWI_LAST, 0));
-
 KWI_PART_TABLE(find_coordinator_response_coordinator,
     KWI_VALUE(find_coordinator_response_coordinator, key,           4, KWI_LAST, 0, 0),
     KWI_VALUE(find_coordinator_response_coordinator, node_id,       4, KWI_LAST, 0, 0),
@@ -27,7 +25,6 @@ KWI_PART_TABLE(find_coordinator_response_coordinator,
     KWI_VALUE(find_coordinator_response_coordinator, error_code,    4, KWI_LAST, 0, 0),
     KWI_MAYBE(find_coordinator_response_coordinator, error_message, 4, KWI_LAST, 4, 0,
               KWI_IGNORABLE));
-
 KWI_TABLE(find_coordinator_response, 0, 6, 3,
     KWI_VALUE(find_coordinator_response, throttle_time_ms, 1, KWI_LAST, 0, KWI_IGNORABLE),
     KWI_VALUE(find_coordinator_response, error_code,       0, 3, 0, 0),

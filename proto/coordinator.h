@@ -10,7 +10,6 @@ struct kw_find_coordinator_request {
     int8_t key_type;                /* v1+; KWI_COORDINATOR_x */
     struct kw_arr coordinator_keys; /* v4+; of struct kw_str */
 };
-KWI_MESSAGE(find_coordinator_request)
 
 struct kw_find_coordinator_response_coordinator {
     struct kw_str key;
@@ -31,6 +30,6 @@ struct kw_find_coordinator_response {
     int32_t port;
     struct kw_arr coordinators; /* v4+; of kw_find_coordinator_response_coordinator */
 };
-KWI_MESSAGE(find_coordinator_response)
+KWI_API(find_coordinator)
 
 #endif

@@ -23,11 +23,9 @@
 #include "proto/fetch.h"
 
 /* clang-format off */
-
 KWI_PART_TABLE(fetch_replica_state,
     KWI_VALUE(fetch_replica_state, replica_id,    15, KWI_LAST, -1, 0),
     KWI_VALUE(fetch_replica_state, replica_epoch, 15, KWI_LAST, -1, 0));
-
 KWI_PART_TABLE(fetch_request_partition,
     KWI_EVER(fetch_request_partition, partition),
     KWI_VALUE(fetch_request_partition, current_leader_epoch,  9, KWI_LAST, -1, KWI_IGNORABLE),
@@ -39,17 +37,14 @@ KWI_PART_TABLE(fetch_request_partition,
             KWI_IGNORABLE),
     KWI_TAG(fetch_request_partition, high_watermark, 1, 18, KWI_LAST, KWI_NOT_NULL, INT64_MAX,
             KWI_IGNORABLE));
-
 KWI_PART_TABLE(fetch_request_topic,
     KWI_VALUE(fetch_request_topic, topic,     0, 12,       0, KWI_IGNORABLE),
     KWI_VALUE(fetch_request_topic, topic_id, 13, KWI_LAST, 0, KWI_IGNORABLE),
     KWI_LIST_FROM(fetch_request_topic, partitions, fetch_request_partition, 0));
-
 KWI_PART_TABLE(fetch_request_forgotten,
     KWI_VALUE(fetch_request_forgotten, topic,     7, 12,       0, KWI_IGNORABLE),
     KWI_VALUE(fetch_request_forgotten, topic_id, 13, KWI_LAST, 0, KWI_IGNORABLE),
     KWI_PLAIN(fetch_request_forgotten, partitions, i32, 7, KWI_LAST, 0));
-
 KWI_TABLE(fetch_request, 4, 18, 12,
     KWI_TAG(fetch_request, cluster_id, 0, 12, KWI_LAST, 12, KWI_NULL, KWI_IGNORABLE),
     KWI_VALUE(fetch_request, replica_id, 0, 14, -1, 0),
@@ -63,19 +58,15 @@ KWI_TABLE(fetch_request, 4, 18, 12,
     KWI_LIST_FROM(fetch_request, topics, fetch_request_topic, 0),
     KWI_LIST_FROM(fetch_request, forgotten_topics_data, fetch_request_forgotten, 7),
     KWI_VALUE(fetch_request, rack_id, 11, KWI_LAST, 0, KWI_IGNORABLE));
-
 KWI_PART_TABLE(fetch_epoch_end_offset,
     KWI_VALUE(fetch_epoch_end_offset, epoch,      12, KWI_LAST, -1, 0),
     KWI_VALUE(fetch_epoch_end_offset, end_offset, 12, KWI_LAST, -1, 0));
-
 KWI_PART_TABLE(fetch_snapshot_id,
     KWI_VALUE(fetch_snapshot_id, end_offset, 0, KWI_LAST, -1, 0),
     KWI_VALUE(fetch_snapshot_id, epoch,      0, KWI_LAST, -1, 0));
-
 KWI_PART_TABLE(fetch_aborted_transaction,
     KWI_VALUE(fetch_aborted_transaction, producer_id,  4, KWI_LAST, 0, 0),
     KWI_VALUE(fetch_aborted_transaction, first_offset, 4, KWI_LAST, 0, 0));
-
 KWI_PART_TABLE(fetch_response_partition,
     KWI_EVER(fetch_response_partition, partition_index, error_code, high_watermark),
     KWI_VALUE(fetch_response_partition, last_stable_offset, 4, KWI_LAST, -1, KWI_IGNORABLE),
@@ -90,12 +81,10 @@ KWI_PART_TABLE(fetch_response_partition,
              KWI_LAST, 4, 0, KWI_IGNORABLE),
     KWI_VALUE(fetch_response_partition, preferred_read_replica, 11, KWI_LAST, -1, 0),
     KWI_MAYBE(fetch_response_partition, records, 0, KWI_LAST, 0, 0, 0));
-
 KWI_PART_TABLE(fetch_response_topic,
     KWI_VALUE(fetch_response_topic, topic,     0, 12,       0, KWI_IGNORABLE),
     KWI_VALUE(fetch_response_topic, topic_id, 13, KWI_LAST, 0, KWI_IGNORABLE),
     KWI_LIST_FROM(fetch_response_topic, partitions, fetch_response_partition, 0));
-
 KWI_TABLE(fetch_response, 4, 18, 12,
     KWI_VALUE(fetch_response, throttle_time_ms, 1, KWI_LAST, 0, KWI_IGNORABLE),
     KWI_VALUE(fetch_response, error_code,       7, KWI_LAST, 0, KWI_IGNORABLE),

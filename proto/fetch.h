@@ -7,8 +7,6 @@ struct kw_fetch_replica_state {
     int32_t replica_id; /* -1: a consumer */
     int64_t replica_epoch;
 };
-KWI_PART(fetch_replica_state)
-
 struct kw_fetch_request_partition {
     int32_t partition;
     int32_t current_leader_epoch; /* v9+; -1 unknown */
@@ -19,22 +17,16 @@ struct kw_fetch_request_partition {
     struct kw_uuid replica_directory_id; /* v17+; replicas only */
     int64_t high_watermark;              /* v18+; replicas only; INT64_MAX */
 };
-KWI_PART(fetch_request_partition)
-
 struct kw_fetch_request_topic {
     struct kw_str topic;      /* up to v12 */
     struct kw_uuid topic_id;  /* v13+ */
     struct kw_arr partitions; /* of kw_fetch_request_partition */
 };
-KWI_PART(fetch_request_topic)
-
 struct kw_fetch_request_forgotten {
     struct kw_str topic;      /* up to v12 */
     struct kw_uuid topic_id;  /* v13+ */
     struct kw_arr partitions; /* of int32_t */
 };
-KWI_PART(fetch_request_forgotten)
-
 struct kw_fetch_request {
     struct kw_str cluster_id;                    /* v12+; null */
     int32_t replica_id;                          /* up to v14; -1: a consumer */
@@ -47,25 +39,18 @@ struct kw_fetch_request {
     struct kw_arr forgotten_topics_data; /* v7+; of kw_fetch_request_forgotten */
     struct kw_str rack_id;               /* v11+; "" if none */
 };
-KWI_MESSAGE(fetch_request)
 
 struct kw_fetch_epoch_end_offset {
     int32_t epoch;
     int64_t end_offset;
 };
-KWI_PART(fetch_epoch_end_offset)
-
 struct kw_fetch_snapshot_id {
     int64_t end_offset;
     int32_t epoch;
 };
-KWI_PART(fetch_snapshot_id)
-
 struct kw_fetch_aborted_transaction {
     int64_t producer_id, first_offset;
 };
-KWI_PART(fetch_aborted_transaction)
-
 struct kw_fetch_response_partition {
     int32_t partition_index;
     int16_t error_code;
@@ -79,15 +64,11 @@ struct kw_fetch_response_partition {
     int32_t preferred_read_replica;     /* v11+; -1 none */
     struct kw_record_set records;       /* null and empty both mean no data */
 };
-KWI_PART(fetch_response_partition)
-
 struct kw_fetch_response_topic {
     struct kw_str topic;      /* up to v12 */
     struct kw_uuid topic_id;  /* v13+ */
     struct kw_arr partitions; /* of kw_fetch_response_partition */
 };
-KWI_PART(fetch_response_topic)
-
 struct kw_fetch_response {
     int32_t throttle_time_ms;
     int16_t error_code;           /* v7+ */
@@ -95,6 +76,10 @@ struct kw_fetch_response {
     struct kw_arr responses;      /* of kw_fetch_response_topic */
     struct kw_arr node_endpoints; /* v16+; of kw_node_endpoint */
 };
-KWI_MESSAGE(fetch_response)
+KWI_API(fetch)
+
+KWI_PARTS(fetch_replica_state, fetch_request_partition, fetch_request_topic)
+KWI_PARTS(fetch_request_forgotten, fetch_epoch_end_offset, fetch_snapshot_id)
+KWI_PARTS(fetch_aborted_transaction, fetch_response_partition, fetch_response_topic)
 
 #endif

@@ -10,14 +10,13 @@ struct kw_leader_id_and_epoch {
     int32_t leader_id;    /* -1 if unknown */
     int32_t leader_epoch; /* -1 if unknown */
 };
-KWI_PART(leader_id_and_epoch)
-
 struct kw_node_endpoint {
     int32_t node_id;
     struct kw_str host;
     int32_t port;
     struct kw_str rack; /* null if the node has none */
 };
-KWI_PART(node_endpoint)
+
+KWI_PARTS(leader_id_and_epoch, node_endpoint)
 
 #endif

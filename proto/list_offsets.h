@@ -18,21 +18,16 @@ struct kw_list_offsets_request_partition {
     int32_t current_leader_epoch; /* v4+; -1 unknown */
     int64_t timestamp;            /* ms, or one of the special values */
 };
-KWI_PART(list_offsets_request_partition)
-
 struct kw_list_offsets_request_topic {
     struct kw_str name;
     struct kw_arr partitions; /* of kw_list_offsets_request_partition */
 };
-KWI_PART(list_offsets_request_topic)
-
 struct kw_list_offsets_request {
     int32_t replica_id;     /* -1: a consumer (set it: Kafka's default is 0) */
     int8_t isolation_level; /* v2+ */
     struct kw_arr topics;   /* of kw_list_offsets_request_topic */
     int32_t timeout_ms;     /* v10+; for look-ups in remote storage */
 };
-KWI_MESSAGE(list_offsets_request)
 
 struct kw_list_offsets_response_partition {
     int32_t partition_index;
@@ -41,18 +36,17 @@ struct kw_list_offsets_response_partition {
     int64_t offset;       /* -1 not found */
     int32_t leader_epoch; /* v4+; -1 unknown */
 };
-KWI_PART(list_offsets_response_partition)
-
 struct kw_list_offsets_response_topic {
     struct kw_str name;
     struct kw_arr partitions; /* of kw_list_offsets_response_partition */
 };
-KWI_PART(list_offsets_response_topic)
-
 struct kw_list_offsets_response {
     int32_t throttle_time_ms; /* v2+ */
     struct kw_arr topics;     /* of kw_list_offsets_response_topic */
 };
-KWI_MESSAGE(list_offsets_response)
+KWI_API(list_offsets)
+
+KWI_PARTS(list_offsets_request_partition, list_offsets_request_topic)
+KWI_PARTS(list_offsets_response_partition, list_offsets_response_topic)
 
 #endif

@@ -22,28 +22,23 @@
 #include "proto/metadata.h"
 
 /* clang-format off */
-
 KWI_PART_TABLE(metadata_request_topic,
     KWI_VALUE(metadata_request_topic, topic_id, 10, KWI_LAST, 0, KWI_IGNORABLE),
     KWI_MAYBE(metadata_request_topic, name,      0, KWI_LAST, 10, 0, 0));
-
 KWI_TABLE(metadata_request, 0, 13, 9,
     KWI_LIST(metadata_request, topics, metadata_request_topic, 0, KWI_LAST, 1, 0, 0),
     KWI_VALUE(metadata_request, allow_auto_topic_creation,             4, KWI_LAST, 1, 0),
     KWI_VALUE(metadata_request, include_cluster_authorized_operations, 8, 10,       0, 0),
     KWI_VALUE(metadata_request, include_topic_authorized_operations,   8, KWI_LAST, 0, 0));
-
 KWI_PART_TABLE(metadata_response_broker,
     KWI_EVER(metadata_response_broker, node_id, host, port),
     KWI_MAYBE(metadata_response_broker, rack,    1, KWI_LAST, 1, KWI_NULL, KWI_IGNORABLE));
-
 KWI_PART_TABLE(metadata_response_partition,
     KWI_EVER(metadata_response_partition, error_code, partition_index, leader_id),
     KWI_VALUE(metadata_response_partition, leader_epoch,    7, KWI_LAST, -1, KWI_IGNORABLE),
     KWI_PLAIN(metadata_response_partition, replica_nodes,    i32, 0, KWI_LAST, 0),
     KWI_PLAIN(metadata_response_partition, isr_nodes,        i32, 0, KWI_LAST, 0),
     KWI_PLAIN(metadata_response_partition, offline_replicas, i32, 5, KWI_LAST, KWI_IGNORABLE));
-
 KWI_PART_TABLE(metadata_response_topic,
     KWI_EVER(metadata_response_topic, error_code),
     KWI_MAYBE(metadata_response_topic, name,         0, KWI_LAST, 12, 0, 0),
@@ -51,7 +46,6 @@ KWI_PART_TABLE(metadata_response_topic,
     KWI_VALUE(metadata_response_topic, is_internal,  1, KWI_LAST, 0, KWI_IGNORABLE),
     KWI_LIST_FROM(metadata_response_topic, partitions, metadata_response_partition, 0),
     KWI_VALUE(metadata_response_topic, topic_authorized_operations, 8, KWI_LAST, INT32_MIN, 0));
-
 KWI_TABLE(metadata_response, 0, 13, 9,
     KWI_VALUE(metadata_response, throttle_time_ms, 3, KWI_LAST, 0, KWI_IGNORABLE),
     KWI_LIST_FROM(metadata_response, brokers, metadata_response_broker, 0),

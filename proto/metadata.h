@@ -7,8 +7,6 @@ struct kw_metadata_request_topic {
     struct kw_uuid topic_id; /* v10+; zero when asked by name */
     struct kw_str name;      /* null (v10+) when asked by id (use v12+ for that) */
 };
-KWI_PART(metadata_request_topic)
-
 struct kw_metadata_request {
     struct kw_arr topics;                       /* of kw_metadata_request_topic; v1+ null =
                                                    all topics, empty = none; v0 empty = all */
@@ -16,7 +14,6 @@ struct kw_metadata_request {
     bool include_cluster_authorized_operations; /* v8 to v10 */
     bool include_topic_authorized_operations;   /* v8+ */
 };
-KWI_MESSAGE(metadata_request)
 
 struct kw_metadata_response_broker {
     int32_t node_id;
@@ -24,8 +21,6 @@ struct kw_metadata_response_broker {
     int32_t port;
     struct kw_str rack; /* v1+; null if none */
 };
-KWI_PART(metadata_response_broker)
-
 struct kw_metadata_response_partition {
     int16_t error_code;
     int32_t partition_index;
@@ -35,8 +30,6 @@ struct kw_metadata_response_partition {
     struct kw_arr isr_nodes;        /* of int32_t */
     struct kw_arr offline_replicas; /* v5+; of int32_t */
 };
-KWI_PART(metadata_response_partition)
-
 struct kw_metadata_response_topic {
     int16_t error_code;
     struct kw_str name;                  /* v12+ null if an unknown id was asked */
@@ -45,8 +38,6 @@ struct kw_metadata_response_topic {
     struct kw_arr partitions;            /* of kw_metadata_response_partition */
     int32_t topic_authorized_operations; /* v8+; INT32_MIN: not asked */
 };
-KWI_PART(metadata_response_topic)
-
 struct kw_metadata_response {
     int32_t throttle_time_ms;              /* v3+ */
     struct kw_arr brokers;                 /* of kw_metadata_response_broker */
@@ -56,6 +47,9 @@ struct kw_metadata_response {
     int32_t cluster_authorized_operations; /* v8 to v10; INT32_MIN: not asked */
     int16_t error_code;                    /* v13+; REBOOTSTRAP_REQUIRED */
 };
-KWI_MESSAGE(metadata_response)
+KWI_API(metadata)
+
+KWI_PARTS(metadata_request_topic, metadata_response_broker, metadata_response_partition)
+KWI_PART(metadata_response_topic)
 
 #endif

@@ -29,7 +29,6 @@
 #include "proto/produce.h"
 
 /* clang-format off */
-
 KWI_TABLE(init_producer_id_request, 0, 6, 2,
     KWI_MAYBE(init_producer_id_request, transactional_id,       0, KWI_LAST, 0, 0, 0),
     KWI_EVER(init_producer_id_request, transaction_timeout_ms),
@@ -37,7 +36,6 @@ KWI_TABLE(init_producer_id_request, 0, 6, 2,
     KWI_VALUE(init_producer_id_request, producer_epoch,         3, KWI_LAST, -1, 0),
     KWI_VALUE(init_producer_id_request, enable2_pc,             6, KWI_LAST, 0, 0),
     KWI_VALUE(init_producer_id_request, keep_prepared_txn,      6, KWI_LAST, 0, 0));
-
 KWI_TABLE(init_producer_id_response, 0, 6, 2,
     KWI_VALUE(init_producer_id_response, throttle_time_ms,           0, KWI_LAST, 0, KWI_IGNORABLE),
     KWI_EVER(init_producer_id_response, error_code),
@@ -45,25 +43,20 @@ KWI_TABLE(init_producer_id_response, 0, 6, 2,
     KWI_EVER(init_producer_id_response, producer_epoch),
     KWI_VALUE(init_producer_id_response, ongoing_txn_producer_id,    6, KWI_LAST, -1, 0),
     KWI_VALUE(init_producer_id_response, ongoing_txn_producer_epoch, 6, KWI_LAST, -1, 0));
-
 KWI_PART_TABLE(produce_request_partition,
     KWI_EVER(produce_request_partition, index),
     KWI_MAYBE(produce_request_partition, records, 0, KWI_LAST, 0, 0, 0));
-
 KWI_PART_TABLE(produce_request_topic,
     KWI_VALUE(produce_request_topic, name,      0, 12,       0, KWI_IGNORABLE),
     KWI_VALUE(produce_request_topic, topic_id, 13, KWI_LAST, 0, KWI_IGNORABLE),
     KWI_LIST_FROM(produce_request_topic, partition_data, produce_request_partition, 0));
-
 KWI_TABLE(produce_request, 3, 13, 9,
     KWI_MAYBE(produce_request, transactional_id, 3, KWI_LAST, 3, KWI_NULL, 0),
     KWI_EVER(produce_request, acks, timeout_ms),
     KWI_LIST_FROM(produce_request, topic_data, produce_request_topic, 0));
-
 KWI_PART_TABLE(produce_record_error,
     KWI_VALUE(produce_record_error, batch_index,               8, KWI_LAST, 0, 0),
     KWI_MAYBE(produce_record_error, batch_index_error_message, 8, KWI_LAST, 8, KWI_NULL, 0));
-
 KWI_PART_TABLE(produce_response_partition,
     KWI_EVER(produce_response_partition, index, error_code, base_offset),
     KWI_VALUE(produce_response_partition, log_append_time_ms, 2, KWI_LAST, -1, KWI_IGNORABLE),
@@ -73,12 +66,10 @@ KWI_PART_TABLE(produce_response_partition,
     KWI_MAYBE(produce_response_partition, error_message, 8, KWI_LAST, 8, KWI_NULL, KWI_IGNORABLE),
     KWI_TAG_OF(produce_response_partition, current_leader, leader_id_and_epoch, 0, 10, KWI_LAST,
                KWI_NOT_NULL, 0, 0));
-
 KWI_PART_TABLE(produce_response_topic,
     KWI_VALUE(produce_response_topic, name,      0, 12,       0, KWI_IGNORABLE),
     KWI_VALUE(produce_response_topic, topic_id, 13, KWI_LAST, 0, KWI_IGNORABLE),
     KWI_LIST_FROM(produce_response_topic, partition_responses, produce_response_partition, 0));
-
 KWI_TABLE(produce_response, 3, 13, 9,
     KWI_LIST_FROM(produce_response, responses, produce_response_topic, 0),
     KWI_VALUE(produce_response, throttle_time_ms, 1, KWI_LAST, 0, KWI_IGNORABLE),

@@ -11,7 +11,6 @@ struct kw_init_producer_id_request {
     bool enable2_pc;        /* v6+ (unstable) */
     bool keep_prepared_txn; /* v6+ (unstable) */
 };
-KWI_MESSAGE(init_producer_id_request)
 
 struct kw_init_producer_id_response {
     int32_t throttle_time_ms;
@@ -21,35 +20,28 @@ struct kw_init_producer_id_response {
     int64_t ongoing_txn_producer_id;    /* v6+; -1 none */
     int16_t ongoing_txn_producer_epoch; /* v6+; -1 none */
 };
-KWI_MESSAGE(init_producer_id_response)
+KWI_API(init_producer_id)
 
 struct kw_produce_request_partition {
     int32_t index;
     struct kw_record_set records; /* exactly one batch of magic 2; not copied when cuts are on */
 };
-KWI_PART(produce_request_partition)
-
 struct kw_produce_request_topic {
     struct kw_str name;           /* up to v12 */
     struct kw_uuid topic_id;      /* v13+ */
     struct kw_arr partition_data; /* of kw_produce_request_partition */
 };
-KWI_PART(produce_request_topic)
-
 struct kw_produce_request {
     struct kw_str transactional_id; /* null outside a transaction */
     int16_t acks;                   /* -1 all in-sync replicas, 1 leader, 0 no answer at all */
     int32_t timeout_ms;
     struct kw_arr topic_data; /* of kw_produce_request_topic */
 };
-KWI_MESSAGE(produce_request)
 
 struct kw_produce_record_error {
     int32_t batch_index; /* index of the record in its batch */
     struct kw_str batch_index_error_message;
 };
-KWI_PART(produce_record_error)
-
 struct kw_produce_response_partition {
     int32_t index;
     int16_t error_code;
@@ -60,20 +52,19 @@ struct kw_produce_response_partition {
     struct kw_str error_message;                  /* v8+; null if none */
     struct kw_leader_id_and_epoch current_leader; /* v10+ */
 };
-KWI_PART(produce_response_partition)
-
 struct kw_produce_response_topic {
     struct kw_str name;                /* up to v12 */
     struct kw_uuid topic_id;           /* v13+ */
     struct kw_arr partition_responses; /* of kw_produce_response_partition */
 };
-KWI_PART(produce_response_topic)
-
 struct kw_produce_response {
     struct kw_arr responses; /* of kw_produce_response_topic */
     int32_t throttle_time_ms;
     struct kw_arr node_endpoints; /* v10+; of kw_node_endpoint */
 };
-KWI_MESSAGE(produce_response)
+KWI_API(produce)
+
+KWI_PARTS(produce_request_partition, produce_request_topic, produce_record_error)
+KWI_PARTS(produce_response_partition, produce_response_topic)
 
 #endif

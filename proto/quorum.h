@@ -8,23 +8,16 @@ struct kw_raft_listener {
     struct kw_str name, host;
     uint16_t port;
 };
-KWI_PART(raft_listener)
-
 struct kw_describe_quorum_request_partition {
     int32_t partition_index;
 };
-KWI_PART(describe_quorum_request_partition)
-
 struct kw_describe_quorum_request_topic {
     struct kw_str topic_name;
     struct kw_arr partitions; /* of kw_describe_quorum_request_partition */
 };
-KWI_PART(describe_quorum_request_topic)
-
 struct kw_describe_quorum_request {
     struct kw_arr topics; /* of kw_describe_quorum_request_topic; __cluster_metadata 0 */
 };
-KWI_MESSAGE(describe_quorum_request)
 
 struct kw_quorum_replica_state {
     int32_t replica_id;
@@ -32,8 +25,6 @@ struct kw_quorum_replica_state {
     int64_t log_end_offset;                                 /* -1 unknown */
     int64_t last_fetch_timestamp, last_caught_up_timestamp; /* v1+; ms; -1 unknown */
 };
-KWI_PART(quorum_replica_state)
-
 struct kw_describe_quorum_response_partition {
     int32_t partition_index;
     int16_t error_code;
@@ -42,27 +33,21 @@ struct kw_describe_quorum_response_partition {
     int64_t high_watermark;
     struct kw_arr current_voters, observers; /* of kw_quorum_replica_state */
 };
-KWI_PART(describe_quorum_response_partition)
-
 struct kw_describe_quorum_response_topic {
     struct kw_str topic_name;
     struct kw_arr partitions; /* of kw_describe_quorum_response_partition */
 };
-KWI_PART(describe_quorum_response_topic)
-
 struct kw_describe_quorum_response_node {
     int32_t node_id;
     struct kw_arr listeners; /* of kw_raft_listener */
 };
-KWI_PART(describe_quorum_response_node)
-
 struct kw_describe_quorum_response {
     int16_t error_code;
     struct kw_str error_message; /* v2+; null if none */
     struct kw_arr topics;        /* of kw_describe_quorum_response_topic */
     struct kw_arr nodes;         /* v2+; of kw_describe_quorum_response_node */
 };
-KWI_MESSAGE(describe_quorum_response)
+KWI_API(describe_quorum)
 
 struct kw_add_raft_voter_request {
     struct kw_str cluster_id; /* null: do not check it */
@@ -71,27 +56,29 @@ struct kw_add_raft_voter_request {
     struct kw_arr listeners; /* of kw_raft_listener */
     bool ack_when_committed; /* v1+; default true */
 };
-KWI_MESSAGE(add_raft_voter_request)
 
 struct kw_add_raft_voter_response {
     int32_t throttle_time_ms;
     int16_t error_code;
     struct kw_str error_message; /* null if none */
 };
-KWI_MESSAGE(add_raft_voter_response)
+KWI_API(add_raft_voter)
 
 struct kw_remove_raft_voter_request {
     struct kw_str cluster_id; /* null: do not check it */
     int32_t voter_id;
     struct kw_uuid voter_directory_id;
 };
-KWI_MESSAGE(remove_raft_voter_request)
 
 struct kw_remove_raft_voter_response {
     int32_t throttle_time_ms;
     int16_t error_code;
     struct kw_str error_message; /* null if none */
 };
-KWI_MESSAGE(remove_raft_voter_response)
+KWI_API(remove_raft_voter)
+
+KWI_PARTS(raft_listener, describe_quorum_request_partition, describe_quorum_request_topic)
+KWI_PARTS(quorum_replica_state, describe_quorum_response_partition, describe_quorum_response_topic)
+KWI_PART(describe_quorum_response_node)
 
 #endif

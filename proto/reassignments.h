@@ -8,34 +8,25 @@ struct kw_alter_partition_reassignments_request_partition {
     int32_t partition_index;
     struct kw_arr replicas; /* of int32_t; null: cancel what is under way */
 };
-KWI_PART(alter_partition_reassignments_request_partition)
-
 struct kw_alter_partition_reassignments_request_topic {
     struct kw_str name;
     struct kw_arr partitions; /* of kw_alter_partition_reassignments_request_partition */
 };
-KWI_PART(alter_partition_reassignments_request_topic)
-
 struct kw_alter_partition_reassignments_request {
     int32_t timeout_ms;                   /* default 60000 */
     bool allow_replication_factor_change; /* v1+; default true */
     struct kw_arr topics;                 /* of kw_alter_partition_reassignments_request_topic */
 };
-KWI_MESSAGE(alter_partition_reassignments_request)
 
 struct kw_alter_partition_reassignments_response_partition {
     int32_t partition_index;
     int16_t error_code;
     struct kw_str error_message; /* null if none */
 };
-KWI_PART(alter_partition_reassignments_response_partition)
-
 struct kw_alter_partition_reassignments_response_topic {
     struct kw_str name;
     struct kw_arr partitions; /* of kw_alter_partition_reassignments_response_partition */
 };
-KWI_PART(alter_partition_reassignments_response_topic)
-
 struct kw_alter_partition_reassignments_response {
     int32_t throttle_time_ms;
     bool allow_replication_factor_change; /* v1+; as the request said */
@@ -43,38 +34,38 @@ struct kw_alter_partition_reassignments_response {
     struct kw_str error_message; /* null if none */
     struct kw_arr responses;     /* of kw_alter_partition_reassignments_response_topic */
 };
-KWI_MESSAGE(alter_partition_reassignments_response)
+KWI_API(alter_partition_reassignments)
 
 struct kw_list_partition_reassignments_request_topic {
     struct kw_str name;
     struct kw_arr partition_indexes; /* of int32_t */
 };
-KWI_PART(list_partition_reassignments_request_topic)
-
 struct kw_list_partition_reassignments_request {
     int32_t timeout_ms;   /* default 60000 */
     struct kw_arr topics; /* of kw_list_partition_reassignments_request_topic; null: all */
 };
-KWI_MESSAGE(list_partition_reassignments_request)
 
 struct kw_list_partition_reassignments_response_partition {
     int32_t partition_index;
     struct kw_arr replicas, adding_replicas, removing_replicas; /* of int32_t */
 };
-KWI_PART(list_partition_reassignments_response_partition)
-
 struct kw_list_partition_reassignments_response_topic {
     struct kw_str name;
     struct kw_arr partitions; /* of kw_list_partition_reassignments_response_partition */
 };
-KWI_PART(list_partition_reassignments_response_topic)
-
 struct kw_list_partition_reassignments_response {
     int32_t throttle_time_ms;
     int16_t error_code;
     struct kw_str error_message; /* null if none */
     struct kw_arr topics;        /* of kw_list_partition_reassignments_response_topic */
 };
-KWI_MESSAGE(list_partition_reassignments_response)
+KWI_API(list_partition_reassignments)
+
+KWI_PART(alter_partition_reassignments_request_partition)
+KWI_PART(alter_partition_reassignments_request_topic)
+KWI_PART(alter_partition_reassignments_response_partition)
+KWI_PARTS(alter_partition_reassignments_response_topic, list_partition_reassignments_request_topic)
+KWI_PART(list_partition_reassignments_response_partition)
+KWI_PART(list_partition_reassignments_response_topic)
 
 #endif

@@ -13,15 +13,11 @@
 #include "proto/sasl.h"
 
 /* clang-format off */
-
 KWI_TABLE(sasl_handshake_request, 0, 1, KWI_NEVER, KWI_EVER(sasl_handshake_request, mechanism));
-
 KWI_TABLE(sasl_handshake_response, 0, 1, KWI_NEVER,
     KWI_EVER(sasl_handshake_response, error_code),
     KWI_PLAIN(sasl_handshake_response, mechanisms, str, 0, KWI_LAST, 0));
-
 KWI_TABLE(sasl_authenticate_request, 0, 2, 2, KWI_EVER(sasl_authenticate_request, auth_bytes));
-
 KWI_TABLE(sasl_authenticate_response, 0, 2, 2,
     KWI_EVER(sasl_authenticate_response, error_code),
     KWI_MAYBE(sasl_authenticate_response, error_message,       0, KWI_LAST, 0, 0, 0),

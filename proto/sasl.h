@@ -6,18 +6,16 @@
 struct kw_sasl_handshake_request {
     struct kw_str mechanism;
 };
-KWI_MESSAGE(sasl_handshake_request)
 
 struct kw_sasl_handshake_response {
     int16_t error_code;
     struct kw_arr mechanisms; /* of struct kw_str */
 };
-KWI_MESSAGE(sasl_handshake_response)
+KWI_API(sasl_handshake)
 
 struct kw_sasl_authenticate_request {
     struct kw_blob auth_bytes;
 };
-KWI_MESSAGE(sasl_authenticate_request)
 
 struct kw_sasl_authenticate_response {
     int16_t error_code;
@@ -25,6 +23,6 @@ struct kw_sasl_authenticate_response {
     struct kw_blob auth_bytes;
     int64_t session_lifetime_ms; /* v1+; 0: no need to authenticate again */
 };
-KWI_MESSAGE(sasl_authenticate_response)
+KWI_API(sasl_authenticate)
 
 #endif

@@ -181,6 +181,7 @@ extern const struct kw_schema kwi_elem_i8, kwi_elem_i16, kwi_elem_i32, kwi_elem_
 #define KWI_LIST(T, m, elem, since, until, null_since, def, flags) \
     KWI_ROW_(T, m, &kwi_##elem##_schema, -1, since, until, null_since, def, flags)
 #define KWI_LIST_FROM(T, m, elem, since) KWI_LIST(T, m, elem, since, KWI_LAST, KWI_NOT_NULL, 0, 0)
+#define KWI_LIST_MAYBE(T, m, elem, since) KWI_LIST(T, m, elem, since, KWI_LAST, since, KWI_NULL, 0)
 #define KWI_PLAIN(T, m, elem, since, until, flags) \
     KWI_ROW_(T, m, &kwi_elem_##elem, -1, since, until, KWI_NOT_NULL, 0, flags)
 /* The same where the array itself may be null. */
@@ -190,6 +191,8 @@ extern const struct kw_schema kwi_elem_i8, kwi_elem_i16, kwi_elem_i32, kwi_elem_
  * which has no row: the marker byte on the wire stands for it. */
 #define KWI_ONE(T, m, elem, since, until, null_since, def, flags) \
     KWI_ROW_(T, m, &kwi_##elem##_schema, -1, since, until, null_since, def, flags)
+#define KWI_ONE_MAYBE(T, m, elem, since) KWI_ONE(T, m, elem, since, KWI_LAST, since, KWI_NULL, 0)
+#define KWI_ONE_FROM(T, m, elem, since) KWI_ONE(T, m, elem, since, KWI_LAST, KWI_NOT_NULL, 0, 0)
 /* Tagged fields (KIP-482): plain, and with a sub-schema (array or struct). */
 #define KWI_TAG(T, m, tag, since, until, null_since, def, flags) \
     KWI_ROW_(T, m, NULL, tag, since, until, null_since, def, flags)
@@ -225,6 +228,17 @@ extern const struct kw_schema kwi_elem_i8, kwi_elem_i16, kwi_elem_i32, kwi_elem_
         kwi_init(&kwi_##T##_schema, part);                 \
     }
 
+/* Of up to six nested structs. */
+#define KWI_PARTS(...)                                                                      \
+    KWI_PICK_(__VA_ARGS__, KWI_PARTS6_, KWI_PARTS5_, KWI_PARTS4_, KWI_PARTS3_, KWI_PARTS2_, \
+              KWI_PART, 0)                                                                  \
+    (__VA_ARGS__)
+#define KWI_PARTS2_(T, ...) KWI_PART(T) KWI_PART(__VA_ARGS__)
+#define KWI_PARTS3_(T, ...) KWI_PART(T) KWI_PARTS2_(__VA_ARGS__)
+#define KWI_PARTS4_(T, ...) KWI_PART(T) KWI_PARTS3_(__VA_ARGS__)
+#define KWI_PARTS5_(T, ...) KWI_PART(T) KWI_PARTS4_(__VA_ARGS__)
+#define KWI_PARTS6_(T, ...) KWI_PART(T) KWI_PARTS5_(__VA_ARGS__)
+
 /* The same for a message, with typed entry points to the codec, so that no void
  * pointer reaches the callers. */
 #define KWI_MESSAGE(T)                                                                           \
@@ -239,5 +253,8 @@ extern const struct kw_schema kwi_elem_i8, kwi_elem_i16, kwi_elem_i32, kwi_elem_
     {                                                                                            \
         return kwi_encode(&kwi_##T##_schema, version, msg, w);                                   \
     }
+
+/* Both messages of an API. */
+#define KWI_API(T) KWI_MESSAGE(T##_request) KWI_MESSAGE(T##_response)
 
 #endif

@@ -18,32 +18,23 @@ struct kw_share_acknowledgement {
     int64_t first_offset, last_offset;
     struct kw_arr acknowledge_types; /* of int8_t: one for all, or one per offset */
 };
-KWI_PART(share_acknowledgement)
-
 struct kw_share_partition {
     int32_t partition_index;
     struct kw_arr acknowledgement_batches; /* of kw_share_acknowledgement */
 };
-KWI_PART(share_partition)
-
 struct kw_share_topic {
     struct kw_uuid topic_id;
     struct kw_arr partitions; /* of kw_share_partition */
 };
-KWI_PART(share_topic)
 
 /* Unlike those of Fetch not tagged, and 0 where nothing is known. */
 struct kw_share_leader {
     int32_t leader_id, leader_epoch;
 };
-KWI_PART(share_leader)
-
 struct kw_share_forgotten_topic {
     struct kw_uuid topic_id;
     struct kw_arr partitions; /* of int32_t */
 };
-KWI_PART(share_forgotten_topic)
-
 struct kw_share_fetch_request {
     struct kw_str group_id, member_id; /* nullable on the wire, never null in use */
     int32_t share_session_epoch;       /* 0 opens a session, -1 closes it */
@@ -54,14 +45,11 @@ struct kw_share_fetch_request {
     struct kw_arr topics;                /* of kw_share_topic */
     struct kw_arr forgotten_topics_data; /* of kw_share_forgotten_topic */
 };
-KWI_MESSAGE(share_fetch_request)
 
 struct kw_share_acquired {
     int64_t first_offset, last_offset;
     int16_t delivery_count;
 };
-KWI_PART(share_acquired)
-
 struct kw_share_fetch_partition {
     int32_t partition_index;
     int16_t error_code;
@@ -72,14 +60,10 @@ struct kw_share_fetch_partition {
     struct kw_record_set records;   /* whole batches: more than was acquired */
     struct kw_arr acquired_records; /* of kw_share_acquired */
 };
-KWI_PART(share_fetch_partition)
-
 struct kw_share_fetch_topic {
     struct kw_uuid topic_id;
     struct kw_arr partitions; /* of kw_share_fetch_partition */
 };
-KWI_PART(share_fetch_topic)
-
 struct kw_share_fetch_response {
     int32_t throttle_time_ms;
     int16_t error_code;
@@ -88,7 +72,7 @@ struct kw_share_fetch_response {
     struct kw_arr responses;      /* of kw_share_fetch_topic */
     struct kw_arr node_endpoints; /* of kw_node_endpoint */
 };
-KWI_MESSAGE(share_fetch_response)
+KWI_API(share_fetch)
 
 struct kw_share_acknowledge_request {
     struct kw_str group_id, member_id; /* as above */
@@ -96,7 +80,6 @@ struct kw_share_acknowledge_request {
     bool is_renew_ack;    /* v2+ */
     struct kw_arr topics; /* of kw_share_topic */
 };
-KWI_MESSAGE(share_acknowledge_request)
 
 struct kw_share_acknowledge_partition {
     int32_t partition_index;
@@ -104,14 +87,10 @@ struct kw_share_acknowledge_partition {
     struct kw_str error_message; /* null if none */
     struct kw_share_leader current_leader;
 };
-KWI_PART(share_acknowledge_partition)
-
 struct kw_share_acknowledge_topic {
     struct kw_uuid topic_id;
     struct kw_arr partitions; /* of kw_share_acknowledge_partition */
 };
-KWI_PART(share_acknowledge_topic)
-
 struct kw_share_acknowledge_response {
     int32_t throttle_time_ms;
     int16_t error_code;
@@ -120,6 +99,10 @@ struct kw_share_acknowledge_response {
     struct kw_arr responses;             /* of kw_share_acknowledge_topic */
     struct kw_arr node_endpoints;        /* of kw_node_endpoint */
 };
-KWI_MESSAGE(share_acknowledge_response)
+KWI_API(share_acknowledge)
+
+KWI_PARTS(share_acknowledgement, share_partition, share_topic, share_leader, share_forgotten_topic)
+KWI_PARTS(share_acquired, share_fetch_partition, share_fetch_topic, share_acknowledge_partition)
+KWI_PART(share_acknowledge_topic)
 
 #endif

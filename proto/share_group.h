@@ -10,7 +10,6 @@ struct kw_share_group_heartbeat_request {
     struct kw_str rack_id;                /* null: none, or unchanged */
     struct kw_arr subscribed_topic_names; /* of struct kw_str; null: unchanged */
 };
-KWI_MESSAGE(share_group_heartbeat_request)
 
 struct kw_share_group_heartbeat_response {
     int32_t throttle_time_ms;
@@ -19,13 +18,12 @@ struct kw_share_group_heartbeat_response {
     int32_t member_epoch, heartbeat_interval_ms;
     struct kw_group_assignment assignment; /* absent: unchanged */
 };
-KWI_MESSAGE(share_group_heartbeat_response)
+KWI_API(share_group_heartbeat)
 
 struct kw_share_group_describe_request {
     struct kw_arr group_ids; /* of struct kw_str */
     bool include_authorized_operations;
 };
-KWI_MESSAGE(share_group_describe_request)
 
 struct kw_share_group_member {
     struct kw_str member_id, rack_id; /* rack_id: null if none */
@@ -34,8 +32,6 @@ struct kw_share_group_member {
     struct kw_arr subscribed_topic_names; /* of struct kw_str */
     struct kw_group_described_assignment assignment;
 };
-KWI_PART(share_group_member)
-
 struct kw_share_group_described {
     int16_t error_code;
     struct kw_str error_message, group_id, group_state; /* the first may be null */
@@ -44,12 +40,12 @@ struct kw_share_group_described {
     struct kw_arr members;         /* of kw_share_group_member */
     int32_t authorized_operations; /* bit set; INT32_MIN: not asked for */
 };
-KWI_PART(share_group_described)
-
 struct kw_share_group_describe_response {
     int32_t throttle_time_ms;
     struct kw_arr groups; /* of kw_share_group_described */
 };
-KWI_MESSAGE(share_group_describe_response)
+KWI_API(share_group_describe)
+
+KWI_PARTS(share_group_member, share_group_described)
 
 #endif

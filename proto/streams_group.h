@@ -4,33 +4,24 @@
 #define KWI_STREAMS_GROUP_H
 #include "proto/schema.h"
 
-/* ---- parts that several messages have ------------------------------------- */
-
 struct kw_streams_key_value {
     struct kw_str key, value;
 };
-KWI_PART(streams_key_value)
-
 struct kw_streams_topic_info {
     struct kw_str name;
     int32_t partitions;          /* 0: as many as its source has */
     int16_t replication_factor;  /* 0: the broker's default */
     struct kw_arr topic_configs; /* of kw_streams_key_value */
 };
-KWI_PART(streams_topic_info)
-
 struct kw_streams_tasks {
     struct kw_str subtopology_id;
     struct kw_arr partitions; /* of int32_t */
 };
-KWI_PART(streams_tasks)
-
 struct kw_streams_task_offset {
     struct kw_str subtopology_id;
     int32_t partition;
     int64_t offset;
 };
-KWI_PART(streams_task_offset)
 
 /* Of a member, if it has one; that of a heartbeat's answer is always there. */
 struct kw_streams_user_endpoint {
@@ -38,22 +29,15 @@ struct kw_streams_user_endpoint {
     struct kw_str host;
     uint16_t port;
 };
-KWI_PART(streams_user_endpoint)
-
 struct kw_streams_endpoint {
     struct kw_str host;
     uint16_t port;
 };
-KWI_PART(streams_endpoint)
-
-/* ---- StreamsGroupHeartbeat ------------------------------------------------ */
 
 /* Indices into the topics of the same subtopology that need equal partitions. */
 struct kw_streams_copartition_group {
     struct kw_arr source_topics, source_topic_regex, repartition_source_topics; /* int16_t */
 };
-KWI_PART(streams_copartition_group)
-
 struct kw_streams_subtopology {
     struct kw_str subtopology_id;
     struct kw_arr source_topics, source_topic_regex; /* of struct kw_str */
@@ -62,14 +46,11 @@ struct kw_streams_subtopology {
     struct kw_arr repartition_source_topics;         /* of kw_streams_topic_info */
     struct kw_arr copartition_groups;                /* of kw_streams_copartition_group */
 };
-KWI_PART(streams_subtopology)
-
 struct kw_streams_topology {
     bool present;
     int32_t epoch;
     struct kw_arr subtopologies; /* of kw_streams_subtopology */
 };
-KWI_PART(streams_topology)
 
 /* Null of a nullable field and -1 of the timeout: unchanged since the last one. */
 struct kw_streams_group_heartbeat_request {
@@ -86,25 +67,19 @@ struct kw_streams_group_heartbeat_request {
     struct kw_arr task_offsets, task_end_offsets; /* of kw_streams_task_offset */
     bool shutdown_application;                    /* asks all members to stop */
 };
-KWI_MESSAGE(streams_group_heartbeat_request)
 
 struct kw_streams_status {
     int8_t status_code;
     struct kw_str status_detail;
 };
-KWI_PART(streams_status)
-
 struct kw_streams_topic_partitions {
     struct kw_str topic;
     struct kw_arr partitions; /* of int32_t */
 };
-KWI_PART(streams_topic_partitions)
-
 struct kw_streams_endpoint_partitions {
     struct kw_streams_endpoint user_endpoint;
     struct kw_arr active_partitions, standby_partitions; /* of kw_streams_topic_partitions */
 };
-KWI_PART(streams_endpoint_partitions)
 
 /* Kafka 4.4 calls the lag of v0 acceptable_recovery_lag_legacy, and that of v1
  * as 4.3 called it, acceptable_recovery_lag. Names here are those of the version. */
@@ -124,36 +99,27 @@ struct kw_streams_group_heartbeat_response {
     struct kw_arr partitions_by_user_endpoint; /* of kw_streams_endpoint_partitions; null:
                                                   unchanged */
 };
-KWI_MESSAGE(streams_group_heartbeat_response)
-
-/* ---- StreamsGroupDescribe ------------------------------------------------- */
+KWI_API(streams_group_heartbeat)
 
 struct kw_streams_group_describe_request {
     struct kw_arr group_ids; /* of struct kw_str */
     bool include_authorized_operations;
     bool include_topology_description; /* v1+ */
 };
-KWI_MESSAGE(streams_group_describe_request)
 
 struct kw_streams_described_subtopology {
     struct kw_str subtopology_id;
     struct kw_arr source_topics, repartition_sink_topics;            /* of struct kw_str */
     struct kw_arr state_changelog_topics, repartition_source_topics; /* kw_streams_topic_info */
 };
-KWI_PART(streams_described_subtopology)
-
 struct kw_streams_described_topology {
     bool present;
     int32_t epoch;
     struct kw_arr subtopologies; /* of kw_streams_described_subtopology; may be null */
 };
-KWI_PART(streams_described_topology)
-
 struct kw_streams_assignment {
     struct kw_arr active_tasks, standby_tasks, warmup_tasks; /* of kw_streams_tasks */
 };
-KWI_PART(streams_assignment)
-
 struct kw_streams_member {
     struct kw_str member_id;
     int32_t member_epoch;
@@ -167,7 +133,6 @@ struct kw_streams_member {
     struct kw_streams_assignment assignment, target_assignment;
     bool is_classic;
 };
-KWI_PART(streams_member)
 
 /* node_type: 1 source, 2 processor, 3 sink. */
 struct kw_streams_node {
@@ -177,18 +142,13 @@ struct kw_streams_node {
     struct kw_str sink_topic;         /* a sink's; null: not known beforehand */
     struct kw_arr stores, successors; /* of struct kw_str */
 };
-KWI_PART(streams_node)
-
 struct kw_streams_described_nodes {
     struct kw_str subtopology_id;
     struct kw_arr nodes; /* of kw_streams_node */
 };
-KWI_PART(streams_described_nodes)
-
 struct kw_streams_global_store {
     struct kw_streams_node source, processor;
 };
-KWI_PART(streams_global_store)
 
 /* In a description it may be absent, in an update it is always there. */
 struct kw_streams_topology_description {
@@ -196,8 +156,6 @@ struct kw_streams_topology_description {
     struct kw_arr subtopologies; /* of kw_streams_described_nodes */
     struct kw_arr global_stores; /* of kw_streams_global_store */
 };
-KWI_PART(streams_topology_description)
-
 struct kw_streams_described {
     int16_t error_code;
     struct kw_str error_message, group_id, group_state; /* the first may be null */
@@ -209,34 +167,34 @@ struct kw_streams_described {
     int8_t topology_description_status; /* v1+; 0 not asked, 1 not stored, 2 error, 3 present */
     struct kw_str assignor_name;        /* v1+; null on error */
 };
-KWI_PART(streams_described)
-
 struct kw_streams_group_describe_response {
     int32_t throttle_time_ms;
     struct kw_arr groups; /* of kw_streams_described */
 };
-KWI_MESSAGE(streams_group_describe_response)
-
-/* ---- StreamsGroupTopologyDescriptionUpdate -------------------------------- */
+KWI_API(streams_group_describe)
 
 struct kw_streams_new_topology_description {
     struct kw_arr subtopologies; /* of kw_streams_described_nodes */
     struct kw_arr global_stores; /* of kw_streams_global_store */
 };
-KWI_PART(streams_new_topology_description)
-
 struct kw_streams_group_topology_description_update_request {
     struct kw_str group_id, member_id;
     int32_t topology_epoch;
     struct kw_streams_new_topology_description topology_description;
 };
-KWI_MESSAGE(streams_group_topology_description_update_request)
 
 struct kw_streams_group_topology_description_update_response {
     int32_t throttle_time_ms;
     int16_t error_code;
     struct kw_str error_message; /* null if none */
 };
-KWI_MESSAGE(streams_group_topology_description_update_response)
+KWI_API(streams_group_topology_description_update)
+
+KWI_PARTS(streams_key_value, streams_topic_info, streams_tasks, streams_task_offset)
+KWI_PARTS(streams_user_endpoint, streams_endpoint, streams_copartition_group, streams_subtopology)
+KWI_PARTS(streams_topology, streams_status, streams_topic_partitions, streams_endpoint_partitions)
+KWI_PARTS(streams_described_subtopology, streams_described_topology, streams_assignment)
+KWI_PARTS(streams_member, streams_node, streams_described_nodes, streams_global_store)
+KWI_PARTS(streams_topology_description, streams_described, streams_new_topology_description)
 
 #endif

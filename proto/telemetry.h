@@ -7,7 +7,6 @@
 struct kw_get_telemetry_subscriptions_request {
     struct kw_uuid client_instance_id; /* zero: the broker makes one */
 };
-KWI_MESSAGE(get_telemetry_subscriptions_request)
 
 struct kw_get_telemetry_subscriptions_response {
     int32_t throttle_time_ms;
@@ -19,7 +18,7 @@ struct kw_get_telemetry_subscriptions_response {
     bool delta_temporality;          /* counters since the last push, not since the start */
     struct kw_arr requested_metrics; /* of struct kw_str: prefixes; "" all, no element none */
 };
-KWI_MESSAGE(get_telemetry_subscriptions_response)
+KWI_API(get_telemetry_subscriptions)
 
 struct kw_push_telemetry_request {
     struct kw_uuid client_instance_id;
@@ -28,12 +27,11 @@ struct kw_push_telemetry_request {
     int8_t compression_type;
     struct kw_blob metrics; /* OTLP MetricsData, see otlp.h; compressed */
 };
-KWI_MESSAGE(push_telemetry_request)
 
 struct kw_push_telemetry_response {
     int32_t throttle_time_ms;
     int16_t error_code;
 };
-KWI_MESSAGE(push_telemetry_response)
+KWI_API(push_telemetry)
 
 #endif

@@ -11,14 +11,11 @@
 struct kw_token_principal {
     struct kw_str principal_type, principal_name;
 };
-KWI_PART(token_principal)
-
 struct kw_create_delegation_token_request {
     struct kw_str owner_principal_type, owner_principal_name; /* v3+; null: the requester */
     struct kw_arr renewers;  /* of kw_token_principal, beside the owner */
     int64_t max_lifetime_ms; /* -1: the broker's */
 };
-KWI_MESSAGE(create_delegation_token_request)
 
 struct kw_create_delegation_token_response {
     int16_t error_code;
@@ -29,38 +26,35 @@ struct kw_create_delegation_token_response {
     struct kw_blob hmac;
     int32_t throttle_time_ms;
 };
-KWI_MESSAGE(create_delegation_token_response)
+KWI_API(create_delegation_token)
 
 struct kw_renew_delegation_token_request {
     struct kw_blob hmac;
     int64_t renew_period_ms; /* -1: the broker's */
 };
-KWI_MESSAGE(renew_delegation_token_request)
 
 struct kw_renew_delegation_token_response {
     int16_t error_code;
     int64_t expiry_timestamp_ms;
     int32_t throttle_time_ms;
 };
-KWI_MESSAGE(renew_delegation_token_response)
+KWI_API(renew_delegation_token)
 
 struct kw_expire_delegation_token_request {
     struct kw_blob hmac;
     int64_t expiry_time_period_ms; /* from now; negative: at once */
 };
-KWI_MESSAGE(expire_delegation_token_request)
 
 struct kw_expire_delegation_token_response {
     int16_t error_code;
     int64_t expiry_timestamp_ms;
     int32_t throttle_time_ms;
 };
-KWI_MESSAGE(expire_delegation_token_response)
+KWI_API(expire_delegation_token)
 
 struct kw_describe_delegation_token_request {
     struct kw_arr owners; /* of kw_token_principal; null: all */
 };
-KWI_MESSAGE(describe_delegation_token_request)
 
 struct kw_described_delegation_token {
     struct kw_str principal_type, principal_name;
@@ -70,13 +64,13 @@ struct kw_described_delegation_token {
     struct kw_blob hmac;
     struct kw_arr renewers; /* of kw_token_principal */
 };
-KWI_PART(described_delegation_token)
-
 struct kw_describe_delegation_token_response {
     int16_t error_code;
     struct kw_arr tokens; /* of kw_described_delegation_token */
     int32_t throttle_time_ms;
 };
-KWI_MESSAGE(describe_delegation_token_response)
+KWI_API(describe_delegation_token)
+
+KWI_PARTS(token_principal, described_delegation_token)
 
 #endif

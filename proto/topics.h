@@ -7,13 +7,9 @@ struct kw_create_topics_request_assignment {
     int32_t partition_index;
     struct kw_arr broker_ids; /* of int32_t */
 };
-KWI_PART(create_topics_request_assignment)
-
 struct kw_create_topics_request_config {
     struct kw_str name, value; /* value may be null */
 };
-KWI_PART(create_topics_request_config)
-
 struct kw_create_topics_request_topic {
     struct kw_str name;
     int32_t num_partitions;     /* -1: broker's default, or assignments are given */
@@ -21,14 +17,11 @@ struct kw_create_topics_request_topic {
     struct kw_arr assignments;  /* of kw_create_topics_request_assignment */
     struct kw_arr configs;      /* of kw_create_topics_request_config */
 };
-KWI_PART(create_topics_request_topic)
-
 struct kw_create_topics_request {
     struct kw_arr topics; /* of kw_create_topics_request_topic */
     int32_t timeout_ms;   /* default 60000 */
     bool validate_only;
 };
-KWI_MESSAGE(create_topics_request)
 
 struct kw_create_topics_response_config {
     struct kw_str name, value; /* value may be null */
@@ -36,8 +29,6 @@ struct kw_create_topics_response_config {
     int8_t config_source; /* -1 unknown */
     bool is_sensitive;
 };
-KWI_PART(create_topics_response_config)
-
 struct kw_create_topics_response_topic {
     struct kw_str name;
     struct kw_uuid topic_id; /* v7+ */
@@ -48,26 +39,21 @@ struct kw_create_topics_response_topic {
     int16_t replication_factor;      /* v5+; -1 unknown */
     struct kw_arr configs;           /* v5+; of kw_create_topics_response_config; may be null */
 };
-KWI_PART(create_topics_response_topic)
-
 struct kw_create_topics_response {
     int32_t throttle_time_ms;
     struct kw_arr topics; /* of kw_create_topics_response_topic */
 };
-KWI_MESSAGE(create_topics_response)
+KWI_API(create_topics)
 
 struct kw_delete_topics_request_topic {
     struct kw_str name;      /* null when named by id */
     struct kw_uuid topic_id; /* zero when named by name */
 };
-KWI_PART(delete_topics_request_topic)
-
 struct kw_delete_topics_request {
     struct kw_arr topics;      /* v6+; of kw_delete_topics_request_topic */
     struct kw_arr topic_names; /* up to v5; of struct kw_str */
     int32_t timeout_ms;
 };
-KWI_MESSAGE(delete_topics_request)
 
 struct kw_delete_topics_response_topic {
     struct kw_str name;      /* v6+ may be null */
@@ -75,12 +61,14 @@ struct kw_delete_topics_response_topic {
     int16_t error_code;
     struct kw_str error_message; /* v5+; null if none */
 };
-KWI_PART(delete_topics_response_topic)
-
 struct kw_delete_topics_response {
     int32_t throttle_time_ms;
     struct kw_arr responses; /* of kw_delete_topics_response_topic */
 };
-KWI_MESSAGE(delete_topics_response)
+KWI_API(delete_topics)
+
+KWI_PARTS(create_topics_request_assignment, create_topics_request_config)
+KWI_PARTS(create_topics_request_topic, create_topics_response_config, create_topics_response_topic)
+KWI_PARTS(delete_topics_request_topic, delete_topics_response_topic)
 
 #endif

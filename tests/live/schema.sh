@@ -31,11 +31,11 @@ wrong() {
     fi
 }
 
-wrong "a row less" proto/produce.c '/KWI_VALUE(produce_request, timeout_ms,/d' \
-    "ProduceRequest.timeoutMs: has no row"
+wrong "a row less" proto/produce.c '/KWI_MAYBE(produce_request, transactional_id,/d' \
+    "ProduceRequest.transactionalId: has no row"
 wrong "a version shifted" proto/metadata.c \
-    's/\(KWI_VALUE(metadata_response_broker, port, *\)0,/\11,/' \
-    "MetadataResponse.brokers.port: versions is 0-13, the table says 1-13"
+    's/\(KWI_MAYBE(metadata_response_broker, rack, *\)1,/\12,/' \
+    "MetadataResponse.brokers.rack: versions is 1-13, the table says 2-13"
 wrong "a null forbidden" proto/metadata.c \
     's/\(KWI_MAYBE(metadata_request_topic, name, *0, KWI_LAST, \)10,/\111,/' \
     "MetadataRequest.topics.name: null is 10-13, the table says 11-13"
