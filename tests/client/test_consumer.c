@@ -572,6 +572,26 @@ Test(consumer, when_the_application_holds_all_frames_it_is_told_once_and_goes_on
     scene_end();
 }
 
+/* Batches far larger than what was asked for: their answer finds no memory while
+ * the application holds the rest, so reading stops until some of it is released. */
+Test(consumer, reading_stops_while_an_oversize_answer_finds_no_memory_and_goes_on_after_release)
+{
+    scene_begin(small, 12, 200000);
+    scene_open(
+        (const char *const[]){"fetch.max.wait.ms=50", "max.partition.fetch.bytes=2000", NULL});
+    scene_assign(KW_START_EARLIEST, 0);
+    scene.hold = true;
+    scene_run(800); /* well below request.timeout.ms */
+    cr_assert_gt(scene.pair.n_read_off, 0, "the core never asked to stop reading");
+    cr_assert_leq(scene.n_held, 3);
+    scene.hold = false;
+    while (scene.n_held > 0)
+        kw_core_records_release(scene.held[--scene.n_held]);
+    scene_run(5000);
+    expect_read(0, 12);
+    scene_end();
+}
+
 Test(consumer, a_paused_partition_gives_its_buffer_up_when_others_need_the_memory)
 {
     scene_begin(small, 300, 4000);
