@@ -1,7 +1,7 @@
 # Sourced by the live tests: assertions, and a real broker of the script's own.
 #
 # Each assertion prints "ok - text" or "not ok - text"; tools/count.sh adds them
-# up. A broker that already runs is used when KW_BROKER is set (for instance
+# up. KW names another kw than build/kw. A broker that already runs is used when KW_BROKER is set (for instance
 # that of tests/live/compose.yaml); what needs the broker's files is then left out.
 # shellcheck shell=bash
 set -u
@@ -13,7 +13,7 @@ rm -rf "$work"
 mkdir -p "$work"
 n_not_ok=0
 own_broker=no
-kw=build/kw
+kw=${KW:-build/kw}
 tab=$(printf '\t')
 
 ok() { echo "ok - $test_name: $*"; }
