@@ -36,12 +36,9 @@ static int32_t dec_len(struct schema_dec *d, const struct kw_field *f, unsigned 
     return n;
 }
 
-static void dec_number(struct schema_dec *d, const struct kw_field *f, uint8_t *dst)
+static void dec_store(const struct kw_field *f, const uint8_t *b, uint8_t *dst)
 {
-    const uint8_t *b = kwi_rd_take(&d->r, kwi_kind_width(f->kind));
     uint64_t u;
-    if (!b || !dst)
-        return;
     switch (kwi_kind_width(f->kind)) {
     case 1: u = *b; break;
     case 2: u = kwi_get_u16(b); break;
@@ -49,6 +46,13 @@ static void dec_number(struct schema_dec *d, const struct kw_field *f, uint8_t *
     default: u = kwi_get_u64(b); break;
     }
     kwi_number_store(f->kind, dst, u);
+}
+
+static void dec_number(struct schema_dec *d, const struct kw_field *f, uint8_t *dst)
+{
+    const uint8_t *b = kwi_rd_take(&d->r, kwi_kind_width(f->kind));
+    if (b && dst)
+        dec_store(f, b, dst);
 }
 
 static void dec_slice(struct schema_dec *d, const struct kw_field *f, uint8_t *dst)
@@ -300,9 +304,18 @@ void kwi_iter_init(struct kw_iter *it, const struct kw_arr *arr)
 
 bool kwi_iter_next(struct kw_iter *it, void *elem)
 {
+    const struct kw_field *number;
     struct schema_dec d;
     if (it->left <= 0)
         return false;
+    number = kwi_elem_number(it->elem);
+    if (number) {
+        const uint8_t *b = kwi_rd_take(&it->rd, kwi_kind_width(number->kind));
+        it->left--;
+        if (b)
+            dec_store(number, b, elem);
+        return b;
+    }
     d.r = it->rd;
     d.version = it->version;
     d.compact = it->compact;

@@ -50,6 +50,21 @@ static void enc_records(const struct schema_enc *e, const struct kw_field *f, co
         kwi_wr_put(w, records.ptr, (size_t)records.len);
 }
 
+static void enc_number(struct kw_wr *w, const struct kw_field *f, const uint8_t *src);
+
+static void enc_items(const struct schema_enc *e, const struct kw_schema *sub,
+                      const struct kw_arr *arr)
+{
+    const struct kw_field *number = kwi_elem_number(sub);
+    const uint8_t *item = arr->items;
+    if (number)
+        for (int32_t i = 0; i < arr->n; i++, item += sub->size)
+            enc_number(e->w, number, item);
+    else
+        for (int32_t i = 0; i < arr->n && !e->w->err; i++, item += sub->size)
+            enc_struct(e, sub, item);
+}
+
 static void enc_array(const struct schema_enc *e, const struct kw_field *f, const uint8_t *src)
 {
     _Alignas(8) uint8_t elem[KWI_ELEM_MAX];
@@ -59,8 +74,7 @@ static void enc_array(const struct schema_enc *e, const struct kw_field *f, cons
     memcpy(&arr, src, sizeof arr);
     enc_len(e, f, arr.n, 4);
     if (arr.items || arr.n <= 0) {
-        for (int32_t i = 0; i < arr.n && !e->w->err; i++)
-            enc_struct(e, f->sub, (const uint8_t *)arr.items + f->sub->size * (size_t)i);
+        enc_items(e, f->sub, &arr);
         return;
     }
     if (!arr.wire || arr.elem != f->sub) {

@@ -17,6 +17,15 @@ static inline unsigned kwi_kind_width(uint8_t kind)
     return width[kind];
 }
 
+/* The row of an element that is a plain number, or NULL. Such arrays (replicas,
+ * partitions) are most of the elements of large answers, and go past the walk
+ * over rows. */
+static inline const struct kw_field *kwi_elem_number(const struct kw_schema *elem)
+{
+    unsigned width = elem->bare ? kwi_kind_width(elem->fields->kind) : 0;
+    return width && width <= 8 ? elem->fields : NULL;
+}
+
 static inline bool kwi_field_in(const struct kw_field *f, int version)
 {
     return f->since <= version && version <= f->until;

@@ -153,8 +153,6 @@ static void json_array(struct json_enc *e, const struct kw_field *f, struct kw_w
         step->index = i;
         if (i)
             kwi_jtext_expect(&e->t, ',', "',' or ']' is expected");
-        if (e->t.err)
-            return;
         if (sub->bare)
             json_value(e, sub->fields, w);
         else

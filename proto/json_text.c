@@ -24,7 +24,7 @@ uint8_t kwi_jtext_peek(struct kw_jtext *t)
 
 bool kwi_jtext_take(struct kw_jtext *t, char c)
 {
-    if (kwi_jtext_peek(t) != (uint8_t)c || t->p == t->end)
+    if (kwi_jtext_peek(t) != (uint8_t)c)
         return false;
     t->p++;
     return true;
@@ -229,7 +229,7 @@ bool kwi_jstring_is(struct kw_jstring s, const char *snake_name)
         char c = *snake_name;
         if (c == '_') {
             c = *++snake_name;
-            if (c >= 'a' && c <= 'z')
+            if (c >= 'a')
                 c = (char)(c - 'a' + 'A');
         }
         if (s.left == 0 || kwi_jstring_next(&s) != (uint8_t)c)

@@ -102,7 +102,9 @@ int kw_proto_encode_json(int16_t api_key, int version, enum kw_proto_kind kind, 
     rc = kwi_json_encode(schema, version, json, len, &w, &fault);
     if (rc == 0 || rc == KW_ERR_SPACE)
         *out_len = w.len;
-    if (rc && proto_fail(err, rc, NULL) && err && fault.err)
+    if (rc)
+        (void)proto_fail(err, rc, NULL);
+    if (err && fault.err)
         kwi_fmt(err->text, sizeof err->text, "%s v%d: %s%s%zu: %s", schema->name, version,
                 fault.path, fault.path[0] ? " at byte " : "byte ", fault.offset, fault.reason);
     return rc;

@@ -123,6 +123,18 @@ Test(corners, numbers_that_json_has_no_word_for)
     }
 }
 
+/* The decoder makes no such array; an iterator over one ends all the same. */
+Test(corners, an_array_whose_bytes_are_cut)
+{
+    static const uint8_t bytes[] = {0, 0, 0, 7, 0};
+    struct kw_arr arr = {.wire = bytes, .wire_end = bytes + 5, .elem = &kwi_elem_i32, .n = 2};
+    struct kw_iter it;
+    int32_t value = 0;
+    kwi_iter_init(&it, &arr);
+    cr_expect(kwi_iter_next(&it, &value) && value == 7);
+    cr_expect(!kwi_iter_next(&it, &value) && !kwi_iter_next(&it, &value));
+}
+
 Test(corners, an_array_stops_at_the_first_element_that_cannot_be_written)
 {
     struct kw_corner_holder holders[2];

@@ -8,7 +8,7 @@
 shown_own() {
     case $1 in
     codec_vectors) echo "build/asan/tests/compress/test_codec_vectors; build/asan/tests/client/test_unpack" ;;
-    bombs) echo build/tests/compress/test_bombs ;;
+    bombs) echo "build/bench/bench_bombs 50 100; build/tests/compress/test_bombs; build/tests/client/test_bombs; build/tests/client/test_unpack" ;;
     fuzz_inputs) echo "make fuzz; tools/fuzz_all.sh $2 $3" ;;
     tier) echo "make $2" ;;
     bench_run) echo make bench-run ;;
@@ -24,7 +24,15 @@ codec_vectors() {
     done
     return $vectors_rc
 }
-bombs() { build/tests/compress/test_bombs --jobs 1 --color=never; }
+# Milliseconds and MiB of resident memory, then work and memory without a clock.
+bombs() {
+    bombs_rc=0
+    build/bench/bench_bombs 50 100 || bombs_rc=1
+    for name in compress/test_bombs client/test_bombs client/test_unpack; do
+        "build/tests/$name" --jobs 1 --color=never || bombs_rc=1
+    done
+    return $bombs_rc
+}
 
 # Another tier; its last line, the sum, is the figure.
 tier() { tools/tier.sh "$1"; }
