@@ -4,13 +4,10 @@
 . "$(dirname "$0")/lib.sh"
 need_kafka
 
-# ask FILE JSON ARGUMENTS...
-ask() {
-    local to=$1 json=$2
-    shift 2
-    check "kw request $*" sh -c 'printf "%s" "$1" | "$2" request -b "$3" "${@:5}" >"$4" || exit 1' \
-        bash "$json" "$kw" "$KW_BROKER" "$to" "$@"
+request() { # FILE JSON ARGUMENTS...
+    printf '%s' "$2" | $kw request -b "$KW_BROKER" "${@:3}" >"$1"
 }
+ask() { check "kw request ${*:3}" request "$@"; }
 # has TEXT FILE PATTERN
 has() {
     if grep -Eq -- "$3" "$2"; then ok "$1"; else
@@ -30,7 +27,7 @@ cluster=$(sed -n 's/.*"clusterId":"\([^"]*\)".*/\1/p' "$work/cluster")
 kcat -L -J -b "$KW_BROKER" >"$work/kcat" 2>/dev/null
 broker=$(sed -n 's/.*"brokers":\[{"id":\([0-9]*\),.*/\1/p' "$work/kcat")
 has "DescribeCluster names the broker that kcat sees" "$work/cluster" "\"brokers\":\\[\\{\"brokerId\":$broker,"
-java_tool cluster cluster-id >"$work/java.cluster"
+tools/kafka.sh tool cluster cluster-id --bootstrap-server "$KW_BROKER" >"$work/java.cluster" 2>"$work/java.log"
 has "and the cluster id that Java prints" "$work/java.cluster" "Cluster ID: $cluster\$"
 
 for version in $(seq 0 13); do
@@ -67,12 +64,12 @@ ask "$work/groups" '{"statesFilter":[],"typesFilter":[]}' --api ListGroups
 has "ListGroups has the group that Java made" "$work/groups" '"groupId":"raw-group","protocolType":"consumer"'
 ask "$work/group" '{"groups":["raw-group"],"includeAuthorizedOperations":false}' --api DescribeGroups --group raw-group
 has "DescribeGroups goes to its coordinator" "$work/group" '"errorCode":0,.*"groupId":"raw-group","groupState":"Empty"'
-ask "$work/offsets" '{"groups":[{"groupId":"raw-group","memberId":null,"memberEpoch":-1,"topics":null}],"requireStable":false}' \
+ask "$work/offsets" '{"groups":[{"groupId":"raw-group","topics":null}],"requireStable":false}' \
     --api OffsetFetch --version 8 --group raw-group
 has "OffsetFetch has what Java committed" "$work/offsets" '"name":"raw","partitions":\[.*"partitionIndex":0,"committedOffset":1,'
 ask "$work/producer" '{"transactionalId":"raw-txn","transactionTimeoutMs":60000,"producerId":-1,"producerEpoch":-1}' \
     --api InitProducerId --version 4 --txn raw-txn
-has "InitProducerId at the transaction coordinator" "$work/producer" '"errorCode":0,"producerId":[0-9]+,"producerEpoch":0'
+has "InitProducerId at the transaction coordinator" "$work/producer" '"errorCode":0,"producerId":[0-9]+,"producerEpoch":[0-9]+'
 ask "$work/transactions" '{"transactionalIds":["raw-txn"]}' --api DescribeTransactions --txn raw-txn
 has "DescribeTransactions knows it" "$work/transactions" '"transactionalId":"raw-txn","transactionState":"Empty"'
 ask "$work/quorum" '{"topics":[{"topicName":"__cluster_metadata","partitions":[{"partitionIndex":0}]}]}' --api DescribeQuorum
