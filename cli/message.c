@@ -8,12 +8,17 @@
 
 #include "cli/commands.h"
 
-int cli_message_api(const struct cli_command *command, const char *text, struct kw_proto_api *api)
+int cli_message_api(const struct cli_command *command, const char *text, enum kw_proto_kind kind,
+                    struct kw_proto_api *api)
 {
+    int (*list)(size_t, struct kw_proto_api *) = kw_proto_api;
     int64_t key = -1;
 
-    (void)cli_parse_int(text, 0, INT16_MAX, &key);
-    for (size_t i = 0; kw_proto_api(i, api) == 1; i++)
+    if (kind == KW_PROTO_DATA)
+        list = kw_proto_data; /* blobs have no keys */
+    else
+        (void)cli_parse_int(text, 0, INT16_MAX, &key);
+    for (size_t i = 0; list(i, api) == 1; i++)
         if (api->key == key || strcasecmp(api->name, text) == 0)
             return -1;
     return cli_usage_error(command, "--api '%s' is unknown: see kw proto list", text);

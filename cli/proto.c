@@ -69,7 +69,7 @@ static const struct cli_command proto_list_command = {
 };
 static const struct cli_command proto_decode_command = {
     .name = "kw proto decode",
-    .usage = "--api KEY|NAME --version V --kind request|response [--hex] [--pretty]",
+    .usage = "--api KEY|NAME --version V --kind request|response|data [--hex] [--pretty]",
     .about = "Reads the body of one message from stdin, which is what follows its header, and "
              "prints it as JSON: Kafka's field names, bytes in base64.",
     .examples = "  echo 0000000100046e616d6501 | kw proto decode --api Metadata --version 4 "
@@ -80,7 +80,7 @@ static const struct cli_command proto_decode_command = {
 };
 static const struct cli_command proto_encode_command = {
     .name = "kw proto encode",
-    .usage = "--api KEY|NAME --version V --kind request|response [--hex]",
+    .usage = "--api KEY|NAME --version V --kind request|response|data [--hex]",
     .about = "Reads the JSON of one message from stdin, as decode prints it, and writes its body, "
              "which is what follows a header.",
     .examples = "  echo '{\"topics\":null,\"allowAutoTopicCreation\":false}' | "
@@ -161,42 +161,56 @@ static int proto_read_body(struct proto_run *run)
 
 /* ---- list, decode and encode --------------------------------------------- */
 
+static void proto_list_row(struct proto_run *run, const struct kw_proto_api *api, bool is_api)
+{
+    char line[120], key[16] = "data", versions[16], client[16] = "-", flexible[8] = "-";
+
+    if (is_api)
+        snprintf(key, sizeof(key), "%d", api->key);
+    snprintf(versions, sizeof(versions), "%d-%d", api->min, api->max);
+    if (is_api)
+        snprintf(client, sizeof(client), "%d-%d", api->client_min, api->client_max);
+    if (api->flex_since >= 0)
+        snprintf(flexible, sizeof(flexible), "%d", api->flex_since);
+    snprintf(line, sizeof(line), "%4s  %-37s %-8s %-8s %s\n", key, api->name, versions, client,
+             flexible);
+    cli_output_text(&run->output, line);
+}
+
 static int proto_list(struct proto_run *run)
 {
     struct kw_proto_api api;
     char line[120];
 
-    snprintf(line, sizeof(line), "%3s  %-37s %-8s %-8s %s\n", "KEY", "NAME", "VERSIONS", "CLIENT",
+    snprintf(line, sizeof(line), "%4s  %-37s %-8s %-8s %s\n", "KEY", "NAME", "VERSIONS", "CLIENT",
              "FLEXIBLE");
     cli_output_text(&run->output, line);
-    for (size_t i = 0; kw_proto_api(i, &api) == 1; i++) {
-        char versions[16], client[16], flexible[8] = "-";
-        snprintf(versions, sizeof(versions), "%d-%d", api.min, api.max);
-        snprintf(client, sizeof(client), "%d-%d", api.client_min, api.client_max);
-        if (api.flex_since >= 0)
-            snprintf(flexible, sizeof(flexible), "%d", api.flex_since);
-        snprintf(line, sizeof(line), "%3d  %-37s %-8s %-8s %s\n", api.key, api.name, versions,
-                 client, flexible);
-        cli_output_text(&run->output, line);
-    }
+    for (size_t i = 0; kw_proto_api(i, &api) == 1; i++)
+        proto_list_row(run, &api, true);
+    for (size_t i = 0; kw_proto_data(i, &api) == 1; i++)
+        proto_list_row(run, &api, false);
     return CLI_EXIT_DONE;
 }
 
 /* Finds --api, --version and --kind. Returns -1 or an exit code. */
 static int proto_message(struct proto_run *run)
 {
+    static const char *const kinds[] = {
+        [KW_PROTO_REQUEST] = "request", [KW_PROTO_RESPONSE] = "response", [KW_PROTO_DATA] = "data"};
     const struct proto_options *options = &run->options;
-    int rc;
+    int rc, n_kind;
 
     if (!options->api || options->version < 0 || !options->kind)
         return cli_usage_error(run->command, "--api, --version and --kind are needed");
-    rc = cli_message_api(run->command, options->api, &run->api);
+    for (n_kind = 0; n_kind < 3 && strcmp(options->kind, kinds[n_kind]) != 0;)
+        n_kind++;
+    if (n_kind == 3)
+        return cli_usage_error(run->command, "--kind '%s' is none of request, response and data",
+                               options->kind);
+    run->kind = (enum kw_proto_kind)n_kind;
+    rc = cli_message_api(run->command, options->api, run->kind, &run->api);
     if (rc < 0)
         rc = cli_message_version(run->command, &run->api, options->version);
-    run->kind = strcmp(options->kind, "request") == 0 ? KW_PROTO_REQUEST : KW_PROTO_RESPONSE;
-    if (rc < 0 && run->kind == KW_PROTO_RESPONSE && strcmp(options->kind, "response") != 0)
-        return cli_usage_error(run->command, "--kind '%s' is neither request nor response",
-                               options->kind);
     return rc;
 }
 

@@ -73,7 +73,7 @@ static int request_prepare(struct request_run *run)
     if (n_receivers > 1)
         return cli_usage_error(&request_command,
                                "--broker, --controller, --group and --txn exclude each other");
-    rc = cli_message_api(&request_command, options->api, &run->api);
+    rc = cli_message_api(&request_command, options->api, KW_PROTO_REQUEST, &run->api);
     if (rc < 0 && options->version >= 0)
         rc = cli_message_version(&request_command, &run->api, options->version);
     run->request = (struct kw_raw_request){.size = sizeof(run->request),

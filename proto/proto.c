@@ -8,6 +8,7 @@
 #include "base/fmt.h"
 #include "proto/api.h"
 #include "proto/batch.h"
+#include "proto/data.h"
 #include "proto/explain.h"
 #include "proto/json.h"
 #include "proto/print.h"
@@ -41,10 +42,38 @@ static int proto_fail(struct kw_error *err, int code, const struct kw_fault *fau
     return code;
 }
 
-/* The schema of a message, or NULL if there is no such API or version. */
+int kw_proto_data(size_t i, struct kw_proto_api *data)
+{
+    size_t count;
+    const struct kw_data_info *list = kwi_data_list(&count);
+    const struct kw_schema *s;
+
+    if (i >= count)
+        return 0;
+    s = list[i].schema;
+    *data = (struct kw_proto_api){.key = (int16_t)i,
+                                  .name = list[i].name,
+                                  .min = s->since,
+                                  .max = s->until,
+                                  .client_min = s->since,
+                                  .client_max = s->until,
+                                  .flex_since = s->flex_since == KWI_NEVER ? -1 : s->flex_since};
+    return 1;
+}
+
+/* The schema of a message or blob, or NULL if there is no such one or version. */
 static const struct kw_schema *proto_schema(int16_t api_key, int version, enum kw_proto_kind kind)
 {
     const struct kw_api_info *api = kwi_api_info(api_key);
+    size_t n_data;
+    const struct kw_data_info *data = kwi_data_list(&n_data);
+
+    if (kind == KW_PROTO_DATA) {
+        if (api_key < 0 || (size_t)api_key >= n_data)
+            return NULL;
+        data += api_key;
+        return version < data->schema->since || version > data->schema->until ? NULL : data->schema;
+    }
 
     if (!api || version < api->min || version > api->max)
         return NULL;

@@ -24,7 +24,14 @@ struct kw_proto_api {
 /* Fills *api with the i-th API by ascending key. 1, or 0: there are fewer. */
 KW_EXPORT int kw_proto_api(size_t i, struct kw_proto_api *api);
 
-enum kw_proto_kind { KW_PROTO_REQUEST, KW_PROTO_RESPONSE };
+/* Fills *data with the i-th blob that messages or records carry, such as the
+ * subscription of a group's member: key is i, the client's range that of the table.
+ * 1, or 0: there are fewer. */
+KW_EXPORT int kw_proto_data(size_t i, struct kw_proto_api *data);
+
+/* With KW_PROTO_DATA, api_key is the blob's number in kw_proto_data, and the body
+ * what stands behind its version, which the first two bytes of most blobs hold. */
+enum kw_proto_kind { KW_PROTO_REQUEST, KW_PROTO_RESPONSE, KW_PROTO_DATA };
 
 /* Writes the JSON form of a body of exactly len bytes to out: names in camelCase,
  * bytes as base64, as Kafka's own tools print it. *out_len: the length, without

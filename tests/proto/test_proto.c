@@ -5,6 +5,7 @@
 
 #include "tests/proto/support.h"
 #include "tests/vectors/vectors.h"
+#include "tests/vectors/data.inc"
 #include "tests/vectors/messages.inc"
 #include "tests/vectors/records.inc"
 
@@ -80,6 +81,46 @@ Test(proto, an_explained_message_shows_each_of_its_bytes_once)
         free(out);
         free(body);
     }
+}
+
+/* Blobs, by their names: both ways, and explained. */
+Test(proto, every_blob_becomes_kafkas_json_and_bytes)
+{
+    for (size_t i = 0; i < VECTOR_COUNT(vector_blobs); i++) {
+        const struct vector_blob *v = &vector_blobs[i];
+        struct kw_proto_api data = {.key = -1};
+        size_t n = 0, len, out_len, json_len = strlen(v->json);
+        while (kw_proto_data(n, &data) == 1 && strcmp(data.name, v->api) != 0)
+            n++;
+        cr_assert_str_eq(data.name, v->api);
+        cr_assert(data.key == (int16_t)n && data.min <= v->version && v->version <= data.max);
+        uint8_t *body = vector_bytes(v->hex, &len), *again = exact_block(body, len);
+        char *out = malloc(json_len ? json_len : 1);
+        cr_assert_eq(kw_proto_decode_json(data.key, v->version, KW_PROTO_DATA, body, len, out,
+                                          json_len, &out_len, NULL),
+                     0, "%s", v->name);
+        cr_assert(out_len == json_len && memcmp(out, v->json, json_len) == 0, "%s", v->name);
+        memset(again, 0, len);
+        cr_assert_eq(kw_proto_encode_json(data.key, v->version, KW_PROTO_DATA, out, json_len, again,
+                                          len, &out_len, NULL),
+                     0, "%s", v->name);
+        cr_assert(out_len == len && memcmp(again, body, len) == 0, "%s", v->name);
+        cr_assert_eq(kw_proto_explain(data.key, v->version, KW_PROTO_DATA, body, len, NULL, 0,
+                                      &out_len, NULL),
+                     0, "%s", v->name);
+        cr_assert_gt(out_len, len);
+        cr_assert_eq(kw_proto_explain(data.key, data.max + 1, KW_PROTO_DATA, body, len, NULL, 0,
+                                      &out_len, NULL),
+                     KW_ERR_VERSION);
+        free(out);
+        free(again);
+        free(body);
+    }
+    size_t len;
+    cr_assert_eq(kw_proto_explain(99, 0, KW_PROTO_DATA, "", 0, NULL, 0, &len, NULL),
+                 KW_ERR_VERSION);
+    cr_assert_eq(kw_proto_explain(-1, 0, KW_PROTO_DATA, "", 0, NULL, 0, &len, NULL),
+                 KW_ERR_VERSION);
 }
 
 Test(proto, an_explained_message_names_its_fields_and_tags)
