@@ -174,10 +174,10 @@ static int raw_find_read(struct kw_request *req, const struct kw_answer *answer,
     struct kw_fault fault;
     struct kw_iter it;
 
+    kwi_find_coordinator_response_coordinator_init(item);
     if (kwi_find_coordinator_response_decode(&msg, req->version, answer->body, answer->len, &fault))
         return kwi_request_malformed(req, &fault, NULL);
     if (req->version < 4) {
-        kwi_find_coordinator_response_coordinator_init(item);
         item->node_id = msg.node_id;
         item->host = msg.host;
         item->port = msg.port;
