@@ -77,7 +77,7 @@ static void json_double(struct json_enc *e, struct kw_wr *w)
         (void)kwi_jtext_string(&e->t);
         len = (size_t)(e->t.p - start) - (e->t.err ? 0 : 1);
         /* NaN, Infinity, -Infinity: a number needs no quotes. */
-        if (!e->t.err && (len == 0 || start[len - 1] <= '9'))
+        if (len == 0 || start[len - 1] <= '9')
             kwi_jtext_fail(&e->t, KW_ERR_SYNTAX, "a number is expected");
     } else {
         kwi_jtext_number(&e->t, &start, &whole);

@@ -210,6 +210,21 @@ Test(json_corners, a_kind_that_there_is_not)
     cr_expect_eq(w.len, 0);
 }
 
+Test(json_corners, a_uuid_is_a_string)
+{
+    static const char text[] = "{\"topics\":[{\"topicId\":5,\"name\":null}],"
+                               "\"allowAutoTopicCreation\":true,"
+                               "\"includeTopicAuthorizedOperations\":false}";
+    struct kw_error err;
+    char out[64];
+    size_t len;
+    cr_expect_eq(
+        kw_proto_encode_json(3, 12, KW_PROTO_REQUEST, text, sizeof text - 1, out, 64, &len, &err),
+        KW_ERR_SYNTAX);
+    cr_expect(strstr(err.text, "topics[0].topicId") && strstr(err.text, "a string is expected"),
+              "%s", err.text);
+}
+
 Test(json_corners, errors_may_go_unread)
 {
     char out[8];
