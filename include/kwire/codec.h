@@ -100,7 +100,13 @@ struct kw_codec {
 };
 
 /* Those that are built in: gzip needs zlib, lz4 liblz4, snappy libsnappy, zstd
- * libzstd (make WITH_ZLIB=0 and so on leaves one out). */
+ * libzstd (make WITH_ZLIB=0 and so on leaves one out).
+ *
+ * One limit: libsnappy's compressor allocates about 100 KB for itself during each
+ * call, out of reach of the caller's allocator, and ends the process if it cannot
+ * (it is C++, and an exception does not pass its C interface). A host that must
+ * survive running out of memory compresses with another codec; reading snappy
+ * allocates nothing. */
 KW_EXPORT extern const struct kw_codec kw_codec_gzip;
 KW_EXPORT extern const struct kw_codec kw_codec_snappy;
 KW_EXPORT extern const struct kw_codec kw_codec_lz4;
