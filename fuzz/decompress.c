@@ -24,6 +24,7 @@ struct fuzz_plan {
     size_t budget, first; /* first: 0 is the hint */
     unsigned flags;
     int fail_at; /* the growth that is refused, -1: none */
+    bool anew;   /* contexts are made anew, else they served other inputs */
 };
 
 struct fuzz_output {
@@ -85,14 +86,15 @@ static void fuzz_round_trip(const struct kw_codec *codec, struct kw_codec_ctx *d
 {
     static struct kw_codec_ctx *ctx; /* one codec in a program: one block, as the core keeps it */
     size_t ctx_size = codec->encoder_size(codec->level_default, 1 << 16), cap = codec->bound(size);
-    struct fuzz_plan whole = {SIZE_MAX, 0, 0, -1};
+    struct fuzz_plan whole = {SIZE_MAX, 0, 0, -1, false};
     struct fuzz_output packed = {fuzz_block(cap), 0, cap}, back;
     struct kw_iov in[2] = {{(void *)(uintptr_t)data, size / 3},
                            {(void *)(uintptr_t)(data + size / 3), size - size / 3}};
     int rc;
-    if (!ctx)
-        ctx = fuzz_block(ctx_size);
-    CHECK(codec->encoder_init(ctx, ctx_size, codec->level_default, 1 << 16) == 0);
+    if (!ctx || plan->anew) {
+        ctx = ctx ? ctx : fuzz_block(ctx_size);
+        CHECK(codec->encoder_init(ctx, ctx_size, codec->level_default, 1 << 16) == 0);
+    }
     codec->encode_begin(ctx, in, 2);
     do
         rc = codec->encode_step(ctx, packed.ptr, cap, plan->budget, &packed.len);
@@ -109,7 +111,7 @@ void fuzz_decompress(int codec_id, const uint8_t *data, size_t size)
     static const size_t budgets[] = {1, 7, 100, 1000, 4096, 65536, FUZZ_MAX, SIZE_MAX};
     static const size_t firsts[] = {0, 1, 300, FUZZ_MAX};
     const struct kw_codec *codec = kw_codec_by_id(codec_id);
-    struct fuzz_plan plan = {SIZE_MAX, 0, 0, -1}, other;
+    struct fuzz_plan plan = {SIZE_MAX, 0, 0, -1, false}, other;
     struct fuzz_output one, two;
     static struct kw_codec_ctx *ctx;
     int rc, rc_other;
@@ -117,12 +119,13 @@ void fuzz_decompress(int codec_id, const uint8_t *data, size_t size)
         return;
     plan.flags = data[0] & 32 ? KW_DECODE_FORMAT_0 : 0;
     other = (struct fuzz_plan){budgets[data[0] & 7], firsts[data[0] >> 3 & 3], plan.flags,
-                               (data[0] >> 6) - 1};
+                               (data[0] >> 6) - 1, size % 16 == 0};
     data++;
     size--;
-    if (!ctx)
-        ctx = fuzz_block(codec->decoder_size());
-    CHECK(codec->decoder_init(ctx, codec->decoder_size()) == 0);
+    if (!ctx || other.anew) {
+        ctx = ctx ? ctx : fuzz_block(codec->decoder_size());
+        CHECK(codec->decoder_init(ctx, codec->decoder_size()) == 0);
+    }
     rc_other = fuzz_decode(codec, ctx, data, size, &other, &two);
     rc = fuzz_decode(codec, ctx, data, size, &plan, &one);
     CHECK(rc_other == KW_ERR_NOMEM || (rc == 0) == (rc_other == 0));

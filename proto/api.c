@@ -165,9 +165,16 @@ const struct kw_api_info *kwi_api_list(size_t *count)
 
 const struct kw_api_info *kwi_api_info(int16_t key)
 {
-    for (size_t i = 0; i < API_COUNT; i++)
-        if (api_table[i].key == key)
-            return &api_table[i];
+    size_t low = 0, high = API_COUNT; /* the keys ascend; a client asks for each of them */
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (api_table[middle].key == key)
+            return &api_table[middle];
+        if (api_table[middle].key < key)
+            low = middle + 1;
+        else
+            high = middle;
+    }
     return NULL;
 }
 
