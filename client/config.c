@@ -27,10 +27,29 @@ static void *config_alloc(const struct kw_config *cfg, size_t size)
     return cfg->alloc.alloc(cfg->alloc.ctx, size);
 }
 
+bool kwi_config_is_text(const struct kw_config_row *row)
+{
+    return row->type == KWI_CONFIG_STRING || row->type == KWI_CONFIG_SECRET ||
+           row->type == KWI_CONFIG_SERVERS;
+}
+
+void kwi_config_wipe(void *ptr, size_t len)
+{
+    volatile unsigned char *at = ptr;
+    while (len-- > 0)
+        *at++ = 0;
+}
+
 static void config_free_text(struct kw_config *cfg, unsigned key)
 {
-    if (cfg->text[key])
-        cfg->alloc.free(cfg->alloc.ctx, cfg->text[key], strlen(cfg->text[key]) + 1);
+    char *text = cfg->text[key];
+    size_t len;
+    if (!text)
+        return;
+    len = strlen(text);
+    if (kwi_config_rows[key].type == KWI_CONFIG_SECRET)
+        kwi_config_wipe(text, len);
+    cfg->alloc.free(cfg->alloc.ctx, text, len + 1);
     cfg->text[key] = NULL;
 }
 
@@ -117,6 +136,11 @@ static int config_refuse_row(const struct kw_config_row *row, const char *val, s
         kwi_fmt(rule, sizeof rule, "must be %s%s",
                 kwi_config_word(row->words, 1, &n) ? "one of " : "", row->words);
         break;
+    case KWI_CONFIG_SECRET:
+        val = "(hidden)";
+        len = strlen(val);
+        kwi_fmt(rule, sizeof rule, "must have at most %lld bytes", (long long)row->max);
+        break;
     case KWI_CONFIG_STRING:
     case KWI_CONFIG_SERVERS:
         kwi_fmt(rule, sizeof rule, "must have at most %lld bytes", (long long)row->max);
@@ -141,6 +165,7 @@ static bool config_in_range(const struct kw_config_row *row, int64_t number)
             n_words++;
         return number >= 0 && number < n_words;
     case KWI_CONFIG_STRING:
+    case KWI_CONFIG_SECRET:
     case KWI_CONFIG_SERVERS: break;
     }
     return false;
@@ -163,6 +188,7 @@ static bool config_read_value(const struct kw_config_row *row, const char *val, 
         break;
     case KWI_CONFIG_WORD: *out = config_word_index(row->words, val, len); break;
     case KWI_CONFIG_STRING:
+    case KWI_CONFIG_SECRET:
     case KWI_CONFIG_SERVERS: return false;
     }
     return config_in_range(row, *out);
@@ -277,7 +303,8 @@ static int config_set_text(struct kw_config *cfg, unsigned key, const char *val,
     return 0;
 }
 
-static int config_unknown(const char *key, const char *val, struct kw_error *err)
+/* The value is not shown: a misspelt key may be that of a password. */
+static int config_unknown(const char *key, struct kw_error *err)
 {
     size_t len = strlen(key);
     enum kw_key near = kwi_config_nearest(key, len);
@@ -287,7 +314,7 @@ static int config_unknown(const char *key, const char *val, struct kw_error *err
         kwi_fmt(hint, sizeof hint, "did you mean %s?", kwi_config_rows[near].key);
     else
         kwi_fmt(hint, sizeof hint, "the known keys are listed in docs/CONFIG.md");
-    return kwi_config_refuse(err, name, val, strlen(val), "no such key", hint);
+    return kwi_config_refuse(err, name, "...", 3, "no such key", hint);
 }
 
 /* ---- public ------------------------------------------------------------------------ */
@@ -326,14 +353,17 @@ int kw_config_set(struct kw_config *cfg, const char *key, const char *val, struc
         return KW_ERR_USE;
     id = kwi_config_find(key, strlen(key));
     if (id == KW_N_KEYS)
-        return config_unknown(key, val, err);
+        return config_unknown(key, err);
     row = &kwi_config_rows[id];
+    /* Spaces may be part of a password. */
+    if (row->type == KWI_CONFIG_SECRET)
+        return config_set_text(cfg, id, val, strlen(val), err);
     while (config_is_space(*val))
         val++;
     len = strlen(val);
     while (len > 0 && config_is_space(val[len - 1]))
         len--;
-    if (row->type == KWI_CONFIG_STRING || row->type == KWI_CONFIG_SERVERS)
+    if (kwi_config_is_text(row))
         return config_set_text(cfg, id, val, len, err);
     if (!config_read_value(row, val, len, &number))
         return config_refuse_row(row, val, len, err);
@@ -350,7 +380,7 @@ int kw_config_set_i64(struct kw_config *cfg, enum kw_key key, int64_t val, struc
         return KW_ERR_USE;
     row = &kwi_config_rows[key];
     kwi_fmt(text, sizeof text, "%lld", (long long)val);
-    if (row->type == KWI_CONFIG_STRING || row->type == KWI_CONFIG_SERVERS)
+    if (kwi_config_is_text(row))
         return kwi_config_refuse(err, row->key, text, strlen(text), "this key takes a text",
                                  "use kw_config_set");
     if (!config_in_range(row, val))

@@ -14,6 +14,7 @@ enum kw_config_type {
     KWI_CONFIG_BOOL,   /* true, false; 0 and 1 are taken too */
     KWI_CONFIG_WORD,   /* one of `words`; its value is the index */
     KWI_CONFIG_STRING, /* at most `max` bytes */
+    KWI_CONFIG_SECRET, /* the same; never shown, wiped when it is let go */
     KWI_CONFIG_SERVERS /* host:port, host:port, ... */
 };
 /* What a key applies to. Those of a client are read when it is created: in a
@@ -87,6 +88,10 @@ enum kw_key kwi_config_nearest(const char *name, size_t len);
 const char *kwi_config_word(const char *words, unsigned index, size_t *len);
 /* Writes the value of a key as a person would set it. */
 void kwi_config_value_text(enum kw_key key, int64_t value, char *buf, size_t cap);
+/* Whether the value of a row is a text: a string, a secret, servers. */
+bool kwi_config_is_text(const struct kw_config_row *row);
+/* Overwrites memory that held a secret, in a way that is not optimized away. */
+void kwi_config_wipe(void *ptr, size_t len);
 /* Fills *err (may be NULL) and returns KW_ERR_CONFIG. The text is
  * "key = value: rule". */
 int kwi_config_refuse(struct kw_error *err, const char *key, const char *value, size_t value_len,

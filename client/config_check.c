@@ -58,6 +58,8 @@ static int config_check_own(const struct config_view *view, unsigned applies)
         const char *text = kwi_config_str(view->own, (enum kw_key)key);
         if (!kwi_config_is_set(view->own, (enum kw_key)key) || (row->applies & applies))
             continue;
+        if (row->type == KWI_CONFIG_SECRET)
+            text = "(hidden)";
         if (!text) {
             kwi_config_value_text((enum kw_key)key, view->own->number[key], value, sizeof value);
             text = value;

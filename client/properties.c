@@ -204,6 +204,7 @@ int kw_config_parse(struct kw_config *cfg, const char *text, size_t len, struct 
     in.text = room;
     while (!rc && properties_next_line(&in))
         rc = properties_apply(&in, cfg, room + len, err);
+    kwi_config_wipe(room, size); /* it may have held a password */
     cfg->alloc.free(cfg->alloc.ctx, room, size);
     return rc;
 }

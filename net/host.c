@@ -112,6 +112,7 @@ int kw_config_load(struct kw_config *cfg, const char *path, struct kw_error *err
             rc = host_load_fail(err, KW_ERR_LIMIT, 0, path, "the file is above 1 MiB");
         else
             rc = kw_config_parse(cfg, text, len, err);
+        explicit_bzero(text, len); /* it may hold a password */
     }
     free(text);
     fclose(file);

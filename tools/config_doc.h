@@ -34,6 +34,9 @@ static void config_doc_type(FILE *out, const struct kw_config_row *row)
             fprintf(out, "%s`%.*s` (%u)", i ? ", " : "", (int)len, word, i);
         break;
     case KWI_CONFIG_STRING: fprintf(out, "text of at most %" PRId64 " bytes", row->max); break;
+    case KWI_CONFIG_SECRET:
+        fprintf(out, "secret text of at most %" PRId64 " bytes", row->max);
+        break;
     case KWI_CONFIG_SERVERS: fprintf(out, "`host:port,...`"); break;
     }
 }
@@ -42,8 +45,9 @@ static void config_doc_default(FILE *out, enum kw_key key)
 {
     const struct kw_config_row *row = &kwi_config_rows[key];
     char value[32];
-    if (row->type == KWI_CONFIG_STRING || row->type == KWI_CONFIG_SERVERS) {
-        fprintf(out, row->text ? "`%s`" : "%s", row->text ? row->text : "(must be set)");
+    if (kwi_config_is_text(row)) {
+        const char *none = row->type == KWI_CONFIG_SERVERS ? "(must be set)" : "(none)";
+        fprintf(out, row->text ? "`%s`" : "%s", row->text ? row->text : none);
         return;
     }
     kwi_config_value_text(key, row->def, value, sizeof value);

@@ -97,7 +97,7 @@ Test(properties, an_error_names_its_line)
                {"\nclient.id=\\u0000", "line 2: a bad escape in the value"},
                {"client.id=\\ud83d\\ude00", "line 1: a bad escape"},
                {"\\u00zz=1", "line 1: a bad escape in the key"},
-               {"=x", "line 1:  = x: no such key"}};
+               {"=x", "line 1:  = ...: no such key"}};
     for (unsigned i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct kw_config *cfg;
         struct kw_error err;
