@@ -94,10 +94,25 @@ endef
 codec_word = $(word $(1),$(subst :, ,$(2)))
 $(foreach row,$(CODECS),$(eval $(call codec,$(call codec_word,1,$(row)),$(call codec_word,2,$(row)),$(call codec_word,3,$(row)),$(call codec_word,4,$(row)))))
 
+# TLS and the cryptography of SASL come from one library. Each file that meets it
+# has the library's name at its end, and only those of the chosen one are built.
+TLS_BACKENDS = openssl none
+WITH_TLS ?= $(if $(filter 1,$(call has_header,openssl/core_names.h)),openssl,none)
+WITH_TLS := $(WITH_TLS)
+ifeq ($(WITH_TLS),mbedtls)
+$(error WITH_TLS=mbedtls is not written yet: take openssl or none)
+endif
+ifeq ($(filter $(TLS_BACKENDS),$(WITH_TLS)),)
+$(error WITH_TLS=$(WITH_TLS) is unknown: $(TLS_BACKENDS))
+endif
+LDLIBS_openssl = -lcrypto
+LDLIBS += $(LDLIBS_$(WITH_TLS))
+TLS_OUT := $(foreach backend,$(filter-out $(WITH_TLS),$(TLS_BACKENDS)),$(wildcard net/*_$(backend).c))
+
 # ---- sources ---------------------------------------------------------------
 
 CORE_SRC := $(filter-out base/crc32c_hw%.c,$(wildcard base/*.c)) $(wildcard proto/*.c client/*.c)
-HOST_SRC := $(filter-out $(CODECS_OUT),$(wildcard base/crc32c_hw*.c net/*.c net/loop/*.c compress/*.c))
+HOST_SRC := $(filter-out $(CODECS_OUT) $(TLS_OUT),$(wildcard base/crc32c_hw*.c net/*.c net/loop/*.c compress/*.c))
 MOCK_SRC := $(wildcard mock/*.c)
 CLI_SRC := $(if $(TRIPLET),,$(wildcard cli/*.c))
 # What the mock stands on besides its own files.

@@ -30,6 +30,7 @@ WITH_ZLIB = 0
 WITH_LZ4 = 0
 WITH_SNAPPY = 0
 WITH_ZSTD = 0
+WITH_TLS = none
 endif
 
 # What a test program is linked with, and where it finds <criterion/...>.

@@ -6,6 +6,7 @@
 #include "base/fmt.h"
 #include <errno.h>
 #include <kwire/codec.h>
+#include <kwire/crypto.h>
 #include <kwire/kwire.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,6 +62,8 @@ int kwi_host_env(struct kw_env *out, const struct kw_env *env, int *os_err)
     for (int id = 0; id < KW_N_CODECS; id++)
         if (!out->codecs[id])
             out->codecs[id] = kw_codec_by_id(id);
+    if (!out->crypto)
+        out->crypto = kw_crypto_builtin();
     *os_err = host_seed(out->seed, sizeof(out->seed));
     return *os_err ? KW_ERR_IO : 0;
 }

@@ -16,7 +16,7 @@ build=build/coverage
 mkdir -p $build
 
 tools/deps.sh build check || exit 1
-tools/deps.sh codecs || echo "Going on without the codecs above."
+tools/deps.sh codecs tls || echo "Going on without the libraries above."
 targets=$(make -s VARIANT=coverage print-tests | tr ' ' '\n' | grep -E '/tests/(proto|compress)/')
 # shellcheck disable=SC2086
 make -j"$(nproc)" --no-print-directory VARIANT=coverage $targets >$build/build.log 2>&1 || {

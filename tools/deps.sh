@@ -1,7 +1,8 @@
 #!/bin/sh
 # Finds what this machine lacks for a group of work, and installs it.
 #
-#   tools/deps.sh [-n] GROUP...     groups: build codecs check lint live machines valgrind
+#   tools/deps.sh [-n] GROUP...     groups: build codecs tls check lint live machines
+#                                     valgrind
 #
 # Installs with apt as root or through sudo. On other systems, with -n, or with
 # KW_DEPS=no in the environment, it only prints the package names for apt, dnf,
@@ -50,6 +51,9 @@ codecs|compiles gcc '#include <snappy-c.h>
 int main(void) { return !snappy_max_compressed_length(1); }' -lsnappy|snappy|libsnappy-dev|snappy-devel|snappy-dev|snappy
 codecs|compiles gcc '#include <zstd.h>
 int main(void) { return !ZSTD_versionNumber(); }' -lzstd|zstd|libzstd-dev|libzstd-devel|zstd-dev|zstd
+tls|compiles gcc '#include <openssl/core_names.h>
+#include <openssl/evp.h>
+int main(void) { return !EVP_sha256(); }' -lcrypto|TLS and SASL|libssl-dev|openssl-devel|openssl-dev|openssl
 codecs|has gzip|second opinion on gzip|gzip|gzip|gzip|gzip
 codecs|has lz4|second opinion on lz4|lz4|lz4|lz4|lz4
 codecs|has zstd|second opinion on zstd|zstd|zstd|zstd|zstd
@@ -61,6 +65,9 @@ check|compiles gcc '#include <snappy-c.h>
 int main(void) { return !snappy_max_compressed_length(1); }' -lsnappy|snappy under test|libsnappy-dev|snappy-devel|snappy-dev|snappy
 check|compiles gcc '#include <zstd.h>
 int main(void) { return !ZSTD_versionNumber(); }' -lzstd|zstd under test|libzstd-dev|libzstd-devel|zstd-dev|zstd
+check|compiles gcc '#include <openssl/core_names.h>
+#include <openssl/evp.h>
+int main(void) { return !EVP_sha256(); }' -lcrypto|SASL under test|libssl-dev|openssl-devel|openssl-dev|openssl
 check|has g++|headers as C++17|g++|gcc-c++|g++|gcc
 check|compiles gcc 'int main(void) { return 0; }' -fsanitize=address,undefined|sanitizers|libgcc-12-dev|libasan libubsan|gcc|gcc-libs
 lint|has clang|second compiler|clang|clang|clang|clang
@@ -89,7 +96,7 @@ ROWS
 only_print=no
 [ "${1:-}" = -n ] && only_print=yes && shift
 [ "${KW_DEPS:-}" = no ] && only_print=yes
-[ $# -gt 0 ] || set -- build codecs check lint live
+[ $# -gt 0 ] || set -- build codecs tls check lint live
 groups=" $* "
 
 # A test may span lines: join a row until it has its seven columns.

@@ -35,7 +35,7 @@ deps() {
 
 # Without a codec's library the build leaves that codec out, and its tests skip.
 codecs() {
-    tools/deps.sh codecs || echo "Going on without the codecs above."
+    tools/deps.sh codecs tls || echo "Going on without the libraries above."
 }
 
 build() { # VARIANT TARGET...

@@ -142,6 +142,7 @@ struct kw_log_sink {
 
 struct kw_codec; /* kwire/codec.h */
 enum { KW_N_CODECS = 5 };
+struct kw_crypto; /* kwire/crypto.h */
 
 /* Everything foreign that the core uses, given at create. Copied. */
 struct kw_env {
@@ -153,6 +154,9 @@ struct kw_env {
     /* By enum kw_codec_id; NULL where there is none. libkwire fills it with those
      * that were built in (kw_codec_by_id). */
     const struct kw_codec *codecs[KW_N_CODECS];
+    /* For SASL; NULL where there is none. libkwire fills it with that of the TLS
+     * library that was built in (kw_crypto_builtin). */
+    const struct kw_crypto *crypto;
 };
 
 #ifdef __cplusplus
