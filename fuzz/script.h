@@ -8,7 +8,12 @@
 #define FUZZ_SCRIPT_H
 #include "fuzz/rig.h"
 
-enum { SCRIPT_HEAD = 4, SCRIPT_UNIT = 4, SCRIPT_UNITS_MAX = 300 };
+enum {
+    SCRIPT_HEAD = 4,
+    SCRIPT_UNIT = 4,
+    SCRIPT_TWICE = 56 /* bits of how2 */,
+    SCRIPT_UNITS_MAX = 300
+};
 
 enum script_op {
     SCRIPT_TURN,    /* a turns */

@@ -9,7 +9,7 @@ shown_own() {
     case $1 in
     codec_vectors) echo "build/asan/tests/compress/test_codec_vectors; build/asan/tests/client/test_unpack" ;;
     bombs) echo "build/bench/bench_bombs 50 100; build/tests/compress/test_bombs; build/tests/client/test_bombs; build/tests/client/test_unpack" ;;
-    fuzz_inputs) echo "make fuzz; tools/fuzz_all.sh $2 $3" ;;
+    fuzz_inputs) echo "make fuzz fuzz-fast; tools/fuzz_all.sh $2 $3" ;;
     tier) echo "make $2" ;;
     bench_run) echo make bench-run ;;
     *) return 1 ;;

@@ -6,5 +6,6 @@
 
 fuzz_inputs() {
     make -s fuzz || return 1
+    make -s fuzz-fast || return 1
     tools/fuzz_all.sh "$1" "$2"
 }
