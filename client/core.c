@@ -152,6 +152,7 @@ void kw_core_destroy(struct kw_core *core)
         }
         kwi_links_destroy(core);
         kwi_cluster_stop(core);
+        kwi_events_forget(core);
         kwi_producers_destroy(core);
         kwi_cluster_deinit(core);
         kwi_unpack_deinit(core);

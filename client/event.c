@@ -52,6 +52,15 @@ void kwi_event_drop(struct kw_core *core, struct kw_evnode *node)
         core->events.lent = NULL;
 }
 
+void kwi_events_forget(struct kw_core *core)
+{
+    struct kw_node *node;
+
+    while ((node = kwi_list_pop(&core->events.queue)))
+        KWI_OF(node, struct kw_evnode, node)->queued = false;
+    core->events.lent = NULL;
+}
+
 static bool event_same(const struct kw_error *a, const struct kw_error *b)
 {
     return a->code == b->code && a->kafka_code == b->kafka_code && a->phase == b->phase &&

@@ -47,6 +47,8 @@ void kwi_event_raise(struct kw_core *core, struct kw_evnode *node);
 /* Takes a node out, e.g. because its object dies. A node that is lent is
  * forgotten: its done is not called. */
 void kwi_event_drop(struct kw_core *core, struct kw_evnode *node);
+/* Nobody will take what is queued: its owners may now be freed in any order. */
+void kwi_events_forget(struct kw_core *core);
 /* Raises an ERROR event unless the same code, peer and text was raised within
  * the last 10 s (then it is only counted). */
 void kwi_event_error(struct kw_core *core, const struct kw_error *error);
