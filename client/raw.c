@@ -19,7 +19,7 @@
 #include "client/op.h"
 #include "proto/coordinator.h"
 #include "proto/error.h"
-#include "proto/json.h"
+#include "json/json.h"
 #include "proto/produce.h"
 #include <kwire/kwire.h>
 

@@ -11,7 +11,7 @@
 #include <kwire/proto.h>
 
 #include "proto/api.h"
-#include "proto/json.h"
+#include "json/json.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

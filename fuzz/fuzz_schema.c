@@ -11,7 +11,7 @@
 
 #include "proto/api.h"
 #include "proto/header.h"
-#include "proto/print.h"
+#include "json/print.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

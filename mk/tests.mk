@@ -21,6 +21,8 @@ $(TEST_OBJ): $(wildcard $(SHIM_DIR)/criterion/*.h)
 # The simulator is also what drives the core in these.
 USES_tests/client = tests/sim/%
 USES_tests/heap = tests/sim/%
+# Messages are built and compared by the same helpers.
+USES_tests/json = tests/proto/%
 helpers = $(call obj,$(filter $(1)/% tests/support/% $(USES_$(1)),$(TEST_HELP_SRC)))
 define test_rule
 $(B)/$(1)/test_%: $(B)/obj/$(1)/test_%.o $(call helpers,$(1)) $(TEST_LIB) $(filter %.o,$(TEST_MAIN))

@@ -1,11 +1,11 @@
 #!/bin/sh
-# Branch coverage of proto/ and compress/ by their own unit tests and vectors:
+# Branch coverage of proto/, json/ and compress/ by their own unit tests and vectors:
 # tools/coverage.sh [-v]
 #
 # Builds VARIANT=coverage (gcc, no optimisation, assertions left out), runs the
-# tests of tests/proto and tests/compress and nothing else, and prints for each
+# tests of tests/proto, tests/json and tests/compress and nothing else, and prints for each
 # file and folder how many branches were taken. With -v also each one that was
-# not. Fails below the limits: of proto/ all but those in
+# not. Fails below the limits: of proto/ and json/ all but those in
 # tools/coverage-waivers.txt, which may be 0.5 % at most; of compress/ 97 %.
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -17,7 +17,7 @@ mkdir -p $build
 
 tools/deps.sh build check || exit 1
 tools/deps.sh codecs tls || echo "Going on without the libraries above."
-targets=$(make -s VARIANT=coverage print-tests | tr ' ' '\n' | grep -E '/tests/(proto|compress)/')
+targets=$(make -s VARIANT=coverage print-tests | tr ' ' '\n' | grep -E '/tests/(proto|json|compress)/')
 # shellcheck disable=SC2086
 make -j"$(nproc)" --no-print-directory VARIANT=coverage $targets >$build/build.log 2>&1 || {
     tail -n 20 $build/build.log

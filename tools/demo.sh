@@ -47,7 +47,7 @@ mkdir -p "$work"
 # the sources, and the turn, as the sources are repeated until there is enough.
 make_input() {
     local sources
-    sources=$(find base proto client net mock cli include docs tests tools LICENSE README.md \
+    sources=$(find base proto json client net mock cli include docs tests tools LICENSE README.md \
         -type f \( -name '*.[ch]' -o -name '*.md' -o -name '*.sh' -o -name LICENSE \) | sort)
     # shellcheck disable=SC2086
     awk -v least=$lines_min '

@@ -5,7 +5,7 @@
 # Tests are left out of clang-tidy: Criterion's macros are not ours to judge.
 set -u
 cd "$(dirname "$0")/.." || exit 1
-library=$(git ls-files 'base/*.c' 'proto/*.c' 'compress/*.c' 'client/*.c' 'net/*.c' 'mock/*.c' 'cli/*.c')
+library=$(git ls-files 'base/*.c' 'proto/*.c' 'json/*.c' 'compress/*.c' 'client/*.c' 'net/*.c' 'mock/*.c' 'cli/*.c')
 [ -n "$library" ] || exit 0
 # shellcheck disable=SC2086
 case $1 in

@@ -142,7 +142,7 @@ def their_message(message):
 
 
 def json_name(name):
-    """topic_id becomes topicId, as in proto/print.c."""
+    """topic_id becomes topicId, as in json/print.c."""
     return re.sub("_(.)", lambda m: m.group(1).upper(), name)
 
 

@@ -28,7 +28,7 @@ verdict() { # EXIT_CODE TEXT; the findings are in $tmp/found
     fi
 }
 
-find include base proto compress client net mock process cli bench examples \
+find include base proto json compress client net mock process cli bench examples \
     -name '*.[ch]' 2>/dev/null | sort >"$tmp/files"
 xargs awk -f tools/tidy_strip.awk <"$tmp/files" >"$tmp/code"
 
@@ -63,7 +63,7 @@ verdict "$(wc -l <"$tmp/found")" "the broker model makes no libc call"
 # Constants with pointers sit in .data.rel.ro; any other writable section is a
 # mutable global.
 : >"$tmp/found"
-for source in base/*.c proto/*.c client/*.c mock/*.c; do
+for source in base/*.c proto/*.c json/*.c client/*.c mock/*.c; do
     object=$build/obj/${source%.c}.o
     [ -f "$object" ] || continue
     objdump -t "$object" | awk -F"\t" -v object="$object" '

@@ -2,7 +2,7 @@
 #include "tests/proto/support.h"
 
 #include "proto/field.h"
-#include "proto/print.h"
+#include "json/print.h"
 
 void *exact_block(const void *src, size_t len)
 {

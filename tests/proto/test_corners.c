@@ -11,7 +11,7 @@
 #include "proto/field.h"
 #include "proto/header.h"
 #include "proto/message_set.h"
-#include "proto/print.h"
+#include "json/print.h"
 #include "tests/proto/support.h"
 #include <kwire/proto.h>
 

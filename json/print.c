@@ -1,7 +1,7 @@
-/* proto/print.c -- messages as JSON, from the tables. Text is taken to be UTF-8
+/* json/print.c -- messages as JSON, from the tables. Text is taken to be UTF-8
  * and passed through; only quotes, backslashes and control characters are
  * escaped. Recursion is as deep as a table (KWI_DEPTH_MAX). */
-#include "proto/print.h"
+#include "json/print.h"
 
 #include "base/assert.h"
 #include "base/float_text.h"

@@ -1,4 +1,4 @@
-/* proto/proto.c -- the protocol for tools (kwire/proto.h): messages as JSON, what a
+/* json/proto.c -- the protocol for tools (kwire/proto.h): messages as JSON, what a
  * record batch holds. The client itself uses none of this; it goes to the tables
  * and to batch.h directly. */
 #include <kwire/proto.h>
@@ -9,9 +9,9 @@
 #include "proto/api.h"
 #include "proto/batch.h"
 #include "proto/data.h"
-#include "proto/explain.h"
-#include "proto/json.h"
-#include "proto/print.h"
+#include "json/explain.h"
+#include "json/json.h"
+#include "json/print.h"
 #include "proto/record.h"
 
 int kw_proto_api(size_t i, struct kw_proto_api *api)

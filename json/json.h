@@ -1,4 +1,4 @@
-/* proto/json.h -- messages from the JSON form that print.h writes, which is that of
+/* json/json.h -- messages from the JSON form that print.h writes, which is that of
  * Kafka's own tools. No memory but the stack; the bytes go to a write cursor.
  *
  * Members may stand in any order. One that the table lacks, or that the version

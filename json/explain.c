@@ -1,4 +1,4 @@
-/* proto/explain.c -- a body as a hex dump that says what each byte is.
+/* json/explain.c -- a body as a hex dump that says what each byte is.
  *
  *      0  00 00 00 01              topics: 1 element
  *                                    [0]
@@ -8,12 +8,12 @@
  * The body was decoded before, so that no length is in doubt here. Bytes and
  * records are told by their length: their bytes stand beside it. Recursion is as
  * deep as a table (KWI_DEPTH_MAX). */
-#include "proto/explain.h"
+#include "json/explain.h"
 
 #include "base/assert.h"
 #include "base/fmt.h"
 #include "proto/field.h"
-#include "proto/print.h"
+#include "json/print.h"
 
 enum { EXPLAIN_OFFSET = 8, EXPLAIN_BYTES = 8, EXPLAIN_INDENT = 2 };
 

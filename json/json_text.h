@@ -1,4 +1,4 @@
-/* proto/json_text.h -- JSON as text: one cursor over values, strings byte by byte.
+/* json/json_text.h -- JSON as text: one cursor over values, strings byte by byte.
  *
  * Nothing is allocated and nothing recurses. A value is skipped by its brackets
  * and read by its type; reading is strict, so what was skipped and is never read

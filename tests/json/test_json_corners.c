@@ -3,8 +3,8 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 
-#include "proto/json.h"
-#include "proto/json_text.h"
+#include "json/json.h"
+#include "json/json_text.h"
 #include "tests/proto/support.h"
 #include <kwire/proto.h>
 

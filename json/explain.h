@@ -1,4 +1,4 @@
-/* proto/explain.h -- a message's bytes for a person: each field with its offset, its
+/* json/explain.h -- a message's bytes for a person: each field with its offset, its
  * bytes and its value. */
 #ifndef KWI_EXPLAIN_H
 #define KWI_EXPLAIN_H

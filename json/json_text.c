@@ -1,5 +1,5 @@
-/* proto/json_text.c -- see json_text.h. */
-#include "proto/json_text.h"
+/* json/json_text.c -- see json_text.h. */
+#include "json/json_text.h"
 
 void kwi_jtext_fail(struct kw_jtext *t, int err, const char *reason)
 {

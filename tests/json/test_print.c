@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "proto/metadata.h"
-#include "proto/print.h"
+#include "json/print.h"
 #include "proto/produce.h"
 #include "proto/quotas.h"
 #include "tests/proto/support.h"

@@ -1,4 +1,4 @@
-/* proto/print.h -- messages as text, in the JSON form of Kafka's own tools.
+/* json/print.h -- messages as text, in the JSON form of Kafka's own tools.
  *
  * Names in camelCase, fields in the order of the tables, bytes and records as
  * base64, uuids as 22 characters of URL-safe base64. Fields that the version

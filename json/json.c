@@ -1,16 +1,16 @@
-/* proto/json.c -- see json.h.
+/* json/json.c -- see json.h.
  *
  * The members of an object are passed once, to remember where the value of each
  * row stands; then the rows are encoded in their order, each from its place. A
  * count comes before its elements, and the size of a tagged field before its
  * bytes, so both are measured first. Recursion is as deep as a table. */
-#include "proto/json.h"
+#include "json/json.h"
 
 #include "base/float_text.h"
 #include "base/fmt.h"
 #include "proto/field.h"
-#include "proto/json_text.h"
-#include "proto/print.h"
+#include "json/json_text.h"
+#include "json/print.h"
 
 struct json_step {
     const struct kw_field *field;
