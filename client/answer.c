@@ -200,7 +200,8 @@ static int answer_read(struct kw_request *req, const struct kw_answer *answer)
         return kwi_request_malformed(req, &fault, NULL);
     answer_endpoints(req->core, &msg);
     for (kwi_iter_init(&topics, &msg.responses); kwi_iter_next(&topics, &topic);) {
-        for (kwi_iter_init(&parts, &topic.partition_responses); kwi_iter_next(&parts, &part);) {
+        for (kwi_iter_init(&parts, &topic.partition_responses);
+             kwi_produce_answer_next(&parts, &part);) {
             struct kw_batch *batch = answer_find(sending, topic.name, part.index);
             if (batch && batch->state == BATCH_SENT) /* not expired meanwhile (P17) */
                 answer_apply(batch, &part);

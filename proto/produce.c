@@ -75,3 +75,32 @@ KWI_TABLE(produce_response, 3, 13, 9,
     KWI_VALUE(produce_response, throttle_time_ms, 1, KWI_LAST, 0, KWI_IGNORABLE),
     KWI_TAG_OF(produce_response, node_endpoints, node_endpoint, 0, 10, KWI_LAST, KWI_NOT_NULL, 0,
                0));
+/* clang-format on */
+
+/* index, error_code, three offsets; a count, a length and tags of nothing. */
+enum { PRODUCE_PLAIN_NUMBERS = 30, PRODUCE_PLAIN = PRODUCE_PLAIN_NUMBERS + 3 };
+
+bool kwi_produce_answer_next(struct kw_iter *it, struct kw_produce_response_partition *partition)
+{
+    static const uint8_t nothing[PRODUCE_PLAIN - PRODUCE_PLAIN_NUMBERS] = {1, 0, 0};
+    const uint8_t *b = it->rd.p, *end = b + PRODUCE_PLAIN_NUMBERS + 1;
+
+    if (it->left <= 0 || !it->compact || kwi_rd_left(&it->rd) < PRODUCE_PLAIN ||
+        memcmp(b + PRODUCE_PLAIN_NUMBERS, nothing, sizeof nothing) != 0)
+        return kwi_iter_next(it, partition);
+    partition->index = (int32_t)kwi_get_u32(b);
+    partition->error_code = (int16_t)kwi_get_u16(b + 4);
+    partition->base_offset = (int64_t)kwi_get_u64(b + 6);
+    partition->log_append_time_ms = (int64_t)kwi_get_u64(b + 14);
+    partition->log_start_offset = (int64_t)kwi_get_u64(b + 22);
+    partition->record_errors = (struct kw_arr){.wire = end,
+                                               .wire_end = end,
+                                               .elem = &kwi_produce_record_error_schema,
+                                               .version = it->version,
+                                               .compact = true};
+    partition->error_message = (struct kw_str){.len = KWI_NULL};
+    partition->current_leader = (struct kw_leader_id_and_epoch){-1, -1};
+    it->rd.p += PRODUCE_PLAIN;
+    it->left--;
+    return true;
+}

@@ -67,4 +67,9 @@ KWI_API(produce)
 KWI_PARTS(produce_request_partition, produce_request_topic, produce_record_error)
 KWI_PARTS(produce_response_partition, produce_response_topic)
 
+/* kwi_iter_next for the partitions of an answer, with the plain element of a
+ * flexible version (no record errors, no message, no tags) read by hand: one
+ * comes with every batch, and the table's walk was 2 % of a producer's time. */
+bool kwi_produce_answer_next(struct kw_iter *it, struct kw_produce_response_partition *partition);
+
 #endif
