@@ -32,6 +32,11 @@ int cli_topic_await(struct cli_session *session, const struct kw_topic *topic)
             return topic_failed(session, topic, kafka_code);
         if (kw_topic_partitions(topic) > 0)
             return -1;
+        if (session->last_error.code == KW_ERR_AUTH) {
+            /* It would be refused again. */
+            struct cli_op op = {.done = true, .code = KW_ERR_AUTH, .error = session->last_error};
+            return cli_session_op_failed(session, &op, "connect");
+        }
         if (cli_signals_count()) {
             cli_say(session, "interrupted before the first record");
             return CLI_EXIT_FAILED;

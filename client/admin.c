@@ -77,7 +77,7 @@ static void admin_lost(struct kw_admin_op *admin, const struct kw_answer *answer
         admin->maybe_done = true;
     admin->last = err;
     if (answer->err == KW_ERR_UNSUPPORTED || answer->err == KW_ERR_VERSION ||
-        answer->err == KW_ERR_LIMIT)
+        answer->err == KW_ERR_LIMIT || answer->err == KW_ERR_AUTH)
         kwi_admin_end(admin, answer->err, &err);
     else
         admin_retry(admin, 0);

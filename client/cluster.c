@@ -194,6 +194,18 @@ static void cluster_connect_due(struct kw_timer *timer)
         cluster_connect_any(cluster->core);
 }
 
+/* No broker can be had for those that wait. */
+static void cluster_end_waiting(struct kw_core *core, const struct kw_error *why)
+{
+    struct kw_list waiting = core->cluster.waiting;
+    struct kw_error cause = *why;
+
+    core->cluster.waiting = (struct kw_list){0};
+    while (!kwi_list_empty(&waiting))
+        kwi_request_end(KWI_OF(kwi_list_pop(&waiting), struct kw_request, node), cause.code,
+                        &cause);
+}
+
 static void cluster_dispatch(struct kw_core *core, struct kw_link *link)
 {
     struct kw_list waiting = core->cluster.waiting;
@@ -251,7 +263,14 @@ void kwi_cluster_link_down(struct kw_link *link)
 {
     struct kw_core *core = link->core;
 
-    if (!kwi_list_empty(&core->cluster.waiting) && !core->closing)
+    if (kwi_list_empty(&core->cluster.waiting) || core->closing)
+        return;
+    /* Trust that was refused once is refused again, by the next broker too: who
+     * waits is told so at once, unless there is someone else to talk to. */
+    if (link->cause.code == KW_ERR_AUTH && !cluster_ready_link(core) &&
+        !cluster_is_connecting(core))
+        cluster_end_waiting(core, &link->cause);
+    else
         cluster_connect_any(core);
 }
 

@@ -355,6 +355,8 @@ int kw_config_set(struct kw_config *cfg, const char *key, const char *val, struc
     if (id == KW_N_KEYS)
         return config_unknown(key, err);
     row = &kwi_config_rows[id];
+    if (id == KW_KEY_SASL_JAAS_CONFIG)
+        return kwi_config_jaas(cfg, val, err);
     /* Spaces may be part of a password. */
     if (row->type == KWI_CONFIG_SECRET)
         return config_set_text(cfg, id, val, strlen(val), err);
@@ -405,6 +407,12 @@ const char *kwi_config_str(const struct kw_config *cfg, enum kw_key key)
 bool kwi_config_is_set(const struct kw_config *cfg, enum kw_key key)
 {
     return cfg && cfg->set[key];
+}
+
+bool kwi_config_uses_sasl(const struct kw_config *cfg)
+{
+    int64_t protocol = kwi_config_i64(cfg, KW_KEY_SECURITY_PROTOCOL);
+    return protocol == KW_SECURITY_SASL_PLAINTEXT || protocol == KW_SECURITY_SASL_SSL;
 }
 
 int64_t kwi_config_effective(const struct kw_config *client, const struct kw_config *own,

@@ -9,6 +9,15 @@
 #include "base/list.h"
 #include <kwire/config.h>
 
+/* The words of sasl.mechanism. */
+enum kw_sasl_name {
+    KWI_MECHANISM_NONE,
+    KWI_MECHANISM_PLAIN,
+    KWI_MECHANISM_SCRAM_SHA_256,
+    KWI_MECHANISM_SCRAM_SHA_512,
+    KWI_MECHANISM_OAUTHBEARER
+};
+
 enum kw_config_type {
     KWI_CONFIG_INT,    /* whole number within min..max */
     KWI_CONFIG_BOOL,   /* true, false; 0 and 1 are taken too */
@@ -66,6 +75,11 @@ KW_MUST_USE int kwi_config_copy(struct kw_config **out, const struct kw_config *
  * with key, value, rule and remedy in *err (may be NULL). */
 KW_MUST_USE int kwi_config_check(const struct kw_config *client, const struct kw_config *own,
                                  unsigned applies, struct kw_error *err);
+/* Whether connections authenticate before their first request. */
+bool kwi_config_uses_sasl(const struct kw_config *cfg);
+/* Reads the value of sasl.jaas.config and sets what it says. Errors: KW_ERR_CONFIG,
+ * KW_ERR_NOMEM. */
+KW_MUST_USE int kwi_config_jaas(struct kw_config *cfg, const char *text, struct kw_error *err);
 /* The fetch reserve in bytes: fetch.memory, or what the other reserves leave. */
 int64_t kwi_config_fetch_memory(const struct kw_config *client);
 

@@ -85,6 +85,56 @@ int64_t kwi_config_fetch_memory(const struct kw_config *client)
     return rest > 0 ? rest : 0;
 }
 
+/* What may stay unset for one mechanism must be there for another. */
+static int config_need_text(const struct config_view *view, enum kw_key key, const char *remedy)
+{
+    const char *text = kwi_config_str(view->client, key);
+    if (text && *text)
+        return 0;
+    return kwi_config_refuse(view->err, kwi_config_rows[key].key, "(not set)", 9,
+                             "this sasl.mechanism needs it", remedy);
+}
+
+static int config_check_sasl(const struct config_view *view)
+{
+    int64_t protocol = config_get(view, KW_KEY_SECURITY_PROTOCOL);
+    int64_t mechanism = config_get(view, KW_KEY_SASL_MECHANISM);
+    bool clear = mechanism == KWI_MECHANISM_PLAIN || mechanism == KWI_MECHANISM_OAUTHBEARER;
+    int rc;
+    if (!kwi_config_uses_sasl(view->client)) {
+        if (mechanism == KWI_MECHANISM_NONE)
+            return 0;
+        return config_deny(view, KW_KEY_SASL_MECHANISM, "security.protocol does not say SASL",
+                           "set security.protocol=SASL_SSL or SASL_PLAINTEXT");
+    }
+    if (mechanism == KWI_MECHANISM_NONE)
+        return config_deny(view, KW_KEY_SASL_MECHANISM, "security.protocol says SASL, but not how",
+                           "set sasl.mechanism to one that the broker has enabled");
+    if (clear && protocol == KW_SECURITY_SASL_PLAINTEXT &&
+        !config_get(view, KW_KEY_SASL_ALLOW_PLAINTEXT))
+        return config_deny(view, KW_KEY_SASL_MECHANISM,
+                           "would send the secret over a connection that is not encrypted",
+                           "use security.protocol=SASL_SSL or SCRAM, or sasl.allow.plaintext=true");
+    if (mechanism == KWI_MECHANISM_OAUTHBEARER)
+        return 0; /* the token may come later */
+    rc = config_need_text(view, KW_KEY_SASL_USERNAME, "set it, or sasl.jaas.config");
+    if (!rc)
+        rc = config_need_text(view, KW_KEY_SASL_PASSWORD, "set it, or sasl.jaas.config");
+    if (!rc && mechanism == KWI_MECHANISM_PLAIN && config_get(view, KW_KEY_SASL_SCRAM_TOKENAUTH))
+        rc = config_deny(view, KW_KEY_SASL_SCRAM_TOKENAUTH, "PLAIN takes no delegation tokens",
+                         "set sasl.mechanism to SCRAM-SHA-256 or SCRAM-SHA-512");
+    return rc;
+}
+
+static int config_check_security(const struct config_view *view)
+{
+    int64_t protocol = config_get(view, KW_KEY_SECURITY_PROTOCOL);
+    if (protocol == KW_SECURITY_SSL || protocol == KW_SECURITY_SASL_SSL)
+        return config_deny(view, KW_KEY_SECURITY_PROTOCOL, "this version has no TLS yet",
+                           "use a PLAINTEXT or SASL_PLAINTEXT listener of the broker");
+    return config_check_sasl(view);
+}
+
 static int config_check_client(const struct config_view *view)
 {
     int rc;
@@ -105,6 +155,8 @@ static int config_check_client(const struct config_view *view)
     if (!rc)
         rc = config_pair(view, KW_KEY_SOCKET_CONNECTION_SETUP_TIMEOUT_MAX_MS,
                          KW_KEY_SOCKET_CONNECTION_SETUP_TIMEOUT_MS);
+    if (!rc)
+        rc = config_check_security(view);
     return rc;
 }
 

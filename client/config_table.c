@@ -2,8 +2,8 @@
  *
  * docs/CONFIG.md is generated from this table, and nothing else knows a key's
  * text. Names are Java's where Java has the key; receive.message.max.bytes is
- * librdkafka's; memory.limit, control.memory, fetch.memory and produce.writes
- * are ours. Defaults are Java's, except where a safer one exists. */
+ * librdkafka's; memory.limit, control.memory, fetch.memory, produce.writes,
+ * sasl.scram.tokenauth, sasl.oauthbearer.token and sasl.allow.plaintext are ours. Defaults are Java's, except where a safer one exists. */
 #include "client/config.h"
 
 #include <string.h>
@@ -11,6 +11,7 @@
 #define CONFIG_CLIENT KWI_APPLIES_CLIENT
 #define CONFIG_ANY (KWI_APPLIES_CLIENT | KWI_APPLIES_PRODUCER | KWI_APPLIES_CONSUMER)
 #define CONFIG_MS_MAX INT32_MAX
+#define CONFIG_USER_MAX 1024
 #define CONFIG_BYTES_MAX ((int64_t)1 << 40)
 
 #define CONFIG_INT(id, name, alias, unit_, def_, min_, max_, applies_, doc_) \
@@ -113,10 +114,11 @@ const struct kw_config_row kwi_config_rows[KW_N_KEYS] = {
     CONFIG_BOOL(ALLOW_AUTO_CREATE_TOPICS, "allow.auto.create.topics", 0, CONFIG_CLIENT,
                 "Whether asking for a topic that does not exist may make a broker create it (if "
                 "the broker allows it, too)."),
-    CONFIG_WORD(SECURITY_PROTOCOL, "security.protocol", NULL, "PLAINTEXT",
-                "SSL|SASL_PLAINTEXT|SASL_SSL", CONFIG_CLIENT,
-                "this version has no TLS and no SASL yet; use a PLAINTEXT listener of the broker",
-                "How connections are protected. PLAINTEXT: not at all."),
+    CONFIG_WORD(SECURITY_PROTOCOL, "security.protocol", NULL,
+                "PLAINTEXT|SSL|SASL_PLAINTEXT|SASL_SSL", NULL, CONFIG_CLIENT, NULL,
+                "How connections are protected. PLAINTEXT: not at all. SASL_PLAINTEXT: we "
+                "authenticate (sasl.mechanism), and nothing is encrypted. SSL and SASL_SSL are "
+                "refused for now: this version has no TLS yet."),
 
     CONFIG_INT_OF(ACKS, "acks", "request.required.acks", "all=-1", -1, -1, 1, KWI_APPLIES_PRODUCER,
                   NULL,
@@ -207,6 +209,33 @@ const struct kw_config_row kwi_config_rows[KW_N_KEYS] = {
                64 * 1024 * 1024, 1024, INT32_MAX / 2, KWI_APPLIES_CONSUMER,
                "The largest size of a fetched batch after decompression. A larger one is refused "
                "before memory is taken for it; a smaller one must still fit fetch.memory."),
+
+    CONFIG_WORD(SASL_MECHANISM, "sasl.mechanism", "sasl.mechanisms",
+                "none|PLAIN|SCRAM-SHA-256|SCRAM-SHA-512|OAUTHBEARER", "GSSAPI", CONFIG_CLIENT,
+                "there is no Kerberos here; use one of the other mechanisms of the broker",
+                "How we authenticate when security.protocol says SASL; it must be set then. SCRAM "
+                "needs a build with cryptography (WITH_TLS)."),
+    CONFIG_TEXT(
+        SASL_USERNAME, "sasl.username", NULL, KWI_CONFIG_STRING, NULL, CONFIG_USER_MAX,
+        CONFIG_CLIENT,
+        "The user of PLAIN and SCRAM, in UTF-8, as the broker's tools were given it. "
+        "kw_client_set changes it for the connections that follow, as the four keys below."),
+    CONFIG_TEXT(SASL_PASSWORD, "sasl.password", NULL, KWI_CONFIG_SECRET, NULL, CONFIG_USER_MAX,
+                CONFIG_CLIENT, "The password of PLAIN and SCRAM, in UTF-8; spaces count."),
+    CONFIG_BOOL(SASL_SCRAM_TOKENAUTH, "sasl.scram.tokenauth", 0, CONFIG_CLIENT,
+                "Whether user and password are a delegation token's id and HMAC (SCRAM only)."),
+    CONFIG_TEXT(SASL_JAAS_CONFIG, "sasl.jaas.config", NULL, KWI_CONFIG_SECRET, NULL,
+                KWI_CONFIG_TEXT_MAX, CONFIG_CLIENT,
+                "Java's way to write the three above: one PlainLoginModule or ScramLoginModule "
+                "with username, password and tokenauth. They are set at once; the later of two "
+                "settings counts."),
+    CONFIG_TEXT(SASL_OAUTHBEARER_TOKEN, "sasl.oauthbearer.token", NULL, KWI_CONFIG_SECRET, NULL,
+                KWI_CONFIG_TEXT_MAX - 1024, CONFIG_CLIENT,
+                "A bearer token for OAUTHBEARER that does not change; kw_oauth_token_set is for "
+                "those that do, and comes before it."),
+    CONFIG_BOOL(SASL_ALLOW_PLAINTEXT, "sasl.allow.plaintext", 0, CONFIG_CLIENT,
+                "Whether PLAIN and OAUTHBEARER, whose secrets can be read on the way, may be used "
+                "without TLS."),
 };
 
 const char *kwi_config_word(const char *words, unsigned index, size_t *len)

@@ -12,13 +12,25 @@
 #include "client/config.h"
 #include "client/conn_read.h"
 #include "client/error_text.h"
+#include "client/sasl.h"
 #include "client/versions.h"
 
 /* Answered requests that a driver confirms late; more than that stops sending. */
 enum { CONN_REQUESTS_MAX = 64 };
 
-enum conn_state { CONN_OPENING, CONN_VERSIONS, CONN_READY, CONN_CLOSING };
-enum conn_event { CONN_OPENED, CONN_ANSWERED, CONN_FAILED };
+/* A session: the shortest time between two authentications, and the longest that
+ * fits a timer; what a broker has for the second one beyond the session's end. */
+enum { CONN_SESSION_MIN_MS = 1010, CONN_SESSION_MAX_MS = INT32_MAX, CONN_SESSION_GRACE_MS = 10000 };
+
+enum conn_state { CONN_OPENING, CONN_VERSIONS, CONN_SASL, CONN_READY, CONN_REAUTH, CONN_CLOSING };
+enum conn_event {
+    CONN_OPENED,
+    CONN_ANSWERED,   /* ApiVersions, and that is all that is needed */
+    CONN_CHALLENGED, /* ApiVersions, and now we have to authenticate */
+    CONN_PROVED,
+    CONN_DUE,
+    CONN_FAILED
+};
 
 struct conn_step {
     uint8_t legal, next;
@@ -26,7 +38,9 @@ struct conn_step {
 };
 
 static void conn_begin(struct kw_conn *conn);
+static void conn_authenticate(struct kw_conn *conn);
 static void conn_ready(struct kw_conn *conn);
+static void conn_again(struct kw_conn *conn);
 static void conn_close(struct kw_conn *conn);
 
 /* A zero cell is illegal. Late completions after CLOSING are normal. */
@@ -34,8 +48,14 @@ static const struct conn_step conn_steps[KWI_CONN_STATES][KWI_CONN_EVENTS] = {
     [CONN_OPENING] = {[CONN_OPENED] = {1, CONN_VERSIONS, conn_begin},
                       [CONN_FAILED] = {1, CONN_CLOSING, conn_close}},
     [CONN_VERSIONS] = {[CONN_ANSWERED] = {1, CONN_READY, conn_ready},
+                       [CONN_CHALLENGED] = {1, CONN_SASL, conn_authenticate},
                        [CONN_FAILED] = {1, CONN_CLOSING, conn_close}},
-    [CONN_READY] = {[CONN_FAILED] = {1, CONN_CLOSING, conn_close}},
+    [CONN_SASL] = {[CONN_PROVED] = {1, CONN_READY, conn_ready},
+                   [CONN_FAILED] = {1, CONN_CLOSING, conn_close}},
+    [CONN_READY] = {[CONN_DUE] = {1, CONN_REAUTH, conn_authenticate},
+                    [CONN_FAILED] = {1, CONN_CLOSING, conn_close}},
+    [CONN_REAUTH] = {[CONN_PROVED] = {1, CONN_READY, conn_again},
+                     [CONN_FAILED] = {1, CONN_CLOSING, conn_close}},
     [CONN_CLOSING] =
         {[CONN_OPENED] = {1, CONN_CLOSING, NULL}, [CONN_FAILED] = {1, CONN_CLOSING, NULL}},
 };
@@ -123,33 +143,73 @@ bool kwi_conn_is_ready(const struct kw_conn *conn)
     return conn->state == CONN_READY;
 }
 
+/* Its link takes it for ready: requests are under way or wait for it. */
+static bool conn_is_up(const struct kw_conn *conn)
+{
+    return conn->state == CONN_READY || conn->state == CONN_REAUTH;
+}
+
 void kwi_conn_answered(struct kw_conn *conn)
 {
-    conn_step(conn, CONN_ANSWERED);
+    conn_step(conn, kwi_config_uses_sasl(conn->core->cfg) ? CONN_CHALLENGED : CONN_ANSWERED);
+}
+
+void kwi_conn_proved(struct kw_conn *conn)
+{
+    conn_step(conn, CONN_PROVED);
 }
 
 bool kwi_conn_is_open(const struct kw_conn *conn)
 {
-    return conn->state == CONN_VERSIONS || conn->state == CONN_READY;
+    return conn->state != CONN_OPENING && conn->state != CONN_CLOSING;
+}
+
+enum kw_phase kwi_conn_phase(const struct kw_conn *conn)
+{
+    switch ((enum conn_state)conn->state) {
+    case CONN_OPENING: return KW_PHASE_CONNECT;
+    case CONN_VERSIONS: return KW_PHASE_VERSIONS;
+    case CONN_SASL:
+    case CONN_REAUTH: return KW_PHASE_SASL;
+    case CONN_READY:
+    case CONN_CLOSING: break;
+    }
+    return KW_PHASE_REQUEST;
 }
 
 static void conn_timed_out(struct kw_timer *timer)
 {
     struct kw_conn *conn = KWI_OF(timer, struct kw_conn, timer);
     struct kw_error err;
-    bool ready = conn->state == CONN_READY;
 
-    if (ready)
+    if (conn_is_up(conn))
         kwi_error_fmt(&err, KW_ERR_TIMEOUT, KW_PHASE_REQUEST,
                       "the broker is overloaded or hangs; or raise request.timeout.ms",
                       "%s did not answer a request within request.timeout.ms (%lld)", conn->peer,
                       (long long)kwi_config_i64(conn->core->cfg, KW_KEY_REQUEST_TIMEOUT_MS));
     else
-        kwi_error_fmt(&err, KW_ERR_TIMEOUT,
-                      conn->state == CONN_OPENING ? KW_PHASE_CONNECT : KW_PHASE_VERSIONS,
-                      "is a Kafka broker listening there, and is no firewall between?",
+        kwi_error_fmt(&err, KW_ERR_TIMEOUT, kwi_conn_phase(conn),
+                      conn->state == CONN_SASL
+                          ? "is the broker overloaded? or raise the timeout"
+                          : "is a Kafka broker listening there, and is no firewall between?",
                       "%s: %s within socket.connection.setup.timeout.ms", conn->peer,
-                      conn->state == CONN_OPENING ? "no connection" : "no answer to ApiVersions");
+                      conn->state == CONN_OPENING ? "no connection"
+                      : conn->state == CONN_SASL  ? kwi_sasl_waits_for(conn)
+                                                  : "no answer to ApiVersions");
+    kwi_conn_fail(conn, &err);
+}
+
+/* READY: time to authenticate again. REAUTH: the session ended meanwhile. */
+static void conn_session_due(struct kw_timer *timer)
+{
+    struct kw_conn *conn = KWI_OF(timer, struct kw_conn, again);
+    struct kw_error err;
+
+    if (conn_step(conn, CONN_DUE))
+        return;
+    kwi_error_fmt(&err, KW_ERR_TIMEOUT, KW_PHASE_SASL, "is the broker overloaded?",
+                  "%s: the session ended before we could authenticate again: %s", conn->peer,
+                  kwi_sasl_waits_for(conn));
     kwi_conn_fail(conn, &err);
 }
 
@@ -169,6 +229,7 @@ struct kw_conn *kwi_conn_open(struct kw_link *link, const struct kw_addr *addr,
     conn->write_idle = true;
     conn->timer.fire = conn_timed_out;
     conn->stall.fire = kwi_conn_unstall;
+    conn->again.fire = conn_session_due;
     for (unsigned i = 0; i < KWI_API_KEYS; i++)
         conn->api_max[i] = -1;
     kwi_fmt(conn->peer, sizeof(conn->peer), "%.*s:%u", 52, link->broker->host, addr->port);
@@ -188,18 +249,71 @@ static void conn_begin(struct kw_conn *conn)
     kwi_conn_wake(conn);
 }
 
+/* SASL, REAUTH: begins when what is under way was answered (conn_next_request). */
+static void conn_authenticate(struct kw_conn *conn)
+{
+    struct kw_core *core = conn->core;
+    struct kw_error err;
+
+    if (conn->state == CONN_REAUTH)
+        kwi_core_arm(core, &conn->again,
+                     kwi_core_after_ms(core, CONN_SESSION_GRACE_MS + conn->session_ms / 5));
+    if (kwi_sasl_begin(conn, &err))
+        kwi_conn_fail(conn, &err);
+    else
+        kwi_conn_wake(conn);
+}
+
+/* At 85 to 95 % of the session that the broker grants (KIP-368), so that not all
+ * connections come at once. Brokers refuse it within a second of the last time. */
+static void conn_watch_session(struct kw_conn *conn)
+{
+    struct kw_core *core = conn->core;
+    int64_t ms = conn->session_ms;
+
+    kwi_core_disarm(core, &conn->again);
+    if (ms <= 0 || !conn->link)
+        return;
+    if (ms > CONN_SESSION_MAX_MS)
+        ms = CONN_SESSION_MAX_MS;
+    conn->session_ms = ms;
+    ms = ms * (850 + kwi_rng_below(&core->rng, 101)) / 1000;
+    kwi_core_arm(core, &conn->again,
+                 kwi_core_after_ms(core, ms < CONN_SESSION_MIN_MS ? CONN_SESSION_MIN_MS : ms));
+}
+
+/* What was parked goes on. */
+static void conn_again(struct kw_conn *conn)
+{
+    conn->core->stats.reauths++;
+    kwi_log(conn->core, 6, "authenticated again to %s", conn->peer);
+    conn_watch_session(conn);
+    if (conn->link)
+        conn->link->needed = true;
+    kwi_conn_wake(conn);
+}
+
 static void conn_ready(struct kw_conn *conn)
 {
     conn->core->stats.connects++;
     kwi_core_disarm(conn->core, &conn->timer);
+    conn_watch_session(conn);
     if (conn->link)
         kwi_link_up(conn->link);
 }
 
-static void conn_close(struct kw_conn *conn)
+/* Nothing happens on it any more. */
+static void conn_quiet(struct kw_conn *conn)
 {
     kwi_core_disarm(conn->core, &conn->timer);
     kwi_core_disarm(conn->core, &conn->stall);
+    kwi_core_disarm(conn->core, &conn->again);
+    kwi_sasl_end(conn);
+}
+
+static void conn_close(struct kw_conn *conn)
+{
+    conn_quiet(conn);
     kwi_conn_want(conn, KW_WANT_CLOSE);
 }
 
@@ -246,7 +360,7 @@ static void conn_detach(struct kw_conn *conn, bool was_ready, const struct kw_er
 void kwi_conn_fail(struct kw_conn *conn, const struct kw_error *cause)
 {
     struct kw_error copy = *cause;
-    bool was_ready = conn->state == CONN_READY;
+    bool was_ready = conn_is_up(conn);
 
     if (conn->state == CONN_CLOSING)
         return;
@@ -279,8 +393,7 @@ void kwi_conn_destroy(struct kw_conn *conn)
     }
     while (!kwi_list_empty(&conn->requests))
         conn_recycle(conn, KWI_OF(conn->requests.first, struct kw_request, node));
-    kwi_core_disarm(core, &conn->timer);
-    kwi_core_disarm(core, &conn->stall);
+    conn_quiet(conn);
     if (conn->wants)
         kwi_list_remove(&core->want_conns, &conn->want_node);
     kwi_conn_drop_frame(conn);
@@ -303,7 +416,9 @@ void kw_core_opened(struct kw_core *core, uint32_t id)
 static void conn_cause(const struct kw_conn *conn, const struct kw_cause *cause,
                        struct kw_error *err)
 {
-    static const char *const doing[] = {"connect", "negotiate versions with", "talk to", "close"};
+    static const char *const doing[KWI_CONN_STATES] = {
+        "connect", "negotiate versions with", "authenticate to",
+        "talk to", "authenticate again to",   "close"};
     static const struct kw_cause none = {0};
     const struct kw_cause *c = cause ? cause : &none;
     bool by_peer = !c->os_err && !c->text;
@@ -314,12 +429,10 @@ static void conn_cause(const struct kw_conn *conn, const struct kw_cause *cause,
     else if (conn->state == CONN_VERSIONS)
         hint =
             "is it a TLS or SASL listener, or not Kafka at all? check port and security.protocol";
-    kwi_error_fmt(err, KW_ERR_CONNECT,
-                  conn->state == CONN_OPENING    ? KW_PHASE_CONNECT
-                  : conn->state == CONN_VERSIONS ? KW_PHASE_VERSIONS
-                                                 : KW_PHASE_REQUEST,
-                  hint, "cannot %s %s%s: %s", doing[conn->state],
-                  conn->state == CONN_OPENING ? "to " : "", conn->peer,
+    else if (conn->state == CONN_SASL || conn->state == CONN_REAUTH)
+        hint = "check sasl.mechanism, user and password, and the broker's log";
+    kwi_error_fmt(err, KW_ERR_CONNECT, kwi_conn_phase(conn), hint, "cannot %s %s%s: %s",
+                  doing[conn->state], conn->state == CONN_OPENING ? "to " : "", conn->peer,
                   by_peer   ? "the peer closed the connection"
                   : c->text ? c->text
                             : "the system reported an error");
@@ -336,7 +449,7 @@ void kw_core_closed(struct kw_core *core, uint32_t id, const struct kw_cause *ca
     if (!conn)
         return;
     if (conn->state != CONN_CLOSING) {
-        bool was_ready = conn->state == CONN_READY;
+        bool was_ready = conn_is_up(conn);
 
         conn_cause(conn, cause, &err);
         memcpy(err.peer, conn->peer, sizeof(err.peer));
@@ -355,7 +468,7 @@ void kw_core_closed(struct kw_core *core, uint32_t id, const struct kw_cause *ca
 /* Arms the timer for the oldest request without an answer. */
 void kwi_conn_arm(struct kw_conn *conn)
 {
-    if (conn->state != CONN_READY)
+    if (!conn_is_up(conn))
         return;
     for (struct kw_node *n = conn->requests.first; n; n = n->next) {
         struct kw_request *req = KWI_OF(n, struct kw_request, node);
@@ -376,6 +489,8 @@ static struct kw_request *conn_next_request(struct kw_conn *conn, bool *pulled)
     *pulled = false;
     if (conn->state == CONN_VERSIONS)
         return kwi_versions_request(conn);
+    if (conn->state == CONN_SASL || (conn->state == CONN_REAUTH && conn->n_unanswered == 0))
+        return kwi_sasl_request(conn);
     if (conn->state != CONN_READY || !link || conn->n_unanswered >= link->max_in_flight)
         return NULL;
     if (!kwi_list_empty(&link->queue))

@@ -1,6 +1,8 @@
 /* client/conn.h -- one connection: bytes out, bytes in, and its states.
  *
- *   OPENING --opened--> VERSIONS --answer--> READY
+ *   OPENING --opened--> VERSIONS --answer--> READY         without SASL
+ *                       VERSIONS --answer--> SASL --proved--> READY
+ *                       READY --session nearly over--> REAUTH --proved--> READY
  *      any of these --our decision--> CLOSING --driver's receipt--> gone
  *      any of these --driver's receipt--> gone
  *
@@ -11,6 +13,8 @@
 #include "client/link.h"
 
 enum { KWI_STAGE = 4096, KWI_API_KEYS = 96 };
+
+struct kw_sasl;
 
 struct kw_conn {
     struct kw_core *core;
@@ -23,6 +27,10 @@ struct kw_conn {
     struct kw_timer stall;    /* memory for an answer was short: try again */
     struct kw_addr addr;
     char peer[64]; /* "host:port", for people */
+
+    struct kw_sasl *sasl;  /* while we authenticate, else NULL (sasl.h) */
+    int64_t session_ms;    /* what the broker said last; 0: for ever */
+    struct kw_timer again; /* READY: authenticate again; REAUTH: too late for it */
 
     /* out: positions in the stream of bytes since the connection began */
     struct kw_list requests; /* encoded; in stream order */
@@ -52,12 +60,14 @@ void kwi_conn_fail(struct kw_conn *conn, const struct kw_error *cause);
 /* Raises WRITE_READY if the driver has stopped writing. */
 void kwi_conn_wake(struct kw_conn *conn);
 bool kwi_conn_is_ready(const struct kw_conn *conn);
+/* Where an error of the connection happened, by its state. */
+enum kw_phase kwi_conn_phase(const struct kw_conn *conn);
 /* Fills the next want. false: none (the connection may then be gone). */
 bool kwi_conn_next_want(struct kw_conn *conn, struct kw_want *want);
 /* A cell of the state table, for the test that enumerates it and the diagram in
- * docs/ARCHITECTURE.md: false if it is illegal. States: OPENING VERSIONS READY
- * CLOSING; events: OPENED ANSWERED FAILED. */
-enum { KWI_CONN_STATES = 4, KWI_CONN_EVENTS = 3 };
+ * docs/ARCHITECTURE.md: false if it is illegal. States: OPENING VERSIONS SASL READY
+ * REAUTH CLOSING; events: OPENED ANSWERED CHALLENGED PROVED DUE FAILED. */
+enum { KWI_CONN_STATES = 6, KWI_CONN_EVENTS = 6 };
 bool kwi_conn_cell(unsigned state, unsigned event, unsigned *next);
 /* Frees it without the driver's receipt: only when the core dies. */
 void kwi_conn_destroy(struct kw_conn *conn);

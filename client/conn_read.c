@@ -20,9 +20,7 @@ static void read_broken(struct kw_conn *conn, const char *what, const char *hint
 {
     struct kw_error err;
 
-    kwi_error_fmt(&err, KW_ERR_PROTOCOL,
-                  kwi_conn_is_ready(conn) ? KW_PHASE_REQUEST : KW_PHASE_VERSIONS, hint, "%s: %s",
-                  conn->peer, what);
+    kwi_error_fmt(&err, KW_ERR_PROTOCOL, kwi_conn_phase(conn), hint, "%s: %s", conn->peer, what);
     kwi_conn_fail(conn, &err);
 }
 
@@ -88,7 +86,7 @@ static void read_frame(struct kw_conn *conn, const uint8_t *frame, size_t len,
         return;
     kwi_conn_settle(conn);
     kwi_conn_arm(conn);
-    if (conn->link && conn->link->needed)
+    if ((conn->link && conn->link->needed) || conn->sasl)
         kwi_conn_wake(conn);
 }
 
@@ -160,7 +158,7 @@ static bool read_size(struct kw_conn *conn, const uint8_t *at, size_t *size)
     if (frame == KWI_FRAME_OK)
         return true;
     kwi_error_fmt(
-        &err, KW_ERR_PROTOCOL, kwi_conn_is_ready(conn) ? KW_PHASE_REQUEST : KW_PHASE_VERSIONS,
+        &err, KW_ERR_PROTOCOL, kwi_conn_phase(conn),
         frame == KWI_FRAME_TLS         ? "set security.protocol, or use the plaintext port"
         : frame == KWI_FRAME_HTTP      ? "this is the port of a web server: check the address"
         : frame == KWI_FRAME_TOO_LARGE ? "raise receive.message.max.bytes, or fetch less at a time"

@@ -11,7 +11,9 @@ void kwi_conn_settle(struct kw_conn *conn);
 /* conn_read.c */
 void kwi_conn_unstall(struct kw_timer *timer);
 void kwi_conn_drop_frame(struct kw_conn *conn);
-/* ApiVersions was answered: the connection is ready (versions.c calls it). */
+/* ApiVersions was answered (versions.c calls it). */
 void kwi_conn_answered(struct kw_conn *conn);
+/* The broker knows who we are (sasl.c calls it). */
+void kwi_conn_proved(struct kw_conn *conn);
 
 #endif

@@ -16,6 +16,7 @@
 #include "client/error_text.h"
 #include "client/op.h"
 #include "client/producer.h"
+#include "client/sasl.h"
 #include "client/work.h"
 
 /* ---- services ------------------------------------------------------------ */
@@ -99,10 +100,24 @@ static int core_init(struct kw_core *core, const struct kw_config *cfg, const st
     kwi_heap_init(&core->fetch, &env->alloc, (size_t)kwi_config_fetch_memory(core->cfg));
     kwi_pool_init(&core->fetch_pool, &core->fetch);
     kwi_unpack_init(core);
+    kwi_oauth_init(core);
     kwi_pool_init(&core->produce_pool, &core->produce);
     kwi_map_init(&core->conns, &core->control);
     kwi_map_init(&core->queries, &core->control);
     return kwi_cluster_init(core, err);
+}
+
+static int core_check_crypto(const struct kw_config *cfg, const struct kw_env *env,
+                             struct kw_error *err)
+{
+    const struct kw_sasl_mechanism *mechanism = kwi_sasl_mechanism(cfg);
+
+    if (env->crypto || !mechanism || !mechanism->needs_crypto)
+        return 0;
+    kwi_error_fmt(err, KW_ERR_UNSUPPORTED, KW_PHASE_CONFIG,
+                  "build with WITH_TLS=openssl, or give a table in kw_env.crypto",
+                  "sasl.mechanism = %s: this build has no cryptography", mechanism->name);
+    return KW_ERR_UNSUPPORTED;
 }
 
 int kw_core_create(struct kw_core **out, const struct kw_config *cfg, const struct kw_env *env,
@@ -117,6 +132,9 @@ int kw_core_create(struct kw_core **out, const struct kw_config *cfg, const stru
         return KW_ERR_USE;
     }
     rc = kwi_config_check(cfg, NULL, KWI_APPLIES_CLIENT, err);
+    if (rc)
+        return rc;
+    rc = core_check_crypto(cfg, env, err);
     if (rc)
         return rc;
     core = env->alloc.alloc(env->alloc.ctx, sizeof(*core));
@@ -156,6 +174,8 @@ void kw_core_destroy(struct kw_core *core)
         kwi_producers_destroy(core);
         kwi_cluster_deinit(core);
         kwi_unpack_deinit(core);
+        kwi_oauth_deinit(core);
+        kwi_scram_deinit(core);
         kwi_pool_deinit(&core->fetch_pool);
         kwi_pool_deinit(&core->produce_pool);
         kwi_map_deinit(&core->conns);

@@ -19,6 +19,16 @@ enum { KWI_STEP_TIMERS = 64, KWI_STEP_SEALS = 4, KWI_STEP_PINS = 64 };
 
 struct close_op;
 
+/* The OAUTHBEARER token that the application brought (sasl_oauth.c). */
+struct kw_oauth {
+    uint8_t *message; /* with the token, as it is sent; NULL: none */
+    size_t len;
+    uint64_t expires_us;
+    struct kw_timer refresh;
+    struct kw_evnode event; /* OAUTH_TOKEN_NEEDED */
+    struct kw_list waiting; /* kw_sasl that need one */
+};
+
 struct kw_core {
     struct kw_core *self;   /* so that kw_core_of works on every handle alike */
     uint32_t attention;     /* KW_ATT_* */
@@ -48,6 +58,8 @@ struct kw_core {
     uint32_t n_free_requests;
     struct kw_list producers, consumers, ops;
     struct kw_unpacker unpack;
+    struct kw_oauth oauth;
+    struct kw_list scram_work; /* salted passwords in the making */
     struct kw_stats stats;
 };
 

@@ -111,9 +111,11 @@ static void link_open(struct kw_link *link)
 static void link_backoff(struct kw_link *link)
 {
     struct kw_core *core = link->core;
-    uint64_t us = kwi_core_backoff_us(core, link_config(link, KW_KEY_RECONNECT_BACKOFF_MS),
-                                      link_config(link, KW_KEY_RECONNECT_BACKOFF_MAX_MS),
-                                      link->attempts);
+    /* A password that was refused does not become right, and may lock an account. */
+    bool refused = link->cause.code == KW_ERR_AUTH;
+    int64_t max_ms = link_config(link, KW_KEY_RECONNECT_BACKOFF_MAX_MS);
+    int64_t first_ms = refused ? max_ms : link_config(link, KW_KEY_RECONNECT_BACKOFF_MS);
+    uint64_t us = kwi_core_backoff_us(core, first_ms, max_ms, link->attempts);
 
     if (link->attempts < 32)
         link->attempts++;
@@ -208,13 +210,13 @@ void kwi_link_down(struct kw_link *link, bool was_ready, const struct kw_error *
 
     link->cause = *cause;
     if (!quiet && (!was_ready || cause->code == KW_ERR_PROTOCOL || cause->code == KW_ERR_TIMEOUT ||
-                   cause->code == KW_ERR_LIMIT))
+                   cause->code == KW_ERR_LIMIT || cause->code == KW_ERR_AUTH))
         kwi_event_error(link->core, cause);
     else
         kwi_log(link->core, 6, "%s", cause->text);
     if (quiet)
         link_step(link, LINK_QUIET);
-    else if (!was_ready && link->next_addr < link->n_addrs)
+    else if (!was_ready && cause->code != KW_ERR_AUTH && link->next_addr < link->n_addrs)
         link_step(link, LINK_DOWN_MORE);
     else
         link_step(link, LINK_DOWN);

@@ -48,6 +48,7 @@ struct kw_answer {
 struct kw_request_type {
     int16_t api_key;
     bool fetch;     /* its answer goes into the fetch reserve */
+    bool secret;    /* its bytes are wiped when they are let go */
     bool no_answer; /* acks=0: done(err 0, body NULL) when written */
     /* The version to use with a broker that offers these, or KW_ERR_UNSUPPORTED.
      * NULL: the highest that the client uses. */

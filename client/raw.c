@@ -122,7 +122,7 @@ static void raw_retry(struct raw_op *raw)
 static bool raw_is_final(int err)
 {
     return err == KW_ERR_UNSUPPORTED || err == KW_ERR_VERSION || err == KW_ERR_LIMIT ||
-           err == KW_ERR_SPACE || err == KW_ERR_CLOSED;
+           err == KW_ERR_SPACE || err == KW_ERR_CLOSED || err == KW_ERR_AUTH;
 }
 
 /* The request ended without an answer, and may have been carried out. */

@@ -6,6 +6,7 @@
  * full produce buffer can always be sent (docs/decisions/0003). */
 #include <string.h>
 
+#include "base/wipe.h"
 #include "client/config.h"
 #include "client/conn.h"
 #include "client/error_text.h"
@@ -64,6 +65,8 @@ void kwi_request_destroy(struct kw_request *req)
     if (req->reserved)
         kwi_pool_unreserve(&core->fetch_pool, req->reserved);
     req->reserved = 0;
+    if (req->type->secret)
+        kwi_wipe(req->buf, req->buf_cap);
     if (core->n_free_requests >= REQUESTS_KEEP || req->buf_cap > REQUEST_BUF_KEEP) {
         request_free(core, req);
         return;
@@ -122,6 +125,8 @@ static int request_grow_buf(struct kw_core *core, struct kw_request *req, size_t
     buf = kwi_alloc(&core->control, cap);
     if (!buf)
         return KW_ERR_NOMEM;
+    if (req->type->secret)
+        kwi_wipe(req->buf, req->buf_cap);
     kwi_free(&core->control, req->buf, req->buf_cap);
     req->buf = buf;
     req->buf_cap = cap;

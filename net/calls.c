@@ -13,6 +13,26 @@ int kw_producer_create(struct kw_producer **out, struct kw_client *client,
     return rc;
 }
 
+int kw_client_set(struct kw_client *client, const char *key, const char *val, struct kw_error *err)
+{
+    if (!client)
+        return KW_ERR_USE;
+    int rc = kw_core_set(client->core, key, val, err);
+    kwi_client_kick(client);
+    return rc;
+}
+
+int kw_oauth_token_set(struct kw_client *client, const struct kw_oauth_token *token,
+                       struct kw_error *err)
+{
+    if (!client)
+        return KW_ERR_USE;
+    kwi_client_tick(client); /* the token's life begins now */
+    int rc = kw_core_oauth_token_set(client->core, token, err);
+    kwi_client_kick(client);
+    return rc;
+}
+
 int kw_topic_open(struct kw_topic **out, struct kw_producer *producer, const char *name,
                   struct kw_error *err)
 {

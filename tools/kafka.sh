@@ -13,6 +13,11 @@
 #   tools/kafka.sh clean            stop all nodes at once, remove the data
 #   tools/kafka.sh clean-all        clean, for every cluster under build/
 #
+# KW_KAFKA_LISTENERS="SASL_PLAINTEXT" (or NAME:SASL_PLAINTEXT) adds a listener, whose
+# address `env` prints as KW_BROKER_SASL_PLAINTEXT (KW_BROKER_NAME): user alice, password alice-secret, with PLAIN,
+# SCRAM-SHA-256, SCRAM-SHA-512, and OAUTHBEARER with unsecured tokens.
+# KW_KAFKA_PROPERTIES=FILE is put behind the properties of each node. Both count
+# when a cluster is formatted; LISTENERS for each call afterwards, too.
 # KW_KAFKA_DIR (build/kafka) names the cluster: two directories are two clusters.
 # KW_KAFKA_VERSION (4.3.1). Needs bash, a JDK or JRE 17, and Maven the first time.
 set -euo pipefail
@@ -34,6 +39,7 @@ java_flags=(-Dfile.encoding=UTF-8 -Xmx256m -Xss512k -XX:+UseSerialGC -XX:TieredS
 # One row a listener besides the controller's: NAME:PROTOCOL. The ports file has
 # a column for each, in this order, after the node and the controller's port.
 listeners=(PLAINTEXT:PLAINTEXT)
+for word in ${KW_KAFKA_LISTENERS:-}; do listeners+=("${word%%:*}:${word#*:}"); done
 
 die() { echo "tools/kafka.sh: $*" >&2; exit 1; }
 node_dir() { echo "$dir/node$1"; }
@@ -90,6 +96,18 @@ choose_ports() {
     done >"$dir/ports"
 }
 
+# Of the listener $1. Where OAUTHBEARER is unsecured, the broker takes any name.
+sasl_properties() {
+    local prefix=listener.name.${1,,} module=org.apache.kafka.common.security
+    cat <<-END
+	$prefix.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER
+	$prefix.plain.sasl.jaas.config=$module.plain.PlainLoginModule required user_alice="alice-secret";
+	$prefix.scram-sha-256.sasl.jaas.config=$module.scram.ScramLoginModule required;
+	$prefix.scram-sha-512.sasl.jaas.config=$module.scram.ScramLoginModule required;
+	$prefix.oauthbearer.sasl.jaas.config=$module.oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub="broker";
+	END
+}
+
 properties() {
     local node=$1 n i name listen= map= voters= copies in_sync=1
     n=$(nodes | wc -l)
@@ -141,6 +159,10 @@ properties() {
 	log.segment.bytes=268435456
 	log.index.size.max.bytes=1048576
 	END
+    for i in "${!listeners[@]}"; do
+        [[ ${listeners[i]#*:} != SASL_* ]] || sasl_properties "${listeners[i]%:*}"
+    done
+    [[ -z ${KW_KAFKA_PROPERTIES:-} ]] || cat "$KW_KAFKA_PROPERTIES"
 }
 
 format_node() {
@@ -149,7 +171,11 @@ format_node() {
     [[ -e $home/data/meta.properties ]] && return
     mkdir -p "$home/data"
     properties "$1" >"$home/server.properties"
-    run_class kafka.tools.StorageTool format -t $cluster_id -c "$home/server.properties" \
+    local users=()
+    [[ " ${listeners[*]}" != *:SASL_* ]] ||
+        users=(--add-scram 'SCRAM-SHA-256=[name=alice,password=alice-secret]'
+            --add-scram 'SCRAM-SHA-512=[name=alice,password=alice-secret]')
+    run_class kafka.tools.StorageTool format -t $cluster_id -c "$home/server.properties" "${users[@]}" \
         >"$home/format.log" 2>&1 || { cat "$home/format.log" >&2; die "formatting node $1 failed"; }
 }
 
@@ -283,9 +309,14 @@ tool_class() {
 }
 
 print_env() {
-    local node addresses=
-    for node in $(nodes); do addresses+=,127.0.0.1:$(column "$node" 3); done
-    echo "KW_BROKER=${addresses#,}"
+    local i name node addresses
+    for i in "${!listeners[@]}"; do
+        addresses=
+        for node in $(nodes); do addresses+=,127.0.0.1:$(column "$node" $((i + 3))); done
+        name=${listeners[i]%:*}
+        [[ $name == PLAINTEXT ]] && name= || name=_$name
+        echo "KW_BROKER$name=${addresses#,}"
+    done
     echo "KW_KAFKA_DATA=$(node_dir 1)/data"
 }
 

@@ -114,14 +114,16 @@ struct kw_header_iter {
 
 enum kw_event_kind {
     KW_EVENT_NONE,
-    KW_EVENT_REPORT,        /* report: outcomes of produced records */
-    KW_EVENT_WRITABLE,      /* producer: after KW_ERR_WOULD_BLOCK, try again */
-    KW_EVENT_RECORDS,       /* consumer: kw_consumer_poll has something */
-    KW_EVENT_PARTITION_EOF, /* consumer, topic_name, partition, offset: end reached */
-    KW_EVENT_FETCH_STARVED, /* consumer: only frames that the application holds are left */
-    KW_EVENT_OP_DONE,       /* op, tag, code, error */
-    KW_EVENT_ERROR,         /* error: something to tell a person; the library goes on */
-    KW_EVENT_RECEIPT        /* producer, tag, code, receipt: all its records have an outcome */
+    KW_EVENT_REPORT,            /* report: outcomes of produced records */
+    KW_EVENT_WRITABLE,          /* producer: after KW_ERR_WOULD_BLOCK, try again */
+    KW_EVENT_RECORDS,           /* consumer: kw_consumer_poll has something */
+    KW_EVENT_PARTITION_EOF,     /* consumer, topic_name, partition, offset: end reached */
+    KW_EVENT_FETCH_STARVED,     /* consumer: only frames that the application holds are left */
+    KW_EVENT_OP_DONE,           /* op, tag, code, error */
+    KW_EVENT_ERROR,             /* error: something to tell a person; the library goes on */
+    KW_EVENT_RECEIPT,           /* producer, tag, code, receipt: all its records have an outcome */
+    KW_EVENT_OAUTH_TOKEN_NEEDED /* a connection waits for kw_oauth_token_set, or the last token
+                                   has lived 80 % of its life */
 };
 struct kw_event {
     uint8_t kind; /* enum kw_event_kind */
@@ -136,6 +138,20 @@ struct kw_event {
     struct kw_report report;
     struct kw_receipt_result receipt;
     const struct kw_error *error; /* OP_DONE with code != 0, ERROR; until the next call */
+};
+
+/* ---- authentication ---------------------------------------------------------- */
+
+struct kw_oauth_extension {
+    const char *key, *value; /* letters; printable characters (RFC 7628 3.1, KIP-342) */
+};
+/* A bearer token. */
+struct kw_oauth_token {
+    size_t size; /* sizeof(struct kw_oauth_token) */
+    const char *token;
+    int64_t lifetime_ms; /* from now on; -1: for ever */
+    const struct kw_oauth_extension *extensions;
+    uint32_t n_extensions;
 };
 
 /* ---- admin ------------------------------------------------------------------ */
@@ -223,6 +239,7 @@ struct kw_stats {
     size_t control_used, produce_used, fetch_used; /* bytes now */
     size_t control_peak, produce_peak, fetch_peak;
     uint64_t requests_lost;       /* sent, and their connection ended before the answer */
+    uint64_t reauths;             /* sessions that were prolonged by authenticating again */
     uint32_t produce_flight_peak; /* most Produce requests without an answer on a connection */
 };
 

@@ -111,6 +111,12 @@ KW_EXPORT struct kw_core *kw_core_of(const void *handle);
 
 KW_EXPORT bool kw_core_next_event(struct kw_core *core, struct kw_event *event);
 
+KW_EXPORT KW_MUST_USE int kw_core_set(struct kw_core *core, const char *key, const char *val,
+                                      struct kw_error *err);
+KW_EXPORT KW_MUST_USE int kw_core_oauth_token_set(struct kw_core *core,
+                                                  const struct kw_oauth_token *token,
+                                                  struct kw_error *err);
+
 KW_EXPORT KW_MUST_USE int kw_core_producer_create(struct kw_producer **out, struct kw_core *core,
                                                   const struct kw_config *own,
                                                   struct kw_error *err);

@@ -65,6 +65,25 @@ KW_EXPORT struct kw_op *kw_close(struct kw_client *client, int32_t timeout_ms, v
 /* Frees everything at once; never waits. All handles are gone. NULL allowed. */
 KW_EXPORT void kw_client_destroy(struct kw_client *client);
 
+/* ---- authentication ----------------------------------------------------------- */
+
+/* Changes sasl.username, sasl.password, sasl.scram.tokenauth, sasl.jaas.config or
+ * sasl.oauthbearer.token of a running client. Connections that are there keep what
+ * they have; the next one to authenticate, or to authenticate again, uses the new
+ * value. Set user and password without polling in between.
+ * Errors: KW_ERR_CONFIG (another key, an empty or bad value: the old one stays),
+ * KW_ERR_NOMEM, KW_ERR_USE. */
+KW_EXPORT KW_MUST_USE int kw_client_set(struct kw_client *client, const char *key, const char *val,
+                                        struct kw_error *err);
+/* Gives the client the token for OAUTHBEARER; everything is copied. The event
+ * OAUTH_TOKEN_NEEDED asks for it: answer from wherever the token comes, at once or
+ * later (socket.connection.setup.timeout.ms bounds how long a connection waits).
+ * A token that is over is not used. Errors: KW_ERR_USE (not a bearer token, bad
+ * extension, lifetime not above 0), KW_ERR_NOMEM. */
+KW_EXPORT KW_MUST_USE int kw_oauth_token_set(struct kw_client *client,
+                                             const struct kw_oauth_token *token,
+                                             struct kw_error *err);
+
 /* ---- operations: started without waiting, end once ---------------------------
  * Functions that return a kw_op return NULL when memory is short. An op that
  * nobody waits for ends as the event OP_DONE and is freed after it. */

@@ -196,7 +196,7 @@ Test(config, what_this_version_cannot_do_yet_is_refused_with_the_reason)
     struct kw_error err;
     static const struct {
         const char *key, *val, *hint;
-    } refused[] = {{"security.protocol", "SASL_SSL", "no TLS and no SASL yet"},
+    } refused[] = {{"sasl.mechanism", "GSSAPI", "no Kerberos"},
                    {"isolation.level", "read_committed", "aborted transactions"},
                    {"partitioner", "consistent_random", "murmur2 only"}};
     for (unsigned i = 0; i < sizeof refused / sizeof *refused; i++) {

@@ -43,6 +43,8 @@ struct rule_case {
 #define PRODUCER KWI_APPLIES_PRODUCER
 #define CONSUMER KWI_APPLIES_CONSUMER
 #define SERVERS "bootstrap.servers", "h:1"
+#define SASL "security.protocol", "SASL_PLAINTEXT"
+#define JAAS "ScramLoginModule required username=u password=p;"
 
 static const struct rule_case cases[] = {
     {CLIENT, {SERVERS}, {0}, NULL, NULL},
@@ -123,6 +125,49 @@ static const struct rule_case cases[] = {
      {0},
      "receive.message.max.bytes = 52429311: must be at least fetch.max.bytes + 512 = 52429312",
      "lower fetch.max.bytes"},
+
+    /* security */
+    {CLIENT, {SERVERS, "security.protocol", "SSL"}, {0}, "security.protocol = SSL", "PLAINTEXT"},
+    {CLIENT,
+     {SERVERS, "security.protocol", "SASL_PLAINTEXT"},
+     {0},
+     "sasl.mechanism = none: security.protocol says SASL",
+     "set sasl.mechanism"},
+    {CLIENT,
+     {SERVERS, "sasl.mechanism", "SCRAM-SHA-256"},
+     {0},
+     "sasl.mechanism = SCRAM-SHA-256: security.protocol does not say SASL",
+     "set security.protocol"},
+    {CLIENT,
+     {SERVERS, SASL, "sasl.mechanism", "PLAIN"},
+     {0},
+     "sasl.mechanism = PLAIN: would send the secret over a connection that is not encrypted",
+     "sasl.allow.plaintext=true"},
+    {CLIENT,
+     {SERVERS, SASL, "sasl.mechanism", "OAUTHBEARER"},
+     {0},
+     "sasl.mechanism = OAUTHBEARER: would send the secret",
+     "SASL_SSL"},
+    {CLIENT,
+     {SERVERS, SASL, "sasl.mechanism", "OAUTHBEARER", "sasl.allow.plaintext", "true"},
+     {0},
+     NULL,
+     NULL},
+    {CLIENT,
+     {SERVERS, SASL, "sasl.mechanism", "SCRAM-SHA-512"},
+     {0},
+     "sasl.username = (not set)",
+     "sasl.jaas.config"},
+    {CLIENT,
+     {SERVERS, SASL, "sasl.mechanism", "SCRAM-SHA-512", "sasl.username", "u"},
+     {0},
+     "sasl.password = (not set)",
+     "sasl.jaas.config"},
+    {CLIENT,
+     {SERVERS, SASL, "sasl.mechanism", "SCRAM-SHA-512", "sasl.jaas.config", JAAS},
+     {0},
+     NULL,
+     NULL},
 
     /* keys that would be ignored where they stand */
     {PRODUCER, {SERVERS}, {"memory.limit", "1000000"}, "memory.limit = 1000000", "of the client"},

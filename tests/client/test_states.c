@@ -6,14 +6,26 @@
 #include "client/conn.h"
 #include "client/consumer.h"
 #include "client/link.h"
+#include "client/sasl.h"
 
 /* Rows are states, columns events; a digit is the next state. */
 static const char *const conn_cells[KWI_CONN_STATES] = {
-    /*            OPENED ANSWERED FAILED */
-    /* OPENING  */ "1.3",
-    /* VERSIONS */ ".23",
-    /* READY    */ "..3",
-    /* CLOSING  */ "3.3",
+    /*            OPENED ANSWERED CHALLENGED PROVED DUE FAILED */
+    /* OPENING  */ "1....5",
+    /* VERSIONS */ ".32..5",
+    /* SASL     */ "...3.5",
+    /* READY    */ "....45",
+    /* REAUTH   */ "...3.5",
+    /* CLOSING  */ "5....5",
+};
+
+static const char *const sasl_cells[KWI_SASL_STATES] = {
+    /*          TAKEN MADE ANSWERED FINISHED FAILED */
+    /* OFFER  */ "1...4",
+    /* MAKE   */ ".2.34",
+    /* SEND   */ "..1.4",
+    /* DONE   */ ".....",
+    /* FAILED */ ".....",
 };
 
 static const char *const link_cells[KWI_LINK_STATES] = {
@@ -69,6 +81,19 @@ Test(states, every_cell_of_the_link_table_is_as_written)
             cr_assert_eq(legal, link_cells[s][e] != '.', "state %u event %u", s, e);
             if (legal)
                 cr_assert_eq(next, (unsigned)(link_cells[s][e] - '0'), "state %u event %u", s, e);
+        }
+    }
+}
+
+Test(states, every_cell_of_the_sasl_table_is_as_written)
+{
+    for (unsigned s = 0; s < KWI_SASL_STATES; s++) {
+        for (unsigned e = 0; e < KWI_SASL_EVENTS; e++) {
+            unsigned next;
+            bool legal = kwi_sasl_cell(s, e, &next);
+            cr_assert_eq(legal, sasl_cells[s][e] != '.', "state %u event %u", s, e);
+            if (legal)
+                cr_assert_eq(next, (unsigned)(sasl_cells[s][e] - '0'), "state %u event %u", s, e);
         }
     }
 }

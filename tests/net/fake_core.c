@@ -323,6 +323,24 @@ int kw_core_purge(struct kw_producer *producer)
     return 0;
 }
 
+int kw_core_set(struct kw_core *core, const char *key, const char *val, struct kw_error *err)
+{
+    (void)key;
+    (void)val;
+    (void)err;
+    core->attention |= KW_ATT_TIME;
+    return 0;
+}
+
+int kw_core_oauth_token_set(struct kw_core *core, const struct kw_oauth_token *token,
+                            struct kw_error *err)
+{
+    (void)token;
+    (void)err;
+    core->attention |= KW_ATT_TIME;
+    return 0;
+}
+
 int kw_core_receipt_create(struct kw_receipt **out, struct kw_producer *producer, void *tag)
 {
     (void)tag;

@@ -126,6 +126,7 @@ static void app_event(struct sim_app *app, struct sim_driver *driver, const stru
                        event->error ? event->error->text : "-", kw_err_name(event->code));
         break;
     case KW_EVENT_RECEIPT: sim_app_receipt(app, event); break;
+    case KW_EVENT_OAUTH_TOKEN_NEEDED: break; /* seeds with tokens have one configured */
     case KW_EVENT_NONE: sim_fail(world, "an event of no kind"); break;
     }
 }
