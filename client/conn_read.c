@@ -24,6 +24,12 @@ static void read_broken(struct kw_conn *conn, const char *what, const char *hint
     kwi_conn_fail(conn, &err);
 }
 
+static void read_not_asked(struct kw_conn *conn)
+{
+    read_broken(conn, "an answer came that was not asked for",
+                "the peer is not a Kafka broker, or broken");
+}
+
 /* The oldest request without an answer, or NULL. */
 static struct kw_request *read_expected(const struct kw_conn *conn)
 {
@@ -59,8 +65,7 @@ static void read_frame(struct kw_conn *conn, const uint8_t *frame, size_t len,
     size_t header_len;
 
     if (!req || req->end > conn->offered) {
-        read_broken(conn, "an answer came that was not asked for",
-                    "the peer is not a Kafka broker, or broken");
+        read_not_asked(conn);
         return;
     }
     if (kwi_response_header_get(frame, len, req->type->api_key, req->version, &correlation_id,
@@ -106,14 +111,18 @@ static void read_make_frame(struct kw_conn *conn, const uint8_t *src, size_t hav
     struct kw_request *req = read_expected(conn);
     struct kw_error err;
 
-    if (req && req->type->fetch && kwi_pool_cost(size) > core->fetch.limit) {
+    if (!req) { /* it may not wait for memory: nothing would end the wait */
+        read_not_asked(conn);
+        return;
+    }
+    if (req->type->fetch && kwi_pool_cost(size) > core->fetch.limit) {
         req->refused_size = size;
         kwi_error_fmt(&err, KW_ERR_LIMIT, KW_PHASE_REQUEST, "raise fetch.memory (and memory.limit)",
                       "%s: fetched data of %zu bytes does not fit the fetch reserve (%zu)",
                       conn->peer, size, core->fetch.limit);
         kwi_conn_fail(conn, &err);
         return;
-    } else if (req && req->type->fetch) {
+    } else if (req->type->fetch) {
         do {
             conn->frame_block = kwi_block_create(&core->fetch_pool, size, req->reserved);
         } while (!conn->frame_block &&

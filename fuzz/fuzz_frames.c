@@ -142,6 +142,10 @@ static void wire_wants(struct wire *wire)
         switch ((enum kw_want_kind)want.kind) {
         case KW_WANT_RESOLVE: kw_core_resolved(wire->core, want.id, &addr, 1, 0); break;
         case KW_WANT_OPEN:
+            if (wire->conn) { /* one connection is all there is */
+                kw_core_closed(wire->core, want.id, NULL);
+                break;
+            }
             wire->conn = want.id;
             wire->open = true;
             kw_core_opened(wire->core, want.id);
