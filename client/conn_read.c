@@ -24,12 +24,6 @@ static void read_broken(struct kw_conn *conn, const char *what, const char *hint
     kwi_conn_fail(conn, &err);
 }
 
-static void read_not_asked(struct kw_conn *conn)
-{
-    read_broken(conn, "an answer came that was not asked for",
-                "the peer is not a Kafka broker, or broken");
-}
-
 /* The oldest request without an answer, or NULL. */
 static struct kw_request *read_expected(const struct kw_conn *conn)
 {
@@ -52,6 +46,16 @@ void kwi_conn_drop_frame(struct kw_conn *conn)
     conn->frame_size = conn->frame_filled = 0;
 }
 
+/* False, and the connection given up, for a frame that no request waits for. */
+static bool read_is_asked_for(struct kw_conn *conn, const struct kw_request *req)
+{
+    if (req && req->end <= conn->offered)
+        return true;
+    read_broken(conn, "an answer came that was not asked for",
+                "the peer is not a Kafka broker, or broken");
+    return false;
+}
+
 /* ---- one whole frame ------------------------------------------------------------ */
 
 /* frame: the bytes behind the size. Nothing may be used of the connection's
@@ -64,10 +68,8 @@ static void read_frame(struct kw_conn *conn, const uint8_t *frame, size_t len,
     int32_t correlation_id;
     size_t header_len;
 
-    if (!req || req->end > conn->offered) {
-        read_not_asked(conn);
+    if (!read_is_asked_for(conn, req))
         return;
-    }
     if (kwi_response_header_get(frame, len, req->type->api_key, req->version, &correlation_id,
                                 &header_len)) {
         read_broken(conn, "an answer's header cannot be read", "");
@@ -104,17 +106,16 @@ static void read_stall(struct kw_conn *conn)
     kwi_core_arm(conn->core, &conn->stall, conn->core->now.mono_us + READ_STALL_US);
 }
 
-/* Takes memory for the frame of `size` bytes whose prefix is at src. */
+/* Takes memory for the frame of `size` bytes whose prefix is at src. What was not
+ * asked for gets none: nobody's timeout would end the wait for it. */
 static void read_make_frame(struct kw_conn *conn, const uint8_t *src, size_t have, size_t size)
 {
     struct kw_core *core = conn->core;
     struct kw_request *req = read_expected(conn);
     struct kw_error err;
 
-    if (!req) { /* it may not wait for memory: nothing would end the wait */
-        read_not_asked(conn);
+    if (!read_is_asked_for(conn, req))
         return;
-    }
     if (req->type->fetch && kwi_pool_cost(size) > core->fetch.limit) {
         req->refused_size = size;
         kwi_error_fmt(&err, KW_ERR_LIMIT, KW_PHASE_REQUEST, "raise fetch.memory (and memory.limit)",
