@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Turns tests/vectors/kafka-*.json into tests/vectors/*.inc and into the seeds
-of the fuzz targets that read Kafka's formats: fuzz/corpus/{schema,json,batch,
-message_set,decompress_*}/*.
+of the fuzz targets that read Kafka's formats: fuzz/corpus/{schema,blobs,json,
+batch,message_set,decompress_*}/*.
 
 Only needed when the JSON changes: all of it is in the repository, so neither the
 build nor the tests need Python. Run from anywhere.
@@ -174,6 +174,49 @@ def seed(target, name, content):
         out.write(content)
 
 
+# As in proto/data.c; fuzz_blobs counts them from 8.
+BLOBS = (
+    "ConsumerProtocolSubscription",
+    "ConsumerProtocolAssignment",
+    "ControlRecordTypeSchema",
+    "EndTxnMarker",
+    "LeaderChangeMessage",
+    "SnapshotHeaderRecord",
+    "SnapshotFooterRecord",
+    "KRaftVersionRecord",
+    "VotersRecord",
+    "StickyAssignorUserData",
+    "CooperativeStickyAssignorUserData",
+)
+
+
+def blob_seeds(data):
+    """fuzz_blobs reads: a reader, a version, the blob."""
+    readers = {
+        "ConsumerProtocolSubscription": 0,
+        "ConsumerProtocolAssignment": 1,
+        "ControlRecordTypeSchema": 3,
+        "EndTxnMarker": 4,
+    }
+    for m in data["messages"]:
+        if m["type"] != "data":
+            continue
+        content = bytes.fromhex(m["hex"])
+        seed("blobs", m["name"], bytes([8 + BLOBS.index(m["api"]), m["version"]]) + content)
+        if m["api"] in readers and not m["name"].endswith("-init"):
+            # Before these stands their version, also one that is not known yet.
+            for version in {m["version"], m["version"] if m["version"] < 3 else 9}:
+                blob = bytes([readers[m["api"]], 0, 0, version]) + content
+                seed("blobs", "%s-read-as-%d" % (m["name"], version), blob)
+    for v in data["misc"]:
+        if v["type"] == "sticky_user_data":
+            seed("blobs", v["name"], bytes([2, 0]) + bytes.fromhex(v["hex"]))
+        if v["type"] == "cooperative_sticky_user_data":
+            seed("blobs", v["name"], bytes([18, 0]) + bytes.fromhex(v["hex"]))
+    seed("blobs", "metrics", bytes([5, 0, 0xFF, 0xFF, 2, 3, 1, 0x39, 0x24, 5]) + b"client_rack")
+    seed("blobs", "name", bytes([6, 0]) + b"EndTxnMarker")
+
+
 def seeds(data):
     """fuzz_schema reads: API key and direction, version, body."""
     for name in os.listdir(os.path.join(CORPUS, "schema")):
@@ -232,6 +275,7 @@ def main():
     write("layouts", "vector_layout", map(layout_row, data["layouts"]))
     write("records", "vector_record", map(records_row, data["records"]))
     seeds(data)
+    blob_seeds(data)
     misc = [
         ("murmur2", "vector_hash", ("murmur2",), murmur2_row),
         ("crc", "vector_crc", ("crc",), crc_row),
