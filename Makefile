@@ -5,7 +5,7 @@
 #   make check        quick tests, no JVM             make test      everything
 #   make accept ISSUE=A   the long acceptance runs    make nightly   soak
 #   make machines         unit tests on other machines   make valgrind   memcheck
-#   make coverage         branches that the unit tests of proto and compress take
+#   make coverage         branches that unit tests take   make fuzz-coverage   fuzz targets
 #   make bench-run    kwire beside librdkafka, see bench/RESULTS.md
 #   make deps | size | tidy | format | lint | docs | clean | install
 #

@@ -2,13 +2,15 @@
 # steps one after another, goes on after a failed one, and ends with a line
 # "N passed, M failed".
 
-.PHONY: check coverage test lint machines valgrind accept nightly demo
+.PHONY: check coverage fuzz-coverage test lint machines valgrind accept nightly demo
 check:
 	@tools/tier.sh check
 test:
 	@tools/tier.sh test
 coverage:
 	@tools/coverage.sh
+fuzz-coverage:
+	@tools/fuzz_coverage.sh
 lint:
 	@tools/tier.sh lint
 machines:

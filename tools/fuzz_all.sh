@@ -1,22 +1,39 @@
 #!/bin/sh
-# Runs every libFuzzer target until each has so many inputs in total:
+# Runs libFuzzer targets, all or those named, until each has so many inputs in total:
 #
-#     tools/fuzz_all.sh INPUTS SECONDS
+#     tools/fuzz_all.sh [-t TOTAL] INPUTS SECONDS [TARGET...]
 #
 # The targets take turns, each a few minutes, and stop when SECONDS are over in
 # all; a later run goes on where this one stopped (build/fuzz/X.total; remove
 # build/fuzz to begin anew). A target passes when it has its INPUTS without a
-# finding. Needs `make fuzz`. Where `make fuzz-fast` has built a target too, that
+# finding; with -t all pass when they have TOTAL together, and stop there. Needs `make fuzz`. Where `make fuzz-fast` has built a target too, that
 # one makes nine tenths of the inputs, and the address sanitizer then sees every
 # input which it found to be new.
 set -u
 cd "$(dirname "$0")/.." || exit 1
+wanted=
+[ "$1" = -t ] && wanted=$2 && shift 2
 inputs=$1
 end=$(($(date +%s) + $2))
+shift 2
+targets=
+for name in "$@"; do
+    targets="$targets build/fuzz/fuzz_$name"
+done
+targets=${targets:-$(make -s print-fuzz)}
 slice=300
 rc=0
 
 total() { cat "build/fuzz/$1.total" 2>/dev/null || echo 0; }
+
+sum() { # of all targets
+    sum=0
+    for binary in $targets; do
+        sum=$((sum + $(total "${binary##*/fuzz_}")))
+    done
+    echo $sum
+}
+enough() { [ -n "$wanted" ] && [ "$(sum)" -ge "$wanted" ]; }
 
 # The binary for the next slice, and how many inputs it may still make.
 choose() { # BINARY
@@ -33,8 +50,9 @@ choose() { # BINARY
 again=1
 while [ $again -eq 1 ] && [ "$(date +%s)" -lt "$end" ]; do
     again=0
-    for binary in $(make -s print-fuzz); do
+    for binary in $targets; do
         name=${binary##*/fuzz_}
+        enough && break
         set -- $(choose "$binary")
         left=$2
         time_left=$((end - $(date +%s)))
@@ -49,7 +67,7 @@ while [ $again -eq 1 ] && [ "$(date +%s)" -lt "$end" ]; do
         fi
     done
 done
-for binary in $(make -s print-fuzz); do
+for binary in $targets; do
     name=${binary##*/fuzz_}
     echo "figure: $name $(total "$name")"
     if [ -f "build/fuzz/$name.failed" ]; then
@@ -60,6 +78,8 @@ for binary in $(make -s print-fuzz); do
         tail -n 60 "build/fuzz/$name.replay"
         echo "not ok - $name: an input that was new fails under the address sanitizer"
         rc=1
+    elif [ -n "$wanted" ] && [ "$(total "$name")" -gt 0 ]; then
+        echo "ok - $name: no finding"
     elif [ "$(total "$name")" -ge "$inputs" ]; then
         echo "ok - $name: $(total "$name") inputs without a finding"
     else
@@ -67,4 +87,10 @@ for binary in $(make -s print-fuzz); do
         rc=1
     fi
 done
+if enough; then
+    echo "ok - $(sum) inputs in all"
+elif [ -n "$wanted" ]; then
+    echo "not ok - $(sum) of $wanted inputs in all so far"
+    rc=1
+fi
 exit $rc

@@ -135,6 +135,8 @@ tier_nightly() {
     build asan all tests replay
     build plain all tests fuzz
     step "what the newest Kafka has" tools/schema-diff news
+    step coverage tools/coverage.sh
+    step "coverage by fuzz targets" tools/fuzz_coverage.sh
     end=$(($(date +%s) + ${KW_NIGHTLY_HOURS:-8} * 3600))
     round=0
     while [ "$(date +%s)" -lt "$end" ]; do
