@@ -95,7 +95,7 @@ codec_word = $(word $(1),$(subst :, ,$(2)))
 $(foreach row,$(CODECS),$(eval $(call codec,$(call codec_word,1,$(row)),$(call codec_word,2,$(row)),$(call codec_word,3,$(row)),$(call codec_word,4,$(row)))))
 
 # TLS and the cryptography of SASL come from one library. Each file that meets it
-# has the library's name at its end, and only those of the chosen one are built.
+# has the library's name in its own, and only those of the chosen one are built.
 TLS_BACKENDS = openssl none
 WITH_TLS ?= $(if $(filter 1,$(call has_header,openssl/core_names.h)),openssl,none)
 WITH_TLS := $(WITH_TLS)
@@ -105,9 +105,9 @@ endif
 ifeq ($(filter $(TLS_BACKENDS),$(WITH_TLS)),)
 $(error WITH_TLS=$(WITH_TLS) is unknown: $(TLS_BACKENDS))
 endif
-LDLIBS_openssl = -lcrypto
+LDLIBS_openssl = -lssl -lcrypto
 LDLIBS += $(LDLIBS_$(WITH_TLS))
-TLS_OUT := $(foreach backend,$(filter-out $(WITH_TLS),$(TLS_BACKENDS)),$(wildcard net/*_$(backend).c))
+TLS_OUT := $(foreach backend,$(filter-out $(WITH_TLS),$(TLS_BACKENDS)),$(wildcard net/*_$(backend)*.c))
 
 # ---- sources ---------------------------------------------------------------
 

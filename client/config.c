@@ -392,6 +392,16 @@ int kw_config_set_i64(struct kw_config *cfg, enum kw_key key, int64_t val, struc
     return 0;
 }
 
+int64_t kw_config_number(const struct kw_config *cfg, enum kw_key key)
+{
+    return (unsigned)key < KW_N_KEYS ? kwi_config_i64(cfg, key) : 0;
+}
+
+const char *kw_config_text(const struct kw_config *cfg, enum kw_key key)
+{
+    return (unsigned)key < KW_N_KEYS ? kwi_config_str(cfg, key) : NULL;
+}
+
 /* ---- for the rest of client/ --------------------------------------------------------- */
 
 int64_t kwi_config_i64(const struct kw_config *cfg, enum kw_key key)
@@ -415,6 +425,12 @@ bool kwi_config_uses_sasl(const struct kw_config *cfg)
     return protocol == KW_SECURITY_SASL_PLAINTEXT || protocol == KW_SECURITY_SASL_SSL;
 }
 
+bool kwi_config_uses_tls(const struct kw_config *cfg)
+{
+    int64_t protocol = kwi_config_i64(cfg, KW_KEY_SECURITY_PROTOCOL);
+    return protocol == KW_SECURITY_SSL || protocol == KW_SECURITY_SASL_SSL;
+}
+
 int64_t kwi_config_effective(const struct kw_config *client, const struct kw_config *own,
                              enum kw_key key)
 {
@@ -430,6 +446,9 @@ int kwi_config_copy(struct kw_config **out, const struct kw_config *cfg,
     if (rc)
         return rc;
     for (unsigned key = 0; cfg && key < KW_N_KEYS; key++) {
+        bool secret = kwi_config_rows[key].type == KWI_CONFIG_SECRET;
+        if (secret && (kwi_config_rows[key].applies & KWI_APPLIES_DRIVER))
+            continue;
         if (cfg->text[key])
             rc = config_set_text(copy, key, cfg->text[key], strlen(cfg->text[key]), NULL);
         if (rc) {

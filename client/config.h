@@ -30,6 +30,8 @@ enum kw_config_type {
  * producer's or consumer's own configuration they would be ignored, and are
  * refused there. */
 enum { KWI_APPLIES_CLIENT = 1, KWI_APPLIES_PRODUCER = 2, KWI_APPLIES_CONSUMER = 4 };
+/* Besides: the driver reads the key, and the core does not. */
+enum { KWI_APPLIES_DRIVER = 8 };
 enum {
     KWI_CONFIG_TEXT_MAX = 64 * 1024, /* bytes of a string value */
     KWI_CONFIG_FILE_MAX = 1024 * 1024
@@ -66,7 +68,8 @@ bool kwi_config_is_set(const struct kw_config *cfg, enum kw_key key);
 /* own (may be NULL) before client. */
 int64_t kwi_config_effective(const struct kw_config *client, const struct kw_config *own,
                              enum kw_key key);
-/* A deep copy. cfg NULL: an empty configuration. Errors: KW_ERR_NOMEM. */
+/* A deep copy, without the secrets that only the driver needs. cfg NULL: an empty
+ * configuration. Errors: KW_ERR_NOMEM. */
 KW_MUST_USE int kwi_config_copy(struct kw_config **out, const struct kw_config *cfg,
                                 const struct kw_alloc *alloc);
 
@@ -80,6 +83,8 @@ bool kwi_config_uses_sasl(const struct kw_config *cfg);
 /* Reads the value of sasl.jaas.config and sets what it says. Errors: KW_ERR_CONFIG,
  * KW_ERR_NOMEM. */
 KW_MUST_USE int kwi_config_jaas(struct kw_config *cfg, const char *text, struct kw_error *err);
+/* Whether connections begin with a TLS handshake. */
+bool kwi_config_uses_tls(const struct kw_config *cfg);
 /* The fetch reserve in bytes: fetch.memory, or what the other reserves leave. */
 int64_t kwi_config_fetch_memory(const struct kw_config *client);
 

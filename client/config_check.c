@@ -126,13 +126,25 @@ static int config_check_sasl(const struct config_view *view)
     return rc;
 }
 
+/* Whoever sets a key of TLS believes that the connection is encrypted. */
+static int config_check_tls(const struct config_view *view)
+{
+    if (kwi_config_uses_tls(view->client))
+        return 0;
+    for (unsigned key = 0; key < KW_N_KEYS; key++) {
+        const struct kw_config_row *row = &kwi_config_rows[key];
+        if (kwi_config_is_set(view->client, (enum kw_key)key) && !memcmp(row->key, "ssl.", 4))
+            return kwi_config_refuse(view->err, row->key, "...", 3,
+                                     "has no effect without TLS in security.protocol",
+                                     "set security.protocol=SSL or SASL_SSL, or take this key out");
+    }
+    return 0;
+}
+
 static int config_check_security(const struct config_view *view)
 {
-    int64_t protocol = config_get(view, KW_KEY_SECURITY_PROTOCOL);
-    if (protocol == KW_SECURITY_SSL || protocol == KW_SECURITY_SASL_SSL)
-        return config_deny(view, KW_KEY_SECURITY_PROTOCOL, "this version has no TLS yet",
-                           "use a PLAINTEXT or SASL_PLAINTEXT listener of the broker");
-    return config_check_sasl(view);
+    int rc = config_check_tls(view);
+    return rc ? rc : config_check_sasl(view);
 }
 
 static int config_check_client(const struct config_view *view)

@@ -10,6 +10,7 @@
 
 #define CONFIG_CLIENT KWI_APPLIES_CLIENT
 #define CONFIG_ANY (KWI_APPLIES_CLIENT | KWI_APPLIES_PRODUCER | KWI_APPLIES_CONSUMER)
+#define CONFIG_TLS (KWI_APPLIES_CLIENT | KWI_APPLIES_DRIVER)
 #define CONFIG_MS_MAX INT32_MAX
 #define CONFIG_USER_MAX 1024
 #define CONFIG_BYTES_MAX ((int64_t)1 << 40)
@@ -116,9 +117,10 @@ const struct kw_config_row kwi_config_rows[KW_N_KEYS] = {
                 "the broker allows it, too)."),
     CONFIG_WORD(SECURITY_PROTOCOL, "security.protocol", NULL,
                 "PLAINTEXT|SSL|SASL_PLAINTEXT|SASL_SSL", NULL, CONFIG_CLIENT, NULL,
-                "How connections are protected. PLAINTEXT: not at all. SASL_PLAINTEXT: we "
-                "authenticate (sasl.mechanism), and nothing is encrypted. SSL and SASL_SSL are "
-                "refused for now: this version has no TLS yet."),
+                "How connections are protected. PLAINTEXT: not at all. SSL: TLS 1.2 or 1.3; the "
+                "broker's certificate is verified against trusted authorities and the host name. "
+                "SASL_PLAINTEXT: we authenticate (sasl.mechanism), and nothing is encrypted. "
+                "SASL_SSL: both."),
 
     CONFIG_INT_OF(ACKS, "acks", "request.required.acks", "all=-1", -1, -1, 1, KWI_APPLIES_PRODUCER,
                   NULL,
@@ -236,6 +238,51 @@ const struct kw_config_row kwi_config_rows[KW_N_KEYS] = {
     CONFIG_BOOL(SASL_ALLOW_PLAINTEXT, "sasl.allow.plaintext", 0, CONFIG_CLIENT,
                 "Whether PLAIN and OAUTHBEARER, whose secrets can be read on the way, may be used "
                 "without TLS."),
+
+    CONFIG_TEXT(SSL_TRUSTSTORE_LOCATION, "ssl.truststore.location", "ssl.ca.location",
+                KWI_CONFIG_STRING, NULL, 4096, CONFIG_TLS,
+                "A PEM file of the authorities whose certificates are trusted. Without it and "
+                "ssl.truststore.certificates, those that the system trusts."),
+    CONFIG_TEXT(SSL_TRUSTSTORE_CERTIFICATES, "ssl.truststore.certificates", "ssl.ca.pem",
+                KWI_CONFIG_STRING, NULL, KWI_CONFIG_TEXT_MAX, CONFIG_TLS,
+                "Trusted authorities as PEM text, beside or instead of the file."),
+    CONFIG_TEXT(SSL_KEYSTORE_LOCATION, "ssl.keystore.location", NULL, KWI_CONFIG_STRING, NULL, 4096,
+                CONFIG_TLS,
+                "A file with the client's key, its certificate and the chain: PKCS#12, or PEM."),
+    CONFIG_TEXT(SSL_KEYSTORE_CERTIFICATE_CHAIN, "ssl.keystore.certificate.chain",
+                "ssl.certificate.pem", KWI_CONFIG_STRING, NULL, KWI_CONFIG_TEXT_MAX, CONFIG_TLS,
+                "The client's certificate as PEM text, then the chain."),
+    CONFIG_TEXT(SSL_CERTIFICATE_LOCATION, "ssl.certificate.location", NULL, KWI_CONFIG_STRING, NULL,
+                4096, CONFIG_TLS, "A PEM file with the client's certificate, then the chain."),
+    CONFIG_TEXT(SSL_KEY_LOCATION, "ssl.key.location", NULL, KWI_CONFIG_STRING, NULL, 4096,
+                CONFIG_TLS, "A PEM file with the client's private key, encrypted or not."),
+    CONFIG_TEXT(SSL_KEYSTORE_KEY, "ssl.keystore.key", "ssl.key.pem", KWI_CONFIG_SECRET, NULL,
+                KWI_CONFIG_TEXT_MAX, CONFIG_TLS, "The client's private key as PEM text."),
+    CONFIG_TEXT(SSL_KEY_PASSWORD, "ssl.key.password", NULL, KWI_CONFIG_SECRET, NULL, 1023,
+                CONFIG_TLS, "The password of an encrypted private key in PEM."),
+    CONFIG_TEXT(SSL_KEYSTORE_PASSWORD, "ssl.keystore.password", NULL, KWI_CONFIG_SECRET, NULL, 1023,
+                CONFIG_TLS, "The password of a PKCS#12 file in ssl.keystore.location."),
+    CONFIG_TEXT(
+        SSL_CRL_LOCATION, "ssl.crl.location", NULL, KWI_CONFIG_STRING, NULL, 4096, CONFIG_TLS,
+        "A PEM file of revocation lists. With it every certificate of a chain is looked up, "
+        "so each authority of the chain needs a list that is not out of date."),
+    CONFIG_WORD(
+        SSL_ENDPOINT_IDENTIFICATION_ALGORITHM, "ssl.endpoint.identification.algorithm", NULL,
+        "https|none", NULL, CONFIG_TLS,
+        "to connect whatever name the certificate has, write none: an empty value does not "
+        "switch the check off",
+        "Whether the broker's certificate must be for the host that was asked for (a DNS or "
+        "IP alternative name of it; the common name does not count). none: any certificate "
+        "of a trusted authority will do, so each of its owners can pose as the broker."),
+    CONFIG_WORD(SSL_ENABLED_PROTOCOLS, "ssl.enabled.protocols", NULL,
+                "TLSv1.2,TLSv1.3|TLSv1.3,TLSv1.2|TLSv1.3|TLSv1.2", NULL, CONFIG_TLS,
+                "older protocols are broken; write TLSv1.2,TLSv1.3 or one of them",
+                "The protocol versions that may be negotiated."),
+    CONFIG_TEXT(SSL_CIPHER_SUITES, "ssl.cipher.suites", NULL, KWI_CONFIG_STRING, NULL, 4096,
+                CONFIG_TLS,
+                "The cipher suites that may be negotiated, by name, separated by commas; empty: "
+                "the TLS library's choice. Standard and OpenSSL's names are taken. A protocol "
+                "of which no suite is named is not used."),
 };
 
 const char *kwi_config_word(const char *words, unsigned index, size_t *len)

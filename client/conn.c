@@ -120,6 +120,7 @@ bool kwi_conn_next_want(struct kw_conn *conn, struct kw_want *want)
         if (conn_take_want(conn, (enum kw_want_kind)order[i], want)) {
             if (want->kind == KW_WANT_OPEN) {
                 want->addr = conn->addr;
+                want->tls = kwi_config_uses_tls(conn->core->cfg);
                 want->name = conn->link ? conn->link->broker->host : conn->peer;
             }
             return true;
@@ -424,15 +425,18 @@ static void conn_cause(const struct kw_conn *conn, const struct kw_cause *cause,
     bool by_peer = !c->os_err && !c->text;
     const char *hint = "";
 
-    if (conn->state == CONN_OPENING)
+    if (c->hint)
+        hint = c->hint;
+    else if (conn->state == CONN_OPENING)
         hint = "is a broker listening there? check bootstrap.servers and advertised.listeners";
     else if (conn->state == CONN_VERSIONS)
         hint =
             "is it a TLS or SASL listener, or not Kafka at all? check port and security.protocol";
     else if (conn->state == CONN_SASL || conn->state == CONN_REAUTH)
         hint = "check sasl.mechanism, user and password, and the broker's log";
-    kwi_error_fmt(err, KW_ERR_CONNECT, kwi_conn_phase(conn), hint, "cannot %s %s%s: %s",
-                  doing[conn->state], conn->state == CONN_OPENING ? "to " : "", conn->peer,
+    kwi_error_fmt(err, c->code ? c->code : KW_ERR_CONNECT, kwi_conn_phase(conn), hint,
+                  "cannot %s %s%s: %s", doing[conn->state],
+                  conn->state == CONN_OPENING ? "to " : "", conn->peer,
                   by_peer   ? "the peer closed the connection"
                   : c->text ? c->text
                             : "the system reported an error");

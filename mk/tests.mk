@@ -8,6 +8,8 @@
 TEST_DIRS := $(filter-out tests/live tests/vectors tests/support,$(patsubst %/,%,$(wildcard tests/*/)))
 # The command, and the compilers that try the headers, are this machine's.
 TEST_DIRS := $(filter-out $(if $(TRIPLET),tests/cli tests/api),$(TEST_DIRS))
+# The other end of TLS is OpenSSL's.
+TEST_DIRS := $(filter-out $(if $(filter none,$(WITH_TLS)),tests/tls),$(TEST_DIRS))
 TEST_SRC := $(filter-out tests/live/%,$(wildcard tests/*/test_*.c))
 TEST_BIN := $(patsubst %.c,$(B)/%,$(filter $(addsuffix /%,$(TEST_DIRS)),$(TEST_SRC)))
 TEST_HELP_SRC := $(filter-out $(TEST_SRC) tests/live/%,$(wildcard tests/*/*.c))
@@ -21,6 +23,8 @@ $(TEST_OBJ): $(wildcard $(SHIM_DIR)/criterion/*.h)
 # The simulator is also what drives the core in these.
 USES_tests/client = tests/sim/%
 USES_tests/heap = tests/sim/%
+# The core that does what a test tells it, and system calls that fail.
+USES_tests/tls = tests/net/%
 # Messages are built and compared by the same helpers.
 USES_tests/json = tests/proto/%
 helpers = $(call obj,$(filter $(1)/% tests/support/% $(USES_$(1)),$(TEST_HELP_SRC)))

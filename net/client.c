@@ -10,6 +10,7 @@
 #include "net/host.h"
 #include "net/lookup.h"
 #include "net/peer.h"
+#include "net/tls.h"
 #include <netdb.h>
 #include <string.h>
 
@@ -161,8 +162,9 @@ static void client_wants(struct kw_client *client, bool *may_write)
 /* Something is left that no descriptor tells of. */
 static bool client_has_more(const struct kw_client *client)
 {
-    return client->read_more || client->n_work > 0 || client->n_lookups > 0 ||
-           (*client->attention & KW_ATT_WANT) || kw_core_deadline(client->core) <= client->now_us;
+    return client->read_more || !kwi_list_empty(&client->tls_peers) || client->n_work > 0 ||
+           client->n_lookups > 0 || (*client->attention & KW_ATT_WANT) ||
+           kw_core_deadline(client->core) <= client->now_us;
 }
 
 /* The part of a turn before the wait. */
@@ -172,6 +174,7 @@ static void client_before(struct kw_client *client)
     client->read_more = false;
     client_step(client);
     client_wants(client, NULL);
+    kwi_peers_read_held(client);
     client_work_some(client);
     client_lookup_one(client);
     client_wants(client, NULL);
@@ -294,6 +297,19 @@ static int client_create_fail(struct kw_error *err, int code, int os_err)
     return client_error(err, code, os_err, "cannot create a client", text);
 }
 
+/* TLS, if the configuration asks for it. */
+static int client_create_tls(struct kw_client *client, const struct kw_config *cfg,
+                             struct kw_error *err)
+{
+    int64_t protocol = kw_config_number(cfg, KW_KEY_SECURITY_PROTOCOL);
+    if (protocol != KW_SECURITY_SSL && protocol != KW_SECURITY_SASL_SSL)
+        return 0;
+    client->record = kwi_alloc(&client->heap, KWI_TLS_RECORD);
+    if (!client->record)
+        return client_create_fail(err, KW_ERR_NOMEM, 0);
+    return kwi_tls_create(&client->tls, cfg, &client->heap, err);
+}
+
 int kwi_client_create(struct kw_client **out, const struct kw_config *cfg, const struct kw_env *env,
                       const struct kw_sys *sys, struct kw_error *err)
 {
@@ -315,8 +331,11 @@ int kwi_client_create(struct kw_client **out, const struct kw_config *cfg, const
     rc = kwi_loop_create(&client->loop, &full.alloc, sys, &os_err);
     if (rc == 0)
         rc = kw_core_create(&client->core, cfg, &full, err);
+    bool in_loop = rc != 0 && !client->loop;
+    if (rc == 0)
+        rc = client_create_tls(client, cfg, err);
     if (rc != 0) {
-        if (!client->loop)
+        if (in_loop)
             client_create_fail(err, rc, os_err);
         kw_client_destroy(client);
         return rc;
@@ -352,6 +371,8 @@ void kw_client_destroy(struct kw_client *client)
         struct client_lookup *lookup = KWI_OF(node, struct client_lookup, node);
         kwi_free(&client->heap, lookup, lookup->size);
     }
+    kwi_tls_destroy(client->tls);
+    kwi_free(&client->heap, client->record, KWI_TLS_RECORD);
     kw_core_destroy(client->core);
     kwi_loop_destroy(client->loop);
     struct kw_alloc alloc = client->heap.alloc;

@@ -2,6 +2,7 @@
  *
  * client.c  create, destroy, the turn (process), waiting (poll, kw_wait)
  * peer.c    one connection: connect, write, read, close
+ * peer_io.c its bytes, plain or through TLS (tls.h and a back end)
  * lookup.c  host names            host.c  memory, random bytes, files
  * calls.c   the functions of kwire.h that only pass a call on
  *
@@ -23,6 +24,8 @@ enum {
     KWI_CLIENT_LOOKUPS_MAX = 256       /* names waiting for the resolver */
 };
 
+struct kw_tls; /* net/tls.h */
+
 struct kw_client {
     struct kw_heap heap; /* what the driver itself allocates */
     const struct kw_sys *sys;
@@ -38,6 +41,10 @@ struct kw_client {
     struct kw_work *work[KWI_CLIENT_WORK_MAX]; /* first come, first run */
     uint32_t n_work;
     bool read_more; /* a peer stopped reading at its share of the turn */
+
+    struct kw_tls *tls;       /* NULL: connections are not encrypted */
+    uint8_t *record;          /* where a TLS record is gathered; KWI_TLS_RECORD bytes */
+    struct kw_list tls_peers; /* those that hold bytes no socket will report */
 
     bool asleep;   /* process returned and was not called again yet */
     bool kicked;   /* the descriptor was made readable since then */

@@ -1,24 +1,16 @@
 /* net/peer.c -- one TCP connection: bytes from the core's memory to the socket
- * and from the socket into the core's memory, nothing in between.
+ * and from the socket into the core's memory, nothing in between but TLS, if the
+ * core asked for it (peer_io.c).
  *
  * Whoever closes a peer frees it, so the functions that may do that say
  * whether the peer is still there. */
-#include "net/peer.h"
+#include "base/fmt.h"
 #include "net/host.h"
 #include "net/loop/socket.h"
+#include "net/peer_io.h"
 #include <errno.h>
 
-enum peer_state { PEER_CONNECTING, PEER_OPEN };
-
-struct kw_peer {
-    struct kw_loop_fd watch; /* first: the loop hands it back */
-    struct kw_client *client;
-    uint32_t id;
-    uint8_t state;     /* enum peer_state */
-    bool reading;      /* READ_ON */
-    bool writing;      /* write_vec has not returned 0 since WRITE_READY */
-    int32_t write_err; /* a write failed with this errno: the peer is to end */
-};
+enum { PEER_TLS_FAILED = -1 }; /* no errno: the session knows why */
 
 /* Unwatches, closes and frees; then gives the receipt. cause may be NULL. */
 static void peer_end(struct kw_peer *peer, const struct kw_cause *cause)
@@ -31,11 +23,34 @@ static void peer_end(struct kw_peer *peer, const struct kw_cause *cause)
 
 static void peer_fail(struct kw_peer *peer, int os_err)
 {
-    struct kw_cause cause = {.phase = KW_PHASE_REQUEST, .os_err = os_err};
+    struct kw_cause cause = {.phase = KW_PHASE_REQUEST};
     if (peer->state == PEER_CONNECTING)
         cause.phase = KW_PHASE_CONNECT;
+    else if (peer->state == PEER_HANDSHAKE)
+        cause.phase = KW_PHASE_TLS;
+    if (cause.phase == KW_PHASE_TLS)
+        cause.hint = "is it a TLS listener? check the port and security.protocol";
+    cause.os_err = os_err;
     if (os_err)
         cause.text = kwi_host_error(os_err);
+    peer_end(peer, &cause);
+}
+
+/* A step of TLS failed: it knows why, unless the socket did. The texts are the
+ * session's, which peer_end frees. */
+static void peer_fail_tls(struct kw_peer *peer, int os_err)
+{
+    char text[KWI_TLS_TEXT], hint[KWI_TLS_HINT];
+    struct kw_cause cause;
+    if (os_err || !peer->tls) {
+        peer_fail(peer, os_err);
+        return;
+    }
+    kwi_tls_cause(peer->tls, &cause);
+    kwi_fmt(text, sizeof(text), "%s", cause.text ? cause.text : "TLS failed");
+    kwi_fmt(hint, sizeof(hint), "%s", cause.hint ? cause.hint : "");
+    cause.text = text;
+    cause.hint = hint[0] ? hint : NULL;
     peer_end(peer, &cause);
 }
 
@@ -44,11 +59,12 @@ static bool peer_watch(struct kw_peer *peer)
 {
     unsigned events = KWI_LOOP_WRITE;
     int os_err = 0;
-    if (peer->state == PEER_OPEN) {
+    if (peer->state == PEER_HANDSHAKE)
+        events = peer->read_needs;
+    else if (peer->state == PEER_OPEN)
         /* While it writes, the socket was full or had its share of the turn. */
-        events = (peer->reading ? (unsigned)KWI_LOOP_READ : 0u) |
-                 (peer->writing ? (unsigned)KWI_LOOP_WRITE : 0u);
-    }
+        events = (peer->reading ? (unsigned)peer->read_needs : 0u) |
+                 (peer->writing ? (unsigned)peer->write_needs : 0u);
     if (kwi_loop_watch(peer->client->loop, &peer->watch, events, &os_err) == 0)
         return true;
     peer_fail(peer, os_err);
@@ -56,7 +72,7 @@ static bool peer_watch(struct kw_peer *peer)
 }
 
 /* Reads its share. Returns false if that ended the peer. */
-static bool peer_read(struct kw_peer *peer)
+static bool peer_read_share(struct kw_peer *peer)
 {
     struct kw_client *client = peer->client;
     size_t share = KWI_PEER_READ_SHARE;
@@ -66,22 +82,33 @@ static bool peer_read(struct kw_peer *peer)
             return true;
         size_t cap = span.len < share ? span.len : share, n = 0;
         int os_err = 0;
-        int rc = kwi_socket_read(client->sys, peer->watch.fd, span.ptr, cap, &n, &os_err);
+        int rc = kwi_peer_recv(peer, span.ptr, cap, &n, &os_err);
         if (rc == KW_ERR_WOULD_BLOCK) {
             kw_core_read_done(client->core, peer->id, 0);
             return true;
         }
-        if (rc != 0 || n == 0) {
-            peer_fail(peer, rc != 0 ? os_err : 0);
+        if (rc != 0) {
+            peer_fail_tls(peer, os_err);
+            return false;
+        }
+        if (n == 0) {
+            peer_fail(peer, 0);
             return false;
         }
         kw_core_read_done(client->core, peer->id, n);
-        if (n < cap)
+        if (n < cap && !peer->tls)
             return true; /* drained: another read would only say so */
         share -= n;
     }
     client->read_more = true;
+    kwi_peer_hold(peer);
     return true;
+}
+
+/* The same, and then watches for what the next read waits for. */
+static bool peer_read(struct kw_peer *peer)
+{
+    return peer_read_share(peer) && (!peer->tls || peer_watch(peer));
 }
 
 /* A write failed. What the peer said before it went (an error answer, a TLS
@@ -90,33 +117,26 @@ static void peer_write_failed(struct kw_peer *peer)
 {
     if (peer->reading && !peer_read(peer))
         return;
-    peer_fail(peer, peer->write_err);
+    peer_fail_tls(peer, peer->write_err == PEER_TLS_FAILED ? 0 : peer->write_err);
 }
 
 /* Makes one write. Returns 1 if more may follow at once, 0 if not. */
 static int peer_write_some(struct kw_peer *peer, size_t *written)
 {
-    struct kw_client *client = peer->client;
-    struct kw_iov iov[KWI_PEER_IOV];
-    size_t n_iov = kw_core_write_vec(client->core, peer->id, 0, iov, KWI_PEER_IOV);
-    if (n_iov == 0) {
-        peer->writing = false;
-        return 0;
-    }
-    size_t total = 0, n = 0;
-    for (size_t i = 0; i < n_iov; i++)
-        total += iov[i].len;
+    size_t n = 0;
+    bool more;
     int os_err = 0;
-    int rc = kwi_socket_write(client->sys, peer->watch.fd, iov, n_iov, &n, &os_err);
+    int rc = kwi_peer_send(peer, &n, &more, &os_err);
     if (rc == KW_ERR_WOULD_BLOCK)
         return 0;
     if (rc != 0) {
-        peer->write_err = os_err ? os_err : EIO;
+        peer->write_err = os_err ? os_err : peer->tls ? PEER_TLS_FAILED : EIO;
         return 0;
     }
-    kw_core_written(client->core, peer->id, n);
+    if (n == 0)
+        peer->writing = false;
     *written += n;
-    return n == total;
+    return more;
 }
 
 void kwi_peer_write(struct kw_peer *peer)
@@ -149,6 +169,43 @@ bool kwi_peer_write_once(struct kw_peer *peer, bool may_write)
     return call;
 }
 
+/* Bytes may flow. Returns false if that ended the peer. */
+static bool peer_opened(struct kw_peer *peer)
+{
+    struct kw_client *client = peer->client;
+    uint32_t id = peer->id;
+    peer->state = PEER_OPEN;
+    if (peer->reading)
+        kwi_peer_hold(peer);
+    if (!peer_watch(peer))
+        return false;
+    kw_core_opened(client->core, id);
+    return true;
+}
+
+static void peer_handshake(struct kw_peer *peer)
+{
+    int os_err = 0;
+    int rc = kwi_peer_handshake(peer, &os_err);
+    if (rc == 0)
+        peer_opened(peer);
+    else if (rc == KW_ERR_WOULD_BLOCK)
+        peer_watch(peer);
+    else
+        peer_fail_tls(peer, os_err);
+}
+
+/* TCP is up. */
+static void peer_established(struct kw_peer *peer)
+{
+    if (!peer->tls) {
+        peer_opened(peer);
+        return;
+    }
+    peer->state = PEER_HANDSHAKE;
+    peer_handshake(peer);
+}
+
 /* The connection attempt has an outcome, perhaps. */
 static void peer_connected(struct kw_peer *peer)
 {
@@ -157,13 +214,10 @@ static void peer_connected(struct kw_peer *peer)
     int rc = kwi_socket_connected(client->sys, peer->watch.fd, &os_err);
     if (rc == KW_ERR_WOULD_BLOCK)
         return;
-    if (rc != 0) {
+    if (rc != 0)
         peer_fail(peer, os_err);
-        return;
-    }
-    peer->state = PEER_OPEN;
-    if (peer_watch(peer))
-        kw_core_opened(client->core, peer->id);
+    else
+        peer_established(peer);
 }
 
 static void peer_ready(struct kw_loop_fd *watch, unsigned events)
@@ -174,10 +228,16 @@ static void peer_ready(struct kw_loop_fd *watch, unsigned events)
         peer_connected(peer);
         return;
     }
-    /* Answers first: they make room for what is written next. */
-    if ((events & (KWI_LOOP_READ | KWI_LOOP_ERROR)) && peer->reading && !peer_read(peer))
+    if (peer->state == PEER_HANDSHAKE) {
+        peer_handshake(peer);
         return;
-    if ((events & (KWI_LOOP_WRITE | KWI_LOOP_ERROR)) && peer->writing)
+    }
+    bool may_write = events & (peer->write_needs | (unsigned)KWI_LOOP_ERROR);
+    bool may_read = events & (peer->read_needs | (unsigned)KWI_LOOP_ERROR);
+    /* Answers first: they make room for what is written next. */
+    if (may_read && peer->reading && !peer_read(peer))
+        return;
+    if (may_write && peer->writing)
         kwi_peer_write(peer);
 }
 
@@ -194,22 +254,29 @@ void kwi_peer_open(struct kw_client *client, const struct kw_want *want)
     peer->id = want->id;
     peer->watch.fd = -1;
     peer->watch.ready = peer_ready;
-    if (want->tls) {
-        cause = (struct kw_cause){.phase = KW_PHASE_TLS, .text = "this build has no TLS"};
+    peer->read_needs = KWI_LOOP_READ;
+    peer->write_needs = KWI_LOOP_WRITE;
+    int os_err = 0;
+    int rc = want->tls ? kwi_peer_start_tls(peer, want) : 0;
+    if (rc != 0) {
+        cause = (struct kw_cause){.phase = KW_PHASE_TLS, .text = "out of memory"};
+        if (rc == KW_ERR_USE)
+            cause.text = "no certificate can be for such a host name";
+        else if (rc == KW_ERR_UNSUPPORTED)
+            cause.text = "this client was made without TLS";
         peer_end(peer, &cause);
         return;
     }
-    int os_err = 0;
-    int rc = kwi_socket_connect(client->sys, &want->addr, 0, &peer->watch.fd, &os_err);
+    rc = kwi_socket_connect(client->sys, &want->addr, 0, &peer->watch.fd, &os_err);
     if (rc != 0 && rc != KW_ERR_WOULD_BLOCK) {
         peer->watch.fd = -1;
         peer_fail(peer, os_err);
         return;
     }
     if (rc == 0)
-        peer->state = PEER_OPEN;
-    if (peer_watch(peer) && rc == 0)
-        kw_core_opened(client->core, want->id);
+        peer_established(peer);
+    else
+        peer_watch(peer);
 }
 
 void kwi_peer_close(struct kw_peer *peer)
@@ -220,14 +287,30 @@ void kwi_peer_close(struct kw_peer *peer)
 void kwi_peer_set_reading(struct kw_peer *peer, bool on)
 {
     peer->reading = on;
-    if (peer->state == PEER_OPEN)
-        peer_watch(peer);
+    if (peer->state != PEER_OPEN)
+        return;
+    if (on)
+        kwi_peer_hold(peer);
+    peer_watch(peer);
+}
+
+void kwi_peers_read_held(struct kw_client *client)
+{
+    struct kw_list held = client->tls_peers;
+    client->tls_peers = (struct kw_list){0};
+    for (struct kw_node *node; (node = kwi_list_pop(&held));) {
+        struct kw_peer *peer = KWI_OF(node, struct kw_peer, held_node);
+        peer->is_held = false;
+        if (peer->reading)
+            peer_read(peer);
+    }
 }
 
 void kwi_peer_destroy(struct kw_peer *peer)
 {
     struct kw_client *client = peer->client;
     kwi_map_remove(&client->peers, peer->id);
+    kwi_peer_end_tls(peer);
     if (peer->watch.fd >= 0) {
         kwi_loop_unwatch(client->loop, &peer->watch);
         kwi_socket_close(client->sys, peer->watch.fd);

@@ -1,6 +1,7 @@
 /* net/peer.h -- one TCP connection between the core and a broker.
  *
- *   CONNECTING --up--> OPEN          any state --error, end, CLOSE--> gone
+ *   CONNECTING --up--> OPEN               any state --error, end, CLOSE--> gone
+ *   CONNECTING --up, TLS asked for--> HANDSHAKE --done--> OPEN
  *
  * A peer that goes tells the core so (kw_core_closed) exactly once and is freed
  * at that moment; its id is then unknown and everything about it is ignored. */
@@ -22,6 +23,9 @@ void kwi_peer_open(struct kw_client *client, const struct kw_want *want);
 void kwi_peer_close(struct kw_peer *peer);
 /* READ_ON and READ_OFF. */
 void kwi_peer_set_reading(struct kw_peer *peer, bool on);
+/* Reads what TLS holds of connections whose reading went off and on again, or had
+ * its share: their sockets may stay silent. */
+void kwi_peers_read_held(struct kw_client *client);
 /* WRITE_READY: from now on the peer asks for bytes until there are none. */
 void kwi_peer_write(struct kw_peer *peer);
 /* The same with one system call at most and no end of the peer: what goes wrong

@@ -52,8 +52,8 @@ int main(void) { return !snappy_max_compressed_length(1); }' -lsnappy|snappy|lib
 codecs|compiles gcc '#include <zstd.h>
 int main(void) { return !ZSTD_versionNumber(); }' -lzstd|zstd|libzstd-dev|libzstd-devel|zstd-dev|zstd
 tls|compiles gcc '#include <openssl/core_names.h>
-#include <openssl/evp.h>
-int main(void) { return !EVP_sha256(); }' -lcrypto|TLS and SASL|libssl-dev|openssl-devel|openssl-dev|openssl
+#include <openssl/ssl.h>
+int main(void) { return !TLS_client_method(); }' -lssl -lcrypto|TLS and SASL|libssl-dev|openssl-devel|openssl-dev|openssl
 codecs|has gzip|second opinion on gzip|gzip|gzip|gzip|gzip
 codecs|has lz4|second opinion on lz4|lz4|lz4|lz4|lz4
 codecs|has zstd|second opinion on zstd|zstd|zstd|zstd|zstd
@@ -66,8 +66,8 @@ int main(void) { return !snappy_max_compressed_length(1); }' -lsnappy|snappy und
 check|compiles gcc '#include <zstd.h>
 int main(void) { return !ZSTD_versionNumber(); }' -lzstd|zstd under test|libzstd-dev|libzstd-devel|zstd-dev|zstd
 check|compiles gcc '#include <openssl/core_names.h>
-#include <openssl/evp.h>
-int main(void) { return !EVP_sha256(); }' -lcrypto|SASL under test|libssl-dev|openssl-devel|openssl-dev|openssl
+#include <openssl/ssl.h>
+int main(void) { return !TLS_client_method(); }' -lssl -lcrypto|TLS and SASL under test|libssl-dev|openssl-devel|openssl-dev|openssl
 check|has g++|headers as C++17|g++|gcc-c++|g++|gcc
 check|compiles gcc 'int main(void) { return 0; }' -fsanitize=address,undefined|sanitizers|libgcc-12-dev|libasan libubsan|gcc|gcc-libs
 lint|has clang|second compiler|clang|clang|clang|clang

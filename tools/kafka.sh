@@ -13,9 +13,12 @@
 #   tools/kafka.sh clean            stop all nodes at once, remove the data
 #   tools/kafka.sh clean-all        clean, for every cluster under build/
 #
-# KW_KAFKA_LISTENERS="SASL_PLAINTEXT" (or NAME:SASL_PLAINTEXT) adds a listener, whose
-# address `env` prints as KW_BROKER_SASL_PLAINTEXT (KW_BROKER_NAME): user alice, password alice-secret, with PLAIN,
-# SCRAM-SHA-256, SCRAM-SHA-512, and OAUTHBEARER with unsecured tokens.
+# KW_KAFKA_LISTENERS="SSL MTLS:SSL SASL_PLAINTEXT SASL_SSL" adds listeners, each a
+# NAME:PROTOCOL or one word for both, whose addresses `env` prints as KW_BROKER_NAME.
+# SASL: user alice, password alice-secret, with PLAIN, SCRAM-SHA-256, SCRAM-SHA-512,
+# and OAUTHBEARER with unsecured tokens. SSL: certificates in $KW_KAFKA_DIR/tls (made by
+# tools/kafka/certs.sh); that of a listener is tls/NAME.pem if there is one, else
+# tls/server.pem. The one with the name MTLS wants a certificate of its client.
 # KW_KAFKA_PROPERTIES=FILE is put behind the properties of each node. Both count
 # when a cluster is formatted; LISTENERS for each call afterwards, too.
 # KW_KAFKA_DIR (build/kafka) names the cluster: two directories are two clusters.
@@ -108,6 +111,19 @@ sasl_properties() {
 	END
 }
 
+# Of the listener $1.
+tls_properties() {
+    local prefix=listener.name.${1,,} certificate=$dir/tls/$1.pem
+    [[ -f $certificate ]] || certificate=$dir/tls/server.pem
+    cat <<-END
+	$prefix.ssl.keystore.type=PEM
+	$prefix.ssl.keystore.location=$certificate
+	$prefix.ssl.truststore.type=PEM
+	$prefix.ssl.truststore.location=$dir/tls/ca.crt
+	END
+    [[ $1 != MTLS ]] || echo "$prefix.ssl.client.auth=required"
+}
+
 properties() {
     local node=$1 n i name listen= map= voters= copies in_sync=1
     n=$(nodes | wc -l)
@@ -161,6 +177,7 @@ properties() {
 	END
     for i in "${!listeners[@]}"; do
         [[ ${listeners[i]#*:} != SASL_* ]] || sasl_properties "${listeners[i]%:*}"
+        [[ ${listeners[i]#*:} != *SSL ]] || tls_properties "${listeners[i]%:*}"
     done
     [[ -z ${KW_KAFKA_PROPERTIES:-} ]] || cat "$KW_KAFKA_PROPERTIES"
 }
@@ -170,6 +187,7 @@ format_node() {
     home=$(node_dir "$1")
     [[ -e $home/data/meta.properties ]] && return
     mkdir -p "$home/data"
+    [[ " ${listeners[*]} " != *SSL\ * ]] || tools/kafka/certs.sh "$dir/tls"
     properties "$1" >"$home/server.properties"
     local users=()
     [[ " ${listeners[*]}" != *:SASL_* ]] ||

@@ -64,6 +64,20 @@ enum kw_key {
     KW_KEY_SASL_JAAS_CONFIG,
     KW_KEY_SASL_OAUTHBEARER_TOKEN,
     KW_KEY_SASL_ALLOW_PLAINTEXT,
+    /* TLS */
+    KW_KEY_SSL_TRUSTSTORE_LOCATION,
+    KW_KEY_SSL_TRUSTSTORE_CERTIFICATES,
+    KW_KEY_SSL_KEYSTORE_LOCATION,
+    KW_KEY_SSL_KEYSTORE_CERTIFICATE_CHAIN,
+    KW_KEY_SSL_CERTIFICATE_LOCATION,
+    KW_KEY_SSL_KEY_LOCATION,
+    KW_KEY_SSL_KEYSTORE_KEY,
+    KW_KEY_SSL_KEY_PASSWORD,
+    KW_KEY_SSL_KEYSTORE_PASSWORD,
+    KW_KEY_SSL_CRL_LOCATION,
+    KW_KEY_SSL_ENDPOINT_IDENTIFICATION_ALGORITHM,
+    KW_KEY_SSL_ENABLED_PROTOCOLS,
+    KW_KEY_SSL_CIPHER_SUITES,
     KW_N_KEYS
 };
 
@@ -91,6 +105,11 @@ KW_EXPORT KW_MUST_USE int kw_config_set(struct kw_config *cfg, const char *key, 
  * (its index in docs/CONFIG.md). Errors: as kw_config_set. */
 KW_EXPORT KW_MUST_USE int kw_config_set_i64(struct kw_config *cfg, enum kw_key key, int64_t val,
                                             struct kw_error *err);
+/* The value of a number, bool or word, or its default: for a driver.
+ * Ownership: the text is the configuration's, until the key is set again. It may
+ * be a password: never print it. NULL: not set, and there is no default. */
+KW_EXPORT int64_t kw_config_number(const struct kw_config *cfg, enum kw_key key);
+KW_EXPORT const char *kw_config_text(const struct kw_config *cfg, enum kw_key key);
 /* Reads Java properties (key=value, # and ! comments, \ continuation) from
  * memory; an unknown key is an error that names the line. The lines before a
  * refused one stay set. */

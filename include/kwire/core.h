@@ -25,6 +25,8 @@ struct kw_cause {
     uint8_t phase;  /* enum kw_phase */
     int32_t os_err; /* errno, 0 if none (0 in phase REQUEST: the peer closed) */
     const char *text;
+    int32_t code;     /* enum kw_err: KW_ERR_AUTH when trust was refused; 0: KW_ERR_CONNECT */
+    const char *hint; /* what to do about it; may be NULL; is copied */
 };
 
 /* What the core wants of its driver. Wants are levels, not a log: at most one

@@ -320,6 +320,52 @@ Test(config, a_copy_is_deep_and_survives_its_source)
     cr_assert_eq(n_live, 0);
 }
 
+Test(config, a_secret_keeps_its_spaces_and_stays_out_of_texts_and_of_the_core)
+{
+    struct kw_config *cfg = config_new(), *copy;
+    struct kw_error err;
+    char longer[1100];
+    memset(longer, 'x', sizeof longer - 1);
+    longer[sizeof longer - 1] = 0;
+    cr_assert_eq(kw_config_set(cfg, "bootstrap.servers", "h:1", NULL), 0);
+    cr_assert_eq(kw_config_set(cfg, "ssl.key.password", " hunter2 ", NULL), 0);
+    cr_assert_str_eq(kw_config_text(cfg, KW_KEY_SSL_KEY_PASSWORD), " hunter2 ");
+    cr_assert_eq(kw_config_set(cfg, "ssl.key.password", longer, &err), KW_ERR_CONFIG);
+    cr_assert_null(strstr(err.text, "xxx"), "%s", err.text);
+    cr_assert_eq(kwi_config_check(cfg, cfg, KWI_APPLIES_PRODUCER, &err), KW_ERR_CONFIG);
+    cr_assert_null(strstr(err.text, "hunter2"), "%s", err.text);
+    /* The core has no use for it. */
+    cr_assert_eq(kwi_config_copy(&copy, cfg, &plain), 0);
+    cr_assert_null(kw_config_text(copy, KW_KEY_SSL_KEY_PASSWORD));
+    kw_config_destroy(copy);
+    kw_config_destroy(cfg);
+}
+
+Test(config, a_key_of_tls_without_tls_is_refused)
+{
+    static const char *const keys[][2] = {{"ssl.ca.location", "x"},
+                                          {"ssl.key.password", "hunter2"},
+                                          {"ssl.enabled.protocols", "TLSv1.3"},
+                                          {"ssl.endpoint.identification.algorithm", "https"}};
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        struct kw_config *cfg = config_new();
+        struct kw_error err;
+        cr_assert_eq(kw_config_set(cfg, "bootstrap.servers", "h:1", NULL), 0);
+        cr_assert_eq(kw_config_set(cfg, keys[i][0], keys[i][1], NULL), 0);
+        cr_assert_eq(kwi_config_check(cfg, NULL, KWI_APPLIES_CLIENT, &err), KW_ERR_CONFIG);
+        cr_assert(strstr(err.text, "no effect without TLS"), "%s", err.text);
+        cr_assert_null(strstr(err.text, "hunter2"), "%s", err.text);
+        cr_assert_eq(kw_config_set(cfg, "security.protocol", "SSL", NULL), 0);
+        cr_assert_eq(kwi_config_check(cfg, NULL, KWI_APPLIES_CLIENT, &err), 0, "%s", err.text);
+        kw_config_destroy(cfg);
+    }
+    struct kw_config *cfg = config_new();
+    config_refused(cfg, "ssl.endpoint.identification.algorithm", "", "must be one of https|none");
+    config_refused(cfg, "ssl.enabled.protocols", "TLSv1.1", "must be one of");
+    config_refused(cfg, "ssl.enabled.protocols", "TLSv1,TLSv1.2", "must be one of");
+    kw_config_destroy(cfg);
+}
+
 Test(config, each_failed_allocation_leaves_the_old_value)
 {
     for (long fail = 0; fail < 8; fail++) {

@@ -36,6 +36,14 @@ struct kw_client *fake_client(const struct kw_sys *sys)
     return client;
 }
 
+struct kw_client *fake_client_of(const struct kw_config *cfg, const struct kw_sys *sys,
+                                 struct kw_error *err)
+{
+    struct kw_client *client;
+    int rc = kwi_client_create(&client, cfg, NULL, sys ? sys : &kwi_sys_real, err);
+    return rc == 0 ? client : NULL;
+}
+
 struct kw_core *fake_core(struct kw_client *client)
 {
     return client->core;
@@ -55,6 +63,13 @@ void fake_open(struct kw_core *core, uint32_t id, uint16_t port)
     *addr = (struct kw_addr){.family = 4, .ip = {127, 0, 0, 1}, .port = port};
     core->conns[id].idle = true;
     fake_want(core, KW_WANT_READ_ON, id);
+}
+
+void fake_open_tls(struct kw_core *core, uint32_t id, uint16_t port, const char *name)
+{
+    fake_open(core, id, port);
+    core->wants[core->n_wants - 2].tls = true;
+    core->wants[core->n_wants - 2].name = name;
 }
 
 void fake_send(struct kw_core *core, uint32_t id, const void *bytes, size_t len)
@@ -173,6 +188,7 @@ void kw_core_closed(struct kw_core *core, uint32_t id, const struct kw_cause *ca
     if (cause) {
         conn->cause = *cause;
         strncpy(conn->text, cause->text ? cause->text : "", sizeof(conn->text) - 1);
+        strncpy(conn->hint, cause->hint ? cause->hint : "", sizeof(conn->hint) - 1);
     }
     free(conn->lent);
     conn->lent = NULL;
@@ -233,7 +249,7 @@ struct kw_span kw_core_read_buf(struct kw_core *core, uint32_t id)
 {
     struct fake_conn *conn = conn_of(core, id);
     cr_assert_eq(conn->n_closed, 0, "reads after closed");
-    if (conn->reading_refused)
+    if (conn->reading_refused || (conn->refuse_after && conn->in_len >= conn->refuse_after))
         return (struct kw_span){0};
     if (!conn->lent) {
         conn->lent_len = conn->read_size ? conn->read_size : 4096;

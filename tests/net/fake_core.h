@@ -12,7 +12,7 @@ enum { FAKE_CONNS = 8, FAKE_WANTS = 64 };
 struct fake_conn {
     int n_opened, n_closed;
     struct kw_cause cause; /* of the close; text is copied below */
-    char text[128];
+    char text[256], hint[160];
     bool no_cause; /* closed without one */
     uint8_t *out;  /* what is to be sent */
     size_t out_len, handed_out, written;
@@ -23,6 +23,7 @@ struct fake_conn {
     uint8_t *lent; /* an exact-size block while it is lent */
     size_t lent_len, read_size;
     bool reading_refused;       /* read_buf lends nothing */
+    size_t refuse_after;        /* the same once so many bytes came; 0: never */
     int n_reads, n_empty_reads; /* read_done calls, those with 0 bytes */
 };
 
@@ -60,12 +61,17 @@ struct kw_sys;
 
 /* A client over the fake core. sys NULL: the real calls. */
 struct kw_client *fake_client(const struct kw_sys *sys);
+/* The same with a configuration; NULL, with *err filled, if it is refused. */
+struct kw_client *fake_client_of(const struct kw_config *cfg, const struct kw_sys *sys,
+                                 struct kw_error *err);
 /* Its core. */
 struct kw_core *fake_core(struct kw_client *client);
 
 void fake_want(struct kw_core *core, enum kw_want_kind kind, uint32_t id);
 /* OPEN to 127.0.0.1:port, and READ_ON behind it. */
 void fake_open(struct kw_core *core, uint32_t id, uint16_t port);
+/* The same with TLS, for `name`, which must outlive it. */
+void fake_open_tls(struct kw_core *core, uint32_t id, uint16_t port, const char *name);
 /* Bytes to send on a connection. */
 void fake_send(struct kw_core *core, uint32_t id, const void *bytes, size_t len);
 

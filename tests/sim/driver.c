@@ -169,7 +169,7 @@ void sim_link_gone(struct sim_link *link, uint8_t phase, int32_t os_err)
     sim_trace_line(&world->trace, "core %u: conn %u is gone (phase %d, error %d), %zu bytes held",
                    driver->idx, link->id, phase, os_err, link->held);
     sim_trace_word(&world->trace, 0x7000 + link->id);
-    struct kw_cause cause = {phase, os_err, NULL};
+    struct kw_cause cause = {.phase = phase, .os_err = os_err};
     kw_core_closed(driver->core, link->id, phase == KW_PHASE_NONE ? NULL : &cause);
     if (sim_one_in(&driver->rng, 8)) {
         /* Late completions are normal, and ignored. */

@@ -219,7 +219,8 @@ static void conn_gone(struct sim_pair *pair, struct sim_pair_conn *conn,
 
 void sim_pair_break(struct sim_pair *pair, struct sim_pair_conn *conn)
 {
-    conn_gone(pair, conn, &(struct kw_cause){KW_PHASE_REQUEST, 104, "reset"});
+    conn_gone(pair, conn,
+              &(struct kw_cause){.phase = KW_PHASE_REQUEST, .os_err = 104, .text = "reset"});
 }
 
 static void pair_open(struct sim_pair *pair, const struct kw_want *want)
@@ -234,7 +235,8 @@ static void pair_open(struct sim_pair *pair, const struct kw_want *want)
     conn->broker = (uint32_t)(want->addr.port - 9092);
     conn->server = pair->refuse ? NULL : kwi_mock_accept(pair->mock, conn->broker);
     if (!conn->server) {
-        conn_gone(pair, conn, &(struct kw_cause){KW_PHASE_CONNECT, 111, "refused"});
+        conn_gone(pair, conn,
+                  &(struct kw_cause){.phase = KW_PHASE_CONNECT, .os_err = 111, .text = "refused"});
         return;
     }
     conn->up = true;

@@ -1,0 +1,140 @@
+/* net/peer_io.c -- see peer_io.h.
+ *
+ * With TLS, what the core offers is gathered into records of at most 16 KiB. A
+ * record that the socket took in part has to be offered again as it was: the core
+ * lists the same bytes at the same place until they are confirmed (law 1), so
+ * their number is all that is kept. They are confirmed when the system has the
+ * whole record. */
+#include "net/peer_io.h"
+#include "net/loop/socket.h"
+#include <string.h>
+
+/* ---- the socket, for TLS ----------------------------------------------------------- */
+
+static int io_recv(void *ctx, void *buf, size_t cap, size_t *n, int *os_err)
+{
+    const struct kw_peer *peer = ctx;
+    return kwi_socket_read(peer->client->sys, peer->watch.fd, buf, cap, n, os_err);
+}
+
+static int io_send(void *ctx, const void *ptr, size_t len, size_t *n, int *os_err)
+{
+    const struct kw_peer *peer = ctx;
+    /* The system only reads from it; the type has no const. */
+    struct kw_iov iov = {.base = (void *)(uintptr_t)ptr, .len = len};
+    return kwi_socket_write(peer->client->sys, peer->watch.fd, &iov, 1, n, os_err);
+}
+
+/* Turns the result of a step of TLS into that of a socket call. */
+static int io_result(struct kw_peer *peer, int rc, uint8_t *needs, int *os_err)
+{
+    struct kw_cause cause;
+    if (rc == KWI_TLS_WANT_READ || rc == KWI_TLS_WANT_WRITE) {
+        *needs = rc == KWI_TLS_WANT_READ ? KWI_LOOP_READ : KWI_LOOP_WRITE;
+        return KW_ERR_WOULD_BLOCK;
+    }
+    if (rc < 0) {
+        kwi_tls_cause(peer->tls, &cause);
+        *os_err = cause.os_err;
+    }
+    return rc;
+}
+
+/* ---- TLS ----------------------------------------------------------------------------- */
+
+int kwi_peer_start_tls(struct kw_peer *peer, const struct kw_want *want)
+{
+    struct kw_tls_io io = {.ctx = peer, .recv = io_recv, .send = io_send};
+    if (!peer->client->tls)
+        return KW_ERR_UNSUPPORTED;
+    return kwi_tls_open(&peer->tls, peer->client->tls, &io, want->name, want->addr.port);
+}
+
+int kwi_peer_handshake(struct kw_peer *peer, int *os_err)
+{
+    return io_result(peer, kwi_tls_handshake(peer->tls), &peer->read_needs, os_err);
+}
+
+void kwi_peer_hold(struct kw_peer *peer)
+{
+    if (!peer->tls || peer->is_held || !kwi_tls_pending(peer->tls))
+        return;
+    peer->is_held = true;
+    kwi_list_push(&peer->client->tls_peers, &peer->held_node);
+}
+
+void kwi_peer_end_tls(struct kw_peer *peer)
+{
+    if (peer->is_held)
+        kwi_list_remove(&peer->client->tls_peers, &peer->held_node);
+    peer->is_held = false;
+    if (!peer->tls)
+        return;
+    if (peer->state == PEER_OPEN && peer->half_record == 0)
+        kwi_tls_goodbye(peer->tls);
+    kwi_tls_close(peer->tls);
+    peer->tls = NULL;
+}
+
+/* The first `max` bytes of the list, in one piece. */
+static const void *io_gather(struct kw_client *client, const struct kw_iov *iov, size_t n_iov,
+                             size_t max, size_t *len)
+{
+    if (iov[0].len >= max || n_iov == 1) {
+        *len = iov[0].len < max ? iov[0].len : max;
+        return iov[0].base;
+    }
+    *len = 0;
+    for (size_t i = 0; i < n_iov && *len < max; i++) {
+        size_t part = iov[i].len < max - *len ? iov[i].len : max - *len;
+        memcpy(client->record + *len, iov[i].base, part);
+        *len += part;
+    }
+    return client->record;
+}
+
+/* ---- both ------------------------------------------------------------------------------- */
+
+int kwi_peer_recv(struct kw_peer *peer, void *ptr, size_t cap, size_t *n, int *os_err)
+{
+    peer->read_needs = KWI_LOOP_READ;
+    if (!peer->tls)
+        return kwi_socket_read(peer->client->sys, peer->watch.fd, ptr, cap, n, os_err);
+    return io_result(peer, kwi_tls_read(peer->tls, ptr, cap, n), &peer->read_needs, os_err);
+}
+
+static int io_send_record(struct kw_peer *peer, const struct kw_iov *iov, size_t n_iov, size_t *n,
+                          int *os_err)
+{
+    size_t len, max = peer->half_record ? peer->half_record : KWI_TLS_RECORD;
+    const void *ptr = io_gather(peer->client, iov, n_iov, max, &len);
+    int rc = io_result(peer, kwi_tls_write(peer->tls, ptr, len), &peer->write_needs, os_err);
+    peer->half_record = rc == KW_ERR_WOULD_BLOCK ? len : 0;
+    *n = rc == 0 ? len : 0;
+    return rc;
+}
+
+int kwi_peer_send(struct kw_peer *peer, size_t *n, bool *more, int *os_err)
+{
+    struct kw_client *client = peer->client;
+    struct kw_iov iov[KWI_PEER_IOV];
+    size_t n_iov = kw_core_write_vec(client->core, peer->id, 0, iov, KWI_PEER_IOV), total = 0;
+    int rc;
+    *n = 0;
+    *more = false;
+    peer->write_needs = KWI_LOOP_WRITE;
+    if (n_iov == 0)
+        return 0;
+    if (peer->tls) {
+        rc = io_send_record(peer, iov, n_iov, n, os_err);
+        *more = rc == 0;
+    } else {
+        for (size_t i = 0; i < n_iov; i++)
+            total += iov[i].len;
+        rc = kwi_socket_write(client->sys, peer->watch.fd, iov, n_iov, n, os_err);
+        *more = rc == 0 && *n == total;
+    }
+    if (rc == 0)
+        kw_core_written(client->core, peer->id, *n);
+    return rc;
+}

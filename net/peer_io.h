@@ -1,0 +1,42 @@
+/* net/peer_io.h -- the bytes of a connection, plain or through TLS: for peer.c. */
+#ifndef KWI_PEER_IO_H
+#define KWI_PEER_IO_H
+#include "net/peer.h"
+#include "net/tls.h"
+
+enum peer_state { PEER_CONNECTING, PEER_HANDSHAKE, PEER_OPEN };
+
+struct kw_peer {
+    struct kw_loop_fd watch; /* first: the loop hands it back */
+    struct kw_client *client;
+    uint32_t id;
+    uint8_t state;       /* enum peer_state */
+    bool reading;        /* READ_ON */
+    bool writing;        /* write_vec has not returned 0 since WRITE_READY */
+    uint8_t read_needs;  /* KWI_LOOP_*: what a read (or the handshake) waits for */
+    uint8_t write_needs; /* and a write: with TLS it may be the other direction */
+    int32_t write_err;   /* a write failed with this errno: the peer is to end */
+
+    struct kw_tls_session *tls; /* NULL: plain */
+    size_t half_record;         /* bytes of a record that is partly written, 0 none */
+    struct kw_node held_node;   /* in client->tls_peers while is_held */
+    bool is_held;
+};
+
+/* Makes one read into the span. 0 with *n 0: the end. KW_ERR_WOULD_BLOCK: then
+ * read_needs is set. Else it failed, with *os_err if that was the socket. */
+KW_MUST_USE int kwi_peer_recv(struct kw_peer *peer, void *ptr, size_t cap, size_t *n, int *os_err);
+/* Makes one write of what the core offers, and confirms *n bytes of it to the
+ * core. *more: the socket may take more at once. Errors: as kwi_peer_recv;
+ * KW_ERR_WOULD_BLOCK sets write_needs. 0 with *n 0: the core offers nothing. */
+KW_MUST_USE int kwi_peer_send(struct kw_peer *peer, size_t *n, bool *more, int *os_err);
+
+/* The handshake begins, or goes on. KW_ERR_WOULD_BLOCK: read_needs is set. */
+KW_MUST_USE int kwi_peer_start_tls(struct kw_peer *peer, const struct kw_want *want);
+KW_MUST_USE int kwi_peer_handshake(struct kw_peer *peer, int *os_err);
+/* If TLS holds bytes that the socket will not report, the next turn reads them. */
+void kwi_peer_hold(struct kw_peer *peer);
+/* Says goodbye if the stream allows it, and frees. */
+void kwi_peer_end_tls(struct kw_peer *peer);
+
+#endif
