@@ -440,7 +440,8 @@ static void conn_cause(const struct kw_conn *conn, const struct kw_cause *cause,
                   by_peer   ? "the peer closed the connection"
                   : c->text ? c->text
                             : "the system reported an error");
-    if (c->phase)
+    /* The driver cannot tell what its bytes are for. */
+    if (c->phase && err->phase != KW_PHASE_SASL)
         err->phase = c->phase;
     err->os_err = c->os_err;
 }

@@ -14,6 +14,8 @@ enum kw_mock_outcome {
     KWI_MOCK_HUNG_UP   /* close the connection */
 };
 
+struct kw_mock_auth;
+
 /* Memory of one call. */
 struct kw_mock_piece;
 
@@ -22,13 +24,15 @@ struct kw_mock_call {
     uint32_t broker; /* index of the broker that was asked */
     int16_t api_key, version;
     int32_t correlation_id;
-    const void *request;  /* the decoded struct; borrows from the frame */
-    void *response;       /* initialised; its arrays lie in the call's memory */
-    uint64_t received_us; /* when the request was complete */
-    uint64_t deadline_us; /* set with PARKED */
-    bool last_chance;     /* the deadline has come: PARKED is no option */
-    int32_t throttle_ms;  /* to put into the answer */
-    uint64_t faults;      /* those that act on this call, one bit each */
+    const void *request;       /* the decoded struct; borrows from the frame */
+    void *response;            /* initialised; its arrays lie in the call's memory */
+    uint64_t received_us;      /* when the request was complete */
+    uint64_t deadline_us;      /* set with PARKED */
+    struct kw_mock_auth *auth; /* of the connection (mock/sasl.h) */
+    bool hang_up;              /* close the connection behind the answer */
+    bool last_chance;          /* the deadline has come: PARKED is no option */
+    int32_t throttle_ms;       /* to put into the answer */
+    uint64_t faults;           /* those that act on this call, one bit each */
     struct kw_mock_piece *pieces;
 };
 
@@ -47,7 +51,8 @@ struct kw_mock_api {
 extern const struct kw_mock_api kwi_mock_api_api_versions, kwi_mock_api_metadata,
     kwi_mock_api_find_coordinator, kwi_mock_api_produce, kwi_mock_api_init_producer_id,
     kwi_mock_api_fetch, kwi_mock_api_list_offsets, kwi_mock_api_create_topics,
-    kwi_mock_api_delete_topics, kwi_mock_api_offset_for_leader_epoch, kwi_mock_api_describe_configs;
+    kwi_mock_api_delete_topics, kwi_mock_api_offset_for_leader_epoch, kwi_mock_api_describe_configs,
+    kwi_mock_api_sasl_handshake, kwi_mock_api_sasl_authenticate;
 /* NULL: not served. */
 const struct kw_mock_api *kwi_mock_api_find(int16_t key);
 

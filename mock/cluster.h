@@ -68,7 +68,21 @@ struct kw_mock_fault_state {
     uint64_t n_calls, n_hits;
 };
 
+/* A user, with its password salted as SCRAM-SHA-256 and -512 want it. */
+struct kw_mock_known {
+    char *name, *password;
+    uint8_t salt[12], salted[2][KW_HASH_SIZE_MAX];
+};
+struct kw_mock_users {
+    const struct kw_crypto *crypto;
+    uint32_t mechanisms; /* 0: nobody has to authenticate */
+    uint32_t generation; /* counts the changes: whoever proved himself before must again */
+    uint32_t session_ms, n;
+    struct kw_mock_known user[KWI_MOCK_USERS_MAX];
+};
+
 struct kw_mock {
+    struct kw_mock_users users;
     int32_t coordinator; /* index of the broker that FindCoordinator names; -1 none */
     struct kw_heap heap;
     struct kw_mock_config config; /* scalars; its pointers are not kept */

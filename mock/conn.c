@@ -12,6 +12,7 @@
  * sent, as a real broker does; a parked request keeps its frame and is decoded
  * again each time, so nothing that it borrows can become stale. */
 #include "mock/conn.h"
+#include "mock/sasl.h"
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "proto/header.h"
@@ -54,6 +55,7 @@ struct kw_mock_conn {
     size_t out_pos;
     struct mockconn_answer *held; /* by a delay */
     struct kw_timer timer;
+    struct kw_mock_auth auth;
 };
 
 /* --- state ------------------------------------------------------------------------ */
@@ -270,6 +272,8 @@ static void mockconn_serve(struct kw_mock_conn *conn, struct kw_mock_call *call,
         mockconn_close(conn);
     else
         mockconn_finish(conn, call, answer);
+    if (call->hang_up && conn->state != MOCKCONN_CLOSING)
+        mockconn_close(conn);
 }
 
 /* Runs the request in work: from its first look (state READING) or again. */
@@ -280,9 +284,11 @@ static void mockconn_run(struct kw_mock_conn *conn, bool last_chance)
     bool unsupported = false, first = conn->state == MOCKCONN_READING;
     int32_t value;
     kwi_timer_disarm(&conn->mock->timers, &conn->timer);
+    call.auth = &conn->auth;
     call.received_us = conn->received_us;
     call.last_chance = last_chance;
-    if (!mockconn_decode(conn, &call, &api, &unsupported)) {
+    if (!mockconn_decode(conn, &call, &api, &unsupported) ||
+        (first && !kwi_mock_sasl_admits(&call))) {
         mockconn_close(conn);
         goto done;
     }

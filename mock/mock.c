@@ -4,6 +4,7 @@
 #include "base/fmt.h"
 #include "mock/cluster.h"
 #include "mock/conn.h"
+#include "mock/sasl.h"
 #include "proto/error.h"
 
 enum { MOCK_PORT_DEFAULT = 9092, MOCK_FRAME_SIZE_DEFAULT = 104857600 };
@@ -103,6 +104,7 @@ void kwi_mock_destroy(struct kw_mock *mock)
     if (!mock)
         return;
     kwi_mock_conns_destroy(mock);
+    kwi_mock_sasl_deinit(mock);
     for (uint32_t i = 0; (topic = kwi_map_next(&mock->topics, &i));)
         kwi_mock_topic_delete(mock, topic);
     kwi_map_deinit(&mock->topics);

@@ -13,11 +13,12 @@
  *     span = kwi_mock_output(conn);  ...  kwi_mock_output_done(conn, n);
  *
  * What it does not model: replication traffic (a follower has what the high
- * watermark covers), transactions, groups, authentication, compaction, quotas,
+ * watermark covers), transactions, groups, authorization, compaction, quotas,
  * and the inside of compressed batches. One thread at a time. */
 #ifndef KWI_MOCK_H
 #define KWI_MOCK_H
 #include "base/crc32c.h"
+#include <kwire/crypto.h>
 #include <kwire/types.h>
 
 struct kw_mock;
@@ -122,6 +123,32 @@ void kwi_mock_set_coordinator(struct kw_mock *mock, int32_t broker);
  * Errors: KW_ERR_STATE (no such topic), KW_ERR_CONFIG. */
 KW_MUST_USE int kwi_mock_set_topic_config(struct kw_mock *mock, const char *topic, const char *key,
                                           const char *value);
+
+/* --- authentication --------------------------------------------------------- */
+
+enum kw_mock_mechanism {
+    KWI_MOCK_PLAIN,
+    KWI_MOCK_SCRAM_SHA_256,
+    KWI_MOCK_SCRAM_SHA_512,
+    KWI_MOCK_OAUTHBEARER, /* a token is the name of a user, and nothing more */
+    KWI_MOCK_MECHANISMS
+};
+enum { KWI_MOCK_ALL_MECHANISMS = (1 << KWI_MOCK_MECHANISMS) - 1, KWI_MOCK_USERS_MAX = 8 };
+struct kw_mock_user {
+    const char *name, *password;
+};
+struct kw_mock_sasl {
+    uint32_t mechanisms; /* 1 << enum kw_mock_mechanism; at least one */
+    const struct kw_mock_user *users;
+    uint32_t n_users;
+    uint32_t session_ms;            /* until a client must authenticate again; 0: for ever */
+    const struct kw_crypto *crypto; /* for SCRAM, which is not offered without */
+};
+/* From now on connections must authenticate, those that are there too; NULL: nobody
+ * must, as at first. Users and passwords are copied.
+ * Errors: KW_ERR_USE (no mechanism, more than KWI_MOCK_USERS_MAX users), KW_ERR_NOMEM,
+ * those of the table; nobody must authenticate then. */
+KW_MUST_USE int kwi_mock_set_sasl(struct kw_mock *mock, const struct kw_mock_sasl *sasl);
 
 /* --- for checkers ---------------------------------------------------------- */
 

@@ -5,12 +5,19 @@
 
 /* In the order in which a broker lists them. */
 static const struct kw_mock_api *const mockversions_apis[] = {
-    &kwi_mock_api_produce,          &kwi_mock_api_fetch,
-    &kwi_mock_api_list_offsets,     &kwi_mock_api_metadata,
-    &kwi_mock_api_find_coordinator, &kwi_mock_api_api_versions,
-    &kwi_mock_api_create_topics,    &kwi_mock_api_delete_topics,
-    &kwi_mock_api_init_producer_id, &kwi_mock_api_offset_for_leader_epoch,
+    &kwi_mock_api_produce,
+    &kwi_mock_api_fetch,
+    &kwi_mock_api_list_offsets,
+    &kwi_mock_api_metadata,
+    &kwi_mock_api_find_coordinator,
+    &kwi_mock_api_sasl_handshake,
+    &kwi_mock_api_api_versions,
+    &kwi_mock_api_create_topics,
+    &kwi_mock_api_delete_topics,
+    &kwi_mock_api_init_producer_id,
+    &kwi_mock_api_offset_for_leader_epoch,
     &kwi_mock_api_describe_configs,
+    &kwi_mock_api_sasl_authenticate,
 };
 
 enum { MOCKVERSIONS_N_APIS = sizeof(mockversions_apis) / sizeof(*mockversions_apis) };
@@ -28,28 +35,28 @@ const struct kw_mock_api *kwi_mock_api_find(int16_t key)
  * on no longer take Produce below 3 but go on listing it, because librdkafka
  * before 2.11 took its absence for an ancient broker. */
 static const struct kw_mock_versions mockversions_2_1[] = {
-    {0, 0, 7},  {1, 0, 10}, {2, 0, 4},  {3, 0, 7},  {10, 0, 2}, {18, 0, 2},
-    {19, 0, 3}, {20, 0, 3}, {22, 0, 1}, {23, 0, 2}, {32, 0, 2},
+    {0, 0, 7},  {1, 0, 10}, {2, 0, 4},  {3, 0, 7},  {10, 0, 2}, {18, 0, 2}, {19, 0, 3},
+    {20, 0, 3}, {22, 0, 1}, {23, 0, 2}, {32, 0, 2}, {17, 0, 1}, {36, 0, 0},
 };
 static const struct kw_mock_versions mockversions_2_8[] = {
-    {0, 0, 9},  {1, 0, 12}, {2, 0, 6},  {3, 0, 11}, {10, 0, 3}, {18, 0, 3},
-    {19, 0, 7}, {20, 0, 6}, {22, 0, 4}, {23, 0, 4}, {32, 0, 4},
+    {0, 0, 9},  {1, 0, 12}, {2, 0, 6},  {3, 0, 11}, {10, 0, 3}, {18, 0, 3}, {19, 0, 7},
+    {20, 0, 6}, {22, 0, 4}, {23, 0, 4}, {32, 0, 4}, {17, 0, 1}, {36, 0, 2},
 };
 static const struct kw_mock_versions mockversions_3_3[] = {
-    {0, 0, 9},  {1, 0, 13}, {2, 0, 7},  {3, 0, 12}, {10, 0, 4}, {18, 0, 3},
-    {19, 0, 7}, {20, 0, 6}, {22, 0, 4}, {23, 0, 4}, {32, 0, 4},
+    {0, 0, 9},  {1, 0, 13}, {2, 0, 7},  {3, 0, 12}, {10, 0, 4}, {18, 0, 3}, {19, 0, 7},
+    {20, 0, 6}, {22, 0, 4}, {23, 0, 4}, {32, 0, 4}, {17, 0, 1}, {36, 0, 2},
 };
 static const struct kw_mock_versions mockversions_3_9[] = {
-    {0, 0, 11}, {1, 0, 17}, {2, 0, 9},  {3, 0, 12}, {10, 0, 6}, {18, 0, 4},
-    {19, 0, 7}, {20, 0, 6}, {22, 0, 5}, {23, 0, 4}, {32, 0, 4},
+    {0, 0, 11}, {1, 0, 17}, {2, 0, 9},  {3, 0, 12}, {10, 0, 6}, {18, 0, 4}, {19, 0, 7},
+    {20, 0, 6}, {22, 0, 5}, {23, 0, 4}, {32, 0, 4}, {17, 0, 1}, {36, 0, 2},
 };
 static const struct kw_mock_versions mockversions_4_0[] = {
-    {0, 0, 12}, {1, 4, 17}, {2, 1, 10}, {3, 0, 13}, {10, 0, 6}, {18, 0, 4},
-    {19, 2, 7}, {20, 1, 6}, {22, 0, 5}, {23, 2, 4}, {32, 1, 4},
+    {0, 0, 12}, {1, 4, 17}, {2, 1, 10}, {3, 0, 13}, {10, 0, 6}, {18, 0, 4}, {19, 2, 7},
+    {20, 1, 6}, {22, 0, 5}, {23, 2, 4}, {32, 1, 4}, {17, 0, 1}, {36, 0, 2},
 };
 static const struct kw_mock_versions mockversions_4_3[] = {
-    {0, 0, 13}, {1, 4, 18}, {2, 1, 11}, {3, 0, 13}, {10, 0, 6}, {18, 0, 4},
-    {19, 2, 7}, {20, 1, 6}, {22, 0, 5}, {23, 2, 4}, {32, 1, 4},
+    {0, 0, 13}, {1, 4, 18}, {2, 1, 11}, {3, 0, 13}, {10, 0, 6}, {18, 0, 4}, {19, 2, 7},
+    {20, 1, 6}, {22, 0, 5}, {23, 2, 4}, {32, 1, 4}, {17, 0, 1}, {36, 0, 2},
 };
 
 static const struct {

@@ -132,9 +132,9 @@ Test(mock_fault, says_what_is_wrong_with_a_text)
 
 Test(mock_fault, refuses_acts_that_an_api_does_not_have)
 {
-    static const char *const impossible[] = {"initproducerid:1:omit",   "createtopics:1:twice",
-                                             "apiversions:1:unasked",   "fetch:1:error-after=7",
-                                             "saslhandshake:1:delay=5", "metadata:1:move-leader",
+    static const char *const impossible[] = {"initproducerid:1:omit", "createtopics:1:twice",
+                                             "apiversions:1:unasked", "fetch:1:error-after=7",
+                                             "createacls:1:delay=5",  "metadata:1:move-leader",
                                              "produce:1:move-leader" /* to whom? */};
     struct kw_mock_fault fault;
     open_one(NULL);

@@ -4,6 +4,7 @@
  *     PRODUCING --all accepted--> DRAINING --reported, read--> CLOSING --> FINISHED
  *         \-------------- early_close -------------------------^ */
 #include "tests/sim/app.h"
+#include "tests/support/toy_crypto.h"
 
 #include <kwire/codec.h>
 #include <stdio.h>
@@ -314,6 +315,8 @@ static int app_create_core(struct sim_world *world, struct sim_driver *driver)
     for (int id = 1; id < KW_N_CODECS; id++)
         env.codecs[id] = kw_codec_by_id(id);
     memcpy(env.seed, &seed, sizeof(seed));
+    env.crypto = &toy_crypto;
+    toy_random_state = seed;
     int rc = cfg ? kw_core_create(&core, cfg, &env, &err) : KW_ERR_NOMEM;
     kw_config_destroy(cfg);
     if (rc != 0) {

@@ -58,6 +58,14 @@ struct kw_config *sim_client_config(struct sim_world *world, struct sim_driver *
     set_number(world, cfg, "control.memory", SIM_CONTROL_MEMORY);
     set_number(world, cfg, "buffer.memory", plan->buffer_memory);
     set_number(world, cfg, "fetch.memory", plan->fetch_memory);
+    if (plan->sasl) {
+        set(world, cfg, "security.protocol", "SASL_PLAINTEXT");
+        set(world, cfg, "sasl.allow.plaintext", "true");
+        set(world, cfg, "sasl.mechanism", plan->sasl);
+        set(world, cfg, "sasl.username", SIM_USER);
+        set(world, cfg, "sasl.password", SIM_PASSWORD);
+        set(world, cfg, "sasl.oauthbearer.token", SIM_USER);
+    }
     return cfg;
 }
 

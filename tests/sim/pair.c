@@ -1,5 +1,6 @@
 /* tests/sim/pair.c -- a driver without a network and without surprises. */
 #include "tests/sim/pair.h"
+#include "tests/support/toy_crypto.h"
 
 #include <kwire/codec.h>
 #include <stdio.h>
@@ -403,6 +404,7 @@ int sim_pair_core(struct sim_pair *pair, const char *const *settings,
     struct kw_config *cfg = NULL;
     struct kw_error err;
     int rc = sim_pair_config(pair, &cfg, settings);
+    env.crypto = &toy_crypto;
     for (int id = 1; id < KW_N_CODECS; id++)
         env.codecs[id] = kw_codec_by_id(id);
     if (rc == 0 && (rc = kw_config_set(cfg, "bootstrap.servers", "127.0.0.1:9092", &err)) == 0)

@@ -140,6 +140,19 @@ static void plan_receipts(struct sim_plan *plan)
     plan->receipts = sim_one_in(&rng, 3);
 }
 
+/* Of a third, clients authenticate; sessions are shorter than a run. */
+static void plan_sasl(struct sim_plan *plan)
+{
+    static const char *const mechanisms[] = {"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512",
+                                             "OAUTHBEARER"};
+    struct sim_rng rng = sim_rng_make(plan->seed, 14);
+
+    if (!sim_one_in(&rng, 3))
+        return;
+    plan->sasl = mechanisms[sim_below(&rng, 4)];
+    plan->session_ms = sim_one_in(&rng, 4) ? 0 : sim_between(&rng, 1100, 4000);
+}
+
 void sim_plan_make(struct sim_plan *plan, uint64_t seed)
 {
     struct sim_rng rng = sim_rng_make(seed, 1);
@@ -154,6 +167,7 @@ void sim_plan_make(struct sim_plan *plan, uint64_t seed)
     plan_codec(plan);
     plan_hang(plan);
     plan_receipts(plan);
+    plan_sasl(plan);
     plan->faults_end_us = 1000000ull * sim_between(&rng, 2, 12);
     /* After the last fault: what was sent into a dead connection must time out,
      * then come a back-off, a connect that may itself hit a last dead address,
@@ -175,7 +189,8 @@ void sim_plan_print(const struct sim_plan *plan, char *text, unsigned cap)
         "seed %llu: %u brokers (%s), topics %d/%d/%d, chunks %s/%s, delay %u/%u us, cut 1/%u, "
         "window %u, codec %d,%s%s%s%s%s%s%s%s%s%s%s%s%s%s refuse %u%%, blackhole %u%%, acks "
         "%d%s, in flight %u%s, "
-        "records %u x %u, linger %u, batch %u, timeouts %u/%u ms,%s%s%s%s%s%s%s%s%s%s specs %u",
+        "records %u x %u, linger %u, batch %u, timeouts %u/%u ms,%s%s%s%s%s%s%s%s%s%s specs %u, "
+        "sasl %s/%u",
         (unsigned long long)plan->seed, plan->n_brokers, plan->release, plan->n_partitions[0],
         plan->n_partitions[1], plan->n_partitions[2], chunks[plan->chunk_up],
         chunks[plan->chunk_down], plan->delay_up_us, plan->delay_down_us, plan->cut_frames,
@@ -193,5 +208,6 @@ void sim_plan_print(const struct sim_plan *plan, char *text, unsigned cap)
         plan->purge ? " purge" : "", plan->seek ? " seek" : "", plan->pause ? " pause" : "",
         plan->early_close ? " early-close" : "", plan->lazy_events ? " lazy-events" : "",
         plan->hold_records ? " hold" : "", plan->receipts ? " receipts" : "",
-        plan->admin ? " admin" : "", plan->big_records ? " big" : "", plan->n_specs);
+        plan->admin ? " admin" : "", plan->big_records ? " big" : "", plan->n_specs,
+        plan->sasl ? plan->sasl : "none", plan->session_ms);
 }

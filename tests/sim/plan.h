@@ -50,6 +50,9 @@ struct sim_plan {
     bool flush, purge, seek, pause, early_close, lazy_events, hold_records, big_records;
     bool admin;
     bool receipts;
+    /* security */
+    const char *sasl;    /* the mechanism, NULL: none */
+    uint32_t session_ms; /* after which a client must authenticate again, 0: never */
     /* time */
     uint64_t faults_end_us, bound_us;
 };

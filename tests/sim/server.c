@@ -7,6 +7,7 @@
  * success only when all was. */
 #include "tests/sim/sim.h"
 #include "tests/sim/log_reader.h"
+#include "tests/support/toy_crypto.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -288,7 +289,13 @@ void sim_server_heal(struct sim_world *world)
 
 int sim_server_init(struct sim_world *world)
 {
+    static const struct kw_mock_user users[] = {{SIM_USER, SIM_PASSWORD}};
     const struct sim_plan *plan = &world->plan;
+    const struct kw_mock_sasl sasl = {.mechanisms = KWI_MOCK_ALL_MECHANISMS,
+                                      .users = users,
+                                      .n_users = 1,
+                                      .session_ms = plan->session_ms,
+                                      .crypto = &toy_crypto};
     uint16_t ports[SIM_BROKERS_MAX] = {SIM_PORT, SIM_PORT, SIM_PORT};
     struct kw_mock_config config = {0};
     sim_memory_init(&world->mock_memory, SIM_MEMORY_PLAIN);
@@ -313,6 +320,8 @@ int sim_server_init(struct sim_world *world)
         if (kwi_mock_create_topic(world->mock, sim_topics[i], plan->n_partitions[i]) != 0)
             return -1;
     }
+    if (plan->sasl && kwi_mock_set_sasl(world->mock, &sasl) != 0)
+        return -1;
     server_add_specs(world);
     sim_queue_put(&world->queue, world->now_us + 500000, server_fault, world, 0);
     return 0;

@@ -20,6 +20,8 @@
 #include "tests/sim/watch.h"
 #include <kwire/core.h>
 
+#define SIM_USER "simon"
+#define SIM_PASSWORD "says, = "
 enum { SIM_PORT = 9092, SIM_BROKERS_MAX = 3, SIM_CORES_MAX = 2 };
 
 struct sim_world;

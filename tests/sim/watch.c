@@ -6,6 +6,7 @@
 
 enum {
     API_PRODUCE = 0,
+    API_SASL_HANDSHAKE = 17,
     SIZE_LEN = 4,
     ANSWER_HEAD = 8, /* size, correlation id */
     IN_FLIGHT = 5,
@@ -27,6 +28,7 @@ static const char *const watch_names[SIM_N_KINDS] = {
     [SIM_SAW_EXPIRED] = "expired unsent",
     [SIM_SAW_EXPIRED_SENT] = "expired in flight",
     [SIM_SAW_EXPIRED_LENT] = "expired while lent",
+    [SIM_SAW_SESSION] = "sessions prolonged",
 };
 
 const char *sim_kind_name(enum sim_kind kind)
@@ -93,6 +95,8 @@ static void watch_call_sent(struct sim_link *link, const uint8_t *head)
     uint32_t n_produce = 1;
     if (api == API_PRODUCE && world->plan.acks == 0)
         return; /* nobody answers it */
+    if (api == API_SASL_HANDSHAKE && watch->n_handshakes++ > 0)
+        sim_saw(world, SIM_SAW_SESSION);
     if (watch->n_calls == SIM_CALLS_MAX)
         watch_drop_call(watch, 0);
     for (uint32_t i = 0; i < watch->n_calls; i++)

@@ -24,6 +24,7 @@ enum sim_kind {
     SIM_SAW_EXPIRED,      /* delivery.timeout.ms ended a batch that was never sent */
     SIM_SAW_EXPIRED_SENT, /* ... one that was in flight */
     SIM_SAW_EXPIRED_LENT, /* ... one whose bytes the driver still held */
+    SIM_SAW_SESSION,      /* a client authenticated again on its connection */
     SIM_N_KINDS
 };
 
@@ -44,7 +45,7 @@ struct sim_frames {
 struct sim_watch {
     struct sim_frames sent, said, read;
     struct sim_call calls[SIM_CALLS_MAX];
-    uint32_t n_calls;
+    uint32_t n_calls, n_handshakes;
 };
 
 struct sim_world;
