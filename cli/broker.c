@@ -10,6 +10,7 @@
 #include "cli/options.h"
 #include "mock/front.h"
 #include "mock/mock.h"
+#include <kwire/crypto.h>
 
 #define BROKER_BROKERS_MAX 64
 
@@ -17,7 +18,8 @@ struct broker_options {
     const char *listen, *advertise, *release;
     int64_t brokers, partitions, retention, replication_lag_ms, seed;
     bool no_auto_create, quiet;
-    struct cli_list topics, faults;
+    int64_t session_ms;
+    struct cli_list topics, faults, users;
 };
 
 struct broker_address {
@@ -45,6 +47,13 @@ static const struct cli_option broker_rows[] = {
      0, 3600000, "time until consumers see what was written with acks=1 (default 0)"},
     {0, CLI_KIND_TEXT, "release", "R", offsetof(struct broker_options, release), 0, 0,
      "offer the API versions of Kafka 2.1, 2.8, 3.3, 3.9, 4.0 or 4.3 (default 4.3)"},
+    {0, CLI_KIND_LIST, "sasl", "MECHANISM:USER:PASSWORD", offsetof(struct broker_options, users), 0,
+     0,
+     "clients must authenticate: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, or OAUTHBEARER (the token is "
+     "USER, and PASSWORD is not looked at); may be repeated, and every user may use each of the "
+     "mechanisms"},
+    {0, CLI_KIND_INT, "session", "MS", offsetof(struct broker_options, session_ms), 0, INT32_MAX,
+     "clients must authenticate again after so long (default 0: never)"},
     {0, CLI_KIND_LIST, "fault", "SPEC", offsetof(struct broker_options, faults), 0, 0,
      "misbehave, see below; may be repeated"},
     {0, CLI_KIND_INT, "seed", "N", offsetof(struct broker_options, seed), 0, INT64_MAX,
@@ -58,12 +67,13 @@ static const struct cli_command broker_command = {
     .usage = "[OPTIONS]",
     .about = "Runs a development broker in memory, for any Kafka client. Prints 'listening on "
              "HOST:PORT[,HOST:PORT...]' when it is ready, and runs until Ctrl-C. It keeps nothing "
-             "on disk, and has no groups, transactions or security: for tests and demos only.",
+             "on disk, and has no groups, transactions, encryption or access control: for tests "
+             "and demos only.",
     .notes =
         "A fault is API:WHEN:ACTION[:FILTER...]\n"
         "  API     produce, fetch, metadata, listoffsets, apiversions, initproducerid,\n"
         "          createtopics, deletetopics, findcoordinator, describeconfigs,\n"
-        "          offsetforleaderepoch, or *\n"
+        "          offsetforleaderepoch, saslhandshake, saslauthenticate, or *\n"
         "  WHEN    N (the N-th call), N-M, N+ (from the N-th on), /K (every K-th), or *\n"
         "  ACTION  error=CODE, error-after=CODE (done all the same), drop-request,\n"
         "          drop-answer, close-before, close-after, cut=BYTES, delay=MS, late=MS,\n"
@@ -72,6 +82,7 @@ static const struct cli_command broker_command = {
         "  FILTER  broker=INDEX (from 0), topic=NAME, partition=N\n",
     .examples = "  kw broker --topic demo:3\n"
                 "  kw broker --listen 127.0.0.1:0 --brokers 3 --topic orders:6\n"
+                "  kw broker --topic t --sasl SCRAM-SHA-512:alice:secret --session 5000\n"
                 "  kw broker --topic t --fault produce:3:error=NOT_LEADER_OR_FOLLOWER\n"
                 "  kw broker --brokers 3 --topic t:3 --fault produce:/50:move-leader\n"
                 "  kw broker --topic t --fault fetch:/10:close-after --fault '*:*:delay=20'\n",
@@ -181,6 +192,61 @@ static int broker_fault_add(struct kw_mock *mock, const char *spec)
     }
 }
 
+/* MECHANISM:USER:PASSWORD, which may hold colons. Returns the mechanism's number,
+ * or -1; name and password go to buf. */
+static int broker_user_parse(const char *text, char *buf, size_t cap, struct kw_mock_user *user)
+{
+    static const char *const names[KWI_MOCK_MECHANISMS] = {"PLAIN", "SCRAM-SHA-256",
+                                                           "SCRAM-SHA-512", "OAUTHBEARER"};
+    const char *colon = strchr(text, ':');
+    char *second;
+
+    if (!colon || strlen(colon) > cap)
+        return -1;
+    memcpy(buf, colon + 1, strlen(colon));
+    second = strchr(buf, ':');
+    if (!second || second == buf)
+        return -1;
+    *second = '\0';
+    *user = (struct kw_mock_user){buf, second + 1};
+    for (int i = 0; i < KWI_MOCK_MECHANISMS; i++)
+        if (strlen(names[i]) == (size_t)(colon - text) &&
+            strncmp(text, names[i], (size_t)(colon - text)) == 0)
+            return i;
+    return -1;
+}
+
+static int broker_users_add(struct kw_mock *mock, const struct broker_options *options)
+{
+    char bufs[KWI_MOCK_USERS_MAX][300];
+    struct kw_mock_user users[KWI_MOCK_USERS_MAX];
+    struct kw_mock_sasl sasl = {
+        .users = users, .session_ms = (uint32_t)options->session_ms, .crypto = kw_crypto_builtin()};
+
+    if (options->users.n == 0)
+        return options->session_ms ? cli_usage_error(&broker_command, "--session needs --sasl")
+                                   : -1;
+    if (options->users.n > KWI_MOCK_USERS_MAX)
+        return cli_usage_error(&broker_command, "more than %d --sasl", KWI_MOCK_USERS_MAX);
+    for (size_t i = 0; i < options->users.n; i++) {
+        int mechanism = broker_user_parse(options->users.items[i].text, bufs[i], sizeof(bufs[i]),
+                                          &users[i]);
+        if (mechanism < 0)
+            return cli_usage_error(&broker_command, "a --sasl is not MECHANISM:USER:PASSWORD");
+        if (!sasl.crypto &&
+            (mechanism == KWI_MOCK_SCRAM_SHA_256 || mechanism == KWI_MOCK_SCRAM_SHA_512))
+            return cli_usage_error(&broker_command, "--sasl: this build has no cryptography for "
+                                                    "SCRAM (WITH_TLS=none)");
+        sasl.mechanisms |= 1u << mechanism;
+    }
+    sasl.n_users = (uint32_t)options->users.n;
+    if (kwi_mock_set_sasl(mock, &sasl)) {
+        fprintf(stderr, "kw broker: out of memory\n");
+        return CLI_EXIT_FAILED;
+    }
+    return -1;
+}
+
 static int broker_model_create(const struct broker_options *options, struct kw_mock **mock)
 {
     struct kw_mock_config cfg;
@@ -208,7 +274,7 @@ static int broker_model_create(const struct broker_options *options, struct kw_m
         rc = broker_topic_add(*mock, options->topics.items[i].text);
     for (size_t i = 0; rc < 0 && i < options->faults.n; i++)
         rc = broker_fault_add(*mock, options->faults.items[i].text);
-    return rc;
+    return rc < 0 ? broker_users_add(*mock, options) : rc;
 }
 
 /* ---- running ------------------------------------------------------------------------------- */
@@ -311,5 +377,6 @@ int cli_broker(int argc, char **argv)
     kwi_mock_destroy(mock);
     cli_list_free(&options.topics);
     cli_list_free(&options.faults);
+    cli_list_free(&options.users);
     return rc;
 }

@@ -81,17 +81,18 @@ static int scram_begin(struct kw_sasl *sasl, struct kw_error *err)
     static const char token_auth[] = ",tokenauth=true";
     const struct kw_config *cfg = sasl->core->cfg;
     const char *user = kwi_config_str(cfg, KW_KEY_SASL_USERNAME);
-    size_t user_len = strlen(user), name_len = kwi_scram_name(NULL, user, user_len);
+    size_t user_len = strlen(user), name_len = kwi_scram_name(NULL, user, user_len), cap;
     struct scram *scram = sasl->own;
     uint8_t bytes[SCRAM_RANDOM], *out;
 
     if (sasl->core->env.crypto->random(bytes, sizeof(bytes)))
         return scram_crypto_failed(err);
     kwi_base64_put(scram->nonce, bytes, sizeof(bytes));
-    scram->auth_cap = name_len + 2 * KWI_SCRAM_MESSAGE_MAX + 256;
-    scram->auth = kwi_alloc(&sasl->core->control, scram->auth_cap);
+    cap = name_len + 2 * KWI_SCRAM_MESSAGE_MAX + 256;
+    scram->auth = kwi_alloc(&sasl->core->control, cap);
     if (!scram->auth)
         return scram_short(err);
+    scram->auth_cap = cap;
     scram_add(scram, "n=", 2);
     kwi_scram_name(scram->auth + scram->auth_len, user, user_len);
     scram->auth_len += name_len;

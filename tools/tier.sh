@@ -153,6 +153,7 @@ tier_nightly() {
         step "round $round: kill" env KW_KILL_RECORDS=1000000 bash tests/live/kill.sh
         step "round $round: kill_many" env KW_KILL_RECORDS=5000000 KW_KILL_TIMES=3 \
             bash tests/live/kill_many.sh
+        step "round $round: sessions" env KW_SESSION_SECONDS=60 bash tests/live/sasl.sh
     done
 }
 

@@ -311,3 +311,46 @@ Test(sasl_conn, a_session_that_cannot_be_prolonged_is_an_error_and_records_survi
     cr_assert_eq(bed.n_delivered, bed.n_made);
     bed_end();
 }
+
+/* Whichever allocation fails, it is got over: by waiting, or by the next connection. */
+static void sweep(const char *mechanism, uint64_t least)
+{
+    uint64_t n = 0;
+    for (bool refused = true; refused; n++) {
+        memset(&bed, 0, sizeof bed);
+        bed_begin(mechanism, 1100);
+        if (strcmp(mechanism, "OAUTHBEARER") == 0)
+            set_token("bob", -1);
+        bed.pair.memory.fail_from = bed.pair.memory.n_allocs + n;
+        bed.pair.memory.fail_to = bed.pair.memory.fail_from + 1;
+        for (int i = 0; i < 400 && kw_topic_partitions(bed.topic) == 0; i++)
+            sim_pair_step(&bed.pair, 50000);
+        for (int i = 0; i < 50; i++) { /* two sessions */
+            char value[] = "v";
+            struct kw_record record = {.value = {value, 1}};
+            if (kw_core_produce(bed.topic, &record) >= 0)
+                bed.n_made++;
+            bed.all = false;
+            sim_pair_called(&bed.pair);
+            sim_pair_step(&bed.pair, 50000);
+        }
+        cr_assert_gt(bed.n_made, 30, "allocation %llu: %s", (unsigned long long)n, bed.error.text);
+        cr_assert(bed.all || sim_pair_run(&bed.pair, &bed.all, 40000), "allocation %llu: %s",
+                  (unsigned long long)n, bed.error.text);
+        cr_assert_eq(bed.n_delivered, bed.n_made, "allocation %llu", (unsigned long long)n);
+        refused = bed.pair.memory.n_refused > 0;
+        bed_end();
+    }
+    cr_assert_gt(n, least, "only %llu allocations", (unsigned long long)n);
+}
+
+Test(sasl_conn, plain_and_scram_get_over_every_allocation_that_fails)
+{
+    sweep("PLAIN", 15);
+    sweep("SCRAM-SHA-256", 15);
+}
+
+Test(sasl_conn, oauthbearer_gets_over_every_allocation_that_fails)
+{
+    sweep("OAUTHBEARER", 15);
+}

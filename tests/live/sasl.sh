@@ -11,7 +11,7 @@ if [ -n "${KW_BROKER:-}" ]; then
     echo "ok - $test_name: skipped, it needs a broker of its own"
     exit 0
 fi
-export KW_KAFKA_LISTENERS="SASL_PLAINTEXT FEW:SASL_PLAINTEXT" KW_KAFKA_PROPERTIES=$PWD/$work/properties
+export KW_KAFKA_LISTENERS="SASL_PLAINTEXT FEW:SASL_PLAINTEXT SASL_SSL" KW_KAFKA_PROPERTIES=$PWD/$work/properties
 cat >"$KW_KAFKA_PROPERTIES" <<'END'
 connections.max.reauth.ms=5000
 listener.name.few.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-512
@@ -54,6 +54,21 @@ check "Kafka's own tool makes a user with odd characters" \
     tools/kafka.sh tool configs --bootstrap-server "$KW_BROKER" --alter --entity-type users \
     --entity-name "$odd_name" --add-config "SCRAM-SHA-512=[iterations=8192,password=oddödd]"
 round odd-name -X sasl.mechanism=SCRAM-SHA-512 -X "sasl.username=$odd_name" -X "sasl.password=oddödd"
+
+# The same over TLS, where PLAIN needs no leave.
+if $kw meta -b "$KW_BROKER" -X security.protocol=SSL 2>&1 | grep -q "no TLS"; then
+    echo "ok - $test_name: no TLS in this build"
+    tls=no
+else
+    tls=yes
+    plain_base=("${base[@]}")
+    tls_options=(security.protocol=SASL_SSL ssl.ca.location="$KW_KAFKA_DIR/tls/ca.crt")
+    base=(-b "$KW_BROKER_SASL_SSL" -X "${tls_options[0]}" -X "${tls_options[1]}")
+    round PLAIN-over-TLS -X sasl.mechanism=PLAIN "${alice[@]}"
+    round SCRAM-over-TLS -X sasl.mechanism=SCRAM-SHA-512 "${alice[@]}"
+    round OAUTHBEARER-over-TLS -X sasl.mechanism=OAUTHBEARER -X sasl.oauthbearer.token="$(token alice 600)"
+    base=("${plain_base[@]}")
+fi
 
 # ---- what is wrong ---------------------------------------------------------------
 
@@ -98,8 +113,7 @@ session() { # NAME OPTION...
     local name=$1
     shift
     new_topic "session-$name"
-    build/tests/live/session "$sasl" "session-$name" "$seconds" security.protocol=SASL_PLAINTEXT \
-        sasl.allow.plaintext=true "$@" >"$work/session" 2>"$work/session.log"
+    build/tests/live/session "$address" "session-$name" "$seconds" "$@" >"$work/session" 2>"$work/session.log"
     local rc=$? again lost
     again=$(awk '$1 == "again" { print $2 }' "$work/session")
     lost=$(awk '$1 == "lost" { print $2 }' "$work/session")
@@ -116,7 +130,14 @@ session() { # NAME OPTION...
     fi
 }
 [ -x build/tests/live/session ] || { echo "not ok - $test_name: run make tests"; exit 1; }
-session scram sasl.mechanism=SCRAM-SHA-512 sasl.username=alice sasl.password=alice-secret
-session oauth sasl.mechanism=OAUTHBEARER
+address=$sasl
+session scram security.protocol=SASL_PLAINTEXT sasl.mechanism=SCRAM-SHA-512 sasl.username=alice \
+    sasl.password=alice-secret
+session oauth security.protocol=SASL_PLAINTEXT sasl.allow.plaintext=true sasl.mechanism=OAUTHBEARER
+if [ $tls = yes ]; then
+    address=$KW_BROKER_SASL_SSL
+    session scram-over-tls "${tls_options[@]}" sasl.mechanism=SCRAM-SHA-256 sasl.username=alice \
+        sasl.password=alice-secret
+fi
 
 done_testing
