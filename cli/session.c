@@ -97,16 +97,21 @@ int cli_error_exit(const struct kw_error *error)
     return error->code == KW_ERR_CONNECT ? CLI_EXIT_NO_BROKER : CLI_EXIT_FAILED;
 }
 
+static struct cli_note *session_find_note(struct cli_session *session, const char *text)
+{
+    for (unsigned i = 0; i < session->n_notes; i++)
+        if (strcmp(session->notes[i].text, text) == 0)
+            return &session->notes[i];
+    return NULL;
+}
+
 static void session_warn(struct cli_session *session, const struct kw_error *error)
 {
-    struct cli_note *note = NULL;
-    char text[sizeof(note->text)];
+    char text[sizeof(session->notes[0].text)];
     uint64_t now = cli_now_ms();
 
     cli_error_text(error, text, sizeof(text));
-    for (unsigned i = 0; i < session->n_notes && !note; i++)
-        if (strcmp(session->notes[i].text, text) == 0)
-            note = &session->notes[i];
+    struct cli_note *note = session_find_note(session, text);
     if (note && now - note->printed_ms < CLI_NOTE_INTERVAL_MS) {
         note->n_silent++;
         return;
@@ -299,6 +304,9 @@ int cli_session_op_failed(struct cli_session *session, const struct cli_op *op, 
     struct kw_error error = op->error;
     error.code = op->code;
     cli_error_text(&error, text, sizeof(text));
+    /* Refused trust is told by an event too, which was printed just now. */
+    if (error.code == KW_ERR_AUTH && !session->common->quiet && session_find_note(session, text))
+        return cli_error_exit(&error);
     const char *name = error.kafka_code ? kw_kafka_error_name(error.kafka_code) : "";
     bool said = strstr(text, name) != NULL;
     if (strncmp(text, "cannot ", 7) == 0 && said) /* names the operation itself */

@@ -37,7 +37,7 @@ round() { # NAME ADDRESS OPTION...
     same "$name: kw consume" "$work/records" "$work/got"
 }
 round tls "$KW_BROKER_SSL" "${trust[@]}"
-round tls12 "$KW_BROKER_SSL" "${trust[@]}" -X ssl.enabled.protocols=TLSv1.2 -z gzip
+round tls12 "$KW_BROKER_SSL" "${trust[@]}" -X ssl.enabled.protocols=TLSv1.2 -X compression.type=gzip
 round suite "$KW_BROKER_SSL" "${trust[@]}" -X ssl.cipher.suites=TLS_CHACHA20_POLY1305_SHA256
 round names "localhost:${KW_BROKER_SSL#*:}" "${trust[@]}"
 round mtls "$KW_BROKER_MTLS" "${trust[@]}" -X "ssl.keystore.location=$tls/client.pem"
@@ -54,7 +54,7 @@ done
 # ---- whom we do not trust, and who does not trust us --------------------------------
 
 # refused NAME ADDRESS WORDS OPTION...: exit code 4 after one connection, with the
-# words, and each line with a remedy in brackets
+# words, on one line, with a remedy in brackets
 refused() {
     local name=$1 address=$2 words=$3 what n rc
     shift 3
@@ -69,7 +69,7 @@ refused() {
         rc=$?
         n=$(grep -c "htons(${address#*:})" "$work/calls")
         if [ $rc = 4 ] && [ "$n" = 1 ] && grep -qF -- "$words" "$work/out" &&
-            ! grep -qv '(.*)$' "$work/out"; then
+            [ "$(grep -c '(.*)$' "$work/out")" = 1 ] && [ "$(wc -l <"$work/out")" = 1 ]; then
             ok "$name: kw $what ends with 4 after one attempt and says: $words"
         else
             cat "$work/out"
