@@ -194,9 +194,11 @@ static void conn_timed_out(struct kw_timer *timer)
                           ? "is the broker overloaded? or raise the timeout"
                           : "is a Kafka broker listening there, and is no firewall between?",
                       "%s: %s within socket.connection.setup.timeout.ms", conn->peer,
-                      conn->state == CONN_OPENING ? "no connection"
-                      : conn->state == CONN_SASL  ? kwi_sasl_waits_for(conn)
-                                                  : "no answer to ApiVersions");
+                      conn->state == CONN_OPENING && kwi_config_uses_tls(conn->core->cfg)
+                          ? "no TCP connection and TLS handshake"
+                      : conn->state == CONN_OPENING ? "no connection"
+                      : conn->state == CONN_SASL    ? kwi_sasl_waits_for(conn)
+                                                    : "no answer to ApiVersions");
     kwi_conn_fail(conn, &err);
 }
 

@@ -4,7 +4,7 @@
 # kcat reads them without; whoever may not be trusted is refused in one attempt,
 # with exit code 4, the reason and a remedy.
 #
-# covers: S04 S05 S06 S07
+# covers: S01 S04 S05 S06 S07
 . "$(dirname "$0")/lib.sh"
 if [ -n "${KW_BROKER:-}" ]; then
     echo "ok - $test_name: skipped, it needs a broker of its own"
@@ -105,6 +105,12 @@ unreached() {
 }
 unreached "TLS to a plain port" "$KW_BROKER" "is it a TLS listener?" "${trust[@]}"
 unreached "plain text to a TLS port" "$KW_BROKER_SSL" "the peer speaks TLS on this port"
+
+# A broker that hangs: the system takes the connection, and nobody answers.
+tools/kafka.sh pause 1
+unreached "a handshake without an answer" "$KW_BROKER_SSL" "TLS handshake within" "${trust[@]}" \
+    -X socket.connection.setup.timeout.ms=500
+tools/kafka.sh resume 1
 
 # set_wrong NAME WORDS OPTION...: exit code 2, nothing is tried
 set_wrong() {
