@@ -44,6 +44,7 @@ struct rule_case {
 #define CONSUMER KWI_APPLIES_CONSUMER
 #define SERVERS "bootstrap.servers", "h:1"
 #define SASL "security.protocol", "SASL_PLAINTEXT"
+#define PLAIN_JAAS "PlainLoginModule required username=u password=p;"
 #define JAAS "ScramLoginModule required username=u password=p;"
 
 static const struct rule_case cases[] = {
@@ -127,7 +128,12 @@ static const struct rule_case cases[] = {
      "lower fetch.max.bytes"},
 
     /* security */
-    {CLIENT, {SERVERS, "security.protocol", "SSL"}, {0}, "security.protocol = SSL", "PLAINTEXT"},
+    {CLIENT,
+     {SERVERS, "security.protocol", "SASL_SSL", "sasl.mechanism", "PLAIN", "sasl.jaas.config",
+      PLAIN_JAAS},
+     {0},
+     NULL,
+     NULL},
     {CLIENT,
      {SERVERS, "security.protocol", "SASL_PLAINTEXT"},
      {0},
