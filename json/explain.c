@@ -112,10 +112,10 @@ static void explain_value(struct explain_run *e, const struct kw_field *f, const
     (void)kwi_rd_take(&e->r, len > 0 ? (size_t)len : 0);
     row.offset = 0;
     row.tag = -1;
+    kwi_field_init(&row, value);
     rc = kwi_decode(&alone, e->version, from, (size_t)(e->r.p - from), value, NULL);
     KWI_ASSERT(rc == 0 && !e->r.err);
-    if (rc)
-        return;
+    (void)rc;
     explain_begin(e, from);
     if (label)
         explain_text(e->w, label);
@@ -141,7 +141,7 @@ static void explain_array(struct explain_run *e, const struct kw_field *f)
         kwi_fmt(text, sizeof text, "%d element%s", (int)n, n == 1 ? "" : "s");
     explain_line(e, from, f->name, text);
     e->depth++;
-    for (int32_t i = 0; i < n && !e->r.err; i++) {
+    for (int32_t i = 0; i < n; i++) {
         kwi_fmt(text, sizeof text, "[%d]", (int)i);
         if (f->sub->bare) {
             explain_value(e, f->sub->fields, text);
@@ -180,7 +180,7 @@ static void explain_tags(struct explain_run *e, const struct kw_schema *s)
     char text[64];
     kwi_fmt(text, sizeof text, "%u tagged field%s", n, n == 1 ? "" : "s");
     explain_line(e, from, NULL, text);
-    for (; n && !e->r.err; n--) {
+    for (; n; n--) {
         const struct kw_field *known = NULL;
         uint32_t tag, size;
         from = e->r.p;
@@ -203,10 +203,10 @@ static void explain_tags(struct explain_run *e, const struct kw_schema *s)
 static void explain_struct(struct explain_run *e, const struct kw_schema *s)
 {
     e->depth++;
-    for (const struct kw_field *f = s->fields; f < s->fields + s->n_fields && !e->r.err; f++)
+    for (const struct kw_field *f = s->fields; f < s->fields + s->n_fields; f++)
         if (f->tag < 0 && kwi_field_in(f, e->version))
             explain_field(e, f);
-    if (e->compact && !e->r.err)
+    if (e->compact)
         explain_tags(e, s);
     e->depth--;
 }

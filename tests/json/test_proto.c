@@ -3,6 +3,7 @@
 
 #include <kwire/proto.h>
 
+#include "proto/fetch.h"
 #include "tests/proto/support.h"
 #include "tests/vectors/vectors.h"
 #include "tests/vectors/data.inc"
@@ -154,6 +155,8 @@ Test(proto, an_explained_message_names_its_fields_and_tags)
         kw_proto_explain(3, 9, KW_PROTO_REQUEST, body, len - 1, out, sizeof out, &out_len, &err),
         KW_ERR_SHORT);
     cr_assert(strstr(err.text, "metadata_request v9: (tags) at byte"), "%s", err.text);
+    cr_assert_eq(kw_proto_explain(0, -1, KW_PROTO_DATA, body, len, out, sizeof out, &out_len, NULL),
+                 KW_ERR_VERSION);
     cr_assert_eq(
         kw_proto_explain(3, 99, KW_PROTO_REQUEST, body, len, out, sizeof out, &out_len, NULL),
         KW_ERR_VERSION);
@@ -179,6 +182,27 @@ Test(proto, a_bad_body_is_refused_with_its_place)
                  KW_ERR_VERSION);
 }
 
+Test(proto, a_tag_of_a_later_version_is_explained_as_unknown)
+{
+    /* Tag 1 of Fetch is the replica's state from version 15 on. */
+    struct kw_fetch_request msg;
+    uint8_t body[128];
+    char out[4096];
+    size_t out_len;
+    struct kw_wr w = kwi_wr_make(body, sizeof body);
+    kwi_fetch_request_init(&msg);
+    cr_assert_eq(kwi_fetch_request_encode(&msg, 12, &w), 0);
+    cr_assert_eq(body[w.len - 1], 0, "no tags");
+    body[w.len - 1] = 1;
+    kwi_wr_u8(&w, 1);
+    kwi_wr_u8(&w, 0);
+    cr_assert_eq(
+        kw_proto_explain(1, 12, KW_PROTO_REQUEST, body, w.len, out, sizeof out - 1, &out_len, NULL),
+        0);
+    out[out_len] = '\0';
+    cr_assert(strstr(out, "tag 1, 0 bytes, unknown\n"), "%s", out);
+}
+
 Test(proto, the_apis_are_listed_by_ascending_key)
 {
     struct kw_proto_api api, last = {.key = -1};
@@ -190,6 +214,7 @@ Test(proto, the_apis_are_listed_by_ascending_key)
     }
     cr_assert_geq(n, 10);
     cr_assert_eq(kw_proto_api(SIZE_MAX, &api), 0);
+    cr_assert_eq(kw_proto_data(SIZE_MAX, &api), 0);
 }
 
 static const struct vector_record *record_vector(const char *name)

@@ -112,6 +112,8 @@ Test(blobs, a_subscription_may_end_where_an_older_version_does)
     }
     cr_expect_eq(kwi_subscription_get(&(struct kw_blob){NULL, -1}, &msg, &version, NULL),
                  KW_ERR_SHORT);
+    cr_expect_eq(kwi_subscription_get(&(struct kw_blob){bytes, 3}, &msg, &version, NULL),
+                 KW_ERR_SHORT);
     uint8_t *block = exact_block("\377\377\0\0\0\0\377\377\377\377", 10);
     cr_expect_eq(kwi_subscription_get(&(struct kw_blob){block, 10}, &msg, &version, &fault),
                  KW_ERR_VERSION);
@@ -278,6 +280,11 @@ Test(otlp, integers_cumulative_sums_and_the_scope_are_written)
     for (size_t i = 0; i < w.len && i < sizeof want; i++)
         cr_expect_eq(out[i], want[i], "byte %zu: %02x", i, out[i]);
     cr_expect_eq(w.len, sizeof want);
+    const struct kw_otlp_metrics unnamed = {
+        .scope_version = TEXT("01"), .metrics = &metric, .n_metrics = 1};
+    w = kwi_wr_make(out, sizeof out);
+    cr_assert_eq(kwi_otlp_put(&unnamed, &w), 0);
+    cr_expect_eq(w.len, sizeof want - 4, "a scope may have a version alone");
     w = kwi_wr_make(out, sizeof out);
     cr_expect_eq(kwi_otlp_put(&(struct kw_otlp_metrics){.n_attributes = 0}, &w), 0);
     cr_expect_eq(w.len, 0, "no metrics are no bytes");

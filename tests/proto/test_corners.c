@@ -374,3 +374,10 @@ Test(corners, a_run_of_messages_ends_at_one_that_is_cut)
     cr_expect_eq(message.size, 26);
     cr_expect_eq(kwi_message_set_next(&set, &message), 0);
 }
+
+Test(corners, elements_that_are_plain_numbers_are_known_by_their_width)
+{
+    cr_expect_not_null(kwi_elem_number(&kwi_elem_i64));
+    cr_expect_null(kwi_elem_number(&kwi_elem_uuid));
+    cr_expect_null(kwi_elem_number(&kwi_elem_str));
+}
