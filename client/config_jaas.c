@@ -86,8 +86,9 @@ static const char *jaas_value(struct jaas *jaas)
         }
         out[len++] = *jaas->at;
     }
-    if (!*jaas->at++)
+    if (!*jaas->at)
         return NULL;
+    jaas->at++;
     out[len] = 0;
     jaas->used += len + 1;
     return out;
