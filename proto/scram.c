@@ -46,21 +46,21 @@ static bool scram_attribute(const char **msg, size_t *len, char name, const char
     return *value_len > 0 && (!comma || *len > 0);
 }
 
-/* Printable ASCII without a comma. */
+/* Printable ASCII; an attribute's value has no comma. */
 static bool scram_is_nonce(const char *text, size_t len)
 {
     for (size_t i = 0; i < len; i++)
-        if (text[i] < 0x21 || text[i] > 0x7e || text[i] == ',')
+        if (text[i] < 0x21 || text[i] > 0x7e)
             return false;
     return true;
 }
 
-/* A positive decimal number without a leading zero. */
+/* A positive decimal number without a leading zero. An attribute's value is never empty. */
 static bool scram_count(const char *text, size_t len, uint32_t *out)
 {
     uint32_t sum = 0;
 
-    if (len == 0 || len > 9 || text[0] == '0')
+    if (len > 9 || text[0] == '0')
         return false;
     for (size_t i = 0; i < len; i++) {
         if (text[i] < '0' || text[i] > '9')

@@ -49,7 +49,8 @@ KW_MUST_USE int kwi_scram_prove(const struct kw_crypto *crypto, enum kw_hash alg
                                 const uint8_t *salted, const char *auth, size_t auth_len,
                                 uint8_t *proof, uint8_t *signature);
 
-/* PBKDF2 begins: u = acc = HMAC(password, salt + 1). iterations - 1 rounds are left. */
+/* PBKDF2 begins: u = acc = HMAC(password, salt + 1). iterations - 1 rounds are left.
+ * Errors: of the table; KW_ERR_USE: the salt is above KWI_SCRAM_SALT_MAX. */
 KW_MUST_USE int kwi_scram_salt(const struct kw_crypto *crypto, enum kw_hash alg,
                                const char *password, size_t len, const uint8_t *salt,
                                size_t salt_len, uint8_t *u, uint8_t *acc);

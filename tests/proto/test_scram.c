@@ -107,6 +107,8 @@ static const struct {
     {"", "nonce (r=)"},
     {"r", "nonce (r=)"},
     {"r=", "nonce (r=)"},
+    {"r:abcX,s=AAAA,i=4096", "nonce (r=)"},
+    {"m:x,r=abcX,s=AAAA,i=4096", "nonce (r=)"},
     {"r=,s=AAAA,i=4096", "nonce (r=)"},
     {"s=AAAA,i=4096,r=abcX", "nonce (r=)"},
     {"m=x,r=abcX,s=AAAA,i=4096", "extension (m=)"},
@@ -115,6 +117,9 @@ static const struct {
     {"r=abdX,s=AAAA,i=4096", "not ours"},
     {"r=Xabc,s=AAAA,i=4096", "not ours"},
     {"r=abcX\x7f,s=AAAA,i=4096", "not ours"},
+    {"r=abcX ,s=AAAA,i=4096", "not ours"},
+    {"r=abc\n,s=AAAA,i=4096", "not ours"},
+    {"r=abc\xc3\xbc,s=AAAA,i=4096", "not ours"},
     {"r=abcX", "no salt"},
     {"r=abcX,", "nonce (r=)"},
     {"r=abcX,i=4096", "no salt"},
@@ -131,6 +136,7 @@ static const struct {
     {"r=abcX,s=AAAA,i=04096", "no iteration"},
     {"r=abcX,s=AAAA,i=-4096", "no iteration"},
     {"r=abcX,s=AAAA,i=4096 ", "no iteration"},
+    {"r=abcX,s=AAAA,i=4096k", "no iteration"},
     {"r=abcX,s=AAAA,i=4294967296", "no iteration"},
     {"r=abcX,s=AAAA,i=4096,", "no iteration"},
     {"r=abcX,s=AAAA,i=4095", "fewer than 4096"},
@@ -209,4 +215,89 @@ Test(scram, a_last_message_is_a_signature_or_an_error)
                                      "v=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", 46, &why,
                                      &why_len),
                  KW_ERR_SYNTAX);
+}
+
+/* A table whose call number `broken.at` fails. It computes no hash: what it gives is
+ * not looked at, only how far one goes and what is written. */
+static struct {
+    int at, calls;
+    size_t len; /* of the last text */
+    uint8_t end[4];
+} broken;
+
+static int broken_call(enum kw_hash alg, void *out)
+{
+    if (broken.calls++ == broken.at)
+        return KW_ERR_UNSUPPORTED;
+    memset(out, broken.calls, kwi_scram_hash_size(alg));
+    return 0;
+}
+
+static int broken_hash(enum kw_hash alg, const void *ptr, size_t len, void *out)
+{
+    (void)ptr;
+    (void)len;
+    return broken_call(alg, out);
+}
+
+static int broken_hmac(enum kw_hash alg, const void *key, size_t key_len, const void *ptr,
+                       size_t len, void *out)
+{
+    (void)key;
+    (void)key_len;
+    broken.len = len;
+    memcpy(broken.end, (const uint8_t *)ptr + len - 4, 4);
+    return broken_call(alg, out);
+}
+
+static const struct kw_crypto broken_table = {
+    .name = "broken", .hash = broken_hash, .hmac = broken_hmac};
+
+static bool is_all(const uint8_t *bytes, size_t n, uint8_t wanted)
+{
+    for (size_t i = 0; i < n; i++)
+        if (bytes[i] != wanted)
+            return false;
+    return true;
+}
+
+Test(scram, a_proof_ends_at_the_first_call_that_the_library_refuses)
+{
+    static const uint8_t salted[64];
+    for (broken.at = 0; broken.at <= 5; broken.at++) {
+        uint8_t proof[64], signature[64];
+        memset(proof, 0xee, sizeof proof);
+        memset(signature, 0xee, sizeof signature);
+        broken.calls = 0;
+        cr_assert_eq(
+            kwi_scram_prove(&broken_table, KW_HASH_SHA256, salted, "auth", 4, proof, signature),
+            broken.at < 5 ? KW_ERR_UNSUPPORTED : 0, "call %d", broken.at);
+        cr_assert_eq(broken.calls, broken.at < 5 ? broken.at + 1 : 5, "call %d", broken.at);
+        /* The first call's bytes XOR the third's. */
+        cr_assert(is_all(proof, 32, broken.at < 3 ? 0xee : 1 ^ 3), "call %d", broken.at);
+        cr_assert(is_all(signature, 32, broken.at < 5 ? 0xee : 5), "call %d", broken.at);
+        cr_assert(is_all(proof + 32, 32, 0xee) && is_all(signature + 32, 32, 0xee));
+    }
+}
+
+Test(scram, pbkdf2_begins_with_a_salt_of_256_bytes_at_most)
+{
+    static const uint8_t salt[KWI_SCRAM_SALT_MAX + 1];
+    uint8_t u[64], acc[64];
+    memset(acc, 0xee, sizeof acc);
+    cr_assert_eq(
+        kwi_scram_salt(&broken_table, KW_HASH_SHA512, "pencil", 6, salt, sizeof salt, u, acc),
+        KW_ERR_USE);
+    cr_assert_eq(broken.calls, 0);
+    /* Call 0 is the one that fails. */
+    cr_assert_eq(
+        kwi_scram_salt(&broken_table, KW_HASH_SHA512, "pencil", 6, salt, sizeof salt - 1, u, acc),
+        KW_ERR_UNSUPPORTED);
+    cr_assert(is_all(acc, 64, 0xee));
+    cr_assert_eq(
+        kwi_scram_salt(&broken_table, KW_HASH_SHA512, "pencil", 6, salt, sizeof salt - 1, u, acc),
+        0);
+    cr_assert_eq(broken.len, KWI_SCRAM_SALT_MAX + 4);
+    cr_assert_eq(memcmp(broken.end, "\0\0\0\1", 4), 0);
+    cr_assert(is_all(u, 64, 2) && is_all(acc, 64, 2));
 }
