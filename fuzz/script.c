@@ -222,7 +222,11 @@ static void do_model(struct rig *rig, struct script_unit u)
 
 static void do_cut(struct rig *rig, struct script_unit u)
 {
-    struct kw_cause cause = {(uint8_t)(u.b & 7), u.b & 8 ? 104 : 0, u.b & 16 ? "cut" : NULL};
+    struct kw_cause cause = {.phase = (uint8_t)(u.b & 7),
+                             .os_err = u.b & 8 ? 104 : 0,
+                             .code = u.b & 32 ? KW_ERR_AUTH : 0,
+                             .text = u.b & 16 ? "cut" : NULL,
+                             .hint = u.b & 64 ? "hint" : NULL};
     rig_end_conn(rig, &rig->conns[u.a % RIG_CONNS], u.b & 32 ? NULL : &cause);
 }
 
