@@ -358,7 +358,10 @@ static void raw_done(struct kw_request *req, const struct kw_answer *answer)
 
 static void raw_release(struct kw_request *req)
 {
-    raw_call_drop(req->owner);
+    struct raw_call *call = req->owner;
+
+    req->type = &raw_find_type; /* its own goes with the call, and is asked once more */
+    raw_call_drop(call);
 }
 
 /* ---- the way there ---------------------------------------------------------- */
