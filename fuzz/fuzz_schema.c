@@ -93,8 +93,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < 2)
         return 0;
     api = kwi_api_info(data[0] & 127);
-    if (!api)
-        api = kwi_api_list(&n) + (data[0] & 127) % n;
+    if (!api) {
+        api = kwi_api_list(&n);
+        api += (data[0] & 127) % n;
+    }
     if ((data[0] & 127) != SCHEMA_ODD)
         s = data[0] & 128 ? api->response : api->request;
     version = s->since + data[1] % (s->until - s->since + 1);

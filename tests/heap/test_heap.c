@@ -58,20 +58,6 @@ static bool torture(const struct heap_row *row, uint64_t k, bool once, enum sim_
         }
         if (!done) /* a step that needed no memory ends all the same */
             done = heap_step_run(&scenario, row->steps[i], HEALED_MS);
-        if (!done) {
-            struct kw_stats st;
-            kw_core_stats(scenario.pair.core, &st);
-            fprintf(stderr,
-                    "DBG fetch_used %zu peak %zu reqs %lu resp %lu fetched %lu readoff %lu nfetch "
-                    "%lu now %lu events\n",
-                    st.fetch_used, st.fetch_peak, st.requests, st.responses, st.records_fetched,
-                    scenario.pair.n_read_off, kwi_mock_n_requests(scenario.pair.mock, 1),
-                    scenario.pair.now.mono_us);
-        }
-        if (!done)
-            fprintf(stderr, "DBG stage %u turns %u starved %d held %u log n_read %u\n",
-                    scenario.stage, scenario.n_turns, scenario.starved, scenario.n_held,
-                    scenario.n_read);
         if (!done)
             heap_wrong(&scenario, heap_step_name(row->steps[i]));
     }
