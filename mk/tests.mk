@@ -10,10 +10,11 @@ TEST_DIRS := $(filter-out tests/live tests/vectors tests/support,$(patsubst %/,%
 TEST_DIRS := $(filter-out $(if $(TRIPLET),tests/cli tests/api),$(TEST_DIRS))
 # The other end of TLS is OpenSSL's.
 TEST_DIRS := $(filter-out $(if $(filter none,$(WITH_TLS)),tests/tls),$(TEST_DIRS))
-# It stands in for the functions of the codecs' libraries, so it needs them all.
-TEST_SRC := $(filter-out tests/live/% $(if $(CODECS_OUT),tests/compress/test_library.c),$(wildcard tests/*/test_*.c))
+# test_library stands in for the functions of the codecs' libraries, and needs all.
+TEST_LEFT_OUT := $(if $(CODECS_OUT),tests/compress/test_library.c)
+TEST_SRC := $(filter-out tests/live/% $(TEST_LEFT_OUT),$(wildcard tests/*/test_*.c))
 TEST_BIN := $(patsubst %.c,$(B)/%,$(filter $(addsuffix /%,$(TEST_DIRS)),$(TEST_SRC)))
-TEST_HELP_SRC := $(filter-out $(TEST_SRC) tests/live/%,$(wildcard tests/*/*.c))
+TEST_HELP_SRC := $(filter-out $(TEST_SRC) $(TEST_LEFT_OUT) tests/live/%,$(wildcard tests/*/*.c))
 TEST_OBJ := $(call obj,$(TEST_SRC) $(TEST_HELP_SRC) $(SHIM_DIR)/shim.c)
 
 $(TEST_OBJ): $(B)/obj/%.o: %.c $(B)/flags
