@@ -4,10 +4,10 @@
 #include <stddef.h>
 #include <string.h>
 
-/* ptr may be NULL if n is 0. */
+/* ptr may be NULL: then there is nothing to clear. */
 static inline void kwi_wipe(void *ptr, size_t n)
 {
-    if (n == 0)
+    if (!ptr || n == 0)
         return;
     memset(ptr, 0, n);
     /* For all the compiler knows, somebody looks at the bytes now. */

@@ -246,8 +246,9 @@ static void fault_fill(struct kw_fault *fault, const struct schema_dec *d,
                                .left = d->r.left};
     for (unsigned i = 1; i <= d->depth && len < sizeof fault->path; i++) {
         const struct schema_step *step = &d->steps[i];
+        const struct kw_field *outer = i > 1 ? step[-1].field : NULL;
         /* A plain element is a struct of one field in the tables only. */
-        if (i > 1 && d->steps[i - 1].field->sub->bare)
+        if (outer && outer->sub->bare)
             break;
         len += kwi_fmt(fault->path + len, sizeof fault->path - len, "%s%s", i > 1 ? "." : "",
                        step->field ? step->field->name : "(tags)");
