@@ -43,6 +43,8 @@ for ((turn = 1; turn <= times; turn++)); do
         kill -0 $producer 2>/dev/null || break
         sleep 0.05
     done
+    tools/kafka.sh pause 1 # so that there are requests without an answer
+    sleep 0.3
     tools/kafka.sh kill 1
     ((turn == 1)) && before=${at:-0}
     sleep 1

@@ -300,13 +300,13 @@ Test(vectors, a_byte_too_many_is_refused)
 
 Test(vectors, every_one_byte_change_is_survived, .timeout = 1800)
 {
-    size_t all_up_to = all_values_up_to();
+    size_t all_up_to = all_values_up_to(), step = getenv("KW_TEST_QUICK") ? 7 : 1;
 
     EACH_VECTOR(v)
     {
         size_t len;
         uint8_t *body = vector_bytes(v->hex, &len);
-        for (size_t i = 0; i < len; i++) {
+        for (size_t i = 0; i < len; i += step) {
             uint8_t old = body[i];
             /* All values for small vectors; signs, neighbours, extremes for others. */
             static const uint8_t some[] = {0x01, 0x80, 0xff, 0x7f, 0x40, 0x81};
