@@ -12,10 +12,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <kwire/kwire.h>
 
-enum { NUMBERS_TURN = 256 /* records between two looks at the sockets */ };
+enum { NUMBERS_TURN = 256, NUMBERS_PACE = 500 /* records between two looks at the sockets */ };
 
 struct numbers {
     struct kw_client *client;
@@ -95,6 +96,8 @@ static int numbers_open(struct numbers *numbers, char **argv, int argc)
 /* Returns how many numbers were accepted. */
 static uint32_t numbers_produce(struct numbers *numbers)
 {
+    /* About 50,000 a second: a kill shall find work that is not done yet. */
+    const struct timespec pace = {.tv_nsec = 10 * 1000 * 1000};
     char key[16], value[16];
 
     for (uint32_t i = 1; i <= numbers->n; i++) {
@@ -113,6 +116,8 @@ static uint32_t numbers_produce(struct numbers *numbers)
         }
         if (i % NUMBERS_TURN == 0)
             numbers_turn(numbers, 0);
+        if (i % NUMBERS_PACE == 0)
+            nanosleep(&pace, NULL);
     }
     return numbers->n;
 }
