@@ -426,7 +426,8 @@ void kwi_part_describe(const struct kw_consumer_part *part, struct kw_error *err
     case KW_ERR_BOMB:
         kwi_fmt(what, sizeof(what), "a batch is larger than %lld bytes when decompressed",
                 (long long)part->error_detail);
-        hint = "raise max.decompressed.batch.bytes, or seek behind it to go on";
+        hint = "raise max.decompressed.batch.bytes (several members of gzip may have a "
+               "sixteenth of it), or seek behind it to go on";
         break;
     case KW_ERR_LIMIT: hint = part_describe_limit(part->error_detail, what, sizeof(what)); break;
     default:

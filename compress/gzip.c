@@ -9,7 +9,11 @@
  * inflated. One that lies is found out when the output passes the stated size:
  * then another member must follow, whose header stands right behind the size of
  * the present one. If no such place is left in the input, or only places that
- * tell of more than the maximum, the rest is not inflated. */
+ * tell of more than the maximum, the rest is not inflated.
+ *
+ * Nothing tells how large many members become together, and no client of Kafka
+ * writes more than one. So from the moment when there must be a second one, a
+ * sixteenth of the maximum (KW_GZIP_SEVERAL_SHARE) is the maximum. */
 #include <kwire/codec.h>
 #include <limits.h>
 #include <zlib.h>
@@ -43,6 +47,7 @@ struct gzip_decoder {
     size_t max;
     size_t stated;       /* size of the last member */
     size_t member_start; /* position in the output */
+    bool is_several;     /* the present member is not the only one */
 };
 
 static void *gzip_alloc(void *opaque, uInt n, uInt size)
@@ -191,11 +196,22 @@ static int gzip_decode_begin(struct kw_codec_ctx *ctx, const void *in, size_t le
         return KW_ERR_BOMB;
     decoder->max = max;
     decoder->member_start = 0;
+    decoder->is_several = false;
     inflateReset(&decoder->stream);
     decoder->stream.next_in = (z_const Bytef *)(uintptr_t)in;
     decoder->stream.avail_in = (uInt)len;
     *hint = decoder->stated > 0 ? decoder->stated : 1;
     return 0;
+}
+
+/* There is more than one member: does what there is, or is to come at least, fit
+ * the maximum for that? */
+static int gzip_several(struct gzip_decoder *decoder, size_t made, size_t to_come)
+{
+    if (!decoder->is_several)
+        decoder->max /= KW_GZIP_SEVERAL_SHARE;
+    decoder->is_several = true;
+    return made > decoder->max || to_come > decoder->max - made ? KW_ERR_BOMB : 0;
 }
 
 /* The present member is not the last: the least size that it can have, from what
@@ -217,9 +233,10 @@ static size_t gzip_least(const z_stream *stream, size_t made)
 }
 
 /* The output is full, and inflate is not at the end. */
-static int gzip_full(const struct gzip_decoder *decoder, size_t out_len)
+static int gzip_full(struct gzip_decoder *decoder, size_t out_len)
 {
     size_t made = out_len - decoder->member_start, least;
+    int rc;
     if (decoder->stream.avail_in == 0)
         return KW_ERR_CODEC; /* not even the trailer is there */
     if (out_len >= decoder->max)
@@ -229,7 +246,8 @@ static int gzip_full(const struct gzip_decoder *decoder, size_t out_len)
     least = gzip_least(&decoder->stream, made);
     if (least == SIZE_MAX)
         return KW_ERR_CODEC; /* larger than its trailer says */
-    return least > decoder->max - decoder->member_start ? KW_ERR_BOMB : KW_ERR_SPACE;
+    rc = gzip_several(decoder, decoder->member_start, least);
+    return rc < 0 ? rc : KW_ERR_SPACE;
 }
 
 static int gzip_decode_step(struct kw_codec_ctx *ctx, void *out, size_t cap, size_t budget,
@@ -237,10 +255,9 @@ static int gzip_decode_step(struct kw_codec_ctx *ctx, void *out, size_t cap, siz
 {
     struct gzip_decoder *decoder = (void *)ctx;
     z_stream *stream = &decoder->stream;
-    if (cap > decoder->max)
-        cap = decoder->max;
     while (budget > 0) {
-        size_t room = cap - *out_len, n = room < budget ? room : budget;
+        size_t limit = cap < decoder->max ? cap : decoder->max;
+        size_t room = limit - *out_len, n = room < budget ? room : budget;
         size_t before = stream->avail_in, spent;
         int rc;
         if (n > UINT_MAX)
@@ -254,6 +271,9 @@ static int gzip_decode_step(struct kw_codec_ctx *ctx, void *out, size_t cap, siz
         if (rc == Z_STREAM_END) {
             if (stream->avail_in == 0)
                 return 0;
+            rc = gzip_several(decoder, *out_len, decoder->stated);
+            if (rc < 0)
+                return rc;
             inflateReset(stream);
             decoder->member_start = *out_len;
         } else if ((rc != Z_OK && rc != Z_BUF_ERROR) || stream->avail_out > 0) {

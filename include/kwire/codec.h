@@ -47,6 +47,9 @@ enum kw_codec_id {
     KW_CODEC_IDS = KW_N_CODECS /* one more than the largest */
 };
 
+/* Several members of gzip may become max divided by this; see decode_begin. */
+enum { KW_GZIP_SEVERAL_SHARE = 16 };
+
 /* For decode_begin. */
 enum {
     /* The input comes from a message of format 0, where the checksum of an lz4

@@ -152,7 +152,7 @@ static struct bytes make_members_of_records(int codec)
     return in_batch(codec, (int32_t)n + 1, bytes);
 }
 
-/* The same with a member for each record: nothing tells before the maximum. */
+/* The same with a member for each record: nothing but their number tells. */
 static struct bytes make_member_after_member(int codec)
 {
     uint8_t head[32];
@@ -162,6 +162,17 @@ static struct bytes make_member_after_member(int codec)
     for (int32_t i = 0; i < n; i++)
         append(&bytes, packed(codec, head, len, MIB));
     return in_batch(codec, n, bytes);
+}
+
+/* The same with a last member that says the largest size that is allowed, so that
+ * the first could be the only one until it ends. */
+static struct bytes make_large_last_member(int codec)
+{
+    uint8_t head[32];
+    size_t len = record_head(head, MIB - 1);
+    struct bytes bytes = packed(codec, head, len, MIB);
+    append(&bytes, packed(codec, NULL, 0, bomb_max - MIB));
+    return in_batch(codec, 2, bytes);
 }
 
 /* ---- and one that is none -------------------------------------------------------- */
@@ -196,7 +207,9 @@ const struct bomb_kind bomb_kinds[] = {
      256 << 10},
     {"gzip: records, two members", KW_CODEC_GZIP, KW_ERR_BOMB, make_members_of_records, 256 << 10},
     {"gzip: records, a member each", KW_CODEC_GZIP, KW_ERR_BOMB, make_member_after_member,
-     SIZE_MAX},
+     4 * (size_t)MIB},
+    {"gzip: a small member, then a large one", KW_CODEC_GZIP, KW_ERR_BOMB, make_large_last_member,
+     2 * (size_t)MIB},
     KINDS_OF("snappy", KW_CODEC_SNAPPY),
     OLD_KINDS_OF("snappy", KW_CODEC_SNAPPY),
     KINDS_OF("lz4", KW_CODEC_LZ4),
