@@ -207,12 +207,13 @@ const struct kw_config_row kwi_config_rows[KW_N_KEYS] = {
                 KWI_APPLIES_CONSUMER,
                 "this version does not filter aborted transactions yet; use read_uncommitted",
                 "Whether records of open and aborted transactions are handed out."),
-    CONFIG_INT(MAX_DECOMPRESSED_BATCH_BYTES, "max.decompressed.batch.bytes", NULL, "bytes",
-               64 * 1024 * 1024, 1024, INT32_MAX / 2, KWI_APPLIES_CONSUMER,
-               "The largest size of a fetched batch after decompression. A larger one is refused "
-               "before memory is taken for it; a smaller one must still fit fetch.memory. A batch of "
-               "several gzip members, which no Kafka client writes and whose size nothing tells, "
-               "may become a sixteenth of it."),
+    CONFIG_INT(
+        MAX_DECOMPRESSED_BATCH_BYTES, "max.decompressed.batch.bytes", NULL, "bytes",
+        64 * 1024 * 1024, 1024, INT32_MAX / 2, KWI_APPLIES_CONSUMER,
+        "The largest size of a fetched batch after decompression. A larger one is refused "
+        "before memory is taken for it; a smaller one must still fit fetch.memory. A batch of "
+        "several gzip members, which no Kafka client writes and whose size nothing tells, "
+        "may become a sixteenth of it."),
 
     CONFIG_WORD(SASL_MECHANISM, "sasl.mechanism", "sasl.mechanisms",
                 "none|PLAIN|SCRAM-SHA-256|SCRAM-SHA-512|OAUTHBEARER", "GSSAPI", CONFIG_CLIENT,

@@ -64,7 +64,7 @@ line 2 "5,000 seeds: five in flight, leader moves, cuts, timeouts, lost answers,
     sim 5000 900
 line 2 "the planted bugs are found within 5,000 seeds" tools/planted.sh
 line 3 "5,000,000 records, 12 partitions, a broker killed three times with requests in flight" \
-    env KW_KILL_RECORDS=5000000 KW_KILL_TIMES=3 bash tests/live/kill.sh
+    env KW_KILL_RECORDS=5000000 KW_KILL_TIMES=3 bash tests/live/kill_many.sh
 line 4 "bombs are refused with little memory and at once; a bad checksum is never delivered" bombs
 line 5 "every allocation of each scenario fails, once and from then on, under ASan" heap
 line 6 "10,000,000 inputs for each fuzz target without a finding" \
