@@ -1,6 +1,8 @@
 # Sourced by the acceptance scripts (tools/accept/ISSUE.sh, from tools/tier.sh
 # accept): the rows of an issue's report, and its section in docs/ACCEPTANCE.md.
-# The sections of other issues stay as they are.
+# The sections of other issues stay as they are. With KW_ACCEPT_LINES="4 6" only
+# those lines of the issue run, and the rows of the others stay as the last run left
+# them: each row has its commit.
 #
 #     report_begin A
 #     line 1 "WHAT MUST HOLD" COMMAND...      a step and its row
@@ -13,17 +15,16 @@ mkdir -p build/accept
 report_begin() { # ISSUE
     issue=$1
     report=build/accept/$issue.md
-    report_commit=$(git rev-parse HEAD)
-    git diff --quiet HEAD -- . || report_commit="$report_commit with local changes"
+    report_commit=$(git rev-parse --short HEAD)
+    git diff --quiet HEAD -- . ':!docs/ACCEPTANCE.md' || report_commit="$report_commit, changed"
     cat >"$report" <<END
 ## Issue $issue
 
-- Commit: $report_commit
 - Date: $(date -u +%Y-%m-%d)
 - Machine: $(nproc) processors, $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(sed -n 's/^PRETTY_NAME="\(.*\)"/\1/p' /etc/os-release)
 
-| line | what must hold | command | result | time | figures |
-|---|---|---|---|---|---|
+| line | what must hold | command | commit | result | time | figures |
+|---|---|---|---|---|---|---|
 END
 }
 
@@ -33,15 +34,27 @@ line() {
     number=$1
     what=$2
     shift 2
+    case " ${KW_ACCEPT_LINES:-$number} " in
+    *" $number "*) ;;
+    *) line_kept "$number" "$what"; return ;;
+    esac
     line_start=$(date +%s)
     step "$number. $what" "$@"
     line_rc=$?
     figures=$(sed -n 's/^figure: //p; s/^  \(produce  .*\)/\1/p; s/^  \(consume  .*\)/\1/p; s/^\([0-9]* passed, [0-9]* failed\)$/\1/p' \
         "$step_log" | paste -s -d';' - | sed 's/;/; /g; s/|/\\|/g')
     [ "$n_bad" -eq 0 ] && [ $line_rc -eq 0 ] && verdict=passed || verdict='**failed**'
-    printf '| %s | %s | `%s` | %s | %d s | %s |\n' "$number" "$what" \
-        "$(shown "$@")" "$verdict" \
+    printf '| %s | %s | `%s` | %s | %s | %d s | %s |\n' "$number" "$what" \
+        "$(shown "$@")" "$report_commit" "$verdict" \
         $(($(date +%s) - line_start)) "$figures" >>"$report"
+}
+
+# The row of a line that is not to run now.
+line_kept() { # N "WHAT MUST HOLD"
+    row=$(awk -v issue="$issue" -v head="| $1 | $2 |" '
+        /^## Issue / { here = $3 == issue }
+        here && index($0, head) == 1 { print; exit }' docs/ACCEPTANCE.md)
+    printf '%s\n' "${row:-| $1 | $2 | | | **not run** | | |}" >>"$report"
 }
 
 # What a reader would type for the commands below that are functions here, and
