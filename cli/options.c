@@ -24,6 +24,8 @@ static const struct cli_option options_common[] = {
      "set a configuration key, by Kafka's name or librdkafka's; may be repeated"},
     {'F', CLI_KIND_LIST, "config-file", "FILE", offsetof(struct cli_common, settings), 0, 0,
      "read configuration keys from a Java properties file"},
+    {0, CLI_KIND_FLAG, "references", NULL, offsetof(struct cli_common, references), 0, 0,
+     "take ${env:NAME} and ${file:PATH} in the values of -F files"},
     {0, CLI_KIND_INT, "timeout", "MS", offsetof(struct cli_common, timeout_ms), 1, INT32_MAX,
      "how long to wait for the cluster (default 30000)"},
     {'q', CLI_KIND_FLAG, "quiet", NULL, offsetof(struct cli_common, quiet), 0, 0,

@@ -39,6 +39,7 @@ struct cli_common {
     struct cli_list settings; /* -X and -F in the order given */
     int64_t timeout_ms;       /* -1: not given */
     bool quiet;
+    bool references; /* ${env:NAME} and ${file:PATH} in -F files */
 };
 
 struct cli_command {

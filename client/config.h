@@ -34,7 +34,8 @@ enum { KWI_APPLIES_CLIENT = 1, KWI_APPLIES_PRODUCER = 2, KWI_APPLIES_CONSUMER = 
 enum { KWI_APPLIES_DRIVER = 8 };
 enum {
     KWI_CONFIG_TEXT_MAX = 64 * 1024, /* bytes of a string value */
-    KWI_CONFIG_FILE_MAX = 1024 * 1024
+    KWI_CONFIG_FILE_MAX = 1024 * 1024,
+    KWI_REFERENCE_NAME_MAX = 1023 /* bytes of the NAME in ${env:NAME} */
 };
 
 struct kw_config_row {
@@ -57,6 +58,7 @@ struct kw_config {
     int64_t number[KW_N_KEYS];
     char *text[KW_N_KEYS]; /* NUL-terminated, NULL unset */
     bool set[KW_N_KEYS];
+    struct kw_config_source source; /* of ${env:NAME}; get NULL: there is none */
 };
 
 /* The value, or the row's default. cfg may be NULL: the default. Texts read as
@@ -83,6 +85,9 @@ bool kwi_config_uses_sasl(const struct kw_config *cfg);
 /* Reads the value of sasl.jaas.config and sets what it says. Errors: KW_ERR_CONFIG,
  * KW_ERR_NOMEM. */
 KW_MUST_USE int kwi_config_jaas(struct kw_config *cfg, const char *text, struct kw_error *err);
+/* kw_config_set with the references in val replaced (references.c). */
+KW_MUST_USE int kwi_references_set(struct kw_config *cfg, const char *key, const char *val,
+                                   struct kw_error *err);
 /* Whether connections begin with a TLS handshake. */
 bool kwi_config_uses_tls(const struct kw_config *cfg);
 /* The fetch reserve in bytes: fetch.memory, or what the other reserves leave. */

@@ -175,7 +175,7 @@ static int properties_apply(struct properties *in, struct kw_config *cfg, char *
         stop++;
     if (properties_unescape(val, stop, end) < 0)
         return properties_refuse(in, "a bad escape in the value", err);
-    rc = kw_config_set(cfg, key, val, err);
+    rc = kwi_references_set(cfg, key, val, err);
     if (rc == KW_ERR_CONFIG && err) {
         char text[sizeof err->text];
         memcpy(text, err->text, sizeof text);

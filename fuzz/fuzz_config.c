@@ -5,8 +5,8 @@
  * Byte 0 chooses what the rest is and which allocation fails. Checks: no bad
  * access, no leak; a refusal says why in whole strings and leaves the old value;
  * what was set reads the same when it is set again from its own text; a copy is
- * equal; a properties text with other line ends means the same. NUL cannot
- * stand in a C string, so keys and values are cut there, as callers would. */
+ * equal; a properties text with other line ends means the same, with and without
+ * a source of references. NUL cannot stand in a C string, so keys and values are cut there, as callers would. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -162,6 +162,21 @@ static void run_set(struct kw_config *cfg, struct host *host, const uint8_t *dat
     free(val);
 }
 
+/* A reference is its name, from the second byte on; the first may say what fails. */
+static int reference_get(void *ctx, const char *kind, const char *name, char *buf, size_t cap,
+                         size_t *len, const char **why)
+{
+    size_t n = strlen(name) - 1;
+    (void)ctx;
+    CHECK(strcmp(kind, "env") == 0 || strcmp(kind, "file") == 0);
+    *why = "none";
+    if (name[0] == '-' || n > cap)
+        return name[0] == '-' ? KW_ERR_IO : KW_ERR_LIMIT;
+    memcpy(buf, name + 1, n);
+    *len = n;
+    return 0;
+}
+
 /* The same text with other line ends gives the same values. */
 static void run_parse(struct kw_config *cfg, struct host *host, const uint8_t *data, size_t size)
 {
@@ -173,6 +188,7 @@ static void run_parse(struct kw_config *cfg, struct host *host, const uint8_t *d
     if (size > 0)
         memcpy(exact, data, size);
     if (kw_config_create(&other, &cfg->alloc) == 0) {
+        other->source = cfg->source;
         rc = kw_config_parse(cfg, (const char *)exact, size, &err);
         check_refusal(rc, &err, host);
         for (size_t i = 0; i < size; i++) {
@@ -200,6 +216,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     how = data[0];
     CHECK(kw_config_create(&cfg, &alloc) == 0);
+    if (how & 64)
+        CHECK(kw_config_set_source(cfg, &(struct kw_config_source){reference_get, NULL}) == 0);
     if (how & 128)
         host.fail_at = host.n_allocs + (how >> 1 & 31);
     if (how & 1)

@@ -1,10 +1,12 @@
-/* net/host.c -- the environment that the driver gives to the core, and the two
- * configuration calls that need the system: memory by malloc, text from a file.
+/* net/host.c -- the environment that the driver gives to the core, and the
+ * configuration calls that need the system: memory by malloc, text from a file,
+ * what references in it stand for.
  * The clocks are the loop's (kwi_loop_now). */
 #include "net/host.h"
 #include "base/crc32c.h"
 #include "base/fmt.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <kwire/codec.h>
 #include <kwire/crypto.h>
 #include <kwire/kwire.h>
@@ -12,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 enum { HOST_FILE_MAX = 1 << 20 }; /* bytes of a configuration file */
 
@@ -92,6 +96,67 @@ static int host_load_fail(struct kw_error *err, int code, int os_err, const char
         kwi_fmt(err->text, sizeof(err->text), "cannot read %s: %s", path, why);
     }
     return code;
+}
+
+/* ---- what ${env:NAME} and ${file:PATH} stand for ------------------------------- */
+
+static int host_get_env(const char *name, char *buf, size_t cap, size_t *len, const char **why)
+{
+    const char *val = getenv(name);
+    if (!val) {
+        *why = "there is no such variable in the environment";
+        return KW_ERR_CONFIG;
+    }
+    *len = strlen(val);
+    if (*len > cap)
+        return KW_ERR_LIMIT;
+    memcpy(buf, val, *len);
+    return 0;
+}
+
+/* Without stdio, whose buffer would keep the secret. A device or a pipe could wait
+ * for ever or never end, so it must be a file. */
+static int host_get_file(const char *path, char *buf, size_t cap, size_t *len, const char **why)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct stat st;
+    ssize_t n = 1;
+    *len = 0;
+    if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+        *why = fd < 0 ? kwi_host_error(errno) : "it is not a file";
+        if (fd >= 0)
+            close(fd);
+        return KW_ERR_IO;
+    }
+    while (n > 0 && *len < cap) {
+        n = read(fd, buf + *len, cap - *len);
+        if (n < 0)
+            *why = kwi_host_error(errno);
+        *len += n > 0 ? (size_t)n : 0;
+    }
+    close(fd);
+    if (n < 0)
+        return KW_ERR_IO;
+    if (st.st_size > (off_t)cap)
+        return KW_ERR_LIMIT;
+    if (*len > 0 && buf[*len - 1] == '\n')
+        --*len;
+    if (*len > 0 && buf[*len - 1] == '\r')
+        --*len;
+    return 0;
+}
+
+static int host_get(void *ctx, const char *kind, const char *name, char *buf, size_t cap,
+                    size_t *len, const char **why)
+{
+    (void)ctx;
+    return strcmp(kind, "env") == 0 ? host_get_env(name, buf, cap, len, why)
+                                    : host_get_file(name, buf, cap, len, why);
+}
+
+int kw_config_use_references(struct kw_config *cfg)
+{
+    return kw_config_set_source(cfg, &(struct kw_config_source){.get = host_get});
 }
 
 int kw_config_load(struct kw_config *cfg, const char *path, struct kw_error *err)

@@ -110,6 +110,23 @@ KW_EXPORT KW_MUST_USE int kw_config_set_i64(struct kw_config *cfg, enum kw_key k
  * be a password: never print it. NULL: not set, and there is no default. */
 KW_EXPORT int64_t kw_config_number(const struct kw_config *cfg, enum kw_key key);
 KW_EXPORT const char *kw_config_text(const struct kw_config *cfg, enum kw_key key);
+/* Where the references of a configuration text come from: ${env:NAME} and
+ * ${file:PATH} in a value, for passwords that should not stand in the file. */
+struct kw_config_source {
+    /* Writes what kind ("env" or "file") and name stand for to buf, at most cap
+     * bytes without NUL, and their number to *len. 0; KW_ERR_LIMIT: more than cap;
+     * KW_ERR_NOMEM; any other error with *why, a static text, set. */
+    int (*get)(void *ctx, const char *kind, const char *name, char *buf, size_t cap, size_t *len,
+               const char **why);
+    void *ctx; /* must outlive the configuration */
+};
+/* Switches references on for the texts that are parsed from then on; NULL switches
+ * them off, which they are at first: then kw_config_parse refuses them. Values of
+ * kw_config_set are always literal. kw_config_use_references (kwire.h) gives the
+ * process's environment and files. Ownership: source is copied.
+ * Errors: KW_ERR_USE (no cfg, no get). */
+KW_EXPORT KW_MUST_USE int kw_config_set_source(struct kw_config *cfg,
+                                               const struct kw_config_source *source);
 /* Reads Java properties (key=value, # and ! comments, \ continuation) from
  * memory; an unknown key is an error that names the line. The lines before a
  * refused one stay set. */

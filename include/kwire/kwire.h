@@ -25,6 +25,12 @@ struct kw_client;
 
 /* As kw_config_create with the C library's allocator. */
 KW_EXPORT KW_MUST_USE int kw_config_new(struct kw_config **out);
+/* From then on ${env:NAME} in a properties text stands for that variable of the
+ * environment, and ${file:PATH} for what the file holds, without a last line end.
+ * Whoever writes the text can then read files and variables of this process: use it
+ * for your own files only. Errors: KW_ERR_USE (no cfg). Thread: getenv is called
+ * while a text is parsed. */
+KW_EXPORT KW_MUST_USE int kw_config_use_references(struct kw_config *cfg);
 /* Reads a Java properties file. Errors: KW_ERR_IO (os_err), KW_ERR_CONFIG with
  * the line, KW_ERR_NOMEM. May wait for the file system. */
 KW_EXPORT KW_MUST_USE int kw_config_load(struct kw_config *cfg, const char *path,

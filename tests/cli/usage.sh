@@ -54,6 +54,11 @@ refused "idempotence without acks=all" "acks" produce -b $b -t t -X enable.idemp
 refused "a configuration file that is missing" "nowhere" produce -b $b -t t -F /nowhere
 printf 'linger.ms=5\nfrob=1\n' >"$work/bad.properties"
 refused "a configuration file with an unknown key" "frob" produce -b $b -t t -F "$work/bad.properties"
+printf 'client.id=${env:KW_NO_SUCH}\n' >"$work/reference.properties"
+refused "a reference that is not switched on" "not switched on" \
+    consume -b $b -t t -F "$work/reference.properties"
+refused "a reference to nothing" "no such variable" \
+    consume -b $b -t t --references -F "$work/reference.properties"
 refused "a bad offset" "none of beginning" consume -b $b -t t -o middle
 refused "a bad partition list" "not a list" consume -b $b -t t -p 1,,2
 refused "a bad format" "cannot read it from '%y'" consume -b $b -t t -f 'a%y'

@@ -1,7 +1,7 @@
 /* Java properties text: what is taken, what is refused with its line, and that
  * no text at all can do harm.
  *
- * covers: M08 */
+ * covers: M08 S18 */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -125,6 +125,82 @@ Test(properties, a_nul_byte_and_a_huge_text_are_refused)
     cr_assert_eq(kw_config_parse(cfg, NULL, 0, &err), 0);
     kw_config_destroy(cfg);
     free(huge);
+}
+
+/* ---- references ---------------------------------------------------------------- */
+
+/* kind:name is its value, but for a few names. */
+static int toy_get(void *ctx, const char *kind, const char *name, char *buf, size_t cap,
+                   size_t *len, const char **why)
+{
+    if (strcmp(name, "none") == 0) {
+        *why = "there is none";
+        return KW_ERR_IO;
+    }
+    if (strcmp(name, "huge") == 0 || strcmp(name, "full") == 0) {
+        *len = cap;
+        memset(buf, 'x', cap);
+        return name[0] == 'h' ? KW_ERR_LIMIT : 0;
+    }
+    if (strcmp(name, "nul") == 0)
+        *len = (size_t)snprintf(buf, cap, "a") + 1;
+    else
+        *len = (size_t)snprintf(buf, cap, "<%s of %s%s>", name, kind, (const char *)ctx);
+    return strcmp(name, "nomem") == 0 ? KW_ERR_NOMEM : 0;
+}
+
+static char toy_ctx[] = "!";
+
+static void reference_is(const char *text, const char *expected, int rc, const char *refusal)
+{
+    static const struct kw_config_source source = {toy_get, toy_ctx};
+    struct kw_config *cfg;
+    struct kw_error err = {0};
+    cr_assert_eq(kw_config_create(&cfg, &plain), 0);
+    cr_assert_eq(kw_config_set_source(cfg, &source), 0);
+    cr_expect_eq(text_parse(cfg, text, strlen(text), &err), rc, "of: %s", text);
+    if (rc == KW_ERR_CONFIG)
+        cr_expect(strstr(err.text, refusal) && err.hint[0], "of: %s: %s", text, err.text);
+    else if (rc == 0)
+        cr_expect_str_eq(kwi_config_str(cfg, KW_KEY_CLIENT_ID), expected, "of: %s", text);
+    kw_config_destroy(cfg);
+}
+
+Test(properties, references_are_replaced_where_there_is_a_source)
+{
+    reference_is("client.id=${env:A}", "<A of env!>", 0, NULL);
+    reference_is("client.id=a${file:/b/c}d${env:E}", "a</b/c of file!>d<E of env!>", 0, NULL);
+    reference_is("client.id=$x{env:A}$", "$x{env:A}$", 0, NULL);
+    reference_is("client.id=${env:${x}", "<${x of env!>", 0, NULL);
+    reference_is("client.id=${env:none}", NULL, KW_ERR_CONFIG,
+                 "line 1: client.id = ${env:none}: there is none");
+    reference_is("client.id=${env:nul}", NULL, KW_ERR_CONFIG, "holds a NUL");
+    reference_is("client.id=${env:huge}", NULL, KW_ERR_CONFIG, "above 64 KiB");
+    reference_is("client.id=${env:full}x", NULL, KW_ERR_CONFIG, "above 64 KiB");
+    reference_is("client.id=${env:nomem}", NULL, KW_ERR_NOMEM, NULL);
+    reference_is("client.id=${env:}", NULL, KW_ERR_CONFIG, "not a reference that is known");
+    reference_is("client.id=${env:A", NULL, KW_ERR_CONFIG, "not a reference that is known");
+    reference_is("client.id=${vault:A}", NULL, KW_ERR_CONFIG, "${vault:A: not a reference");
+    /* What a reference stands for is not looked at again, and not shown. */
+    reference_is("client.id=${env:${env:A}}", "<${env:A of env!>}", 0, NULL);
+    reference_is("linger.ms=${file:/etc/secret}", NULL, KW_ERR_CONFIG,
+                 "linger.ms = ${file:/etc/secret}: what it stands for");
+}
+
+Test(properties, references_are_off_at_first)
+{
+    static const char text[] = "client.id=x\nsasl.password=${env:A}";
+    struct kw_config *cfg;
+    struct kw_error err = {0};
+    cr_assert_eq(kw_config_create(&cfg, &plain), 0);
+    cr_expect_eq(text_parse(cfg, text, strlen(text), &err), KW_ERR_CONFIG);
+    cr_expect_str_eq(err.text, "line 2: sasl.password = ${env:A}: references are not switched on");
+    cr_expect_not(kwi_config_is_set(cfg, KW_KEY_SASL_PASSWORD));
+    cr_expect_eq(kw_config_set(cfg, "sasl.password", "${env:A}", &err), 0, "literal");
+    cr_expect_eq(kw_config_set_source(cfg, &(struct kw_config_source){0}), KW_ERR_USE);
+    cr_expect_eq(kw_config_set_source(NULL, NULL), KW_ERR_USE);
+    cr_expect_eq(kw_config_set_source(cfg, NULL), 0);
+    kw_config_destroy(cfg);
 }
 
 /* Pieces that meet the parser's branches more often than random bytes do. */

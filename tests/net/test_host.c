@@ -1,4 +1,4 @@
-/* covers: M08
+/* covers: S18 M08
  * Configuration from a file, and the environment that the driver fills in. */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -55,6 +55,46 @@ Test(host, a_file_that_cannot_be_read_is_an_error_with_path_and_errno)
     cr_assert_eq(kw_config_load(cfg, NULL, &err), KW_ERR_USE);
     cr_assert_eq(kw_config_load(NULL, "/tmp", NULL), KW_ERR_USE);
     kw_config_destroy(cfg);
+}
+
+/* A configuration whose client.id is what the reference stands for, or a refusal. */
+static void reference_is(const char *reference, const char *expected, const char *refusal)
+{
+    char text[256];
+    struct kw_config *cfg;
+    struct kw_error err = {0};
+    int n = snprintf(text, sizeof text, "client.id=%s\n", reference), rc;
+    cr_assert_eq(kw_config_new(&cfg), 0);
+    cr_assert_eq(kw_config_use_references(cfg), 0);
+    rc = kw_config_parse(cfg, text, (size_t)n, &err);
+    cr_expect_eq(rc, refusal ? KW_ERR_CONFIG : 0, "%s: %s", reference, err.text);
+    if (refusal)
+        cr_expect(strstr(err.text, refusal), "%s: %s", reference, err.text);
+    else
+        cr_expect_str_eq(kw_config_text(cfg, KW_KEY_CLIENT_ID), expected);
+    kw_config_destroy(cfg);
+}
+
+Test(host, references_stand_for_the_environment_and_for_files)
+{
+    char path[] = "/tmp/kw_reference_XXXXXX", reference[64];
+    int fd = mkstemp(path);
+    cr_assert_geq(fd, 0);
+    cr_assert_eq(write(fd, "from a file\r\n", 13), 13);
+    setenv("KW_TEST_REFERENCE", "from the environment", 1);
+    reference_is("${env:KW_TEST_REFERENCE}", "from the environment", NULL);
+    reference_is("${env:KW_TEST_NO_REFERENCE}", NULL, "there is no such variable");
+    snprintf(reference, sizeof reference, "<${file:%s}>", path);
+    reference_is(reference, "<from a file>", NULL);
+    cr_assert_eq(ftruncate(fd, (64 << 10) + 1), 0);
+    reference_is(reference, NULL, "above 64 KiB");
+    cr_assert_eq(ftruncate(fd, 0), 0);
+    reference_is(reference, "<>", NULL);
+    reference_is("${file:/nonexistent/secret}", NULL, "No such file");
+    reference_is("${file:/tmp}", NULL, "not a file");
+    reference_is("${file:/dev/zero}", NULL, "not a file");
+    close(fd);
+    unlink(path);
 }
 
 Test(host, a_file_above_the_limit_is_refused_before_it_is_parsed)
