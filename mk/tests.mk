@@ -37,8 +37,10 @@ $(B)/$(1)/test_%: $(B)/obj/$(1)/test_%.o $(call helpers,$(1)) $(TEST_LIB) $(filt
 endef
 $(foreach dir,$(TEST_DIRS),$(eval $(call test_rule,$(dir))))
 
-FUZZ_SRC := $(wildcard fuzz/fuzz_*.c)
-FUZZ_HELP_SRC := $(filter-out $(FUZZ_SRC),$(wildcard fuzz/*.c))
+# The broker of fuzz_tls is OpenSSL.
+FUZZ_LEFT_OUT := $(if $(filter none,$(WITH_TLS)),fuzz/fuzz_tls.c fuzz/tls_end.c)
+FUZZ_SRC := $(filter-out $(FUZZ_LEFT_OUT),$(wildcard fuzz/fuzz_*.c))
+FUZZ_HELP_SRC := $(filter-out $(FUZZ_SRC) $(FUZZ_LEFT_OUT),$(wildcard fuzz/*.c))
 FUZZ_OBJ := $(call obj,$(FUZZ_SRC) $(FUZZ_HELP_SRC) tools/fuzz_replay.c)
 REPLAY_BIN := $(patsubst fuzz/%.c,$(B)/replay/%,$(FUZZ_SRC))
 
@@ -54,11 +56,11 @@ $(REPLAY_BIN): $(B)/replay/%: $(B)/obj/fuzz/%.o $(call obj,$(FUZZ_HELP_SRC) tool
 # dictionaries and scripts already have), and undefined behaviour traps, without
 # a text (the replayer of VARIANT=asan has it).
 #
-# The targets that run whole clients take most of the time, and half of that is the
+# The targets that run whole clients, or TLS, take most of the time, and half of that is the
 # address sanitizer's: `make fuzz-fast` builds them without it, for nine tenths of
 # their inputs (tools/fuzz_all.sh); what those find new is run again with it.
 FUZZ_DIR ?= build/fuzz
-FUZZ_FAST = client core frames
+FUZZ_FAST = client core frames tls
 FUZZ_BIN := $(patsubst fuzz/%.c,$(FUZZ_DIR)/%,$(FUZZ_SRC))
 FUZZ_LIB_SRC := $(CORE_SRC) $(HOST_SRC) $(MOCK_SRC) $(FUZZ_HELP_SRC)
 FUZZ_SANITIZE ?= address,undefined -fsanitize-trap=undefined -fno-sanitize-coverage=trace-cmp

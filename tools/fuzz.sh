@@ -27,7 +27,7 @@ dict=
 log=build/fuzz/$name.log
 len=
 case $name in
-client | frames) len=-max_len=64 ;;
+client | frames | tls) len=-max_len=64 ;;
 core) len=-max_len=128 ;;
 esac
 ASAN_OPTIONS=quarantine_size_mb=2:malloc_context_size=2:allocator_release_to_os_interval_ms=-1:${ASAN_OPTIONS:-}
