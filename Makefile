@@ -111,7 +111,7 @@ TLS_OUT := $(foreach backend,$(filter-out $(WITH_TLS),$(TLS_BACKENDS)),$(wildcar
 
 # ---- sources ---------------------------------------------------------------
 
-CORE_SRC := $(filter-out base/crc32c_hw%.c,$(wildcard base/*.c)) $(wildcard proto/*.c json/*.c client/*.c)
+CORE_SRC := $(filter-out base/crc32c_hw%.c,$(wildcard base/*.c)) $(wildcard proto/*.c json/*.c client/*.c client/assign/*.c)
 HOST_SRC := $(filter-out $(CODECS_OUT) $(TLS_OUT),$(wildcard base/crc32c_hw*.c net/*.c net/loop/*.c compress/*.c))
 MOCK_SRC := $(wildcard mock/*.c)
 CLI_SRC := $(if $(TRIPLET),,$(wildcard cli/*.c))
@@ -217,7 +217,7 @@ install: all
 size: all bench
 	@tools/size.sh $(B)
 
-C_FILES = $(wildcard $(addsuffix /*.[ch],include/kwire base proto json compress client net net/loop \
+C_FILES = $(wildcard $(addsuffix /*.[ch],include/kwire base proto json compress client client/assign net net/loop \
           mock cli fuzz bench examples tests/support/shim tests/support/shim/criterion tests/* tools))
 format:
 	clang-format -i $(sort $(C_FILES))

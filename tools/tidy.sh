@@ -63,7 +63,7 @@ verdict "$(wc -l <"$tmp/found")" "the broker model makes no libc call"
 # Constants with pointers sit in .data.rel.ro; any other writable section is a
 # mutable global.
 : >"$tmp/found"
-for source in base/*.c proto/*.c json/*.c client/*.c mock/*.c; do
+for source in base/*.c proto/*.c json/*.c client/*.c client/assign/*.c mock/*.c; do
     object=$build/obj/${source%.c}.o
     [ -f "$object" ] || continue
     objdump -t "$object" | awk -F"\t" -v object="$object" '
