@@ -157,6 +157,17 @@ int kwi_sasl_refuse(const struct kw_sasl *sasl, struct kw_error *err, const char
     return KW_ERR_AUTH;
 }
 
+/* Damage says nothing about identity: it is retried like that of any other answer. */
+static void sasl_unreadable(struct kw_sasl *sasl, const char *what)
+{
+    struct kw_error err;
+
+    kwi_error_fmt(&err, KW_ERR_PROTOCOL, KW_PHASE_SASL,
+                  "see that this is a Kafka broker and that nothing between changes messages",
+                  "%s: its answer to %s cannot be read", sasl->conn->peer, what);
+    kwi_sasl_fail(sasl, &err);
+}
+
 /* The broker answered an error code to SaslHandshake. */
 static void sasl_not_offered(struct kw_sasl *sasl, const struct kw_sasl_handshake_response *msg)
 {
@@ -264,8 +275,7 @@ static void sasl_handshake_done(struct kw_request *req, const struct kw_answer *
     if (answer->err || !sasl)
         return;
     if (kwi_sasl_handshake_response_decode(&msg, req->version, answer->body, answer->len, NULL)) {
-        kwi_sasl_refuse(sasl, &err, "its answer to SaslHandshake cannot be read", 42);
-        kwi_sasl_fail(sasl, &err);
+        sasl_unreadable(sasl, "SaslHandshake");
         return;
     }
     if (msg.error_code) {
@@ -300,8 +310,7 @@ static void sasl_authenticate_done(struct kw_request *req, const struct kw_answe
         return;
     if (kwi_sasl_authenticate_response_decode(&msg, req->version, answer->body, answer->len,
                                               NULL)) {
-        kwi_sasl_refuse(sasl, &err, "its answer to SaslAuthenticate cannot be read", 45);
-        kwi_sasl_fail(sasl, &err);
+        sasl_unreadable(sasl, "SaslAuthenticate");
         return;
     }
     if (msg.error_code) {

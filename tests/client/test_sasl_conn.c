@@ -251,6 +251,27 @@ Test(sasl_conn, a_connection_cut_in_between_says_where_and_is_tried_again)
     bed_end();
 }
 
+/* Damage is no proof of anything: it is tried again, as that of any other answer.
+ * Byte 10 of the one frame begins the count of mechanisms, 11 of the other is the
+ * length of the error text. */
+Test(sasl_conn, an_answer_that_cannot_be_read_is_tried_again)
+{
+    static const char *const specs[] = {"saslhandshake:1:corrupt=10",
+                                        "saslauthenticate:1:corrupt=11"};
+    for (size_t i = 0; i < sizeof specs / sizeof *specs; i++) {
+        struct kw_mock_fault fault;
+        bed_begin(i % 2 ? "PLAIN" : "SCRAM-SHA-512", 0);
+        cr_assert_eq(kwi_mock_fault_parse(specs[i], &fault, NULL), 0);
+        cr_assert_eq(kwi_mock_fault_add(bed.pair.mock, &fault, NULL), 0);
+        bed_must_deliver();
+        cr_expect_eq(bed.error.code, KW_ERR_PROTOCOL, "%s: %s", specs[i], bed.error.text);
+        cr_expect_eq(bed.error.phase, KW_PHASE_SASL, "%s", specs[i]);
+        cr_expect(strstr(bed.error.text, "cannot be read"), "%s", bed.error.text);
+        bed_end();
+        memset(&bed, 0, sizeof bed);
+    }
+}
+
 /* Batches are always under way; sessions last 1.2 s; the model closes a connection
  * that sends anything after its session, so a late one would be lost. */
 static void sessions(const char *mechanism, uint64_t n_requests)
