@@ -138,7 +138,8 @@ static void answer_apply(struct kw_batch *batch, const struct kw_produce_respons
                                     item->current_leader.leader_id,
                                     item->current_leader.leader_epoch);
         kwi_cluster_refresh(producer->core);
-        answer_retry(batch, KW_ERR_BROKER, item->error_code, !moved);
+        /* At once the first time: brokers may send us round for ever. */
+        answer_retry(batch, KW_ERR_BROKER, item->error_code, !moved || batch->failures > 0);
         return;
     case SEND_MAYBE:
         batch->maybe_written = true;

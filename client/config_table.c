@@ -84,7 +84,8 @@ const struct kw_config_row kwi_config_rows[KW_N_KEYS] = {
                CONFIG_ANY, "The longest pause between two retries."),
     CONFIG_INT(RECONNECT_BACKOFF_MS, "reconnect.backoff.ms", NULL, "ms", 50, 0, CONFIG_MS_MAX,
                CONFIG_CLIENT,
-               "The pause before a broker is connected to again; it doubles with each failure."),
+               "The pause before a broker is connected to again; it doubles with each failure, and "
+               "with each connection that broke within reconnect.backoff.max.ms."),
     CONFIG_INT(RECONNECT_BACKOFF_MAX_MS, "reconnect.backoff.max.ms", NULL, "ms", 1000, 0,
                CONFIG_MS_MAX, CONFIG_CLIENT, "The longest pause between two attempts to connect."),
     CONFIG_INT(SOCKET_CONNECTION_SETUP_TIMEOUT_MS, "socket.connection.setup.timeout.ms", NULL, "ms",

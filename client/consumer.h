@@ -214,6 +214,8 @@ void kwi_part_drop(struct kw_consumer_part *part);
 void kwi_part_check_eof(struct kw_consumer_part *part);
 /* Metadata named the topic. */
 void kwi_part_meta(struct kw_consumer_part *part);
+/* An answer leads elsewhere: steps at once, or, when the one before did too, later. */
+void kwi_part_hurry(struct kw_consumer_part *part, enum kw_part_event event);
 /* Fills the text of the pending ERROR notice. */
 void kwi_part_describe(const struct kw_consumer_part *part, struct kw_error *err);
 

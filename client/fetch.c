@@ -461,7 +461,7 @@ static void fetcher_take_error(struct kw_consumer_part *part,
     if (leader->leader_id >= 0 && kwi_topic_meta_hint(part->topic->meta, part->partition,
                                                       leader->leader_id, leader->leader_epoch)) {
         kwi_cluster_refresh(core);
-        kwi_part_step(part, KWI_PART_MOVED); /* at once: the broker told where to go */
+        kwi_part_hurry(part, KWI_PART_MOVED); /* the broker told where to go */
         return;
     }
     kwi_part_refused(part, item->error_code);

@@ -135,7 +135,7 @@ static void link_watch_idle(struct kw_link *link)
 
 static void link_settle(struct kw_link *link)
 {
-    link->attempts = 0;
+    link->ready_us = link->core->now.mono_us;
     link_watch_idle(link);
     if (link->changed)
         link->changed(link, true);
@@ -207,7 +207,11 @@ static void link_failed(struct kw_link *link)
 void kwi_link_down(struct kw_link *link, bool was_ready, const struct kw_error *cause)
 {
     bool quiet = was_ready && cause->code == KW_ERR_CLOSED;
+    int64_t max_ms = link_config(link, KW_KEY_RECONNECT_BACKOFF_MAX_MS);
 
+    /* One that broke as soon as it was up is no success: the backoff goes on growing. */
+    if (was_ready && link->core->now.mono_us - link->ready_us >= (uint64_t)max_ms * 1000)
+        link->attempts = 0;
     link->cause = *cause;
     if (!quiet && (!was_ready || cause->code == KW_ERR_PROTOCOL || cause->code == KW_ERR_TIMEOUT ||
                    cause->code == KW_ERR_LIMIT || cause->code == KW_ERR_AUTH))

@@ -97,7 +97,7 @@ struct kw_link {
     struct kw_conn *conn;             /* the live one, or NULL */
     struct kw_list queue;             /* requests waiting to be encoded */
     struct kw_timer timer;            /* backoff, idle */
-    uint32_t attempts;                /* failed connects since the last success */
+    uint32_t attempts;                /* failed connects since one that lasted */
     int8_t versions_try;              /* ApiVersions version to begin with */
     uint32_t query;                   /* outstanding RESOLVE, 0 none */
     struct kw_node query_node;        /* in core->want_queries until taken */
@@ -106,7 +106,7 @@ struct kw_link {
     bool needed;           /* kicked since pull last had nothing */
     struct kw_error cause; /* of the last failed attempt */
     uint32_t max_in_flight;
-    uint64_t last_used_us;
+    uint64_t ready_us, last_used_us;
     struct kw_list ready; /* produce lane: parts with a batch to send */
     /* Builds the next request or returns NULL; called only when the connection
      * is ready, the queue is empty and fewer than max_in_flight are under way. */

@@ -144,7 +144,6 @@ static void lookup_again(struct kw_consumer_part *part)
 static void lookup_place(struct kw_consumer_part *part, int64_t offset)
 {
     part->position = offset;
-    part->attempts = 0;
     kwi_part_step(part, KWI_PART_PLACED);
 }
 

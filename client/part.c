@@ -15,7 +15,7 @@
 #include "proto/error.h"
 
 /* A topic that metadata does not know may just have been created. */
-enum { PART_MISSING_US = 3000000 };
+enum { PART_MISSING_US = 3000000, PART_MOVES = 3 };
 
 struct part_cell {
     uint8_t legal, next;
@@ -236,11 +236,24 @@ void kwi_part_meta(struct kw_consumer_part *part)
     if (part->state == KWI_PART_LEADER) {
         part_find(part);
     } else if (known->leader >= 0 && known->leader != part->leader) {
-        part->attempts = 0;
-        kwi_part_step(part, KWI_PART_MOVED);
+        /* One that was sent round in vain so often finds it when its wait is over. */
+        if (part->state != KWI_PART_WAIT || part->attempts <= PART_MOVES)
+            kwi_part_step(part, KWI_PART_MOVED);
     } else {
         part->leader_epoch = known->leader_epoch;
     }
+}
+
+/* What a broker's answer leads to is done at once, and behind a backoff when the next
+ * answer leads on without a fetch in between: brokers may send us round for ever (B13). */
+void kwi_part_hurry(struct kw_consumer_part *part, enum kw_part_event event)
+{
+    if (part->attempts > 0) {
+        kwi_part_step(part, KWI_PART_RETRY);
+        return;
+    }
+    part->attempts++;
+    kwi_part_step(part, event);
 }
 
 /* ---- positions ---------------------------------------------------------------------------- */
@@ -349,7 +362,7 @@ static void part_out_of_range(struct kw_consumer_part *part)
             policy == PART_RESET_EARLIEST ? "begin" : "end");
     kwi_part_drop(part);
     part_place(part, policy == PART_RESET_EARLIEST ? KW_START_EARLIEST : KW_START_LATEST, 0);
-    kwi_part_step(part, KWI_PART_RESET);
+    kwi_part_hurry(part, KWI_PART_RESET);
 }
 
 void kwi_part_refused(struct kw_consumer_part *part, int16_t kafka_code)

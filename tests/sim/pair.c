@@ -127,6 +127,8 @@ static bool conn_write(struct sim_pair *pair, struct sim_pair_conn *conn)
         pair->take_max -= pair->take_max == SIZE_MAX ? 0 : len;
         pair_hash(pair, iov[i].base, len);
         pair_gather(pair, conn->id, iov[i].base, len);
+        if (pair->on_answer)
+            sim_pair_talk_asked(&conn->talk, iov[i].base, len);
         if (conn->server)
             kwi_mock_input(conn->server, iov[i].base, len);
         if (pair->hold_writes || conn->held > 0)
@@ -165,7 +167,8 @@ static bool conn_read(struct sim_pair *pair, struct sim_pair_conn *conn)
     if (!conn->up || conn->close_wanted || !conn->read_on || !conn->server || pair->hold_answers ||
         pair->read_max == 0)
         return false;
-    struct kw_span from = kwi_mock_output(conn->server);
+    struct kw_span from = pair->on_answer ? sim_pair_talk_said(pair, conn)
+                                          : kwi_mock_output(conn->server);
     if (from.len == 0) {
         if (!kwi_mock_closing(conn->server))
             return false;
@@ -182,7 +185,10 @@ static bool conn_read(struct sim_pair *pair, struct sim_pair_conn *conn)
         n = pair->read_max;
     pair->read_max -= pair->read_max == SIZE_MAX ? 0 : n;
     memcpy(to.ptr, from.ptr, n);
-    kwi_mock_output_done(conn->server, n);
+    if (pair->on_answer)
+        sim_pair_talk_read(conn, n);
+    else
+        kwi_mock_output_done(conn->server, n);
     conn->span.len = 0;
     kw_core_read_done(pair->core, conn->id, n);
     sim_pair_called(pair);
@@ -425,6 +431,7 @@ void sim_pair_deinit(struct sim_pair *pair)
     for (uint32_t i = 0; i < pair->n_conns; i++) {
         conn_drop_pieces(pair->conns[i]);
         kwi_mock_conn_free(pair->conns[i]->server);
+        sim_pair_talk_deinit(&pair->conns[i]->talk);
         free(pair->conns[i]);
     }
     kwi_mock_destroy(pair->mock);

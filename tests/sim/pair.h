@@ -5,6 +5,7 @@
 #define SIM_PAIR_H
 #include "mock/mock.h"
 #include "tests/sim/memory.h"
+#include "tests/sim/pair_answers.h"
 #include <kwire/core.h>
 #include <kwire/kwire.h>
 
@@ -23,7 +24,8 @@ struct sim_pair_conn {
     struct kw_mock_conn *server;
     struct sim_pair_piece pieces[SIM_PAIR_HELD]; /* not confirmed, oldest first */
     size_t n_pieces, held;
-    struct kw_span span; /* lent read buffer */
+    struct kw_span span;       /* lent read buffer */
+    struct sim_pair_talk talk; /* used while somebody changes answers */
 };
 
 struct sim_pair {
@@ -52,6 +54,9 @@ struct sim_pair {
     const char *why;
     void (*on_event)(void *ctx, const struct kw_event *event);
     void (*on_request)(void *ctx, const uint8_t *frame, size_t len); /* whole, without size */
+    /* Set before the first connection: may change an answer's correlation id, and its
+     * body by writing one to out; returns its length, 0: it stays as it is. */
+    size_t (*on_answer)(void *ctx, struct sim_pair_answer *answer, uint8_t *out, size_t cap);
     void *ctx;
     uint8_t *frame; /* being gathered for on_request */
     size_t frame_len, frame_cap;
