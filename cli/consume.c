@@ -81,6 +81,7 @@ struct consume {
     bool *ended; /* by index of starts */
     size_t n_starts, n_ended;
     uint64_t n_records, n_errors;
+    bool refused; /* by authorization */
     struct cli_format format;
     struct cli_output output;
 };
@@ -105,6 +106,7 @@ static void consume_on_event(void *ctx, const struct kw_event *event)
         consume_partition_ended(consume, event->partition);
     if (event->kind == KW_EVENT_ERROR && event->consumer && !event->error->retriable) {
         consume->n_errors++;
+        consume->refused |= cli_refusal(event->error->code, event->error->kafka_code);
         /* A partition that cannot be read any further has no end to wait for. */
         if (event->topic_name)
             consume_partition_ended(consume, event->partition);
@@ -249,7 +251,9 @@ static int consume_run(struct consume *consume)
         return rc;
     consume_loop(consume);
     rc = cli_output_finish(&consume->output, consume_command.name,
-                           consume->n_errors > 0 ? CLI_EXIT_FAILED : CLI_EXIT_DONE);
+                           consume->refused        ? CLI_EXIT_REFUSED
+                           : consume->n_errors > 0 ? CLI_EXIT_FAILED
+                                                   : CLI_EXIT_DONE);
     cli_note(&consume->session, "%" PRIu64 " record%s", consume->n_records,
              consume->n_records == 1 ? "" : "s");
     return rc;

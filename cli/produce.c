@@ -140,6 +140,8 @@ static void produce_on_event(void *ctx, const struct kw_event *event)
 
     if (event->kind == KW_EVENT_WRITABLE)
         produce->writable = true;
+    if (event->kind == KW_EVENT_ERROR && !event->error->retriable)
+        produce->refused |= cli_refusal(event->error->code, event->error->kafka_code);
     if (event->kind != KW_EVENT_REPORT)
         return;
     if (event->report.outcome == KW_DELIVERED)
@@ -413,7 +415,7 @@ static int produce_summary(const struct produce *produce, bool complete)
                  produce->n_delivered, n_failed, produce->n_not_written, produce->n_unknown);
     else
         cli_note(&produce->session, "%" PRIu64 " delivered, 0 failed", produce->n_delivered);
-    if (produce->refused)
+    if (produce->refused && (n_failed > 0 || !complete))
         return CLI_EXIT_REFUSED;
     return n_failed > 0 || !complete ? CLI_EXIT_FAILED : CLI_EXIT_DONE;
 }

@@ -80,9 +80,21 @@ bool cli_refusal(int code, int16_t kafka_code)
     return code == KW_ERR_AUTH;
 }
 
+bool cli_error_is_final(const struct kw_error *error)
+{
+    bool set_up = error->phase == KW_PHASE_TLS || error->phase == KW_PHASE_VERSIONS ||
+                  error->phase == KW_PHASE_SASL;
+
+    return error->code == KW_ERR_AUTH || (error->code && set_up && !error->retriable);
+}
+
 int cli_error_exit(const struct kw_error *error)
 {
-    if (cli_refusal(error->code, error->kafka_code))
+    /* TLS or SASL on one side only: no trust can come of it. */
+    bool mixed_up = (error->phase == KW_PHASE_TLS || error->phase == KW_PHASE_SASL) &&
+                    (error->code == KW_ERR_PROTOCOL || error->code == KW_ERR_UNSUPPORTED);
+
+    if (mixed_up || cli_refusal(error->code, error->kafka_code))
         return CLI_EXIT_REFUSED;
     switch (error->phase) {
     case KW_PHASE_RESOLVE:
@@ -306,8 +318,8 @@ int cli_session_op_failed(struct cli_session *session, const struct cli_op *op, 
     struct kw_error error = op->error;
     error.code = op->code;
     cli_error_text(&error, text, sizeof(text));
-    /* Refused trust is told by an event too, which was printed just now. */
-    if (error.code == KW_ERR_AUTH && !session->common->quiet && session_find_note(session, text))
+    /* What ended the connection is told by an event too, which was printed just now. */
+    if (cli_error_is_final(&error) && !session->common->quiet && session_find_note(session, text))
         return cli_error_exit(&error);
     const char *name = error.kafka_code ? kw_kafka_error_name(error.kafka_code) : "";
     bool said = strstr(text, name) != NULL;

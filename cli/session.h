@@ -74,6 +74,8 @@ int cli_session_op_failed(struct cli_session *session, const struct cli_op *op, 
 void cli_error_text(const struct kw_error *error, char *buf, size_t cap);
 /* The exit code that an error asks for. */
 int cli_error_exit(const struct kw_error *error);
+/* True when no further attempt to connect can succeed, with any broker. */
+bool cli_error_is_final(const struct kw_error *error);
 /* True for codes by which a broker refuses who we are or what we may do. */
 bool cli_refusal(int code, int16_t kafka_code);
 /* Prints "kw SUB: text" on stderr; say: always, note: not with -q. */

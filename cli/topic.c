@@ -32,9 +32,9 @@ int cli_topic_await(struct cli_session *session, const struct kw_topic *topic)
             return topic_failed(session, topic, kafka_code);
         if (kw_topic_partitions(topic) > 0)
             return -1;
-        if (session->last_error.code == KW_ERR_AUTH) {
-            /* It would be refused again. */
-            struct cli_op op = {.done = true, .code = KW_ERR_AUTH, .error = session->last_error};
+        if (cli_error_is_final(&session->last_error)) {
+            struct cli_op op = {
+                .done = true, .code = session->last_error.code, .error = session->last_error};
             return cli_session_op_failed(session, &op, "connect");
         }
         if (cli_signals_count()) {

@@ -9,6 +9,7 @@
 
 #include "base/fmt.h"
 #include "client/config.h"
+#include "client/denied.h"
 #include "client/error_text.h"
 #include "proto/error.h"
 
@@ -77,7 +78,8 @@ static void admin_lost(struct kw_admin_op *admin, const struct kw_answer *answer
         admin->maybe_done = true;
     admin->last = err;
     if (answer->err == KW_ERR_UNSUPPORTED || answer->err == KW_ERR_VERSION ||
-        answer->err == KW_ERR_LIMIT || answer->err == KW_ERR_AUTH)
+        answer->err == KW_ERR_LIMIT || answer->err == KW_ERR_AUTH ||
+        kwi_cluster_is_hopeless(admin->op.core))
         kwi_admin_end(admin, answer->err, &err);
     else
         admin_retry(admin, 0);
@@ -166,6 +168,11 @@ static void admin_take_verdict(struct kw_admin_op *admin, int16_t kafka_code, st
     kwi_fmt(what, sizeof(what), "cannot %s %.*s", admin_verb(admin),
             admin->topic.len > 64 ? 64 : (int)admin->topic.len, admin->topic.ptr);
     kwi_error_kafka(&err, kafka_code, what, message.ptr, message.len > 0 ? (size_t)message.len : 0);
+    if (kwi_error_info(kafka_code)->error_class == KW_EC_AUTH)
+        kwi_error_answer(core, &err, kafka_code,
+                         admin->kind == KW_ADMIN_CREATE_TOPIC ? KW_API_CREATE_TOPICS
+                                                              : KW_API_DELETE_TOPICS,
+                         admin->topic.ptr);
     admin->last = err;
     if (kafka_code == KW_E_NOT_CONTROLLER || kafka_code == KW_E_THROTTLING_QUOTA_EXCEEDED) {
         if (kafka_code == KW_E_NOT_CONTROLLER)
@@ -315,9 +322,9 @@ static struct kw_str admin_keep(char **room, const char *text)
 
     if (!text)
         return str;
-    memcpy(*room, text, (size_t)str.len);
+    memcpy(*room, text, (size_t)str.len + 1);
     str.ptr = *room;
-    *room += str.len;
+    *room += str.len + 1;
     return str;
 }
 

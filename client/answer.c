@@ -4,6 +4,7 @@
 
 #include "base/plant.h"
 #include "client/conn.h"
+#include "client/denied.h"
 #include "client/error_text.h"
 #include "client/sender.h"
 #include "proto/error.h"
@@ -124,6 +125,18 @@ static void answer_delivered(struct kw_batch *batch, int64_t base_offset, int64_
     kwi_batch_conclude(batch, KW_DELIVERED, 0, 0);
 }
 
+/* A right that is missing is missing for every record: a person should know which. */
+static void answer_refused(const struct kw_batch *batch, int16_t kafka_code)
+{
+    struct kw_topic *topic = batch->part->topic;
+    struct kw_error err;
+
+    if (kwi_error_info(kafka_code)->error_class != KW_EC_AUTH)
+        return;
+    kwi_error_answer(topic->core, &err, kafka_code, KW_API_PRODUCE, topic->meta->name);
+    kwi_event_error(topic->core, &err);
+}
+
 static void answer_apply(struct kw_batch *batch, const struct kw_produce_response_partition *item)
 {
     struct kw_producer *producer = batch->part->topic->producer;
@@ -150,11 +163,12 @@ static void answer_apply(struct kw_batch *batch, const struct kw_produce_respons
     case SEND_FATAL:
         kwi_batch_conclude(batch, batch->maybe_written ? KW_UNKNOWN : KW_NOT_WRITTEN, KW_ERR_BROKER,
                            item->error_code);
-        kwi_error_kafka(&err, item->error_code, "the producer cannot go on", NULL, 0);
+        kwi_error_answer(producer->core, &err, item->error_code, KW_API_PRODUCE,
+                         "the producer cannot go on");
         kwi_producer_fatal(producer, &err);
         return;
     case SEND_UNSURE: batch->maybe_written = true; break;
-    case SEND_FAIL: break;
+    case SEND_FAIL: answer_refused(batch, item->error_code); break;
     }
     kwi_batch_conclude(batch, batch->maybe_written ? KW_UNKNOWN : KW_NOT_WRITTEN, KW_ERR_BROKER,
                        item->error_code);

@@ -6,6 +6,7 @@
 
 #include "client/config.h"
 #include "client/conn.h"
+#include "client/conn_why.h"
 #include "client/error_text.h"
 #include "client/link.h"
 #include "client/metadata.h"
@@ -259,6 +260,22 @@ void kwi_cluster_link_up(struct kw_link *link)
     }
 }
 
+bool kwi_cluster_is_hopeless(struct kw_core *core)
+{
+    struct kw_cluster *cluster = &core->cluster;
+    uint32_t n = kwi_map_len(&cluster->brokers) + cluster->n_seeds;
+
+    for (uint32_t i = 0; i < n; i++) {
+        const struct kw_link *link = kwi_link_find(cluster_candidate(cluster, i), KWI_LANE_CONTROL,
+                                                   NULL);
+        /* Ready, but without a connection: it is being lost just now. */
+        if (!link || (kwi_link_ready(link) && link->conn) || link->served ||
+            !kwi_why_is_final(&link->cause))
+            return false;
+    }
+    return true;
+}
+
 void kwi_cluster_link_down(struct kw_link *link)
 {
     struct kw_core *core = link->core;
@@ -267,8 +284,9 @@ void kwi_cluster_link_down(struct kw_link *link)
         return;
     /* Trust that was refused once is refused again, by the next broker too: who
      * waits is told so at once, unless there is someone else to talk to. */
-    if (link->cause.code == KW_ERR_AUTH && !cluster_ready_link(core) &&
-        !cluster_is_connecting(core))
+    if ((link->cause.code == KW_ERR_AUTH && !cluster_ready_link(core) &&
+         !cluster_is_connecting(core)) ||
+        kwi_cluster_is_hopeless(core))
         cluster_end_waiting(core, &link->cause);
     else
         cluster_connect_any(core);

@@ -85,6 +85,10 @@ struct kw_link *kwi_cluster_control(struct kw_core *core, int32_t node_id);
 /* For link.c: a control link is ready; could not be made or was lost. */
 void kwi_cluster_link_up(struct kw_link *link);
 void kwi_cluster_link_down(struct kw_link *link);
+/* Nobody can be talked to, and every candidate failed so that another attempt would
+ * fail the same way: a wrong port, protocol or password. False while one of them was
+ * not tried, or was right once. */
+bool kwi_cluster_is_hopeless(struct kw_core *core);
 /* A produce or fetch answer named the new leader (KIP-951): taken if newer.
  * Returns true if it was. */
 bool kwi_topic_meta_hint(struct kw_topic_meta *meta, int32_t partition, int32_t leader,

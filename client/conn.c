@@ -11,6 +11,7 @@
 #include "client/close.h"
 #include "client/config.h"
 #include "client/conn_read.h"
+#include "client/conn_why.h"
 #include "client/error_text.h"
 #include "client/sasl.h"
 #include "client/versions.h"
@@ -189,16 +190,13 @@ static void conn_timed_out(struct kw_timer *timer)
                       "%s did not answer a request within request.timeout.ms (%lld)", conn->peer,
                       (long long)kwi_config_i64(conn->core->cfg, KW_KEY_REQUEST_TIMEOUT_MS));
     else
-        kwi_error_fmt(&err, KW_ERR_TIMEOUT, kwi_conn_phase(conn),
-                      conn->state == CONN_SASL
-                          ? "is the broker overloaded? or raise the timeout"
-                          : "is a Kafka broker listening there, and is no firewall between?",
-                      "%s: %s within socket.connection.setup.timeout.ms", conn->peer,
-                      conn->state == CONN_OPENING && kwi_config_uses_tls(conn->core->cfg)
-                          ? "no TCP connection and TLS handshake"
-                      : conn->state == CONN_OPENING ? "no connection"
-                      : conn->state == CONN_SASL    ? kwi_sasl_waits_for(conn)
-                                                    : "no answer to ApiVersions");
+        kwi_conn_why_late(conn,
+                          conn->state == CONN_OPENING && kwi_config_uses_tls(conn->core->cfg)
+                              ? "no TCP connection and TLS handshake"
+                          : conn->state == CONN_OPENING ? "no connection"
+                          : conn->state == CONN_SASL    ? kwi_sasl_waits_for(conn)
+                                                        : "no answer to ApiVersions",
+                          &err);
     kwi_conn_fail(conn, &err);
 }
 
@@ -353,8 +351,10 @@ static void conn_detach(struct kw_conn *conn, bool was_ready, const struct kw_er
     conn->link = NULL;
     if (was_ready)
         conn->core->stats.disconnects++;
-    if (link)
+    if (link) {
         link->conn = NULL;
+        link->cause = *cause; /* who is told of it may ask whether all is lost */
+    }
     conn_end_requests(conn, cause);
     if (link)
         kwi_link_down(link, was_ready, cause);
@@ -415,41 +415,11 @@ void kw_core_opened(struct kw_core *core, uint32_t id)
         conn_step(conn, CONN_OPENED);
 }
 
-/* What a person reads when the driver says that a connection ended. */
-static void conn_cause(const struct kw_conn *conn, const struct kw_cause *cause,
-                       struct kw_error *err)
-{
-    static const char *const doing[KWI_CONN_STATES] = {
-        "connect", "negotiate versions with", "authenticate to",
-        "talk to", "authenticate again to",   "close"};
-    static const struct kw_cause none = {0};
-    const struct kw_cause *c = cause ? cause : &none;
-    bool by_peer = !c->os_err && !c->text;
-    const char *hint = "";
-
-    if (c->hint)
-        hint = c->hint;
-    else if (conn->state == CONN_OPENING)
-        hint = "is a broker listening there? check bootstrap.servers and advertised.listeners";
-    else if (conn->state == CONN_VERSIONS)
-        hint =
-            "is it a TLS or SASL listener, or not Kafka at all? check port and security.protocol";
-    else if (conn->state == CONN_SASL || conn->state == CONN_REAUTH)
-        hint = "check sasl.mechanism, user and password, and the broker's log";
-    kwi_error_fmt(err, c->code ? c->code : KW_ERR_CONNECT, kwi_conn_phase(conn), hint,
-                  "cannot %s %s%s: %s", doing[conn->state],
-                  conn->state == CONN_OPENING ? "to " : "", conn->peer,
-                  by_peer   ? "the peer closed the connection"
-                  : c->text ? c->text
-                            : "the system reported an error");
-    /* The driver cannot tell what its bytes are for. */
-    if (c->phase && err->phase != KW_PHASE_SASL)
-        err->phase = c->phase;
-    err->os_err = c->os_err;
-}
-
 void kw_core_closed(struct kw_core *core, uint32_t id, const struct kw_cause *cause)
 {
+    static const char *const doing[KWI_CONN_STATES] = {
+        "connect to", "negotiate versions with", "authenticate to",
+        "talk to",    "authenticate again to",   "close"};
     struct kw_conn *conn = kwi_map_get(&core->conns, id);
     struct kw_error err;
 
@@ -458,7 +428,7 @@ void kw_core_closed(struct kw_core *core, uint32_t id, const struct kw_cause *ca
     if (conn->state != CONN_CLOSING) {
         bool was_ready = conn_is_up(conn);
 
-        conn_cause(conn, cause, &err);
+        kwi_conn_why_closed(conn, doing[conn->state], cause, &err);
         memcpy(err.peer, conn->peer, sizeof(err.peer));
         if (conn->link && conn->link->broker->node_id >= 0)
             err.broker = conn->link->broker->node_id;

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "client/config.h"
+#include "client/conn_why.h"
 #include "client/consumer.h"
 #include "client/error_text.h"
 #include "proto/header.h"
@@ -81,6 +82,8 @@ static void read_frame(struct kw_conn *conn, const uint8_t *frame, size_t len,
         return;
     }
     conn->core->stats.responses++;
+    if (conn->link && kwi_conn_is_ready(conn))
+        conn->link->served = true;
     answer.body = frame + header_len;
     answer.len = len - header_len;
     req->answered = true;
@@ -169,11 +172,16 @@ static bool read_size(struct kw_conn *conn, const uint8_t *at, size_t *size)
         return true;
     kwi_error_fmt(
         &err, KW_ERR_PROTOCOL, kwi_conn_phase(conn),
-        frame == KWI_FRAME_TLS         ? "set security.protocol, or use the plaintext port"
+        frame == KWI_FRAME_TLS
+            ? "set security.protocol to SSL or SASL_SSL, or use the port of a plaintext listener"
         : frame == KWI_FRAME_HTTP      ? "this is the port of a web server: check the address"
         : frame == KWI_FRAME_TOO_LARGE ? "raise receive.message.max.bytes, or fetch less at a time"
                                        : "the peer is not a Kafka broker, or broken",
         "%s: %s (its first bytes are %x)", conn->peer, kwi_frame_text(frame), kwi_get_u32(at));
+    if (frame == KWI_FRAME_TLS)
+        err.phase = KW_PHASE_TLS; /* what is missing, rather than where we noticed */
+    else if (conn->link && kwi_conn_phase(conn) == KW_PHASE_VERSIONS)
+        kwi_why_advertised(conn->link->broker, &err);
     kwi_conn_fail(conn, &err);
     return false;
 }

@@ -12,6 +12,7 @@
 #include "base/fmt.h"
 #include "client/config.h"
 #include "client/conn.h"
+#include "client/conn_why.h"
 #include "client/error_text.h"
 #include "client/versions.h"
 
@@ -204,6 +205,16 @@ static void link_failed(struct kw_link *link)
         kwi_cluster_link_down(link);
 }
 
+/* Another broker may be there to talk to, and then it is not all over. */
+static void link_tell(struct kw_link *link)
+{
+    struct kw_error told = link->cause;
+
+    if (kwi_why_is_final(&told) && told.code != KW_ERR_AUTH)
+        told.retriable = !kwi_cluster_is_hopeless(link->core);
+    kwi_event_error(link->core, &told);
+}
+
 void kwi_link_down(struct kw_link *link, bool was_ready, const struct kw_error *cause)
 {
     bool quiet = was_ready && cause->code == KW_ERR_CLOSED;
@@ -213,17 +224,17 @@ void kwi_link_down(struct kw_link *link, bool was_ready, const struct kw_error *
     if (was_ready && link->core->now.mono_us - link->ready_us >= (uint64_t)max_ms * 1000)
         link->attempts = 0;
     link->cause = *cause;
-    if (!quiet && (!was_ready || cause->code == KW_ERR_PROTOCOL || cause->code == KW_ERR_TIMEOUT ||
-                   cause->code == KW_ERR_LIMIT || cause->code == KW_ERR_AUTH))
-        kwi_event_error(link->core, cause);
-    else
-        kwi_log(link->core, 6, "%s", cause->text);
     if (quiet)
         link_step(link, LINK_QUIET);
     else if (!was_ready && cause->code != KW_ERR_AUTH && link->next_addr < link->n_addrs)
         link_step(link, LINK_DOWN_MORE);
     else
         link_step(link, LINK_DOWN);
+    if (!quiet && (!was_ready || cause->code == KW_ERR_PROTOCOL || cause->code == KW_ERR_TIMEOUT ||
+                   cause->code == KW_ERR_LIMIT || cause->code == KW_ERR_AUTH))
+        link_tell(link);
+    else
+        kwi_log(link->core, 6, "%s", cause->text);
     if (link->state == LINK_BACKOFF)
         link_failed(link);
 }
@@ -277,8 +288,7 @@ bool kwi_link_version(const struct kw_link *link, const struct kw_request *req, 
     return true;
 }
 
-static struct kw_link *link_find(const struct kw_broker *broker, enum kw_lane lane,
-                                 const void *owner)
+struct kw_link *kwi_link_find(const struct kw_broker *broker, enum kw_lane lane, const void *owner)
 {
     for (struct kw_node *n = broker->links.first; n; n = n->next) {
         struct kw_link *link = KWI_OF(n, struct kw_link, broker_node);
@@ -291,7 +301,7 @@ static struct kw_link *link_find(const struct kw_broker *broker, enum kw_lane la
 struct kw_link *kwi_link_get(struct kw_broker *broker, enum kw_lane lane, void *owner)
 {
     struct kw_core *core = broker->core;
-    struct kw_link *link = link_find(broker, lane, owner);
+    struct kw_link *link = kwi_link_find(broker, lane, owner);
 
     if (link)
         return link;
@@ -386,11 +396,11 @@ void kw_core_resolved(struct kw_core *core, uint32_t query, const struct kw_addr
         link_step(link, LINK_RESOLVED);
         return;
     }
-    kwi_error_fmt(
-        &err, KW_ERR_CONNECT, KW_PHASE_RESOLVE,
-        "check the spelling, DNS and /etc/hosts; advertised.listeners if a broker named it",
-        "the host name %s cannot be resolved", link->broker->host);
+    kwi_error_fmt(&err, KW_ERR_CONNECT, KW_PHASE_RESOLVE,
+                  "check the spelling in bootstrap.servers, DNS and /etc/hosts",
+                  "the host name %s cannot be resolved", link->broker->host);
     err.os_err = os_err;
+    kwi_why_advertised(link->broker, &err);
     kwi_fmt(err.peer, sizeof(err.peer), "%.*s:%u", 52, link->broker->host, link->broker->port);
     link->cause = err;
     kwi_event_error(core, &err);

@@ -104,6 +104,8 @@ struct kw_link {
     struct kw_addr addrs[KWI_LINK_ADDRS];
     uint32_t n_addrs, next_addr;
     bool needed;           /* kicked since pull last had nothing */
+    uint8_t n_cut;         /* times that the first request was answered by an end */
+    bool served;           /* a request of ours was once answered: the way is right */
     struct kw_error cause; /* of the last failed attempt */
     uint32_t max_in_flight;
     uint64_t ready_us, last_used_us;
@@ -117,6 +119,8 @@ struct kw_link {
 
 /* Finds or makes a link. NULL when memory is short. */
 struct kw_link *kwi_link_get(struct kw_broker *broker, enum kw_lane lane, void *owner);
+/* The link if there is one, else NULL. */
+struct kw_link *kwi_link_find(const struct kw_broker *broker, enum kw_lane lane, const void *owner);
 /* Something is to be sent: connects if there is no connection, or raises
  * WRITE_READY if it is ready. Cheap to call again. */
 void kwi_link_kick(struct kw_link *link);

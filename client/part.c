@@ -11,6 +11,7 @@
 
 #include "base/fmt.h"
 #include "client/consumer.h"
+#include "client/denied.h"
 #include "client/error_text.h"
 #include "proto/error.h"
 
@@ -144,7 +145,7 @@ static void part_missing(struct kw_consumer_part *part)
     if (meta->error && meta->asked_us + PART_MISSING_US > part_core(part)->now.mono_us)
         return;
     part->missing_told = true;
-    kwi_part_warn(part, KW_ERR_BROKER, code, 0);
+    kwi_part_warn(part, KW_ERR_BROKER, code, KW_API_METADATA);
 }
 
 static void part_find(struct kw_consumer_part *part)
@@ -223,7 +224,7 @@ void kwi_part_meta(struct kw_consumer_part *part)
     if (part->state == KWI_PART_STOPPED)
         return;
     if (meta->error && !(info->flags & KW_E_RETRIABLE) && part->state != KWI_PART_FETCH) {
-        kwi_part_stop(part, KW_ERR_BROKER, meta->error, 0);
+        kwi_part_stop(part, KW_ERR_BROKER, meta->error, KW_API_METADATA);
         return;
     }
     if (part->partition >= (int64_t)meta->n_partitions) {
@@ -354,7 +355,7 @@ static void part_out_of_range(struct kw_consumer_part *part)
     enum { PART_RESET_LATEST, PART_RESET_EARLIEST, PART_RESET_NONE }; /* words of the key */
 
     if (policy == PART_RESET_NONE) {
-        kwi_part_stop(part, KW_ERR_BROKER, KW_E_OFFSET_OUT_OF_RANGE, 0);
+        kwi_part_stop(part, KW_ERR_BROKER, KW_E_OFFSET_OUT_OF_RANGE, KW_API_FETCH);
         return;
     }
     kwi_log(consumer->core, 4, "%s partition %d: offset %lld is not in the log, going to the %s",
@@ -375,7 +376,8 @@ void kwi_part_refused(struct kw_consumer_part *part, int16_t kafka_code)
              kafka_code == KW_E_UNKNOWN_SERVER_ERROR)
         kwi_part_step(part, KWI_PART_RETRY);
     else
-        kwi_part_stop(part, KW_ERR_BROKER, kafka_code, 0);
+        kwi_part_stop(part, KW_ERR_BROKER, kafka_code,
+                      part->state == KWI_PART_FETCH ? KW_API_FETCH : KW_API_LIST_OFFSETS);
 }
 
 void kwi_part_check_eof(struct kw_consumer_part *part)
@@ -429,7 +431,13 @@ void kwi_part_describe(const struct kw_consumer_part *part, struct kw_error *err
         kwi_fmt(where + strlen(where), sizeof(where) - strlen(where), " at offset %lld",
                 (long long)part->position);
     switch (part->error_code) {
-    case KW_ERR_BROKER: kwi_error_kafka(err, part->error_kafka, where, NULL, 0); return;
+    case KW_ERR_BROKER:
+        if (kwi_error_info(part->error_kafka)->error_class == KW_EC_AUTH)
+            kwi_error_answer(part_core(part), err, part->error_kafka, (int16_t)part->error_detail,
+                             topic);
+        else
+            kwi_error_kafka(err, part->error_kafka, where, NULL, 0);
+        return;
     case KW_ERR_CRC: kwi_fmt(what, sizeof(what), "the checksum of a batch does not match"); break;
     case KW_ERR_CODEC:
         kwi_fmt(what, sizeof(what), "a batch is compressed by %s, which this build cannot read",

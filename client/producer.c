@@ -8,6 +8,7 @@
 #include "base/fmt.h"
 #include "client/chunk.h"
 #include "client/config.h"
+#include "client/denied.h"
 #include "client/error_text.h"
 #include "client/receipt.h"
 #include "proto/error.h"
@@ -184,7 +185,7 @@ static void topic_lost(struct kw_topic *topic, int16_t kafka_code, const char *h
 {
     struct kw_error err;
 
-    kwi_error_kafka(&err, kafka_code, topic->meta->name, NULL, 0);
+    kwi_error_answer(topic->core, &err, kafka_code, KW_API_METADATA, topic->meta->name);
     if (hint)
         kwi_fmt(err.hint, sizeof(err.hint), "%s", hint);
     kwi_event_error(topic->core, &err);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "client/config.h"
+#include "client/denied.h"
 #include "client/error_text.h"
 #include "client/producer.h"
 #include "proto/error.h"
@@ -67,8 +68,9 @@ static void id_done(struct kw_request *req, const struct kw_answer *answer)
         return;
     }
     if (msg.error_code || msg.producer_id < 0 || msg.producer_epoch < 0) {
-        kwi_error_kafka(&err, msg.error_code ? msg.error_code : KW_E_UNKNOWN_SERVER_ERROR,
-                        "InitProducerId", NULL, 0);
+        kwi_error_answer(producer->core, &err,
+                         msg.error_code ? msg.error_code : KW_E_UNKNOWN_SERVER_ERROR,
+                         KW_API_INIT_PRODUCER_ID, NULL);
         kwi_producer_fatal(producer, &err);
         return;
     }

@@ -135,7 +135,7 @@ static void raw_lost(struct raw_op *raw, const struct kw_answer *answer, bool of
     else
         kwi_error_set(&err, answer->err, KW_PHASE_REQUEST, kw_err_name(answer->err), "");
     raw->last = err;
-    if (offered || raw_is_final(answer->err)) {
+    if (offered || raw_is_final(answer->err) || kwi_cluster_is_hopeless(raw->op.core)) {
         raw_end(raw, answer->err, &err);
         return;
     }

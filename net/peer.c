@@ -36,12 +36,36 @@ static void peer_fail(struct kw_peer *peer, int os_err)
     peer_end(peer, &cause);
 }
 
+/* The other side went away without one byte of TLS, as a broker does whose plaintext
+ * listener takes the first bytes of TLS for the length of a request. */
+static bool peer_is_mute(const struct kw_peer *peer, int os_err)
+{
+    return peer->state == PEER_HANDSHAKE && peer->tls && !peer->has_heard &&
+           (os_err == 0 || os_err == ECONNRESET || os_err == EPIPE);
+}
+
+static void peer_fail_mute(struct kw_peer *peer, int os_err)
+{
+    const struct kw_cause cause = {
+        .phase = KW_PHASE_TLS,
+        .os_err = os_err,
+        .code = KW_ERR_PROTOCOL,
+        .text = "the peer closed the connection as soon as TLS began, without a word of TLS",
+        .hint = "probably a plaintext listener: use the port of a TLS one, or set "
+                "security.protocol to this one's"};
+    peer_end(peer, &cause);
+}
+
 /* A step of TLS failed: it knows why, unless the socket did. The texts are the
  * session's, which peer_end frees. */
 static void peer_fail_tls(struct kw_peer *peer, int os_err)
 {
     char text[KWI_TLS_TEXT], hint[KWI_TLS_HINT];
     struct kw_cause cause;
+    if (peer_is_mute(peer, os_err)) {
+        peer_fail_mute(peer, os_err);
+        return;
+    }
     if (os_err || !peer->tls) {
         peer_fail(peer, os_err);
         return;

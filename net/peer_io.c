@@ -13,8 +13,10 @@
 
 static int io_recv(void *ctx, void *buf, size_t cap, size_t *n, int *os_err)
 {
-    const struct kw_peer *peer = ctx;
-    return kwi_socket_read(peer->client->sys, peer->watch.fd, buf, cap, n, os_err);
+    struct kw_peer *peer = ctx;
+    int rc = kwi_socket_read(peer->client->sys, peer->watch.fd, buf, cap, n, os_err);
+    peer->has_heard |= rc == 0 && *n > 0;
+    return rc;
 }
 
 static int io_send(void *ctx, const void *ptr, size_t len, size_t *n, int *os_err)

@@ -17,6 +17,7 @@ struct kw_peer {
     uint8_t write_needs; /* and a write: with TLS it may be the other direction */
     int32_t write_err;   /* a write failed with this errno: the peer is to end */
 
+    bool has_heard;             /* TLS read something of the socket */
     struct kw_tls_session *tls; /* NULL: plain */
     size_t half_record;         /* bytes of a record that is partly written, 0 none */
     struct kw_node held_node;   /* in client->tls_peers while is_held */

@@ -43,8 +43,7 @@ const char *kwi_frame_text(enum kw_frame frame)
     case KWI_FRAME_TOO_LARGE:
         return "the frame is larger than the limit, or this is no Kafka listener";
     case KWI_FRAME_HTTP: return "the peer speaks HTTP on this port";
-    case KWI_FRAME_TLS:
-        return "the peer speaks TLS on this port; set security.protocol to SSL or SASL_SSL";
+    case KWI_FRAME_TLS: return "the peer speaks TLS on this port, and we do not";
     }
     return "unknown";
 }

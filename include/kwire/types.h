@@ -125,6 +125,15 @@ struct kw_error {
     char hint[128];     /* what to do about it, "" if nothing better than text */
 };
 
+/* Fills *err with what a Kafka code means: its name, what to do, and for a code that
+ * denies a right (ACLs) the operation, the resource and the command that grants it.
+ * api_key: of the request that was answered so; name: the topic, group ... it was
+ * about, or NULL; user: who we are to the broker, or NULL. Texts of the library's
+ * own errors are made the same way; this is for codes found in answers
+ * (kw_request_raw, kw_meta_topic, kw_report). */
+KW_EXPORT void kw_kafka_error_explain(struct kw_error *err, int16_t kafka_code, int16_t api_key,
+                                      const char *name, const char *user);
+
 /* Memory comes from here only. alloc may return NULL at any time; free gets the
  * size that was asked for. Both pointers must be set. */
 struct kw_alloc {

@@ -27,7 +27,8 @@ listen http
 soon "an HTTP server" 4 "127\.0\.0\.1:$port.*HTTP" "$kw" meta -b "127.0.0.1:$port" --timeout 1500
 soon "an HTTP server, produce" 4 "127\.0\.0\.1:$port.*HTTP" "$kw" produce -t t -b "127.0.0.1:$port" --timeout 1500 <<<x
 listen tls
-soon "a TLS server" 4 "127\.0\.0\.1:$port.*TLS" "$kw" meta -b "127.0.0.1:$port" --timeout 1500
+run "a TLS server" 4 "$kw" meta -b "127.0.0.1:$port" --timeout 1500
+says "a TLS server: address and cause" "127\.0\.0\.1:$port.*TLS"
 listen noise
 soon "noise" 4 "127\.0\.0\.1:$port" "$kw" meta -b "127.0.0.1:$port" --timeout 1500
 listen close

@@ -103,8 +103,8 @@ unreached() {
         not_ok "$name: exit code $rc"
     fi
 }
-unreached "TLS to a plain port" "$KW_BROKER" "is it a TLS listener?" "${trust[@]}"
-unreached "plain text to a TLS port" "$KW_BROKER_SSL" "the peer speaks TLS on this port"
+refused "TLS to a plain port" "$KW_BROKER" "without a word of TLS" "${trust[@]}"
+refused "plain text to a TLS port" "$KW_BROKER_SSL" "the peer speaks TLS on this port" -X security.protocol=PLAINTEXT
 
 # A broker that hangs: the system takes the connection, and nobody answers.
 tools/kafka.sh pause 1

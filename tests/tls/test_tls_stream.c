@@ -347,7 +347,9 @@ Test(tls_stream, each_errno_of_a_read_or_a_write_in_the_handshake_closes_once)
             continue; /* it was done in fewer calls */
         cr_assert_eq(it->cause.phase, KW_PHASE_TLS);
         cr_assert_eq(it->cause.os_err, ECONNRESET);
-        cr_assert_str_eq(it->text, strerror(ECONNRESET));
+        cr_assert(strcmp(it->text, strerror(ECONNRESET)) == 0 ||
+                      strstr(it->text, "without a word of TLS"),
+                  "%s", it->text);
     }
     cr_assert_eq(core->conns[1].n_closed, 1);
     cr_assert_eq(core->conns[2].n_closed, 1);
