@@ -9,7 +9,7 @@ shown_own() {
     case $1 in
     codec_vectors) echo "build/asan/tests/compress/test_codec_vectors; build/asan/tests/client/test_unpack" ;;
     bombs) echo "build/bench/bench_bombs 50 100; build/tests/compress/test_bombs; build/tests/client/test_bombs; build/tests/client/test_unpack" ;;
-    fuzz_inputs) echo "make fuzz fuzz-fast; tools/fuzz_all.sh $2 $3" ;;
+    fuzz_inputs) shift; echo "make fuzz fuzz-fast; tools/fuzz_all.sh $*" ;;
     tier) echo "make $2" ;;
     bench_run) echo make bench-run ;;
     *) return 1 ;;
@@ -61,14 +61,15 @@ build asan tests
 line 1 "all codecs both ways with kcat, Java tools and kafka-dump-log" bash tests/live/roundtrip.sh
 line 1 "compressed batches of the vectors decode to their records" codec_vectors
 line 2 "5,000 seeds: five in flight, leader moves, cuts, timeouts, lost answers, old requests" \
-    sim 5000 900
+    sim 5000 1800
 line 2 "the planted bugs are found within 5,000 seeds" tools/planted.sh
 line 3 "5,000,000 records, 12 partitions, a broker killed three times with requests in flight" \
     env KW_KILL_RECORDS=5000000 KW_KILL_TIMES=3 bash tests/live/kill_many.sh
 line 4 "bombs are refused with little memory and at once; a bad checksum is never delivered" bombs
 line 5 "every allocation of each scenario fails, once and from then on, under ASan" heap
 line 6 "10,000,000 inputs for each fuzz target without a finding" \
-    fuzz_inputs 10000000 "${KW_ACCEPT_FUZZ_SECONDS:-900}"
+    fuzz_inputs 10000000 "${KW_ACCEPT_FUZZ_SECONDS:-900}" client core frames mock schema batch \
+    message_set blobs json config decompress_gzip decompress_lz4 decompress_snappy decompress_zstd
 line 6 "unit tests under valgrind" tier valgrind
 line 6 "unit tests on i686, armhf and big-endian s390x" tier machines
 line 7 "beside librdkafka and the floor" bench_run
