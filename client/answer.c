@@ -150,6 +150,8 @@ static void answer_apply(struct kw_batch *batch, const struct kw_produce_respons
         moved = kwi_topic_meta_hint(batch->part->topic->meta, batch->part->index,
                                     item->current_leader.leader_id,
                                     item->current_leader.leader_epoch);
+        if (!moved)
+            kwi_topic_meta_doubt(batch->part->topic->meta, batch->part->index);
         kwi_cluster_refresh(producer->core);
         /* At once the first time: brokers may send us round for ever. */
         answer_retry(batch, KW_ERR_BROKER, item->error_code, !moved || batch->failures > 0);

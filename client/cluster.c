@@ -346,5 +346,12 @@ bool kwi_topic_meta_hint(struct kw_topic_meta *meta, int32_t partition, int32_t 
         return false;
     part->leader = leader;
     part->leader_epoch = leader_epoch;
+    part->doubted = false;
     return true;
+}
+
+void kwi_topic_meta_doubt(struct kw_topic_meta *meta, int32_t partition)
+{
+    if (partition >= 0 && (uint32_t)partition < meta->n_partitions)
+        meta->partitions[partition].doubted = true;
 }

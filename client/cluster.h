@@ -20,6 +20,7 @@ struct kw_partition_meta {
     int32_t leader; /* node id, -1 none */
     int32_t leader_epoch;
     int16_t error;
+    bool doubted; /* that leader says that it is none */
 };
 struct kw_topic_meta {
     struct kw_core *core;
@@ -93,5 +94,8 @@ bool kwi_cluster_is_hopeless(struct kw_core *core);
  * Returns true if it was. */
 bool kwi_topic_meta_hint(struct kw_topic_meta *meta, int32_t partition, int32_t leader,
                          int32_t leader_epoch);
+/* A broker said that its leader is another, without telling which: what the next
+ * answer says is taken, even if its epoch is older. */
+void kwi_topic_meta_doubt(struct kw_topic_meta *meta, int32_t partition);
 
 #endif

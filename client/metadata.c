@@ -161,13 +161,17 @@ static uint32_t metadata_count(const struct kw_metadata_response_topic *item)
     return (uint32_t)n;
 }
 
-/* An older epoch comes from a broker that lags behind: what is known stays. */
+/* An older epoch comes from a broker that lags behind: what is known stays, as long
+ * as it names a leader that has not denied it. Otherwise one lie about an epoch would
+ * be believed for ever, and an old leader costs a refusal at most. */
 static void metadata_take_leader(struct kw_partition_meta *part,
                                  const struct kw_metadata_response_partition *item, bool fresh)
 {
     part->error = item->error_code;
-    if (!fresh && item->leader_epoch >= 0 && item->leader_epoch < part->leader_epoch)
+    if (!fresh && item->leader_epoch >= 0 && item->leader_epoch < part->leader_epoch &&
+        part->leader >= 0 && !part->doubted)
         return;
+    part->doubted = false;
     part->leader = item->leader_id;
     if (item->leader_epoch >= 0 || fresh)
         part->leader_epoch = item->leader_epoch;

@@ -370,6 +370,8 @@ void kwi_part_refused(struct kw_consumer_part *part, int16_t kafka_code)
 {
     const struct kw_error_info *info = kwi_error_info(kafka_code);
 
+    if (info->flags & KW_E_METADATA)
+        kwi_topic_meta_doubt(part->topic->meta, part->partition);
     if (kafka_code == KW_E_OFFSET_OUT_OF_RANGE && part->state == KWI_PART_FETCH)
         part_out_of_range(part);
     else if (info->flags & (KW_E_RETRIABLE | KW_E_METADATA) ||

@@ -2,13 +2,14 @@
  * kept, however many there are, and an answer costs work in proportion to its
  * length. Work is counted in bytes that are walked through, not in time.
  *
- * covers: B09 */
+ * covers: B09 B15 */
 #include <criterion/criterion.h>
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "client/core.h"
+#include "client/producer.h"
 #include "proto/metadata.h"
 #include "tests/sim/pair.h"
 
@@ -37,6 +38,7 @@ struct answer {
 static struct sim_pair pair;
 static struct kw_producer *producer;
 static struct kw_topic *topic;
+static int32_t lead_of_first = 0, epoch_of_all = 7; /* what answers say */
 
 static void interest_begin(void)
 {
@@ -83,8 +85,8 @@ static struct answer answer_make(int n, int n_partitions, int ours)
     for (int i = 0; i < n_partitions; i++) {
         kwi_metadata_response_partition_init(&parts[i]);
         parts[i].partition_index = i;
-        parts[i].leader_id = i % 3;
-        parts[i].leader_epoch = 7;
+        parts[i].leader_id = i ? i % 3 : lead_of_first;
+        parts[i].leader_epoch = epoch_of_all;
         parts[i].replica_nodes = parts[i].isr_nodes = KWI_ARR(nodes, REPLICAS);
     }
     for (int i = 0; i < n; i++) {
@@ -218,5 +220,41 @@ Test(interest, a_topic_that_stands_in_an_answer_again_counts_once)
     answer_take(&answer);
     cr_expect_eq(n_told, 100, "the watchers were shown %lu partitions", (unsigned long)n_told);
     kwi_list_remove(&meta->watchers, &watch.node);
+    interest_end();
+}
+
+/* What is known of the first partition after an answer. */
+static void leader_after(int32_t leader, int32_t epoch, int32_t known, int32_t known_epoch)
+{
+    const struct kw_partition_meta *part;
+    struct kw_metadata_response msg;
+    struct answer answer;
+    bool open = false;
+    lead_of_first = leader;
+    epoch_of_all = epoch;
+    answer = answer_make(1, 4, 0);
+    cr_assert_eq(kwi_metadata_response_decode(&msg, VERSION, answer.body, answer.len, NULL), 0);
+    cr_assert_eq(metadata_take(pair.core, &msg, &open), 0);
+    free(answer.body);
+    part = &topic->meta->partitions[0];
+    cr_expect_eq(part->leader, known, "leader %d of epoch %d: now %d", leader, epoch, part->leader);
+    cr_expect_eq(part->leader_epoch, known_epoch, "leader %d of epoch %d: now epoch %d", leader,
+                 epoch, part->leader_epoch);
+}
+
+Test(interest, an_older_epoch_counts_only_against_a_leader_that_denies_it)
+{
+    interest_begin();
+    leader_after(0, 7, 0, 7);
+    leader_after(1, 6, 0, 7);
+    leader_after(1, 8, 1, 8);
+    leader_after(-1, INT32_MAX, -1, INT32_MAX); /* a lie, perhaps */
+    leader_after(2, 9, 2, 9);
+    leader_after(0, INT32_MAX, 0, INT32_MAX);
+    leader_after(2, 10, 0, INT32_MAX);
+    kwi_topic_meta_doubt(topic->meta, 0);
+    kwi_topic_meta_doubt(topic->meta, 4);
+    leader_after(2, 10, 2, 10);
+    leader_after(1, 9, 2, 10);
     interest_end();
 }
