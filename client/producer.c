@@ -238,7 +238,7 @@ static void topic_changed(struct kw_topic_watch *watch, struct kw_topic_meta *me
         kwi_topic_turn(topic);
     for (uint32_t i = 0; i < topic->n_parts; i++)
         if (!kwi_list_empty(&topic->parts[i]->queue))
-            kwi_part_route(topic->parts[i]);
+            kwi_part_found(topic->parts[i]);
     if (!known)
         kwi_producer_check_writable(topic->producer);
 }

@@ -119,8 +119,9 @@ struct kw_part {
     struct kw_link *link;      /* of its leader, NULL while there is none */
     struct kw_node ready_node; /* in link->ready */
     bool ready;
-    bool muted; /* backs off until the timer fires */
-    bool taken; /* is in the request that is being filled */
+    bool muted;      /* backs off until the timer fires */
+    uint32_t n_lost; /* how often in a row it had no leader to go to */
+    bool taken;      /* is in the request that is being filled */
     struct kw_timer backoff;
     /* idempotence: what the partition's next batch will carry */
     int64_t producer_id;
@@ -231,6 +232,8 @@ void kwi_pack_forget(struct kw_batch *batch);
 
 /* sender.c */
 void kwi_part_route(struct kw_part *part); /* leader or queue changed */
+/* As route, after a Metadata answer: one that waited for its leader goes at once. */
+void kwi_part_found(struct kw_part *part);
 struct kw_request *kwi_sender_pull(struct kw_link *link);
 void kwi_sender_kick(struct kw_producer *producer); /* all its links */
 void kwi_sender_deinit(struct kw_producer *producer);

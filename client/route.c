@@ -63,15 +63,26 @@ void kwi_part_route(struct kw_part *part)
         kwi_part_unready(part);
     part->link = link;
     if (!link) {
-        kwi_part_mute(part, 0);
+        kwi_part_mute(part, part->n_lost);
+        part->n_lost += part->n_lost < 32;
         return;
     }
+    part->n_lost = 0;
     if (!part->ready) {
         part->ready = true;
         kwi_list_push(&link->ready, &part->ready_node);
     }
     if (kwi_producer_id_ready(producer))
         kwi_link_kick(link);
+}
+
+void kwi_part_found(struct kw_part *part)
+{
+    if (part->n_lost && kwi_topic_meta_leader(part->topic->meta, part->index)) {
+        kwi_core_disarm(part->topic->core, &part->backoff);
+        part->muted = false;
+    }
+    kwi_part_route(part);
 }
 
 void kwi_sender_kick(struct kw_producer *producer)

@@ -492,6 +492,30 @@ Test(producer, retries_end_at_the_delivery_timeout_and_what_may_be_there_is_unkn
 
 /* ---- reports, flush, purge ---------------------------------------------------------------- */
 
+/* It asks for its leader behind a growing backoff, however small the first, and goes as
+ * soon as an answer names one. */
+Test(producer, a_partition_without_a_leader_is_no_reason_to_be_awake)
+{
+    static const char *const hasty[] = {"retry.backoff.ms=1", "retry.backoff.max.ms=10000",
+                                        "metadata.max.age.ms=1000", NULL};
+    static const char *const own[] = {"linger.ms=0", "delivery.timeout.ms=60000", NULL};
+    bool never = false;
+    uint64_t steps;
+    scene_begin(hasty, own, 1);
+    scene_warm_up(1);
+    cr_assert_eq(kwi_mock_set_leader(scene.pair.mock, "t", 0, -1), 0);
+    scene_make(0, 10);
+    sim_pair_run(&scene.pair, &never, 5000);
+    steps = scene.pair.n_steps;
+    sim_pair_run(&scene.pair, &never, 20000);
+    steps = scene.pair.n_steps - steps;
+    cr_expect_lt(steps, 200, "%lu steps in 20 s", (unsigned long)steps);
+    cr_assert_eq(kwi_mock_set_leader(scene.pair.mock, "t", 0, 0), 0);
+    cr_assert(sim_pair_run(&scene.pair, &scene.done, 13000));
+    cr_assert_eq(scene.n_of[KW_DELIVERED], 2);
+    scene_end();
+}
+
 Test(producer, one_report_covers_the_records_of_a_chunk)
 {
     static const char *const linger[] = {"linger.ms=5", NULL};
