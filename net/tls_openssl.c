@@ -16,37 +16,6 @@ const char *kwi_tls_backend(void)
     return "openssl";
 }
 
-static const char *tls_key_name(enum kw_key key)
-{
-    switch ((unsigned)key) {
-    case KW_KEY_SSL_TRUSTSTORE_LOCATION: return "ssl.truststore.location";
-    case KW_KEY_SSL_TRUSTSTORE_CERTIFICATES: return "ssl.truststore.certificates";
-    case KW_KEY_SSL_KEYSTORE_LOCATION: return "ssl.keystore.location";
-    case KW_KEY_SSL_KEYSTORE_CERTIFICATE_CHAIN: return "ssl.keystore.certificate.chain";
-    case KW_KEY_SSL_CERTIFICATE_LOCATION: return "ssl.certificate.location";
-    case KW_KEY_SSL_KEY_LOCATION: return "ssl.key.location";
-    case KW_KEY_SSL_KEYSTORE_KEY: return "ssl.keystore.key";
-    case KW_KEY_SSL_KEY_PASSWORD: return "ssl.key.password";
-    case KW_KEY_SSL_KEYSTORE_PASSWORD: return "ssl.keystore.password";
-    case KW_KEY_SSL_CRL_LOCATION: return "ssl.crl.location";
-    case KW_KEY_SSL_CIPHER_SUITES: return "ssl.cipher.suites";
-    default: return "security.protocol";
-    }
-}
-
-int kwi_tls_refuse(struct kw_error *err, enum kw_key key, const char *rule, const char *remedy)
-{
-    if (!err)
-        return KW_ERR_CONFIG;
-    memset(err, 0, sizeof(*err));
-    err->code = KW_ERR_CONFIG;
-    err->phase = KW_PHASE_CONFIG;
-    err->broker = -1;
-    kwi_fmt(err->text, sizeof(err->text), "%s: %s", tls_key_name(key), rule);
-    kwi_fmt(err->hint, sizeof(err->hint), "%s", remedy);
-    return KW_ERR_CONFIG;
-}
-
 int kwi_tls_refuse_why(struct kw_error *err, enum kw_key key, const char *rule, const char *remedy)
 {
     char text[KWI_TLS_TEXT];
@@ -216,8 +185,8 @@ int kwi_tls_create(struct kw_tls **out, const struct kw_config *cfg, struct kw_h
         tls->heap = heap;
         rc = tls_fill(tls, cfg, err);
     }
-    if (rc == KW_ERR_NOMEM && err)
-        *err = (struct kw_error){.code = rc, .broker = -1, .text = "TLS: no memory"};
+    if (rc == KW_ERR_NOMEM)
+        rc = kwi_tls_no_memory(err);
     if (rc != 0)
         kwi_tls_destroy(tls);
     else

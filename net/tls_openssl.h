@@ -3,13 +3,12 @@
  * tls_openssl.c          the context: protocols, suites, verification
  * tls_openssl_keys.c     authorities, certificates, keys, revocation lists
  * tls_openssl_session.c  one connection; sessions kept for resumption
- * tls_openssl_why.c      what a person reads when it fails */
+ * tls_openssl_why.c      what it reports, in the words of tls_words.c */
 #ifndef KWI_NET_TLS_OPENSSL_H
 #define KWI_NET_TLS_OPENSSL_H
-#include "net/tls.h"
+#include "net/tls_common.h"
+#include "net/tls_words.h"
 #include <openssl/ssl.h>
-
-enum { KWI_TLS_NAME = 256 }; /* a host name of at most 255 bytes */
 
 /* A session that may be resumed, by nobody but who asks for the same name. */
 struct kw_tls_kept {
@@ -40,14 +39,10 @@ struct kw_tls_session {
     bool has_data;  /* something that the peer sent was read */
     bool is_dead;   /* failed for good */
     int32_t os_err; /* the socket failed with this */
-    int32_t code;   /* enum kw_err of the failure */
-    char text[KWI_TLS_TEXT];
-    char hint[KWI_TLS_HINT];
+    struct kw_tls_why why;
 };
 
-/* Fills *err (may be NULL) with "key: rule"; returns KW_ERR_CONFIG. */
-int kwi_tls_refuse(struct kw_error *err, enum kw_key key, const char *rule, const char *remedy);
-/* The same, and behind the rule the reason that OpenSSL has. */
+/* kwi_tls_refuse, and behind the rule the reason that OpenSSL has. */
 int kwi_tls_refuse_why(struct kw_error *err, enum kw_key key, const char *rule, const char *remedy);
 
 /* Authorities, or the system's; revocation lists. */

@@ -1,80 +1,39 @@
 /* net/tls_openssl_keys.c -- what is trusted and who we are: PEM from files and
  * from memory, PKCS#12, encrypted keys, revocation lists, the system's store.
  *
- * Buffers that held a key are wiped. A password is only ever handed to OpenSSL. */
-#include "base/fmt.h"
-#include "net/host.h"
+ * A password is only ever handed to OpenSSL. */
 #include "net/tls_openssl.h"
 #include <dirent.h>
-#include <errno.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/pkcs12.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-enum { TLS_FILE_MAX = 4 << 20 };
 
 /* ---- texts --------------------------------------------------------------------- */
 
 /* A file, or a text of the configuration, as OpenSSL reads it. */
 struct tls_input {
     BIO *bio;
-    unsigned char *file; /* the contents, if it is a file */
-    size_t len;
+    struct kw_tls_file file; /* if it is one */
 };
 
 static void tls_input_close(struct tls_input *in)
 {
     BIO_free(in->bio);
-    OPENSSL_clear_free(in->file, in->len);
+    kwi_tls_file_free(&in->file);
     *in = (struct tls_input){0};
 }
 
-/* Reads a file whole. Returns errno or 0. */
-static int tls_read_file(const char *path, unsigned char **bytes, size_t *len)
+static int tls_input_file(struct tls_input *in, struct kw_heap *heap, enum kw_key key,
+                          const char *path, struct kw_error *err)
 {
-    FILE *file = fopen(path, "rbe");
-    if (!file)
-        return errno;
-    unsigned char *buf = OPENSSL_malloc(TLS_FILE_MAX);
-    int os_err = buf ? 0 : ENOMEM;
-    if (buf) {
-        /* What stdio has buffered would outlive the wipe. */
-        setvbuf(file, NULL, _IONBF, 0);
-        errno = 0;
-        *len = fread(buf, 1, TLS_FILE_MAX, file);
-        if (ferror(file))
-            os_err = errno ? errno : EIO;
-        else if (*len == TLS_FILE_MAX)
-            os_err = EFBIG;
-    }
-    fclose(file);
-    if (os_err)
-        OPENSSL_clear_free(buf, TLS_FILE_MAX);
-    else
-        *bytes = buf;
-    return os_err;
-}
-
-static int tls_input_file(struct tls_input *in, enum kw_key key, const char *path,
-                          struct kw_error *err)
-{
-    char rule[KWI_TLS_TEXT];
     *in = (struct tls_input){0};
-    int os_err = tls_read_file(path, &in->file, &in->len);
-    if (os_err == ENOMEM)
-        return KW_ERR_NOMEM;
-    if (os_err) {
-        kwi_fmt(rule, sizeof(rule), "cannot read %s: %s", path, kwi_host_error(os_err));
-        kwi_tls_refuse(err, key, rule, "check the path, and who may read the file");
-        if (err)
-            err->os_err = os_err;
-        return KW_ERR_CONFIG;
-    }
-    in->bio = BIO_new_mem_buf(in->file, (int)in->len);
+    int rc = kwi_tls_file_read(&in->file, heap, key, path, err);
+    if (rc != 0)
+        return rc;
+    in->bio = BIO_new_mem_buf(in->file.ptr, (int)in->file.len);
     if (in->bio)
         return 0;
     tls_input_close(in);
@@ -156,11 +115,12 @@ static int tls_trust_system(SSL_CTX *ctx, struct kw_error *err)
                           "ca-certificates");
 }
 
-static int tls_load_crls(X509_STORE *store, const char *path, struct kw_error *err)
+static int tls_load_crls(X509_STORE *store, struct kw_heap *heap, const char *path,
+                         struct kw_error *err)
 {
     struct tls_input in;
     X509_CRL *crl;
-    int n = 0, rc = tls_input_file(&in, KW_KEY_SSL_CRL_LOCATION, path, err);
+    int n = 0, rc = tls_input_file(&in, heap, KW_KEY_SSL_CRL_LOCATION, path, err);
     while (rc == 0 && (crl = PEM_read_bio_X509_CRL(in.bio, NULL, NULL, NULL))) {
         rc = X509_STORE_add_crl(store, crl) ? 0 : KW_ERR_NOMEM;
         X509_CRL_free(crl);
@@ -180,13 +140,14 @@ static int tls_load_crls(X509_STORE *store, const char *path, struct kw_error *e
 int kwi_tls_load_trust(struct kw_tls *tls, const struct kw_config *cfg, struct kw_error *err)
 {
     X509_STORE *store = SSL_CTX_get_cert_store(tls->ctx);
+    struct kw_heap *heap = tls->heap;
     const char *path = kw_config_text(cfg, KW_KEY_SSL_TRUSTSTORE_LOCATION);
     const char *text = kw_config_text(cfg, KW_KEY_SSL_TRUSTSTORE_CERTIFICATES);
     const char *crl = kw_config_text(cfg, KW_KEY_SSL_CRL_LOCATION);
     struct tls_input in;
     int rc = 0;
     if (path) {
-        rc = tls_input_file(&in, KW_KEY_SSL_TRUSTSTORE_LOCATION, path, err);
+        rc = tls_input_file(&in, heap, KW_KEY_SSL_TRUSTSTORE_LOCATION, path, err);
         if (rc == 0)
             rc = tls_add_authorities(store, in.bio, KW_KEY_SSL_TRUSTSTORE_LOCATION, err);
         tls_input_close(&in);
@@ -200,7 +161,7 @@ int kwi_tls_load_trust(struct kw_tls *tls, const struct kw_config *cfg, struct k
     if (rc == 0 && !path && !text)
         rc = tls_trust_system(tls->ctx, err);
     if (rc == 0 && crl)
-        rc = tls_load_crls(store, crl, err);
+        rc = tls_load_crls(store, heap, crl, err);
     return rc;
 }
 
@@ -303,17 +264,17 @@ static int tls_read_pkcs12(struct tls_identity *id, PKCS12 *box, const char *pas
 }
 
 /* PKCS#12 is DER and begins with a sequence; anything else is taken as PEM. */
-static int tls_read_keystore(struct tls_identity *id, const struct kw_config *cfg, const char *path,
-                             struct kw_error *err)
+static int tls_read_keystore(struct tls_identity *id, struct kw_heap *heap,
+                             const struct kw_config *cfg, const char *path, struct kw_error *err)
 {
     const enum kw_key key = KW_KEY_SSL_KEYSTORE_LOCATION;
     const char *store_password = kw_config_text(cfg, KW_KEY_SSL_KEYSTORE_PASSWORD);
     const char *key_password = kw_config_text(cfg, KW_KEY_SSL_KEY_PASSWORD);
     struct tls_input in;
-    int rc = tls_input_file(&in, key, path, err);
+    int rc = tls_input_file(&in, heap, key, path, err);
     if (rc != 0)
         return rc;
-    PKCS12 *box = in.len > 0 && in.file[0] == 0x30 ? d2i_PKCS12_bio(in.bio, NULL) : NULL;
+    PKCS12 *box = in.file.len > 0 && in.file.ptr[0] == 0x30 ? d2i_PKCS12_bio(in.bio, NULL) : NULL;
     if (box && key_password) {
         rc = kwi_tls_refuse(err, KW_KEY_SSL_KEY_PASSWORD, "a PKCS#12 file has one password",
                             "set ssl.keystore.password alone");
@@ -337,69 +298,34 @@ static int tls_read_keystore(struct tls_identity *id, const struct kw_config *cf
 }
 
 /* From a file or, without a path, from text. */
-static int tls_open_either(struct tls_input *in, const struct kw_config *cfg, enum kw_key file,
-                           enum kw_key text, enum kw_key *used, struct kw_error *err)
+static int tls_open_either(struct tls_input *in, struct kw_heap *heap, const struct kw_config *cfg,
+                           enum kw_key file, enum kw_key text, enum kw_key *used,
+                           struct kw_error *err)
 {
     const char *path = kw_config_text(cfg, file);
     *used = path ? file : text;
-    return path ? tls_input_file(in, file, path, err)
+    return path ? tls_input_file(in, heap, file, path, err)
                 : tls_input_text(in, kw_config_text(cfg, text));
 }
 
-static int tls_read_pair(struct tls_identity *id, const struct kw_config *cfg, struct kw_error *err)
+static int tls_read_pair(struct tls_identity *id, struct kw_heap *heap, const struct kw_config *cfg,
+                         struct kw_error *err)
 {
     enum kw_key used;
     struct tls_input in;
-    int rc = tls_open_either(&in, cfg, KW_KEY_SSL_CERTIFICATE_LOCATION,
+    int rc = tls_open_either(&in, heap, cfg, KW_KEY_SSL_CERTIFICATE_LOCATION,
                              KW_KEY_SSL_KEYSTORE_CERTIFICATE_CHAIN, &used, err);
     if (rc == 0)
         rc = tls_read_chain(id, in.bio, used, err);
     tls_input_close(&in);
     if (rc != 0)
         return rc;
-    rc = tls_open_either(&in, cfg, KW_KEY_SSL_KEY_LOCATION, KW_KEY_SSL_KEYSTORE_KEY, &used, err);
+    rc = tls_open_either(&in, heap, cfg, KW_KEY_SSL_KEY_LOCATION, KW_KEY_SSL_KEYSTORE_KEY, &used,
+                         err);
     if (rc == 0)
         rc = tls_read_key(id, in.bio, used, kw_config_text(cfg, KW_KEY_SSL_KEY_PASSWORD), err);
     tls_input_close(&in);
     return rc;
-}
-
-/* Which of the keys are set makes sense? Returns 0, and *any whether there is an
- * identity at all. */
-static int tls_check_keys(const struct kw_config *cfg, bool *any, struct kw_error *err)
-{
-    bool store = kw_config_text(cfg, KW_KEY_SSL_KEYSTORE_LOCATION) != NULL;
-    bool cert_file = kw_config_text(cfg, KW_KEY_SSL_CERTIFICATE_LOCATION) != NULL;
-    bool cert_text = kw_config_text(cfg, KW_KEY_SSL_KEYSTORE_CERTIFICATE_CHAIN) != NULL;
-    bool key_file = kw_config_text(cfg, KW_KEY_SSL_KEY_LOCATION) != NULL;
-    bool key_text = kw_config_text(cfg, KW_KEY_SSL_KEYSTORE_KEY) != NULL;
-    const char *once = "name the certificate and the key once each";
-    *any = store || cert_file || cert_text || key_file || key_text;
-    if (store && (cert_file || cert_text || key_file || key_text))
-        return kwi_tls_refuse(err, KW_KEY_SSL_KEYSTORE_LOCATION,
-                              "a certificate or key is given beside it", once);
-    if (cert_file && cert_text)
-        return kwi_tls_refuse(err, KW_KEY_SSL_CERTIFICATE_LOCATION,
-                              "ssl.keystore.certificate.chain is set as well", once);
-    if (key_file && key_text)
-        return kwi_tls_refuse(err, KW_KEY_SSL_KEY_LOCATION, "ssl.keystore.key is set as well",
-                              once);
-    if ((cert_file || cert_text) && !key_file && !key_text)
-        return kwi_tls_refuse(err, KW_KEY_SSL_KEY_LOCATION,
-                              "there is a client certificate, but no key for it",
-                              "set it, or ssl.keystore.key");
-    if ((key_file || key_text) && !cert_file && !cert_text)
-        return kwi_tls_refuse(err, KW_KEY_SSL_CERTIFICATE_LOCATION,
-                              "there is a key, but no certificate for it",
-                              "set it, or ssl.keystore.certificate.chain");
-    if (kw_config_text(cfg, KW_KEY_SSL_KEYSTORE_PASSWORD) && !store)
-        return kwi_tls_refuse(err, KW_KEY_SSL_KEYSTORE_PASSWORD,
-                              "there is no ssl.keystore.location that it opens",
-                              "the password of a key in PEM is ssl.key.password");
-    if (kw_config_text(cfg, KW_KEY_SSL_KEY_PASSWORD) && !*any)
-        return kwi_tls_refuse(err, KW_KEY_SSL_KEY_PASSWORD, "there is no key that it opens",
-                              "set ssl.key.location, or take it out");
-    return 0;
 }
 
 int kwi_tls_load_identity(struct kw_tls *tls, const struct kw_config *cfg, struct kw_error *err)
@@ -407,10 +333,11 @@ int kwi_tls_load_identity(struct kw_tls *tls, const struct kw_config *cfg, struc
     struct tls_identity id = {0};
     const char *store = kw_config_text(cfg, KW_KEY_SSL_KEYSTORE_LOCATION);
     enum kw_key key = store ? KW_KEY_SSL_KEYSTORE_LOCATION : KW_KEY_SSL_CERTIFICATE_LOCATION;
-    int rc = tls_check_keys(cfg, &tls->has_certificate, err);
+    int rc = kwi_tls_check_keys(cfg, &tls->has_certificate, err);
     if (rc != 0 || !tls->has_certificate)
         return rc;
-    rc = store ? tls_read_keystore(&id, cfg, store, err) : tls_read_pair(&id, cfg, err);
+    rc = store ? tls_read_keystore(&id, tls->heap, cfg, store, err)
+               : tls_read_pair(&id, tls->heap, cfg, err);
     if (rc == 0 && X509_check_private_key(id.certificate, id.key) != 1)
         rc = kwi_tls_refuse_why(err, key, "the private key is not that of the certificate",
                                 "is the client's own certificate the first one in the file?");

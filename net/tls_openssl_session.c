@@ -4,9 +4,7 @@
  *
  * A socket error is told to OpenSSL as "not now", and to the owner as what it is:
  * after a failed write the peer's last words can still be read. */
-#include "base/fmt.h"
 #include "net/tls_openssl.h"
-#include <arpa/inet.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 #include <string.h>
@@ -130,30 +128,15 @@ static bool tls_resume(struct kw_tls_session *s)
 
 /* ---- life ------------------------------------------------------------------------- */
 
-/* The name without a trailing dot and in lower case. */
-static bool tls_take_name(struct kw_tls_session *s, const char *name)
-{
-    size_t len = strlen(name);
-    if (len > 0 && name[len - 1] == '.')
-        len--;
-    if (len == 0 || len >= sizeof(s->name))
-        return false;
-    for (size_t i = 0; i < len; i++)
-        s->name[i] = (char)(name[i] >= 'A' && name[i] <= 'Z' ? name[i] - 'A' + 'a' : name[i]);
-    s->name[len] = 0;
-    return true;
-}
-
 /* Whom the certificate must be for. An address never goes into SNI (RFC 6066), and
  * its zone is this machine's affair. */
 static bool tls_expect_name(struct kw_tls_session *s)
 {
     X509_VERIFY_PARAM *param = SSL_get0_param(s->ssl);
-    unsigned char ip[16];
-    char text[KWI_TLS_NAME];
-    kwi_fmt(text, sizeof(text), "%.*s", (int)strcspn(s->name, "%"), s->name);
-    if (inet_pton(AF_INET, text, ip) == 1 || inet_pton(AF_INET6, text, ip) == 1)
-        return !s->tls->check_name || X509_VERIFY_PARAM_set1_ip_asc(param, text);
+    uint8_t ip[16];
+    size_t len = kwi_tls_address(s->name, ip);
+    if (len > 0)
+        return !s->tls->check_name || X509_VERIFY_PARAM_set1_ip(param, ip, len);
     if (!SSL_set_tlsext_host_name(s->ssl, s->name))
         return false;
     return !s->tls->check_name || SSL_set1_host(s->ssl, s->name);
@@ -183,7 +166,7 @@ int kwi_tls_open(struct kw_tls_session **out, struct kw_tls *tls, const struct k
     s->io = *io;
     s->port = port;
     ERR_clear_error();
-    int rc = tls_take_name(s, name) ? tls_open_fill(s) : KW_ERR_USE;
+    int rc = kwi_tls_take_name(s->name, name) ? tls_open_fill(s) : KW_ERR_USE;
     if (rc != 0)
         kwi_tls_close(s);
     else
@@ -204,7 +187,7 @@ void kwi_tls_close(struct kw_tls_session *session)
 static int tls_begin(struct kw_tls_session *s)
 {
     if (s->is_dead)
-        return s->code;
+        return s->why.code;
     s->os_err = 0;
     ERR_clear_error();
     return 0;
@@ -215,7 +198,7 @@ static int tls_judge(struct kw_tls_session *s, int result)
 {
     int what = SSL_get_error(s->ssl, result);
     if (s->os_err) {
-        s->code = KW_ERR_IO;
+        s->why.code = KW_ERR_IO;
         return KW_ERR_IO;
     }
     switch (what) {
@@ -229,7 +212,7 @@ static int tls_judge(struct kw_tls_session *s, int result)
         kwi_tls_explain_end(s);
     else
         kwi_tls_explain(s);
-    return s->code;
+    return s->why.code;
 }
 
 int kwi_tls_handshake(struct kw_tls_session *s)
@@ -272,7 +255,7 @@ int kwi_tls_write(struct kw_tls_session *s, const void *ptr, size_t len)
     /* The peer said goodbye, and a write cannot succeed any more. */
     s->is_dead = true;
     kwi_tls_explain_end(s);
-    return s->code;
+    return s->why.code;
 }
 
 bool kwi_tls_pending(const struct kw_tls_session *s)
@@ -291,8 +274,8 @@ void kwi_tls_cause(const struct kw_tls_session *s, struct kw_cause *cause)
 {
     *cause = (struct kw_cause){.phase = KW_PHASE_TLS};
     cause->os_err = s->os_err;
-    if (s->code != KW_ERR_IO && s->code != KW_ERR_PROTOCOL)
-        cause->code = s->code;
-    cause->text = s->text[0] ? s->text : NULL;
-    cause->hint = s->hint[0] ? s->hint : NULL;
+    if (s->why.code != KW_ERR_IO && s->why.code != KW_ERR_PROTOCOL)
+        cause->code = s->why.code;
+    cause->text = s->why.text[0] ? s->why.text : NULL;
+    cause->hint = s->why.hint[0] ? s->why.hint : NULL;
 }
