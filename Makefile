@@ -10,8 +10,8 @@
 #   make deps | size | tidy | format | lint | docs | clean | install
 #
 # Variables: CC, OPT, CI=1 (warnings are errors), PREFIX, DESTDIR,
-# VARIANT=plain|asan|gcc|clang|coverage|shim|i686|armhf|s390x (each in its own build
-# directory).
+# VARIANT=plain|asan|gcc|clang|mbedtls|mbedtls-asan|coverage|shim|i686|armhf|s390x
+# (each in its own build directory), WITH_TLS=openssl|mbedtls|none.
 
 VERSION = 0.1.0
 SONAME_MAJOR = 0
@@ -28,12 +28,14 @@ BUILD_plain = build
 BUILD_asan = build/asan
 BUILD_gcc = build/gcc
 BUILD_clang = build/clang
+BUILD_mbedtls = build/mbedtls
+BUILD_mbedtls-asan = build/mbedtls-asan
 BUILD_coverage = build/coverage
 include mk/machines.mk
 BUILD ?= $(BUILD_$(VARIANT))
 B := $(BUILD)
 ifeq ($(B),)
-$(error VARIANT=$(VARIANT) is unknown: plain, asan, gcc, clang, coverage, shim, i686, armhf, s390x)
+$(error VARIANT=$(VARIANT) is unknown: plain, asan, gcc, clang, mbedtls, mbedtls-asan, coverage, shim, i686, armhf, s390x)
 endif
 
 ifeq ($(origin CC),default)
@@ -46,12 +48,14 @@ OBJCOPY = objcopy
 OPT_coverage = -O0 -g
 OPT ?= $(or $(OPT_$(VARIANT)),-O2 -g)
 SANITIZE_asan = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+SANITIZE_mbedtls-asan = $(SANITIZE_asan)
 # Branches are counted where they are written: a function that is inlined into
 # several others would have as many copies of each.
 SANITIZE_coverage = --coverage -fprofile-update=single
 DEFINES_coverage = -Dalways_inline=unused
 SANITIZE = $(SANITIZE_$(VARIANT))
 DEFINES_asan = -DKW_DEBUG
+DEFINES_mbedtls-asan = -DKW_DEBUG
 WERROR = $(if $(filter 1,$(CI)),-Werror)
 
 # ---- flags -----------------------------------------------------------------
@@ -96,16 +100,19 @@ $(foreach row,$(CODECS),$(eval $(call codec,$(call codec_word,1,$(row)),$(call c
 
 # TLS and the cryptography of SASL come from one library. Each file that meets it
 # has the library's name in its own, and only those of the chosen one are built.
-TLS_BACKENDS = openssl none
-WITH_TLS ?= $(if $(filter 1,$(call has_header,openssl/core_names.h)),openssl,none)
+TLS_BACKENDS = openssl mbedtls none
+HAS_OPENSSL := $(if $(TRIPLET),0,$(call has_header,openssl/core_names.h))
+WITH_TLS_mbedtls = mbedtls
+WITH_TLS_mbedtls-asan = mbedtls
+WITH_TLS ?= $(or $(WITH_TLS_$(VARIANT)),$(if $(filter 1,$(HAS_OPENSSL)),openssl),$(if $(filter 1,$(call has_header,mbedtls/ssl.h)),mbedtls),none)
 WITH_TLS := $(WITH_TLS)
-ifeq ($(WITH_TLS),mbedtls)
-$(error WITH_TLS=mbedtls is not written yet: take openssl or none)
-endif
 ifeq ($(filter $(TLS_BACKENDS),$(WITH_TLS)),)
 $(error WITH_TLS=$(WITH_TLS) is unknown: $(TLS_BACKENDS))
 endif
 LDLIBS_openssl = -lssl -lcrypto
+LDLIBS_mbedtls = -lmbedtls -lmbedx509 -lmbedcrypto
+# The other end of TLS in tests is OpenSSL's, whatever ours is.
+TEST_LDLIBS := $(if $(filter mbedtls,$(WITH_TLS)),$(if $(filter 1,$(HAS_OPENSSL)),$(LDLIBS_openssl)))
 LDLIBS += $(LDLIBS_$(WITH_TLS))
 TLS_OUT := $(foreach backend,$(filter-out $(WITH_TLS),$(TLS_BACKENDS)),$(wildcard net/*_$(backend)*.c))
 

@@ -115,7 +115,7 @@ static int core_check_crypto(const struct kw_config *cfg, const struct kw_env *e
     if (env->crypto || !mechanism || !mechanism->needs_crypto)
         return 0;
     kwi_error_fmt(err, KW_ERR_UNSUPPORTED, KW_PHASE_CONFIG,
-                  "build with WITH_TLS=openssl, or give a table in kw_env.crypto",
+                  "build with WITH_TLS=openssl or mbedtls, or give a table in kw_env.crypto",
                   "sasl.mechanism = %s: this build has no cryptography", mechanism->name);
     return KW_ERR_UNSUPPORTED;
 }

@@ -9,7 +9,8 @@ TEST_DIRS := $(filter-out tests/live tests/vectors tests/support,$(patsubst %/,%
 # The command, and the compilers that try the headers, are this machine's.
 TEST_DIRS := $(filter-out $(if $(TRIPLET),tests/cli tests/api),$(TEST_DIRS))
 # The other end of TLS is OpenSSL's.
-TEST_DIRS := $(filter-out $(if $(filter none,$(WITH_TLS)),tests/tls),$(TEST_DIRS))
+WITHOUT_TLS := $(filter none,$(WITH_TLS))$(if $(filter 1,$(HAS_OPENSSL)),,no)
+TEST_DIRS := $(filter-out $(if $(WITHOUT_TLS),tests/tls),$(TEST_DIRS))
 # test_library stands in for the functions of the codecs' libraries, and needs all.
 TEST_LEFT_OUT := $(if $(CODECS_OUT),tests/compress/test_library.c)
 TEST_SRC := $(filter-out tests/live/% $(TEST_LEFT_OUT),$(wildcard tests/*/test_*.c))
@@ -33,12 +34,12 @@ helpers = $(call obj,$(filter $(1)/% tests/support/% $(USES_$(1)),$(TEST_HELP_SR
 define test_rule
 $(B)/$(1)/test_%: $(B)/obj/$(1)/test_%.o $(call helpers,$(1)) $(TEST_LIB) $(filter %.o,$(TEST_MAIN))
 	@mkdir -p $$(@D); echo "  LD    $$@"
-	@$$(LINK) -o $$@ $$(filter-out $(TEST_LIB),$$^) $(TEST_LIB) $(filter -l%,$(TEST_MAIN)) $$(LDLIBS)
+	@$$(LINK) -o $$@ $$(filter-out $(TEST_LIB),$$^) $(TEST_LIB) $(filter -l%,$(TEST_MAIN)) $$(LDLIBS) $$(TEST_LDLIBS)
 endef
 $(foreach dir,$(TEST_DIRS),$(eval $(call test_rule,$(dir))))
 
 # The broker of fuzz_tls is OpenSSL.
-FUZZ_LEFT_OUT := $(if $(filter none,$(WITH_TLS)),fuzz/fuzz_tls.c fuzz/tls_end.c)
+FUZZ_LEFT_OUT := $(if $(WITHOUT_TLS),fuzz/fuzz_tls.c fuzz/tls_end.c)
 FUZZ_SRC := $(filter-out $(FUZZ_LEFT_OUT),$(wildcard fuzz/fuzz_*.c))
 FUZZ_HELP_SRC := $(filter-out $(FUZZ_SRC) $(FUZZ_LEFT_OUT),$(wildcard fuzz/*.c))
 FUZZ_OBJ := $(call obj,$(FUZZ_SRC) $(FUZZ_HELP_SRC) tools/fuzz_replay.c)
@@ -48,7 +49,7 @@ $(FUZZ_OBJ): $(B)/obj/%.o: %.c $(B)/flags
 	$(COMPILE) $(TEST_CFLAGS) $(CFLAGS)
 $(REPLAY_BIN): $(B)/replay/%: $(B)/obj/fuzz/%.o $(call obj,$(FUZZ_HELP_SRC) tools/fuzz_replay.c) $(TEST_LIB)
 	@mkdir -p $(@D); echo "  LD    $@"
-	@$(LINK) -o $@ $^ $(LDLIBS)
+	@$(LINK) -o $@ $^ $(LDLIBS) $(TEST_LDLIBS)
 
 # libFuzzer needs the library built with its own instrumentation: everything is
 # compiled again under build/fuzz, by `make fuzz`. What it costs is how many inputs
@@ -75,7 +76,7 @@ $(FUZZ_DIR)/obj/libkwire.a: $(FUZZ_LIB_OBJ)
 	@rm -f $@; $(AR) qcs $@ $^
 $(FUZZ_BIN): $(FUZZ_DIR)/%: fuzz/%.c $(FUZZ_DIR)/obj/libkwire.a
 	@echo "  FUZZ  $@"
-	@clang -MMD -MP -MF $@.d -o $@ $< $(FUZZ_DIR)/obj/libkwire.a $(FUZZ_FLAGS) -fsanitize=fuzzer,$(FUZZ_SANITIZE) $(LDLIBS)
+	@clang -MMD -MP -MF $@.d -o $@ $< $(FUZZ_DIR)/obj/libkwire.a $(FUZZ_FLAGS) -fsanitize=fuzzer,$(FUZZ_SANITIZE) $(LDLIBS) $(TEST_LDLIBS)
 
 # Examples see what a user sees: public headers and the shipped archive.
 # Benchmarks also take the CRC of the processor from base/.

@@ -1,5 +1,6 @@
 /* net/tls.h -- TLS as a transformer of bytes, with one back end a build:
- * tls_openssl*.c or tls_none.c (WITH_TLS in the Makefile).
+ * tls_openssl*.c, tls_mbedtls*.c or tls_none.c (WITH_TLS in the Makefile). What they
+ * share is in tls_common.c and tls_words.c.
  *
  * A context (struct kw_tls) is made once per client from its configuration and
  * holds what is trusted, who we are, and sessions to resume. A session (struct
@@ -37,7 +38,7 @@ struct kw_tls_io {
     int (*send)(void *ctx, const void *ptr, size_t len, size_t *n, int *os_err);
 };
 
-/* What was built in: "openssl", "none". */
+/* What was built in: "openssl", "mbedtls", "none". */
 const char *kwi_tls_backend(void);
 
 /* Reads files, takes keys. Errors: KW_ERR_CONFIG with the key, what is wrong with

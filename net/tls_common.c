@@ -25,6 +25,7 @@ static const char *tls_key_name(enum kw_key key)
     case KW_KEY_SSL_KEYSTORE_PASSWORD: return "ssl.keystore.password";
     case KW_KEY_SSL_CRL_LOCATION: return "ssl.crl.location";
     case KW_KEY_SSL_CIPHER_SUITES: return "ssl.cipher.suites";
+    case KW_KEY_SSL_ENABLED_PROTOCOLS: return "ssl.enabled.protocols";
     default: return "security.protocol";
     }
 }

@@ -24,7 +24,7 @@ int kwi_tls_create(struct kw_tls **out, const struct kw_config *cfg, struct kw_h
     kwi_fmt(err->text, sizeof(err->text),
             "security.protocol asks for TLS, which this build of kwire lacks (WITH_TLS=none)");
     kwi_fmt(err->hint, sizeof(err->hint),
-            "build where the headers of OpenSSL 3 are, or use a plaintext listener");
+            "build where the headers of OpenSSL 3 or mbedTLS are, or use a plaintext listener");
     return KW_ERR_CONFIG;
 }
 

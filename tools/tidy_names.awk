@@ -1,15 +1,31 @@
 # Names at file level that the single-file build would see twice: static
 # functions and variables, macros, and tags that are defined in a .c file.
 # A header is one file however often it is included.
-BEGIN { FS = "\t" }
-function seen(kind, name,    key) {
-    key = kind SUBSEP name
-    if (key in where && where[key] !~ ("^" $1 ":")) {
-        printf "%s:%d: %s %s is also in %s\n", $1, $2, kind, name, where[key]
-        bad = 1
-    } else {
-        where[key] = $1 ":" $2
+# Of the files whose names tell a TLS library one library's are built: they may have
+# the same names as another's, but not as the rest.
+BEGIN {
+    FS = "\t"
+    n_libraries = split("openssl mbedtls none", libraries, " ")
+    libraries[0] = ""
+}
+function library(file,    i) {
+    for (i = 1; i <= n_libraries; i++)
+        if (file ~ ("_" libraries[i] "[_.]")) return libraries[i]
+    return ""
+}
+function seen(kind, name,    own, i, key) {
+    own = library($1)
+    for (i = 0; i <= n_libraries; i++) {
+        if (own != "" && libraries[i] != "" && own != libraries[i]) continue
+        key = kind SUBSEP name SUBSEP libraries[i]
+        if (key in where && where[key] !~ ("^" $1 ":")) {
+            printf "%s:%d: %s %s is also in %s\n", $1, $2, kind, name, where[key]
+            bad = 1
+            return
+        }
     }
+    key = kind SUBSEP name SUBSEP own
+    if (!(key in where)) where[key] = $1 ":" $2
 }
 $1 !~ /^(base|proto|compress|client|net|mock)\// { next }
 $1 !~ /\.[ch]$/ { next }

@@ -1,5 +1,6 @@
 /* tests/tls/server.c -- see server.h. */
 #include "tests/tls/server.h"
+#include "net/tls.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -13,6 +14,24 @@
 #include <unistd.h>
 
 enum { SERVER_ROOM = 32 << 20 };
+
+const char *by(const char *openssl, const char *mbedtls)
+{
+    return strcmp(kwi_tls_backend(), "openssl") == 0 ? openssl : mbedtls;
+}
+
+bool client_has_13(void)
+{
+    struct kw_config *cfg;
+    cr_assert_eq(kw_config_new(&cfg), 0);
+    cr_assert_eq(kw_config_set(cfg, "security.protocol", "SSL", NULL), 0);
+    cr_assert_eq(kw_config_set(cfg, "ssl.enabled.protocols", "TLSv1.3", NULL), 0);
+    struct kw_client *client = fake_client_of(cfg, NULL, NULL);
+    bool has = client != NULL;
+    kw_client_destroy(client);
+    kw_config_destroy(cfg);
+    return has;
+}
 
 void server_start(struct server *server, const struct zoo_cert *const *chain)
 {

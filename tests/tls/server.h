@@ -37,6 +37,10 @@ void server_send(struct server *server, const void *bytes, size_t len);
 void server_hang_up(struct server *server, bool goodbye);
 void server_stop(struct server *server);
 
+/* What is so with the library that this build's client has. */
+const char *by(const char *openssl, const char *mbedtls);
+bool client_has_13(void);
+
 /* Turns of client and server until the condition holds; gives up after 500. */
 #define TOGETHER(client, server, condition)                 \
     do {                                                    \

@@ -439,8 +439,16 @@ Test(tls_stream, a_write_that_fails_after_the_handshake_tells_the_errno)
 
 /* ---- in between ------------------------------------------------------------------- */
 
+/* mbedTLS refuses it, and ends the connection. */
+static void can_update_keys(void)
+{
+    if (strcmp(by("can", "cannot"), "cannot") == 0)
+        cr_skip_test("mbedTLS has no change of keys");
+}
+
 Test(tls_stream, keys_are_updated_whoever_asks_for_it)
 {
+    can_update_keys();
     up();
     for (int i = 0; i < 3; i++) {
         cr_assert_eq(SSL_key_update(server.ssl, SSL_KEY_UPDATE_REQUESTED), 1);
@@ -455,6 +463,7 @@ Test(tls_stream, keys_are_updated_whoever_asks_for_it)
 
 Test(tls_stream, keys_are_updated_while_the_socket_is_full)
 {
+    can_update_keys();
     const size_t len = 16 << 20;
     uint8_t *sent = noise(len);
     up();

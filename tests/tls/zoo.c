@@ -132,6 +132,21 @@ char *zoo_key_pem(const struct zoo_cert *cert, const char *password)
     return zoo_take(bio);
 }
 
+char *zoo_locked_key_pem(const struct zoo_cert *cert, const char *cipher, bool old,
+                         const char *password)
+{
+    BIO *bio = BIO_new(BIO_s_mem());
+    const EVP_CIPHER *how = EVP_get_cipherbyname(cipher);
+    int len = (int)strlen(password);
+    cr_assert(how);
+    if (old)
+        cr_assert(PEM_write_bio_PrivateKey_traditional(
+            bio, cert->key, how, (const unsigned char *)password, len, NULL, NULL));
+    else
+        cr_assert(PEM_write_bio_PKCS8PrivateKey(bio, cert->key, how, password, len, NULL, NULL));
+    return zoo_take(bio);
+}
+
 char *zoo_crl_pem(const struct zoo_cert *authority, const struct zoo_cert *revoked, long until_s)
 {
     X509_CRL *crl = X509_CRL_new();

@@ -32,6 +32,10 @@ void zoo_free(struct zoo_cert *cert);
 /* As PEM text, NUL-terminated; free() it. With a password the key is encrypted. */
 char *zoo_pem(const struct zoo_cert *cert);
 char *zoo_key_pem(const struct zoo_cert *cert, const char *password);
+/* Encrypted with that cipher of OpenSSL's, as PKCS #8, or in the old form, where the
+ * cipher stands in the head of the PEM text. */
+char *zoo_locked_key_pem(const struct zoo_cert *cert, const char *cipher, bool old,
+                         const char *password);
 /* A revocation list of the authority, with `revoked` in it (may be NULL), that is
  * out of date when `until_s` is negative. */
 char *zoo_crl_pem(const struct zoo_cert *authority, const struct zoo_cert *revoked, long until_s);
