@@ -150,7 +150,7 @@ static void bench_consume(struct bench *bench)
                     sink_die("record %" PRId64 " where %" PRIu64 " is due", record->offset, next);
                 next++;
             }
-            kw_core_records_release(records);
+            kw_core_records_release(records, KW_DONE);
         }
     }
     double end = bench_now();

@@ -122,7 +122,7 @@ static void bench_consume(struct bench *bench, const char *name)
                 bytes += record->value.len;
                 n++;
             }
-            kw_records_release(records);
+            kw_records_release(records, KW_DONE);
             last = bench_now();
         }
         if (bench_now() - last >

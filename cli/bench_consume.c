@@ -50,7 +50,7 @@ static uint64_t bench_consume_take(struct cli_bench *bench, uint64_t limit)
             bench->bytes += consumed->key.len + consumed->value.len;
             bench->n_failed += size >= 0 && consumed->value.len != (size_t)size;
         }
-        kw_records_release(records);
+        kw_records_release(records, KW_DONE);
         cli_session_pump(&bench->session, 0);
     }
     return bench->n_records - n_before;

@@ -132,7 +132,7 @@ static bool consume_take(struct consume *consume)
                                  partition, record);
             consume->n_records++;
         }
-        kw_records_release(records);
+        kw_records_release(records, KW_DONE);
         if (consume->n_records >= limit || consume->output.os_err || cli_signals_count())
             return false;
         cli_session_pump(&consume->session, 0);

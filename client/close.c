@@ -28,6 +28,9 @@ static bool close_drained(const struct kw_core *core)
     for (struct kw_node *n = core->producers.first; n; n = n->next)
         if (!kwi_producer_drained(KWI_OF(n, struct kw_producer, node)))
             return false;
+    for (struct kw_node *n = core->consumers.first; n; n = n->next)
+        if (!kwi_consumer_drained(KWI_OF(n, struct kw_consumer, node)))
+            return false;
     return true;
 }
 
@@ -38,8 +41,8 @@ static void close_end(struct close_op *close)
     close->op.core->close = NULL;
     kwi_core_disarm(close->op.core, &close->deadline);
     kwi_error_set(&err, KW_ERR_TIMEOUT, KW_PHASE_REQUEST,
-                  "records were left at the deadline of close; each was reported",
-                  "close with a longer timeout, or take them back with kw_unsent_next");
+                  "records or commits were left at the deadline of close; each was reported",
+                  "close with a longer timeout; kw_unsent_next gives records back");
     kwi_op_end(&close->op, close->left ? KW_ERR_TIMEOUT : 0, close->left ? &err : NULL);
 }
 
@@ -74,6 +77,11 @@ static void close_deadline(struct kw_timer *timer)
     close->left = true;
     for (struct kw_node *n = core->producers.first; n; n = n->next)
         kwi_producer_sweep(KWI_OF(n, struct kw_producer, node), KW_ERR_CLOSED, true, true);
+    close->busy = true; /* what ends here comes back to kwi_close_check */
+    for (struct kw_node *n = core->consumers.first; n; n = n->next)
+        kwi_consumer_abandon(KWI_OF(n, struct kw_consumer, node));
+    close->busy = false;
+    kwi_close_check(core);
 }
 
 /* Who calls may stand inside a connection that is just ending its requests: the

@@ -216,6 +216,22 @@ const struct kw_config_row kwi_config_rows[KW_N_KEYS] = {
         "several gzip members, which no Kafka client writes and whose size nothing tells, "
         "may become a sixteenth of it."),
 
+    CONFIG_TEXT(GROUP_ID, "group.id", NULL, KWI_CONFIG_STRING, NULL, 32767, KWI_APPLIES_CONSUMER,
+                "The group in whose name offsets are committed. Partitions may still be assigned "
+                "by hand; then nobody else of the group may commit for them."),
+    CONFIG_TEXT(GROUP_INSTANCE_ID, "group.instance.id", NULL, KWI_CONFIG_STRING, NULL, 249,
+                KWI_APPLIES_CONSUMER,
+                "A name of this member that stays the same over restarts (static membership, "
+                "KIP-345): letters, digits, '.', '_' and '-', unique in the group."),
+    CONFIG_BOOL(ENABLE_AUTO_COMMIT, "enable.auto.commit", 1, KWI_APPLIES_CONSUMER,
+                "Whether stored offsets are committed by themselves: every "
+                "auto.commit.interval.ms, before a partition is given up, and at close. An offset "
+                "is stored when its records were released as done, never by polling."),
+    CONFIG_INT(AUTO_COMMIT_INTERVAL_MS, "auto.commit.interval.ms", NULL, "ms", 5000, 1,
+               CONFIG_MS_MAX, KWI_APPLIES_CONSUMER,
+               "How long a stored offset waits for the next commit at most, so how much is "
+               "handled twice at most after a crash."),
+
     CONFIG_WORD(SASL_MECHANISM, "sasl.mechanism", "sasl.mechanisms",
                 "none|PLAIN|SCRAM-SHA-256|SCRAM-SHA-512|OAUTHBEARER", "GSSAPI", CONFIG_CLIENT,
                 "there is no Kerberos here; use one of the other mechanisms of the broker",

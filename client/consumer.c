@@ -80,6 +80,8 @@ static bool consumer_fill(struct kw_evnode *node, struct kw_event *out)
         consumer_fill_notice(consumer, out);
         return true;
     }
+    if (kwi_commit_fill(consumer, out))
+        return true;
     if (consumer->starved) {
         consumer->starved = false;
         out->kind = KW_EVENT_FETCH_STARVED;
@@ -99,6 +101,7 @@ static void consumer_told(struct kw_evnode *node, bool last)
     if (consumer->lent_topic)
         kwi_consumer_topic_put(consumer->lent_topic);
     consumer->lent_topic = NULL;
+    kwi_commit_told(consumer);
 }
 
 /* ---- topics of an assignment -------------------------------------------------------------- */
@@ -196,15 +199,19 @@ static bool consumer_name_is_good(const char *name)
 }
 
 /* NULL, or what is wrong with it. */
-static const char *consumer_check_start(const struct kw_start *start)
+static const char *consumer_check_start(const struct kw_consumer *consumer,
+                                        const struct kw_start *start)
 {
     if (!start->topic || !consumer_name_is_good(start->topic))
         return "a topic name must have 1 to 249 characters of [a-zA-Z0-9._-]";
     if (start->partition < 0)
         return "a partition is numbered from 0";
-    if (start->kind > KW_START_TAIL)
+    if (start->kind > KW_START_COMMITTED)
         return "no such start kind";
-    if (start->value < 0 && start->kind != KW_START_EARLIEST && start->kind != KW_START_LATEST)
+    if (start->kind == KW_START_COMMITTED && !consumer->keeper.group_id)
+        return "the committed offset of which group? group.id is not set";
+    if (start->value < 0 && start->kind != KW_START_EARLIEST && start->kind != KW_START_LATEST &&
+        start->kind != KW_START_COMMITTED)
         return "an offset, a time or a count is not negative";
     return NULL;
 }
@@ -258,7 +265,7 @@ int kw_core_assign(struct kw_consumer *consumer, const struct kw_start *starts, 
     }
     kwi_map_init(&topics, &consumer->core->control);
     for (size_t i = 0; i < n; i++) {
-        const char *why = consumer_check_start(&starts[i]);
+        const char *why = consumer_check_start(consumer, &starts[i]);
         int rc = why ? KW_ERR_USE : consumer_add(consumer, &topics, &starts[i]);
         if (!rc)
             continue;
@@ -283,7 +290,7 @@ int kw_core_seek(struct kw_consumer *consumer, const struct kw_start *start)
 {
     struct kw_consumer_part *part;
 
-    if (consumer_check_start(start))
+    if (consumer_check_start(consumer, start))
         return KW_ERR_USE;
     part = kwi_consumer_find(consumer, start->topic, strlen(start->topic), start->partition);
     if (!part || consumer->closed)
@@ -326,6 +333,8 @@ int kw_position(const struct kw_consumer *consumer, const char *topic, int32_t p
 
 /* ---- life ------------------------------------------------------------- */
 
+static void consumer_destroy(struct kw_consumer *consumer);
+
 int kw_core_consumer_create(struct kw_consumer **out, struct kw_core *core,
                             const struct kw_config *own, struct kw_error *err)
 {
@@ -355,6 +364,12 @@ int kw_core_consumer_create(struct kw_consumer **out, struct kw_core *core,
     consumer->batch_max = kwi_consumer_setting(consumer, KW_KEY_MAX_DECOMPRESSED_BATCH_BYTES);
     kwi_map_init(&consumer->topics, &core->control);
     kwi_list_push(&core->consumers, &consumer->node);
+    if (kwi_keeper_init(consumer)) {
+        consumer_destroy(consumer);
+        kwi_error_set(err, KW_ERR_NOMEM, KW_PHASE_CONFIG, "no memory for a consumer",
+                      "raise control.memory");
+        return KW_ERR_NOMEM;
+    }
     *out = consumer;
     return 0;
 }
@@ -372,6 +387,18 @@ void kwi_consumer_close(struct kw_consumer *consumer)
             kwi_part_step(part, KWI_PART_STOP);
     }
     kwi_fetchers_sweep(consumer);
+    if (consumer->keeper.group_id)
+        kwi_keeper_close(consumer);
+}
+
+bool kwi_consumer_drained(const struct kw_consumer *consumer)
+{
+    return !kwi_commits_pending(consumer);
+}
+
+void kwi_consumer_abandon(struct kw_consumer *consumer)
+{
+    kwi_commits_cancel(consumer, KW_ERR_TIMEOUT);
 }
 
 static void consumer_destroy(struct kw_consumer *consumer)
@@ -382,14 +409,16 @@ static void consumer_destroy(struct kw_consumer *consumer)
     kwi_consumer_close(consumer);
     kwi_event_drop(core, &consumer->event);
     consumer_told(&consumer->event, true);
+    kwi_keeper_deinit(consumer);
+    kwi_links_drop(core, KWI_LANE_GROUP, consumer);
     while (!kwi_list_empty(&consumer->held))
-        kw_core_records_release(KWI_OF(consumer->held.first, struct kw_records, node));
+        kw_core_records_release(KWI_OF(consumer->held.first, struct kw_records, node), KW_NOT_DONE);
+    consumer_drop_topics(&consumer->topics);
     for (unsigned i = 0; i < sizeof(lists) / sizeof(*lists); i++) {
         while (!kwi_list_empty(lists[i]))
             kwi_free(&core->control, KWI_OF(kwi_list_pop(lists[i]), struct kw_records, node),
                      sizeof(struct kw_records));
     }
-    consumer_drop_topics(&consumer->topics);
     kwi_list_remove(&core->consumers, &consumer->node);
     kw_config_destroy(consumer->own);
     kwi_free(&core->control, consumer, sizeof(*consumer));

@@ -17,6 +17,7 @@
 #ifndef KWI_CONSUMER_H
 #define KWI_CONSUMER_H
 #include "client/core.h"
+#include "client/keeper.h"
 #include "client/link.h"
 
 enum kw_part_state {
@@ -25,6 +26,7 @@ enum kw_part_state {
     KWI_PART_FETCH,   /* its position is known */
     KWI_PART_WAIT,    /* after a failure, until its timer is due */
     KWI_PART_STOPPED, /* until a seek */
+    KWI_PART_OFFSET,  /* its committed offset is asked for */
     KWI_N_PART_STATES
 };
 enum kw_part_event {
@@ -37,6 +39,8 @@ enum kw_part_event {
     KWI_PART_RESET,    /* the position is not in the log, a policy says where to go */
     KWI_PART_SEEK,     /* the application says where to go */
     KWI_PART_STOP,     /* an error that only the application can resolve */
+    KWI_PART_ASK,      /* it begins at its committed offset, whatever that is */
+    KWI_PART_KNOWN,    /* the committed offset is known, or that there is none */
     KWI_N_PART_EVENTS
 };
 /* How far the batch at the read position is. */
@@ -97,12 +101,18 @@ struct kw_consumer_part {
     bool missing_told;  /* that metadata does not know it */
     uint8_t notices;
     uint32_t generation; /* handles of older ones must not touch it */
+    uint32_t serial;     /* the generation that it began with: tells one assignment of it from
+                            the next */
     uint32_t attempts;
     int64_t start_value, tail_end; /* while position is -1 */
     int64_t position;              /* what poll hands out next; -1: not known yet */
     int64_t high_watermark, eof_told;
     int32_t leader, leader_epoch; /* last known; -1 */
     int32_t want_bytes;           /* of a batch that did not fit the last answer */
+    /* Of the group, see stored.c. */
+    int64_t stored, committed; /* -1: nothing */
+    int32_t stored_epoch;      /* leader epoch of the record in front of `stored`; -1 */
+    struct kw_list spans;      /* kw_records, in the order in which they were handed out */
     struct kw_fetcher *fetcher;
     struct kw_node node;       /* in `list` */
     struct kw_list *list;      /* one of the fetcher's, or NULL */
@@ -151,7 +161,26 @@ struct kw_consumer {
     bool closed, starved, starved_told;
     int32_t max_poll_records;
     bool check_crcs;
-    int64_t batch_max; /* bytes of one batch, decompressed */
+    int64_t batch_max;        /* bytes of one batch, decompressed */
+    uint32_t next_generation; /* of parts; see kw_consumer_part.generation */
+    struct kw_keeper keeper;
+};
+
+/* Offsets [begin, end) that were acknowledged out of order. */
+struct kw_acked {
+    int64_t begin, end;
+};
+
+/* How far the records of a handle were acknowledged (kw_done), by a cursor of its
+ * own over the same batches. */
+struct kw_ack_cursor {
+    const uint8_t *ptr, *end;        /* in the batch that is open */
+    const uint8_t *next, *range_end; /* the batches behind it */
+    int64_t base_offset, floor;      /* floor: records below it are not the handle's */
+    uint32_t left;                   /* records of the open batch */
+    uint32_t n_acked, acked_cap;
+    struct kw_acked *acked; /* ascending, behind the cursor; or NULL */
+    int64_t done;           /* all records in front of this offset are acknowledged; -1 none */
 };
 
 struct kw_records {
@@ -171,12 +200,28 @@ struct kw_records {
     struct kw_node node;
     int32_t partition;
     uint32_t generation;
+    /* Of the group; part NULL: the handle does not count (any more). */
+    struct kw_consumer_part *part;
+    struct kw_node span_node; /* in part->spans */
+    int64_t span_end;         /* the position behind its records */
+    int32_t span_epoch;       /* leader epoch of its last batch */
+    bool released, broken;    /* broken: a record could not be read */
+    uint8_t verdict;          /* enum kw_done; of a released one */
+    struct kw_ack_cursor ack;
 };
+
+/* records.c */
+/* The object may be used for another handle. */
+void kwi_records_recycle(struct kw_records *records);
 
 /* consumer.c */
 void kwi_consumers_destroy(struct kw_core *core);
-/* Stops fetching; what is buffered can still be taken. */
+/* Stops fetching; what is buffered can still be taken. What is stored is committed. */
 void kwi_consumer_close(struct kw_consumer *consumer);
+/* Nothing is left to be done for it before its connections may go. */
+bool kwi_consumer_drained(const struct kw_consumer *consumer);
+/* The deadline of the close has come. */
+void kwi_consumer_abandon(struct kw_consumer *consumer);
 int64_t kwi_consumer_setting(const struct kw_consumer *consumer, enum kw_key key);
 void kwi_consumer_topic_put(struct kw_consumer_topic *topic);
 /* The part that an answer names, or NULL. */
@@ -208,6 +253,11 @@ void kwi_part_refused(struct kw_consumer_part *part, int16_t kafka_code);
 void kwi_part_settle(struct kw_consumer_part *part);
 /* Moves it to the end of one of its fetcher's lists; NULL: into none. */
 void kwi_part_move(struct kw_consumer_part *part, struct kw_list *list);
+/* Where it goes when its position is not in the log or was never committed; -1:
+ * nowhere (auto.offset.reset=none). */
+int kwi_part_reset_kind(const struct kw_consumer_part *part);
+/* The committed offset is known (-1: there is none). */
+void kwi_part_begin_at(struct kw_consumer_part *part, int64_t offset);
 /* Drops what is buffered; the position stays. */
 void kwi_part_drop(struct kw_consumer_part *part);
 /* Everything up to the high watermark was handed out? Tells it once. */

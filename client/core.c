@@ -13,6 +13,7 @@
 #include "client/config.h"
 #include "client/conn.h"
 #include "client/consumer.h"
+#include "client/coordinator.h"
 #include "client/error_text.h"
 #include "client/op.h"
 #include "client/producer.h"
@@ -170,6 +171,7 @@ void kw_core_destroy(struct kw_core *core)
         }
         kwi_links_destroy(core);
         kwi_cluster_stop(core);
+        kwi_coordinators_deinit(core);
         kwi_events_forget(core);
         kwi_producers_destroy(core);
         kwi_cluster_deinit(core);

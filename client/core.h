@@ -57,6 +57,8 @@ struct kw_core {
     struct kw_list free_requests; /* recycled, with their buffers */
     uint32_t n_free_requests;
     struct kw_list producers, consumers, ops;
+    struct kw_list coordinators; /* coordinator.h */
+    bool finding;                /* a FindCoordinator is under way or waits */
     struct kw_unpacker unpack;
     struct kw_oauth oauth;
     struct kw_list scram_work; /* salted passwords in the making */

@@ -16,7 +16,7 @@
 #include "client/error_text.h"
 #include "client/versions.h"
 
-enum { LINK_CONTROL_IN_FLIGHT = 16 };
+enum { LINK_CONTROL_IN_FLIGHT = 16, LINK_GROUP_IN_FLIGHT = 5 };
 
 enum link_state { LINK_IDLE, LINK_RESOLVING, LINK_OPENING, LINK_READY, LINK_BACKOFF };
 enum link_event {
@@ -314,7 +314,9 @@ struct kw_link *kwi_link_get(struct kw_broker *broker, enum kw_lane lane, void *
     link->owner = owner;
     link->state = LINK_IDLE;
     link->timer.fire = link_timer;
-    link->max_in_flight = lane == KWI_LANE_CONTROL ? LINK_CONTROL_IN_FLIGHT : 1;
+    link->max_in_flight = lane == KWI_LANE_CONTROL ? LINK_CONTROL_IN_FLIGHT
+                          : lane == KWI_LANE_GROUP ? LINK_GROUP_IN_FLIGHT
+                                                   : 1;
     link->versions_try = kwi_api_info(KW_API_API_VERSIONS)->client_max;
     kwi_list_push(&core->links, &link->node);
     kwi_list_push(&broker->links, &link->broker_node);
@@ -351,6 +353,18 @@ void kwi_link_destroy(struct kw_link *link, int err)
     kwi_list_remove(&core->links, &link->node);
     kwi_list_remove(&link->broker->links, &link->broker_node);
     kwi_free(&core->control, link, sizeof(*link));
+}
+
+void kwi_links_drop(struct kw_core *core, enum kw_lane lane, const void *owner)
+{
+    struct kw_node *next;
+
+    for (struct kw_node *n = core->links.first; n; n = next) {
+        struct kw_link *link = KWI_OF(n, struct kw_link, node);
+        next = n->next;
+        if (link->lane == lane && link->owner == owner)
+            kwi_link_destroy(link, KW_ERR_CLOSED);
+    }
 }
 
 void kwi_links_destroy(struct kw_core *core)

@@ -18,7 +18,7 @@
 #include "proto/schema.h"
 #include "proto/wire.h"
 
-enum kw_lane { KWI_LANE_CONTROL, KWI_LANE_PRODUCE, KWI_LANE_FETCH };
+enum kw_lane { KWI_LANE_CONTROL, KWI_LANE_PRODUCE, KWI_LANE_FETCH, KWI_LANE_GROUP };
 
 struct kw_conn;
 struct kw_link;
@@ -76,6 +76,7 @@ struct kw_request {
     bool answered;        /* done was called */
     bool stalled;         /* its answer waits for memory of the fetch reserve */
     int32_t correlation_id;
+    uint32_t timeout_ms;  /* 0: request.timeout.ms of the client */
     uint64_t deadline_us; /* counted from encode */
     uint64_t start, end;  /* positions in the connection's output stream */
     size_t reserved;      /* bytes taken from the fetch reserve for the answer */
@@ -127,6 +128,8 @@ void kwi_link_kick(struct kw_link *link);
 bool kwi_link_ready(const struct kw_link *link);
 /* Closes and frees; queued requests end with `err`. */
 void kwi_link_destroy(struct kw_link *link, int err);
+/* Destroys the links of an owner that goes. */
+void kwi_links_drop(struct kw_core *core, enum kw_lane lane, const void *owner);
 /* The version of a request that the connected broker takes. false: there is none. */
 bool kwi_link_version(const struct kw_link *link, const struct kw_request *req, int *version);
 

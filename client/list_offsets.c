@@ -24,7 +24,8 @@ static int64_t lookup_question(const struct kw_consumer_part *part)
     case KW_START_TIMESTAMP: return part->second_lookup ? KWI_OFFSET_LATEST : part->start_value;
     case KW_START_TAIL: return part->second_lookup ? KWI_OFFSET_EARLIEST : KWI_OFFSET_LATEST;
     case KW_START_OFFSET:
-    case KW_START_LATEST: break;
+    case KW_START_LATEST:
+    case KW_START_COMMITTED: break;
     }
     return KWI_OFFSET_LATEST;
 }

@@ -4,6 +4,7 @@
  *   LOOKUP, FETCH --retry--> WAIT --due--> LEADER
  *   LOOKUP, FETCH, WAIT --moved--> LEADER         FETCH --reset--> LEADER
  *   any --stop--> STOPPED              any --seek--> LEADER
+ *   LEADER --ask--> OFFSET --known--> LEADER      for what the group committed
  *
  * The table is part_steps below. What is buffered is independent of the state,
  * so that a change of the leader loses nothing; seek, reset and stop drop it. */
@@ -34,7 +35,8 @@ static const struct part_cell part_steps[KWI_N_PART_STATES][KWI_N_PART_EVENTS] =
                          [KWI_PART_UNPLACED] = {1, KWI_PART_LOOKUP, part_look_up},
                          [KWI_PART_RETRY] = {1, KWI_PART_WAIT, part_wait},
                          [KWI_PART_SEEK] = {1, KWI_PART_LEADER, part_find},
-                         [KWI_PART_STOP] = {1, KWI_PART_STOPPED, NULL}},
+                         [KWI_PART_STOP] = {1, KWI_PART_STOPPED, NULL},
+                         [KWI_PART_ASK] = {1, KWI_PART_OFFSET, kwi_offset_fetch}},
     [KWI_PART_LOOKUP] = {[KWI_PART_PLACED] = {1, KWI_PART_FETCH, part_fetch},
                          [KWI_PART_RETRY] = {1, KWI_PART_WAIT, part_wait},
                          [KWI_PART_MOVED] = {1, KWI_PART_LEADER, part_find},
@@ -51,6 +53,9 @@ static const struct part_cell part_steps[KWI_N_PART_STATES][KWI_N_PART_EVENTS] =
                        [KWI_PART_STOP] = {1, KWI_PART_STOPPED, NULL}},
     [KWI_PART_STOPPED] = {[KWI_PART_SEEK] = {1, KWI_PART_LEADER, part_find},
                           [KWI_PART_STOP] = {1, KWI_PART_STOPPED, NULL}},
+    [KWI_PART_OFFSET] = {[KWI_PART_KNOWN] = {1, KWI_PART_LEADER, part_find},
+                         [KWI_PART_SEEK] = {1, KWI_PART_LEADER, part_find},
+                         [KWI_PART_STOP] = {1, KWI_PART_STOPPED, NULL}},
 };
 
 bool kwi_part_cell(unsigned state, unsigned event, unsigned *next)
@@ -155,6 +160,10 @@ static void part_find(struct kw_consumer_part *part)
 
     if (part->topic->consumer->closed)
         return;
+    if (part->position < 0 && part->start_kind == KW_START_COMMITTED) {
+        kwi_part_step(part, KWI_PART_ASK);
+        return;
+    }
     if (!broker) {
         /* An unknown topic is asked for until it is known, and then tells us; a
          * partition that a known topic lacks, or without leader, is ours to ask. */
@@ -233,6 +242,8 @@ void kwi_part_meta(struct kw_consumer_part *part)
             kwi_part_step(part, KWI_PART_RETRY);
         return;
     }
+    if (part->state == KWI_PART_OFFSET)
+        return; /* whoever leads it is asked afterwards */
     known = &meta->partitions[part->partition];
     if (part->state == KWI_PART_LEADER) {
         part_find(part);
@@ -282,6 +293,8 @@ struct kw_consumer_part *kwi_part_create(struct kw_consumer_topic *topic,
     part->partition = start->partition;
     part->state = KWI_PART_LEADER;
     part->leader = part->leader_epoch = -1;
+    part->stored = part->committed = part->stored_epoch = -1;
+    part->generation = part->serial = topic->consumer->next_generation++;
     part->timer.fire = part_due;
     part_place(part, start->kind, start->value);
     return part;
@@ -298,6 +311,7 @@ void kwi_part_destroy(struct kw_consumer_part *part)
 
     part_leave(part);
     kwi_part_drop(part);
+    kwi_stored_clear(part);
     kwi_list_remove(&consumer->notices, &part->notice_node);
     kwi_free(&consumer->core->control, part, sizeof(*part));
 }
@@ -305,10 +319,11 @@ void kwi_part_destroy(struct kw_consumer_part *part)
 void kwi_part_seek(struct kw_consumer_part *part, const struct kw_start *start)
 {
     kwi_part_drop(part);
+    kwi_stored_clear(part);
     kwi_list_remove(&part->topic->consumer->notices, &part->notice_node);
     part->notices = 0;
     part->missing_told = false;
-    part->generation++;
+    part->generation = part->topic->consumer->next_generation++;
     part->attempts = 0;
     part_place(part, start->kind, start->value);
     kwi_part_step(part, KWI_PART_SEEK);
@@ -348,22 +363,44 @@ void kwi_part_stop(struct kw_consumer_part *part, int code, int16_t kafka_code, 
     kwi_part_warn(part, code, kafka_code, detail);
 }
 
+int kwi_part_reset_kind(const struct kw_consumer_part *part)
+{
+    enum { PART_RESET_LATEST, PART_RESET_EARLIEST, PART_RESET_NONE }; /* words of the key */
+    int64_t policy = kwi_consumer_setting(part->topic->consumer, KW_KEY_AUTO_OFFSET_RESET);
+
+    if (policy == PART_RESET_NONE)
+        return -1;
+    return policy == PART_RESET_EARLIEST ? KW_START_EARLIEST : KW_START_LATEST;
+}
+
 static void part_out_of_range(struct kw_consumer_part *part)
 {
-    struct kw_consumer *consumer = part->topic->consumer;
-    int64_t policy = kwi_consumer_setting(consumer, KW_KEY_AUTO_OFFSET_RESET);
-    enum { PART_RESET_LATEST, PART_RESET_EARLIEST, PART_RESET_NONE }; /* words of the key */
+    int kind = kwi_part_reset_kind(part);
 
-    if (policy == PART_RESET_NONE) {
+    if (kind < 0) {
         kwi_part_stop(part, KW_ERR_BROKER, KW_E_OFFSET_OUT_OF_RANGE, KW_API_FETCH);
         return;
     }
-    kwi_log(consumer->core, 4, "%s partition %d: offset %lld is not in the log, going to the %s",
+    kwi_log(part_core(part), 4, "%s partition %d: offset %lld is not in the log, going to the %s",
             part->topic->meta->name, part->partition, (long long)part->position,
-            policy == PART_RESET_EARLIEST ? "begin" : "end");
+            kind == KW_START_EARLIEST ? "begin" : "end");
     kwi_part_drop(part);
-    part_place(part, policy == PART_RESET_EARLIEST ? KW_START_EARLIEST : KW_START_LATEST, 0);
+    kwi_stored_clear(part); /* an offset that is not in the log must not be committed */
+    part_place(part, (uint8_t)kind, 0);
     kwi_part_hurry(part, KWI_PART_RESET);
+}
+
+void kwi_part_begin_at(struct kw_consumer_part *part, int64_t offset)
+{
+    int kind = offset >= 0 ? KW_START_OFFSET : kwi_part_reset_kind(part);
+
+    part->committed = offset;
+    if (kind < 0) {
+        kwi_part_stop(part, KW_ERR_STATE, 0, 0);
+        return;
+    }
+    part_place(part, (uint8_t)kind, offset);
+    kwi_part_step(part, KWI_PART_KNOWN);
 }
 
 void kwi_part_refused(struct kw_consumer_part *part, int16_t kafka_code)
@@ -436,10 +473,24 @@ void kwi_part_describe(const struct kw_consumer_part *part, struct kw_error *err
     case KW_ERR_BROKER:
         if (kwi_error_info(part->error_kafka)->error_class == KW_EC_AUTH)
             kwi_error_answer(part_core(part), err, part->error_kafka, (int16_t)part->error_detail,
-                             topic);
+                             part->error_kafka == KW_E_GROUP_AUTHORIZATION_FAILED
+                                 ? part->topic->consumer->keeper.group_id
+                                 : topic);
         else
             kwi_error_kafka(err, part->error_kafka, where, NULL, 0);
         return;
+    case KW_ERR_STATE:
+        kwi_fmt(what, sizeof(what), "the group committed no offset, and auto.offset.reset is none");
+        hint = "seek to where it should begin, or set auto.offset.reset";
+        break;
+    case KW_ERR_UNSUPPORTED:
+    case KW_ERR_VERSION:
+    case KW_ERR_AUTH:
+    case KW_ERR_CONNECT:
+        kwi_fmt(what, sizeof(what), "its committed offset cannot be asked for: %s",
+                kw_err_name(part->error_code));
+        hint = "see the errors before this one, or seek to where it should begin";
+        break;
     case KW_ERR_CRC: kwi_fmt(what, sizeof(what), "the checksum of a batch does not match"); break;
     case KW_ERR_CODEC:
         kwi_fmt(what, sizeof(what), "a batch is compressed by %s, which this build cannot read",

@@ -7,6 +7,7 @@
  * part's last seek stays readable until its release. */
 #include <string.h>
 
+#include "base/bytes.h"
 #include "client/consumer.h"
 #include "proto/batch.h"
 #include "proto/record.h"
@@ -59,6 +60,7 @@ static void records_broken(struct kw_records *records)
     records->skipped += records->left;
     records->left = 0;
     records->next = records->range_end;
+    records->broken = true;
     if (!part || part->generation != records->generation || part->state == KWI_PART_STOPPED)
         return;
     part->position = records->from;
@@ -199,7 +201,19 @@ static struct kw_records *records_create(struct kw_consumer *consumer)
     return records;
 }
 
-void kw_core_records_release(struct kw_records *records)
+void kwi_records_recycle(struct kw_records *records)
+{
+    struct kw_consumer *consumer = records->consumer;
+
+    if (consumer->n_free_handles < RECORDS_KEEP) {
+        consumer->n_free_handles++;
+        kwi_list_push_front(&consumer->free_handles, &records->node);
+    } else {
+        kwi_free(&consumer->core->control, records, sizeof(*records));
+    }
+}
+
+void kw_core_records_release(struct kw_records *records, enum kw_done done)
 {
     struct kw_consumer *consumer;
     struct kw_core *core;
@@ -213,13 +227,17 @@ void kw_core_records_release(struct kw_records *records)
     kwi_consumer_topic_put(records->topic);
     kwi_block_release(records->block);
     consumer->starved_told = false;
-    if (consumer->n_free_handles < RECORDS_KEEP) {
-        consumer->n_free_handles++;
-        kwi_list_push_front(&consumer->free_handles, &records->node);
-    } else {
-        kwi_free(&core->control, records, sizeof(*records));
-    }
+    if (records->part)
+        kwi_stored_release(records, done);
+    else
+        kwi_records_recycle(records);
     kwi_fetchers_feed(core);
+}
+
+/* The leader epoch of the prepared batch. */
+static int32_t records_epoch(const struct kw_consumer_part *part)
+{
+    return (int32_t)kwi_get_u32(part->data.ptr + KWI_BATCH_LEADER_EPOCH);
 }
 
 /* A piece of the prepared batch, which has more records than max. */
@@ -230,6 +248,7 @@ static void records_take_piece(struct kw_records *records, struct kw_consumer_pa
     records->ptr = part->data.record;
     records->left = max;
     records->opened = max;
+    records->span_epoch = records_epoch(part);
     kwi_batch_advance(part, max);
     records->next = records->range_end;
 }
@@ -245,6 +264,7 @@ static int records_take_batches(struct kw_records *records, struct kw_consumer_p
 
     do {
         max -= part->data.left;
+        records->span_epoch = records_epoch(part);
         kwi_batch_finish(part);
         records->range_end = part->data.ptr;
         rc = kwi_batch_prepare(part, budget);
@@ -307,6 +327,8 @@ static int records_take(struct kw_consumer_part *part, size_t max, size_t *budge
         records_take_piece(records, part, (uint32_t)max);
     else if (records_take_batches(records, part, max, budget) == 0)
         records_exhausted(part);
+    if (consumer->keeper.group_id)
+        kwi_stored_open(records, part);
     *out = records;
     return 1;
 }

@@ -220,8 +220,9 @@ int kwi_request_encode(struct kw_request *req, struct kw_conn *conn)
     req->start = conn->built;
     req->end = conn->built + wr.len + wr.cut_len;
     conn->built = req->end;
-    req->deadline_us = kwi_core_after_ms(core,
-                                         kwi_config_i64(core->cfg, KW_KEY_REQUEST_TIMEOUT_MS));
+    req->deadline_us = kwi_core_after_ms(
+        core, req->timeout_ms ? (int64_t)req->timeout_ms
+                              : kwi_config_i64(core->cfg, KW_KEY_REQUEST_TIMEOUT_MS));
     kwi_list_push(&conn->requests, &req->node);
     conn->n_requests++;
     if (!req->type->no_answer)

@@ -50,7 +50,7 @@ static void take_records(struct kw_consumer *consumer)
     while (kw_consumer_poll(consumer, &records, 0) == 1) {
         while ((record = kw_records_next(records)))
             print_record(record);
-        kw_records_release(records);
+        kw_records_release(records, KW_DONE);
     }
 }
 

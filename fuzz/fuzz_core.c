@@ -371,7 +371,7 @@ static void app_read(struct scene *scene)
             while (kw_headers_next(&it, &header) == 1)
                 sum = (uint8_t)(sum + header.value.len);
         }
-        kw_core_records_release(records);
+        kw_core_records_release(records, KW_DONE);
     }
 }
 

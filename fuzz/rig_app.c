@@ -157,7 +157,7 @@ static void read_handle(struct rig *rig, struct kw_records *records)
 
 void rig_release(struct rig *rig, uint32_t slot)
 {
-    kw_core_records_release(rig->held[slot]);
+    kw_core_records_release(rig->held[slot], KW_DONE);
     rig->held[slot] = NULL;
 }
 

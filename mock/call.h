@@ -27,8 +27,10 @@ struct kw_mock_call {
     const void *request;       /* the decoded struct; borrows from the frame */
     void *response;            /* initialised; its arrays lie in the call's memory */
     uint64_t received_us;      /* when the request was complete */
+    uint64_t ticket;           /* of the request: the same each time it is served */
     uint64_t deadline_us;      /* set with PARKED */
     struct kw_mock_auth *auth; /* of the connection (mock/sasl.h) */
+    bool waited;               /* it was parked before */
     bool hang_up;              /* close the connection behind the answer */
     bool last_chance;          /* the deadline has come: PARKED is no option */
     int32_t throttle_ms;       /* to put into the answer */
@@ -52,7 +54,9 @@ extern const struct kw_mock_api kwi_mock_api_api_versions, kwi_mock_api_metadata
     kwi_mock_api_find_coordinator, kwi_mock_api_produce, kwi_mock_api_init_producer_id,
     kwi_mock_api_fetch, kwi_mock_api_list_offsets, kwi_mock_api_create_topics,
     kwi_mock_api_delete_topics, kwi_mock_api_offset_for_leader_epoch, kwi_mock_api_describe_configs,
-    kwi_mock_api_sasl_handshake, kwi_mock_api_sasl_authenticate;
+    kwi_mock_api_sasl_handshake, kwi_mock_api_sasl_authenticate, kwi_mock_api_join_group,
+    kwi_mock_api_sync_group, kwi_mock_api_heartbeat, kwi_mock_api_leave_group,
+    kwi_mock_api_offset_commit, kwi_mock_api_offset_fetch;
 /* NULL: not served. */
 const struct kw_mock_api *kwi_mock_api_find(int16_t key);
 

@@ -50,6 +50,7 @@ struct kw_mock_conn {
     size_t in_pos, in_len, in_cap;
     size_t frame_len;            /* of the request in work, with its prefix */
     uint64_t received_us;        /* of the request in work */
+    uint64_t ticket;             /* of the request in work */
     uint64_t faults;             /* of the request in work */
     struct mockconn_answer *out; /* to be sent; at most one and a held one */
     size_t out_pos;
@@ -283,10 +284,12 @@ static void mockconn_run(struct kw_mock_conn *conn, bool last_chance)
     const struct kw_mock_api *api = NULL;
     bool unsupported = false, first = conn->state == MOCKCONN_READING;
     int32_t value;
+    call.waited = conn->state == MOCKCONN_PARKED;
     kwi_timer_disarm(&conn->mock->timers, &conn->timer);
     call.auth = &conn->auth;
     call.received_us = conn->received_us;
     call.last_chance = last_chance;
+    call.ticket = conn->ticket;
     if (!mockconn_decode(conn, &call, &api, &unsupported) ||
         (first && !kwi_mock_sasl_admits(&call))) {
         mockconn_close(conn);
@@ -295,6 +298,7 @@ static void mockconn_run(struct kw_mock_conn *conn, bool last_chance)
     if (first) {
         conn->mock->n_requests_all++;
         conn->mock->n_requests[call.api_key]++;
+        conn->ticket = call.ticket = conn->mock->n_requests_all;
         kwi_mock_faults_choose(&call, api);
         conn->faults = call.faults;
     }

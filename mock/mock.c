@@ -4,6 +4,7 @@
 #include "base/fmt.h"
 #include "mock/cluster.h"
 #include "mock/conn.h"
+#include "mock/group.h"
 #include "mock/sasl.h"
 #include "proto/error.h"
 
@@ -77,6 +78,7 @@ int kwi_mock_create(struct kw_mock **out, const struct kw_mock_config *given)
     kwi_rng_init(&mock->rng, config.seed);
     kwi_map_init(&mock->topics, &mock->heap);
     kwi_map_init(&mock->topics_by_id, &mock->heap);
+    kwi_map_init(&mock->groups, &mock->heap);
     kwi_mock_versions_init(mock, config.versions, config.n_versions);
     if (mock_cluster_id(mock, config.cluster_id))
         goto fail;
@@ -100,6 +102,7 @@ fail:
 void kwi_mock_destroy(struct kw_mock *mock)
 {
     struct kw_mock_topic *topic;
+    struct kw_mock_group *group;
     struct kw_heap heap;
     if (!mock)
         return;
@@ -107,6 +110,9 @@ void kwi_mock_destroy(struct kw_mock *mock)
     kwi_mock_sasl_deinit(mock);
     for (uint32_t i = 0; (topic = kwi_map_next(&mock->topics, &i));)
         kwi_mock_topic_delete(mock, topic);
+    for (uint32_t i = 0; (group = kwi_map_next(&mock->groups, &i));)
+        kwi_mock_group_destroy(group);
+    kwi_map_deinit(&mock->groups);
     kwi_map_deinit(&mock->topics);
     kwi_map_deinit(&mock->topics_by_id);
     for (uint32_t i = 0; i < KWI_MOCK_BROKERS_MAX; i++) {
@@ -220,6 +226,19 @@ static int32_t mock_partition_elect(const struct kw_mock *mock,
     return -1;
 }
 
+/* The next broker that is up takes the groups over, if there is one. */
+static void mock_coordinator_move(struct kw_mock *mock)
+{
+    uint32_t n = mock->config.n_brokers;
+    for (uint32_t i = 1; i < n; i++) {
+        uint32_t next = ((uint32_t)mock->coordinator + i) % n;
+        if (mock->brokers[next].up) {
+            mock->coordinator = (int32_t)next;
+            return;
+        }
+    }
+}
+
 static void mock_broker_set(struct kw_mock *mock, uint32_t broker, bool up, bool lose)
 {
     struct kw_mock_topic *topic;
@@ -238,6 +257,8 @@ static void mock_broker_set(struct kw_mock *mock, uint32_t broker, bool up, bool
                 kwi_mock_partition_lead(partition, mock_partition_elect(mock, partition));
         }
     }
+    if (!up && mock->coordinator == (int32_t)broker)
+        mock_coordinator_move(mock);
     mock->wake = true;
 }
 
@@ -268,6 +289,7 @@ void kwi_mock_freeze_metadata(struct kw_mock *mock, uint32_t broker, bool frozen
 void kwi_mock_set_coordinator(struct kw_mock *mock, int32_t broker)
 {
     mock->coordinator = broker < (int32_t)mock->config.n_brokers ? broker : -1;
+    mock->wake = true; /* who waits for its group learns that it moved */
 }
 
 /* --- for checkers ------------------------------------------------------------------ */

@@ -13,7 +13,7 @@
  *     span = kwi_mock_output(conn);  ...  kwi_mock_output_done(conn, n);
  *
  * What it does not model: replication traffic (a follower has what the high
- * watermark covers), transactions, groups, authorization, compaction, quotas,
+ * watermark covers), transactions, KIP-848 groups, authorization, compaction, quotas,
  * and the inside of compressed batches. One thread at a time. */
 #ifndef KWI_MOCK_H
 #define KWI_MOCK_H
@@ -31,20 +31,22 @@ struct kw_mock_versions {
 
 /* Zero means the default that is named here. Everything is copied. */
 struct kw_mock_config {
-    struct kw_alloc alloc;       /* required */
-    size_t memory_limit;         /* bytes; default: none */
-    uint8_t seed[32];            /* topic ids, corrupted bytes */
-    uint32_t n_brokers;          /* 1 to 64; default 1 */
-    int32_t node_id_base;        /* node id of broker 0; the others count up from it */
-    const char *host;            /* advertised; default "127.0.0.1" */
-    const uint16_t *ports;       /* n_brokers of them; NULL: 9092 and up */
-    const char *cluster_id;      /* default: made from the seed */
-    int32_t default_partitions;  /* of topics made without a count; default 1 */
-    int16_t replication_factor;  /* of topics made without one; default min(3, n_brokers) */
-    bool auto_create_topics;     /* a Metadata request may create what it asks for */
-    uint32_t replication_lag_ms; /* until the high watermark follows an acks=1 append */
-    uint64_t retention_size;     /* bytes a partition keeps; default: all */
-    uint32_t frame_size_max;     /* of a request; default 104,857,600 */
+    struct kw_alloc alloc;         /* required */
+    size_t memory_limit;           /* bytes; default: none */
+    uint8_t seed[32];              /* topic ids, corrupted bytes */
+    uint32_t n_brokers;            /* 1 to 64; default 1 */
+    int32_t node_id_base;          /* node id of broker 0; the others count up from it */
+    const char *host;              /* advertised; default "127.0.0.1" */
+    const uint16_t *ports;         /* n_brokers of them; NULL: 9092 and up */
+    const char *cluster_id;        /* default: made from the seed */
+    int32_t default_partitions;    /* of topics made without a count; default 1 */
+    int16_t replication_factor;    /* of topics made without one; default min(3, n_brokers) */
+    bool auto_create_topics;       /* a Metadata request may create what it asks for */
+    uint32_t replication_lag_ms;   /* until the high watermark follows an acks=1 append */
+    uint64_t retention_size;       /* bytes a partition keeps; default: all */
+    uint32_t frame_size_max;       /* of a request; default 104,857,600 */
+    uint32_t group_delay_ms;       /* group.initial.rebalance.delay.ms; default 0 */
+    uint32_t group_session_min_ms; /* the least session.timeout.ms; default 1 (Kafka: 6000) */
     const struct kw_mock_versions *versions; /* narrows what is offered, see _release */
     size_t n_versions;
     kwi_crc32c_fn *crc32c; /* default: portable */
@@ -115,8 +117,9 @@ void kwi_mock_broker_up(struct kw_mock *mock, uint32_t broker);
 bool kwi_mock_broker_is_up(const struct kw_mock *mock, uint32_t broker);
 /* A frozen broker goes on telling the leaders of the moment it was frozen. */
 void kwi_mock_freeze_metadata(struct kw_mock *mock, uint32_t broker, bool frozen);
-/* The broker that FindCoordinator names as every coordinator; -1, as at first: none.
- * Groups and transactions are not modelled: it is only named. */
+/* The broker that coordinates every group, and that FindCoordinator names; -1, as at
+ * first: none. What is known of the groups moves with it. Transactions are not
+ * modelled: for them it is only named. When it goes down the next one takes over. */
 void kwi_mock_set_coordinator(struct kw_mock *mock, int32_t broker);
 /* Sets retention.bytes, max.message.bytes (numbers) or message.timestamp.type
  * (CreateTime, LogAppendTime) of a topic, as CreateTopics does.
@@ -172,6 +175,23 @@ struct kw_mock_batch {
  * False: no more, or no such partition. */
 bool kwi_mock_log(const struct kw_mock *mock, const char *topic, int32_t partition, int64_t *offset,
                   struct kw_mock_batch *batch);
+enum kw_mock_group_state {
+    KWI_MOCK_GROUP_EMPTY,
+    KWI_MOCK_GROUP_PREPARING,  /* members join */
+    KWI_MOCK_GROUP_COMPLETING, /* the leader assigns */
+    KWI_MOCK_GROUP_STABLE
+};
+struct kw_mock_group_info {
+    uint8_t state; /* enum kw_mock_group_state */
+    int32_t generation;
+    uint32_t n_members;
+};
+/* Errors: KW_ERR_STATE (no such group). */
+KW_MUST_USE int kwi_mock_group(const struct kw_mock *mock, const char *group,
+                               struct kw_mock_group_info *info);
+/* The offset that a group committed; -1: none. */
+int64_t kwi_mock_committed(const struct kw_mock *mock, const char *group, const char *topic,
+                           int32_t partition);
 /* Requests of one API handled so far, by all brokers; api_key -1: of all. */
 uint64_t kwi_mock_n_requests(const struct kw_mock *mock, int16_t api_key);
 

@@ -173,13 +173,33 @@ int kw_consumer_poll(struct kw_consumer *consumer, struct kw_records **out, size
     return rc;
 }
 
-void kw_records_release(struct kw_records *records)
+void kw_records_release(struct kw_records *records, enum kw_done done)
 {
     if (!records)
         return;
     struct kw_client *client = kwi_client_of(records);
-    kw_core_records_release(records);
+    kw_core_records_release(records, done);
     kwi_client_kick(client);
+}
+
+struct kw_op *kw_commit(struct kw_consumer *consumer, const struct kw_offsets *offsets,
+                        int32_t timeout_ms, void *tag)
+{
+    if (!consumer)
+        return NULL;
+    struct kw_op *op = kw_core_commit(consumer, offsets, timeout_ms, tag);
+    kwi_client_kick(kwi_client_of(consumer));
+    return op;
+}
+
+struct kw_op *kw_committed(struct kw_consumer *consumer, const struct kw_offsets *which,
+                           struct kw_offsets **result, int32_t timeout_ms, void *tag)
+{
+    if (!consumer)
+        return NULL;
+    struct kw_op *op = kw_core_committed(consumer, which, result, timeout_ms, tag);
+    kwi_client_kick(kwi_client_of(consumer));
+    return op;
 }
 
 struct kw_op *kw_admin(struct kw_client *client, const struct kw_admin_request *request,

@@ -84,7 +84,8 @@ enum kw_start_kind {
     KW_START_EARLIEST,
     KW_START_LATEST,
     KW_START_TIMESTAMP, /* first record at or after `value` (Unix ms) */
-    KW_START_TAIL       /* `value` records before the end */
+    KW_START_TAIL,      /* `value` records before the end */
+    KW_START_COMMITTED  /* what the group committed, else as auto.offset.reset says */
 };
 /* A partition and where to begin. */
 struct kw_start {
@@ -105,6 +106,26 @@ struct kw_consumed {
     const void *headers;    /* encoded; see kw_headers_begin */
     uint32_t headers_len;
 };
+/* What a handle of records is released as. */
+enum kw_done {
+    KW_NOT_DONE, /* the offset that is stored stays in front of its records */
+    KW_DONE      /* its records were handled */
+};
+
+/* A partition's offset in the name of a group. */
+struct kw_offset {
+    const char *topic;
+    int32_t partition;
+    int32_t leader_epoch;     /* of the record in front of it; 0 or -1: not known */
+    int64_t offset;           /* of the next record to handle; -1: none is committed */
+    struct kw_bytes metadata; /* any bytes, which a broker limits (4,096); ptr NULL: none */
+    int16_t kafka_code;       /* of an answer: why there is no offset, 0 */
+};
+struct kw_offsets {
+    const struct kw_offset *list;
+    size_t n;
+};
+
 struct kw_header_iter {
     const uint8_t *ptr, *end;
     uint32_t left;
@@ -114,20 +135,21 @@ struct kw_header_iter {
 
 enum kw_event_kind {
     KW_EVENT_NONE,
-    KW_EVENT_REPORT,            /* report: outcomes of produced records */
-    KW_EVENT_WRITABLE,          /* producer: after KW_ERR_WOULD_BLOCK, try again */
-    KW_EVENT_RECORDS,           /* consumer: kw_consumer_poll has something */
-    KW_EVENT_PARTITION_EOF,     /* consumer, topic_name, partition, offset: end reached */
-    KW_EVENT_FETCH_STARVED,     /* consumer: only frames that the application holds are left */
-    KW_EVENT_OP_DONE,           /* op, tag, code, error */
-    KW_EVENT_ERROR,             /* error: something to tell a person; the library goes on */
-    KW_EVENT_RECEIPT,           /* producer, tag, code, receipt: all its records have an outcome */
-    KW_EVENT_OAUTH_TOKEN_NEEDED /* a connection waits for kw_oauth_token_set, or the last token
-                                   has lived 80 % of its life */
+    KW_EVENT_REPORT,             /* report: outcomes of produced records */
+    KW_EVENT_WRITABLE,           /* producer: after KW_ERR_WOULD_BLOCK, try again */
+    KW_EVENT_RECORDS,            /* consumer: kw_consumer_poll has something */
+    KW_EVENT_PARTITION_EOF,      /* consumer, topic_name, partition, offset: end reached */
+    KW_EVENT_FETCH_STARVED,      /* consumer: only frames that the application holds are left */
+    KW_EVENT_OP_DONE,            /* op, tag, code, error */
+    KW_EVENT_ERROR,              /* error: something to tell a person; the library goes on */
+    KW_EVENT_RECEIPT,            /* producer, tag, code, receipt: all its records have an outcome */
+    KW_EVENT_OAUTH_TOKEN_NEEDED, /* a connection waits for kw_oauth_token_set, or the last token
+                                    has lived 80 % of its life */
+    KW_EVENT_COMMIT_FAILED       /* consumer, topic_name, partition, offset, code, error */
 };
 struct kw_event {
     uint8_t kind; /* enum kw_event_kind */
-    int code;     /* OP_DONE, ERROR, RECEIPT (of the first failure): enum kw_err, 0 success */
+    int code;     /* OP_DONE, ERROR, COMMIT_FAILED, RECEIPT (of the first failure): enum kw_err */
     struct kw_producer *producer;
     struct kw_consumer *consumer;
     struct kw_op *op; /* gone with the next kw_next_event */
@@ -137,7 +159,8 @@ struct kw_event {
     int64_t offset;
     struct kw_report report;
     struct kw_receipt_result receipt;
-    const struct kw_error *error; /* OP_DONE with code != 0, ERROR; until the next call */
+    const struct kw_error *error; /* OP_DONE with code != 0, ERROR, COMMIT_FAILED; until the
+                                     next call */
 };
 
 /* ---- authentication ---------------------------------------------------------- */

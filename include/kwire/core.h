@@ -148,7 +148,15 @@ KW_EXPORT KW_MUST_USE int kw_core_pause(struct kw_consumer *consumer, const char
                                         int32_t partition, bool pause);
 KW_EXPORT int kw_core_consumer_poll(struct kw_consumer *consumer, struct kw_records **out,
                                     size_t max);
-KW_EXPORT void kw_core_records_release(struct kw_records *records);
+KW_EXPORT void kw_core_records_release(struct kw_records *records, enum kw_done done);
+
+KW_EXPORT struct kw_op *kw_core_commit(struct kw_consumer *consumer,
+                                       const struct kw_offsets *offsets, int32_t timeout_ms,
+                                       void *tag);
+KW_EXPORT struct kw_op *kw_core_committed(struct kw_consumer *consumer,
+                                          const struct kw_offsets *which,
+                                          struct kw_offsets **result, int32_t timeout_ms,
+                                          void *tag);
 
 KW_EXPORT struct kw_op *kw_core_admin(struct kw_core *core, const struct kw_admin_request *request,
                                       struct kw_admin_result **result, int32_t timeout_ms,

@@ -197,12 +197,42 @@ KW_EXPORT const struct kw_consumed *kw_records_next(struct kw_records *records);
  * when they are malformed (the record itself is good). */
 KW_EXPORT void kw_headers_begin(struct kw_header_iter *it, const struct kw_consumed *consumed);
 KW_EXPORT int kw_headers_next(struct kw_header_iter *it, struct kw_header *header);
-/* Gives the handle and its memory back; in any order. */
-KW_EXPORT void kw_records_release(struct kw_records *records);
+/* Says that one record of the handle was handled; in any order, so that workers may
+ * share a handle. What is stored for the next commit is the end of the longest run
+ * of handled records from the first one on (handles included that were released as
+ * KW_DONE): nothing is committed that was not handled, nor behind it.
+ * consumed: as kw_records_next gave it, or a copy; its offset counts.
+ * Errors: KW_ERR_STATE (the partition was given up or sought since), KW_ERR_USE
+ * (no group.id; a record that this handle did not show), KW_ERR_NOMEM (not noted:
+ * again, or release the handle as done in the end). */
+KW_EXPORT int kw_done(struct kw_records *records, const struct kw_consumed *consumed);
+/* Gives the handle and its memory back; in any order. KW_DONE: all its records were
+ * handled, see kw_done; KW_NOT_DONE: those that kw_done did not name were not, and
+ * what is stored stays in front of them until a seek. Without group.id there is no
+ * difference. */
+KW_EXPORT void kw_records_release(struct kw_records *records, enum kw_done done);
 /* The next offset that poll will hand out; -1: not known yet. Errors:
  * KW_ERR_STATE (not assigned). */
 KW_EXPORT KW_MUST_USE int kw_position(const struct kw_consumer *consumer, const char *topic,
                                       int32_t partition, int64_t *offset);
+
+/* Commits offsets in the name of group.id: those given (copied), or, with NULL, those
+ * that are stored. Commits are sent one at a time in the order of the calls. A
+ * partition that is not assigned now is refused. Each that fails is told by an event
+ * COMMIT_FAILED, unless the op ended before by its deadline or kw_op_cancel: then it
+ * is not known whether the commit got through. The op ends with 0 when all are
+ * committed, else with the first failure: KW_ERR_STATE (not assigned), KW_ERR_BROKER
+ * (see kafka_code), KW_ERR_USE (no group.id, bad offset), KW_ERR_TIMEOUT,
+ * KW_ERR_CLOSED. */
+KW_EXPORT struct kw_op *kw_commit(struct kw_consumer *consumer, const struct kw_offsets *offsets,
+                                  int32_t timeout_ms, void *tag);
+/* Asks what is committed in the name of group.id for these partitions (topic and
+ * partition count), or, with NULL, for all that it has. An offset of -1: nothing is
+ * committed. *result is set when the op ends with 0; the caller destroys it. Ends
+ * with KW_ERR_BROKER, KW_ERR_TIMEOUT, KW_ERR_USE, KW_ERR_UNSUPPORTED, KW_ERR_CLOSED. */
+KW_EXPORT struct kw_op *kw_committed(struct kw_consumer *consumer, const struct kw_offsets *which,
+                                     struct kw_offsets **result, int32_t timeout_ms, void *tag);
+KW_EXPORT void kw_offsets_destroy(struct kw_offsets *offsets);
 
 /* ---- admin ------------------------------------------------------------------------ */
 

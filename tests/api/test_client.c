@@ -116,7 +116,7 @@ static size_t consume_ready(struct kw_consumer *consumer, size_t next_of[3])
             check_record(got, at * 3 + (size_t)partition);
             n++;
         }
-        kw_records_release(records);
+        kw_records_release(records, KW_DONE);
     }
     return n;
 }

@@ -52,7 +52,7 @@ Test(bombs, are_refused_before_much_is_made_of_them, .timeout = 120)
             cr_expect_null(bed.part->data.block, "%s", kind->name);
         } else {
             cr_expect_not_null(records, "%s", kind->name);
-            kw_core_records_release(records);
+            kw_core_records_release(records, KW_DONE);
         }
         cr_expect_leq(bed.core->fetch.peak, bomb_max * 7 / 4, "%s: %zu bytes were asked for",
                       kind->name, bed.core->fetch.peak);

@@ -81,7 +81,7 @@ static void scene_take(void)
         if (scene.hold && scene.n_held < 1024)
             scene.held[scene.n_held++] = records;
         else
-            kw_core_records_release(records);
+            kw_core_records_release(records, KW_DONE);
     }
     cr_assert_eq(rc, 0, "%s", kw_err_name(rc));
 }
@@ -566,7 +566,7 @@ Test(consumer, when_the_application_holds_all_frames_it_is_told_once_and_goes_on
     cr_assert_eq(scene.seen[0].n + scene.seen[1].n + scene.seen[2].n, n);
     scene.hold = false;
     while (scene.n_held > 0)
-        kw_core_records_release(scene.held[--scene.n_held]);
+        kw_core_records_release(scene.held[--scene.n_held], KW_DONE);
     scene_run(5000);
     expect_read(0, 300);
     scene_end();
@@ -586,7 +586,7 @@ Test(consumer, reading_stops_while_an_oversize_answer_finds_no_memory_and_goes_o
     cr_assert_leq(scene.n_held, 3);
     scene.hold = false;
     while (scene.n_held > 0)
-        kw_core_records_release(scene.held[--scene.n_held]);
+        kw_core_records_release(scene.held[--scene.n_held], KW_DONE);
     scene_run(5000);
     expect_read(0, 12);
     scene_end();
@@ -629,6 +629,6 @@ Test(consumer, after_close_nothing_is_fetched_and_what_is_held_stays_readable)
     cr_assert_eq(kwi_mock_n_requests(scene.pair.mock, -1), before);
     struct kw_start start = {"t", 0, KW_START_EARLIEST, 0};
     cr_assert_eq(kw_core_assign(scene.consumer, &start, 1, NULL), KW_ERR_CLOSED);
-    kw_core_records_release(scene.held[--scene.n_held]);
+    kw_core_records_release(scene.held[--scene.n_held], KW_DONE);
     scene_end();
 }

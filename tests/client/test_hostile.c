@@ -139,7 +139,7 @@ static void bed_take(void)
             bed.next[p]++;
             bed.n_read[p]++;
         }
-        kw_core_records_release(records);
+        kw_core_records_release(records, KW_DONE);
     }
 }
 

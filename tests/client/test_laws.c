@@ -400,12 +400,12 @@ Test(law_3, held_records_outlive_the_connection_the_seek_and_the_assignment)
         struct kw_records *others;
         sim_pair_step(&laws.pair, 50000);
         if (kw_core_consumer_poll(laws.consumer, &others, 0) == 1)
-            kw_core_records_release(others);
+            kw_core_records_release(others, KW_DONE);
     }
     cr_assert_eq(kw_core_assign(laws.consumer, NULL, 0, NULL), 0);
     sim_pair_step(&laws.pair, 50000);
     cr_assert_eq(memcmp(copy, bytes, sizeof(copy)), 0, "a held record changed");
-    kw_core_records_release(records);
+    kw_core_records_release(records, KW_DONE);
     laws_end();
 }
 
@@ -449,7 +449,7 @@ Test(law_4, no_call_checks_more_than_a_mebibyte_of_a_large_batch)
             sim_pair_called(&laws.pair);
             laws.n_read++;
         }
-        kw_core_records_release(records);
+        kw_core_records_release(records, KW_DONE);
     }
     cr_assert_eq(laws.n_read, laws.n_made, "%u of %u read", laws.n_read, laws.n_made);
     cr_assert_leq(laws.pair.count_max, BOUND, "one call: %lu bytes",
@@ -751,10 +751,10 @@ Test(law_7, fetches_never_ask_for_more_than_the_reserve_and_reading_is_never_sto
         }
         /* Greedy: gives back only when nothing else can come. */
         for (; (idle > 50 || n_held == HELD) && n_held > 0; n_held--)
-            kw_core_records_release(held[n_held - 1]);
+            kw_core_records_release(held[n_held - 1], KW_DONE);
     }
     while (n_held > 0)
-        kw_core_records_release(held[--n_held]);
+        kw_core_records_release(held[--n_held], KW_DONE);
     cr_assert_eq(laws.n_read, laws.n_made, "%u of %u read", laws.n_read, laws.n_made);
     cr_assert_gt(n_fetches, 10);
     cr_assert_gt(laws.n_starved, 0, "holding all frames must be told as FETCH_STARVED");

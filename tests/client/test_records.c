@@ -199,7 +199,7 @@ static void read_handle(size_t max, int64_t from, int64_t n)
         cr_assert(expect_next(records, from + i), "offset %lld is missing", (long long)(from + i));
     cr_assert_null(kw_records_next(records));
     cr_assert_null(kw_records_next(records), "the end stays the end");
-    kw_core_records_release(records);
+    kw_core_records_release(records, KW_DONE);
 }
 
 static int64_t position(void)
@@ -303,7 +303,7 @@ Test(records, key_value_headers_and_times_arrive_as_they_were_sent)
     c = kw_records_next(records);
     cr_assert(!c->key.ptr && c->value.len == 1);
     cr_assert_eq(c->timestamp_ms, 5000 + (1 << 30));
-    kw_core_records_release(records);
+    kw_core_records_release(records, KW_DONE);
     bed_end();
 }
 
@@ -319,7 +319,7 @@ Test(records, log_append_time_is_that_of_the_batch)
         cr_assert_eq(c->timestamp_type, i < 2);
         cr_assert_eq(c->timestamp_ms, i < 2 ? 9000 : 5000);
     }
-    kw_core_records_release(records);
+    kw_core_records_release(records, KW_DONE);
     bed_end();
 }
 
@@ -344,7 +344,7 @@ Test(records, a_handle_has_at_most_max_records_and_a_large_batch_is_cut)
             }
             cr_assert(n > 0 && n <= max, "%zu records for a maximum of %zu", n, max);
             cr_assert_eq(position(), at);
-            kw_core_records_release(records);
+            kw_core_records_release(records, KW_DONE);
         }
         cr_assert_null(poll_one(max));
         cr_assert_eq(bed.core->stats.records_fetched, 20);
@@ -385,7 +385,7 @@ Test(records, a_cut_inside_a_filtered_batch_goes_on_behind_it)
     while ((records = poll_one(5))) {
         while (expect_next(records, at))
             at++;
-        kw_core_records_release(records);
+        kw_core_records_release(records, KW_DONE);
     }
     cr_assert_eq(at, 12);
     cr_assert_eq(position(), 12);
@@ -403,14 +403,14 @@ Test(records, gaps_of_a_compacted_log_are_kept_and_stepped_over)
     cr_assert(expect_next(records, 14));
     cr_assert_null(kw_records_next(records));
     cr_assert_eq(position(), 15);
-    kw_core_records_release(records);
+    kw_core_records_release(records, KW_DONE);
     records = poll_one(0);
     cr_assert(expect_next(records, 18));
     cr_assert(expect_next(records, 60));
     cr_assert(expect_next(records, 62));
     cr_assert_null(kw_records_next(records));
     cr_assert_eq(position(), 70, "the last offsets of the batch were compacted away");
-    kw_core_records_release(records);
+    kw_core_records_release(records, KW_DONE);
     bed_end();
 }
 
@@ -430,7 +430,7 @@ Test(records, empty_and_control_batches_move_the_position_and_nothing_else)
     cr_assert(expect_next(records, 14));
     cr_assert(expect_next(records, 15));
     cr_assert_null(kw_records_next(records));
-    kw_core_records_release(records);
+    kw_core_records_release(records, KW_DONE);
     cr_assert_eq(position(), 20);
     /* An answer of nothing else. */
     made_batch((struct spec){.base_offset = 20, .n = 1, .attributes = KWI_BATCH_CONTROL});
@@ -621,7 +621,7 @@ Test(records, a_record_that_is_broken_inside_stops_the_partition_at_its_offset)
     cr_assert_null(kw_records_next(records));
     cr_assert_null(kw_records_next(records));
     expect_stopped(1, KW_ERR_CORRUPT, "contradicts itself");
-    kw_core_records_release(records);
+    kw_core_records_release(records, KW_DONE);
     bed_end();
 }
 
@@ -634,7 +634,7 @@ Test(records, an_offset_above_that_of_the_batch_stops_the_partition)
     cr_assert(expect_next(records, 0));
     cr_assert_null(kw_records_next(records));
     expect_stopped(1, KW_ERR_CORRUPT, "contradicts itself");
-    kw_core_records_release(records);
+    kw_core_records_release(records, KW_DONE);
     bed_end();
 }
 
@@ -694,7 +694,7 @@ static unsigned read_whatever(void)
             while (kw_headers_next(&it, &h) == 1)
                 sum = (uint8_t)(sum + h.key.len);
         }
-        kw_core_records_release(records);
+        kw_core_records_release(records, KW_DONE);
     }
     return n;
 }
@@ -785,7 +785,7 @@ Test(records, a_batch_of_many_mebibytes_is_verified_in_bounded_calls)
     for (size_t i = 0; i < n; i++)
         cr_assert_not_null(kw_records_next(records));
     cr_assert_null(kw_records_next(records));
-    kw_core_records_release(records);
+    kw_core_records_release(records, KW_DONE);
     cr_assert_eq(position(), n);
     bed_end();
     free(value);
@@ -810,7 +810,7 @@ Test(records, one_poll_checks_no_more_than_a_mebibyte_of_small_batches)
         struct kw_records *records = poll_one(1000000);
         while (records && expect_next(records, at))
             at++;
-        kw_core_records_release(records);
+        kw_core_records_release(records, KW_DONE);
     }
     cr_assert_eq(at, offset);
     cr_assert_leq(bed.crc_most, 1024 * 1024);
@@ -854,10 +854,10 @@ Test(records, handles_live_until_their_release_in_any_order)
         for (int64_t k = 0; k < 5; k++)
             cr_assert(expect_next(handles[order[i]], order[i] * 5 + k));
         cr_assert_neq(bed.core->fetch.used - bed.core->fetch_pool.kept_bytes, 0);
-        kw_core_records_release(handles[order[i]]);
+        kw_core_records_release(handles[order[i]], KW_DONE);
     }
     cr_assert_eq(bed.core->fetch.used - bed.core->fetch_pool.kept_bytes, 0);
-    kw_core_records_release(NULL);
+    kw_core_records_release(NULL, KW_DONE);
     bed_end();
 }
 
@@ -877,7 +877,7 @@ Test(records, after_a_seek_nothing_old_is_delivered_but_old_handles_stay_readabl
     read_handle(0, 3, 17);
     for (int64_t i = 0; i < 5; i++)
         cr_assert(expect_next(old, i));
-    kw_core_records_release(old);
+    kw_core_records_release(old, KW_DONE);
     bed_end();
 }
 
@@ -895,7 +895,7 @@ Test(records, a_broken_record_in_an_old_handle_does_not_stop_the_new_position)
     cr_assert_neq(bed.part->state, KWI_PART_STOPPED);
     cr_assert_eq(position(), 9);
     cr_assert_eq(next_event(KW_EVENT_ERROR).kind, KW_EVENT_NONE);
-    kw_core_records_release(old);
+    kw_core_records_release(old, KW_DONE);
     bed_end();
 }
 
@@ -914,7 +914,7 @@ Test(records, a_new_assignment_drops_what_was_buffered_and_keeps_handles_readabl
     cr_assert_eq(kw_position(bed.consumer, "t", 3, &offset), KW_ERR_STATE);
     cr_assert_str_eq(kw_records_topic(old), "t");
     cr_assert_eq(kw_records_partition(old), 3);
-    kw_core_records_release(old);
+    kw_core_records_release(old, KW_DONE);
     (void)unread; /* never released: the core's end takes it */
     bed_end();
 }

@@ -38,12 +38,13 @@ static const char *const link_cells[KWI_LINK_STATES] = {
 };
 
 static const char *const part_cells[KWI_N_PART_STATES] = {
-    /* FOUND UNPLACED PLACED RETRY MOVED DUE RESET SEEK STOP */
-    /* LEADER  */ "21.3...04",
-    /* LOOKUP  */ "..230..04",
-    /* FETCH   */ "...30.004",
-    /* WAIT    */ "....00.04",
-    /* STOPPED */ ".......04",
+    /* FOUND UNPLACED PLACED RETRY MOVED DUE RESET SEEK STOP ASK KNOWN */
+    /* LEADER  */ "21.3...045.",
+    /* LOOKUP  */ "..230..04..",
+    /* FETCH   */ "...30.004..",
+    /* WAIT    */ "....00.04..",
+    /* STOPPED */ ".......04..",
+    /* OFFSET  */ ".......04.0",
 };
 
 Test(states, every_cell_of_the_table_of_assigned_partitions_is_as_written)

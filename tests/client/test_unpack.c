@@ -52,7 +52,7 @@ static void read_to(int64_t from, int64_t end)
             cr_assert(consumed->value.len >= n && memcmp(consumed->value.ptr, text, n) == 0);
             from++;
         }
-        kw_core_records_release(records);
+        kw_core_records_release(records, KW_DONE);
     }
     cr_assert_eq(from, end);
     cr_assert_eq(bed.part->position, end);
@@ -159,7 +159,7 @@ Test(unpack, every_vector_of_kafka_is_delivered_as_its_records)
                                  strstr(vector->json, "LogAppendTime") != NULL);
                     put_record(consumed);
                 }
-                kw_core_records_release(records);
+                kw_core_records_release(records, KW_DONE);
             }
             cr_expect(!next_fault(), "%s: %s", vector->name, fault.text);
             cr_expect_str_eq(text, want, "%s", vector->name);
@@ -205,7 +205,7 @@ Test(unpack, every_changed_byte_behind_a_right_checksum_is_survived)
             while ((records = poll_until(SIZE_MAX))) {
                 while (kw_records_next(records))
                     ;
-                kw_core_records_release(records);
+                kw_core_records_release(records, KW_DONE);
             }
             cr_assert_lt(bed.core->fetch.peak, 512 * 1024);
             bed_end();
@@ -252,7 +252,7 @@ Test(unpack, the_frame_is_let_go_when_its_last_batch_is_unpacked)
     cr_assert_not_null(records);
     cr_assert_neq(records->block, block);
     cr_assert_eq(block->holds, 0);
-    kw_core_records_release(records);
+    kw_core_records_release(records, KW_DONE);
     bed_end();
 }
 
@@ -301,7 +301,7 @@ Test(unpack, corrupt_data_stops_its_partition_and_the_other_goes_on)
         struct kw_records *records = poll_until(1000);
         cr_assert_not_null(records);
         cr_assert_eq(kw_records_partition(records), 4);
-        kw_core_records_release(records);
+        kw_core_records_release(records, KW_DONE);
         expect_fault(0, KW_ERR_CORRUPT, names[id], "seek behind");
         bed_end();
     }
@@ -454,7 +454,7 @@ Test(unpack, a_batch_waits_for_a_handle_and_says_so_once)
     bed_step(200000);
     cr_assert(!next_fault());
     cr_assert(!bed.starved, "told twice");
-    kw_core_records_release(first);
+    kw_core_records_release(first, KW_DONE);
     read_to(100, 200);
     bed_end();
 }
@@ -481,7 +481,7 @@ Test(unpack, parts_that_fill_the_reserve_with_frames_do_not_block_each_other)
     cr_assert_null(bed.other->data.block);
     cr_assert_eq(bed.other->position, 0, "it is fetched again");
     cr_assert(!next_fault());
-    kw_core_records_release(records);
+    kw_core_records_release(records, KW_DONE);
     kwi_block_release(rest);
     free(frame.ptr);
     bed_end();
@@ -572,7 +572,7 @@ Test(unpack, any_allocation_may_fail_once_or_from_then_on)
                     while ((records = poll_until(1000))) {
                         while (kw_records_next(records))
                             ;
-                        kw_core_records_release(records);
+                        kw_core_records_release(records, KW_DONE);
                     }
                     bed_step(200000);
                 }
@@ -639,7 +639,7 @@ Test(unpack, old_messages_come_in_runs_with_their_own_times)
             cr_assert_eq(consumed->leader_epoch, -1);
             cr_assert_null(consumed->key.ptr);
         }
-        kw_core_records_release(records);
+        kw_core_records_release(records, KW_DONE);
     }
     cr_assert_eq(i, n);
     cr_assert_eq(n_handles, 6, "what goes together is one run");

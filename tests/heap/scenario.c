@@ -280,7 +280,7 @@ static void heap_read_handle(struct heap_scenario *scenario, struct kw_records *
         scenario->n_read += count;
         scenario->read[id] = (uint8_t)(scenario->read[id] + count);
     }
-    kw_core_records_release(records);
+    kw_core_records_release(records, KW_DONE);
 }
 
 void heap_read(struct heap_scenario *scenario, bool count)

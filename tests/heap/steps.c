@@ -295,7 +295,7 @@ static void step_hoard(struct heap_scenario *scenario)
         heap_wrong(scenario, "poll failed for another reason than memory");
     scenario->done = scenario->starved;
     while (scenario->done && scenario->n_held > 0)
-        kw_core_records_release(scenario->held[--scenario->n_held]);
+        kw_core_records_release(scenario->held[--scenario->n_held], KW_DONE);
 }
 
 static uint64_t steps_log_size(const struct heap_scenario *scenario)

@@ -61,7 +61,7 @@ static void steady_read(struct steady *steady)
             cr_assert_eq(consumed->value.len, 100);
             steady->n_read++;
         }
-        kw_core_records_release(records);
+        kw_core_records_release(records, KW_DONE);
     }
 }
 

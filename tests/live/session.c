@@ -91,7 +91,7 @@ static void session_take(struct session *session)
             session->n_wrong += record->value.len != (size_t)len ||
                                 memcmp(record->value.ptr, text, (size_t)len) != 0;
         }
-        kw_records_release(records);
+        kw_records_release(records, KW_DONE);
     }
 }
 

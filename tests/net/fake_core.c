@@ -421,12 +421,34 @@ int kw_core_consumer_poll(struct kw_consumer *consumer, struct kw_records **out,
     return 1;
 }
 
-void kw_core_records_release(struct kw_records *records)
+void kw_core_records_release(struct kw_records *records, enum kw_done done)
 {
     struct kw_core *core = kw_core_of(records);
+    (void)done;
     core->n_released++;
     core->n_events++;
     core->attention |= KW_ATT_EVENT;
+}
+
+struct kw_op *kw_core_commit(struct kw_consumer *consumer, const struct kw_offsets *offsets,
+                             int32_t timeout_ms, void *tag)
+{
+    (void)consumer;
+    (void)offsets;
+    (void)timeout_ms;
+    (void)tag;
+    return NULL;
+}
+
+struct kw_op *kw_core_committed(struct kw_consumer *consumer, const struct kw_offsets *which,
+                                struct kw_offsets **result, int32_t timeout_ms, void *tag)
+{
+    (void)consumer;
+    (void)which;
+    (void)result;
+    (void)timeout_ms;
+    (void)tag;
+    return NULL;
 }
 
 struct kw_op *kw_core_admin(struct kw_core *core, const struct kw_admin_request *request,

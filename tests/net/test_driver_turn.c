@@ -200,7 +200,7 @@ Test(driver_turn, an_event_raised_by_a_call_wakes_a_host_that_does_not_know_of_i
     foreign_settle(client);
     cr_assert_eq(kw_consumer_poll(consumer, &records, 0), 1);
     cr_assert_not(foreign_sleep(client, 0));
-    kw_records_release(records); /* raises one */
+    kw_records_release(records, KW_DONE); /* raises one */
     cr_assert(foreign_sleep(client, 1000));
     cr_assert_eq(kw_next_event(client, &event), 1);
     cr_assert_eq(kw_next_event(client, &event), 0);

@@ -40,7 +40,7 @@ void sim_app_release_some(struct sim_app *app, bool all)
     while (app->n_held > 0 && (all || sim_one_in(&app->rng, 2))) {
         uint32_t i = sim_below(&app->rng, app->n_held);
         held_verify(app, &app->held[i]);
-        kw_core_records_release(app->held[i].records);
+        kw_core_records_release(app->held[i].records, KW_DONE);
         app->held[i] = app->held[--app->n_held];
     }
 }
@@ -110,7 +110,7 @@ static bool app_poll_one(struct sim_app *app)
     if (world->plan.hold_records && app->n_held < SIM_HELD_MAX && sim_one_in(&app->rng, 2))
         app->held[app->n_held++] = held;
     else
-        kw_core_records_release(records);
+        kw_core_records_release(records, KW_DONE);
     return true;
 }
 
