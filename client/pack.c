@@ -7,6 +7,7 @@
  * is short, is sent as it is: compression is never a reason to fail (P40). */
 #include <string.h>
 
+#include "base/assert.h"
 #include "client/config.h"
 #include "client/error_text.h"
 #include "client/producer.h"
@@ -232,6 +233,7 @@ static void pack_done(struct kw_core *core, struct kw_work *work)
 
     (void)core;
     batch->n_lent--;
+    KWI_ASSERT(batch->attempts == 0); /* nobody sends what is being replaced */
     if (pack->rc == 0 && batch->state != BATCH_DONE)
         pack_replace(pack);
     kwi_block_release(pack->scratch);

@@ -232,6 +232,9 @@ void kwi_pack_forget(struct kw_batch *batch);
 
 /* sender.c */
 void kwi_part_route(struct kw_part *part); /* leader or queue changed */
+/* Whether its bytes are final and nobody else's. If not, the next step, the end of its
+ * compression, or the driver's receipt routes its partition again. */
+bool kwi_batch_is_due(const struct kw_batch *batch);
 /* As route, after a Metadata answer: one that waited for its leader goes at once. */
 void kwi_part_found(struct kw_part *part);
 struct kw_request *kwi_sender_pull(struct kw_link *link);

@@ -30,6 +30,11 @@ static struct kw_link *route_link(struct kw_part *part)
     return link;
 }
 
+bool kwi_batch_is_due(const struct kw_batch *batch)
+{
+    return batch->pinned && !batch->packing && !(batch->restamp && batch->n_lent);
+}
+
 void kwi_part_mute(struct kw_part *part, uint32_t attempts)
 {
     struct kw_core *core = part->topic->core;
@@ -56,8 +61,10 @@ void kwi_part_route(struct kw_part *part)
         return;
     }
     batch = KWI_OF(part->queue.first, struct kw_batch, node);
-    if (!batch->pinned || batch->packing || (batch->restamp && batch->n_lent))
-        return; /* the next step, or the driver's receipt, brings it here again */
+    if (!kwi_batch_is_due(batch)) {
+        kwi_part_unready(part); /* it may be ready for one before it that has ended */
+        return;
+    }
     link = route_link(part);
     if (link != part->link)
         kwi_part_unready(part);

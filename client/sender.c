@@ -52,11 +52,12 @@ static struct kw_batch *sender_prepare(struct kw_part *part)
 
     if (!kwi_part_sequence_due(part))
         return NULL;
+    /* Not always the one that was routed: a new epoch may have ended that. */
     batch = KWI_OF(part->queue.first, struct kw_batch, node);
     if (kwi_planted(KWI_PLANT_P01) && batch->attempts)
         batch->restamp = true;
-    if (batch->restamp && batch->n_lent)
-        return NULL; /* its bytes are the driver's: the receipt routes it again */
+    if (!kwi_batch_is_due(batch))
+        return NULL;
     first = !batch->attempts || batch->restamp;
     kwi_batch_sequence(batch);
     if (first)
