@@ -184,7 +184,13 @@ static void conn_timed_out(struct kw_timer *timer)
     struct kw_conn *conn = KWI_OF(timer, struct kw_conn, timer);
     struct kw_error err;
 
-    if (conn_is_up(conn))
+    if (conn->state == CONN_REAUTH)
+        kwi_error_fmt(&err, KW_ERR_TIMEOUT, KW_PHASE_SASL,
+                      "the broker is overloaded or hangs; or raise request.timeout.ms",
+                      "%s: when authenticating again, %s within request.timeout.ms (%lld)",
+                      conn->peer, kwi_sasl_waits_for(conn),
+                      (long long)kwi_config_i64(conn->core->cfg, KW_KEY_REQUEST_TIMEOUT_MS));
+    else if (conn_is_up(conn))
         kwi_error_fmt(&err, KW_ERR_TIMEOUT, KW_PHASE_REQUEST,
                       "the broker is overloaded or hangs; or raise request.timeout.ms",
                       "%s did not answer a request within request.timeout.ms (%lld)", conn->peer,

@@ -2,7 +2,7 @@
  * refused and how often it is tried, sessions that end under load, credentials that
  * change.
  *
- * covers: S08 S13 S15 S16 S19 */
+ * covers: N35 S01 S08 S13 S15 S16 S19 */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
@@ -92,7 +92,10 @@ static void bed_end(void)
 static void bed_run(uint64_t ms)
 {
     bool never = false;
+    uint64_t end_us = bed.pair.now.mono_us + ms * 1000;
     sim_pair_run(&bed.pair, &never, ms);
+    if (bed.pair.now.mono_us < end_us)
+        sim_pair_step(&bed.pair, end_us - bed.pair.now.mono_us);
 }
 
 static void bed_make(void)
@@ -269,6 +272,75 @@ Test(sasl_conn, an_answer_that_cannot_be_read_is_tried_again)
         cr_expect(strstr(bed.error.text, "cannot be read"), "%s", bed.error.text);
         bed_end();
         memset(&bed, 0, sizeof bed);
+    }
+}
+
+static void bed_fault(const char *spec)
+{
+    struct kw_mock_fault fault;
+    cr_assert_eq(kwi_mock_fault_parse(spec, &fault, NULL), 0, "%s", spec);
+    cr_assert_eq(kwi_mock_fault_add(bed.pair.mock, &fault, NULL), 0);
+}
+
+/* Whichever answer of the way in never comes: it ends with the setup timeout, says what
+ * it waited for, takes no turns meanwhile, and the next connection gets through. */
+Test(sasl_conn, each_round_that_is_never_answered_ends_with_the_setup_timeout)
+{
+    static const struct {
+        const char *mechanism, *spec, *text;
+        int phase;
+    } rows[] = {
+        {"PLAIN", "apiversions:1:drop-answer", "ApiVersions", KW_PHASE_VERSIONS},
+        {"PLAIN", "saslhandshake:1:drop-answer", "SaslHandshake", KW_PHASE_SASL},
+        {"PLAIN", "saslauthenticate:1:drop-answer", "SaslAuthenticate", KW_PHASE_SASL},
+        {"SCRAM-SHA-256", "saslhandshake:1:drop-answer", "SaslHandshake", KW_PHASE_SASL},
+        {"SCRAM-SHA-256", "saslauthenticate:1:drop-answer", "SaslAuthenticate", KW_PHASE_SASL},
+        {"SCRAM-SHA-512", "saslauthenticate:2:drop-answer", "SaslAuthenticate", KW_PHASE_SASL},
+        {"OAUTHBEARER", "saslauthenticate:1:drop-answer", "SaslAuthenticate", KW_PHASE_SASL},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        memset(&bed, 0, sizeof bed);
+        bed_begin(rows[i].mechanism, 0);
+        bed_fault(rows[i].spec);
+        if (strcmp(rows[i].mechanism, "OAUTHBEARER") == 0)
+            set_token("bob", -1);
+        bed_run(7000); /* the setup timeout is 10 s, and jitter takes a fifth of it */
+        uint64_t steps = bed.pair.n_steps;
+        cr_expect_eq(bed.n_errors, 0, "%s: too early: %s", rows[i].spec, bed.error.text);
+        cr_expect_leq(steps, 60u, "%s: %lu steps", rows[i].spec, (unsigned long)steps);
+        bed_run(6000);
+        cr_expect_eq(bed.n_errors, 1, "%s: %u errors", rows[i].spec, bed.n_errors);
+        cr_expect_eq(bed.error.code, KW_ERR_TIMEOUT, "%s: %s", rows[i].spec, bed.error.text);
+        cr_expect_eq(bed.error.phase, rows[i].phase, "%s", rows[i].spec);
+        cr_expect(strstr(bed.error.text, rows[i].text), "%s: %s", rows[i].spec, bed.error.text);
+        bed_must_deliver();
+        bed_end();
+    }
+}
+
+/* The same in the middle of a session: nothing is lost. */
+Test(sasl_conn, each_round_of_a_prolongation_that_is_never_answered_ends_and_records_survive)
+{
+    static const char *const specs[] = {"saslhandshake:3-4:drop-answer",
+                                        "saslauthenticate:5-6:drop-answer"};
+    for (size_t i = 0; i < sizeof specs / sizeof *specs; i++) {
+        memset(&bed, 0, sizeof bed);
+        bed_begin("SCRAM-SHA-256", 2000);
+        bed_fault(specs[i]);
+        bed_must_deliver();
+        for (int k = 0; k < 400; k++) {
+            bed_make();
+            sim_pair_step(&bed.pair, 10000);
+        }
+        cr_expect(sim_pair_run(&bed.pair, &bed.all, 30000), "%s: %s", specs[i], bed.error.text);
+        cr_expect_eq(bed.n_delivered, bed.n_made);
+        cr_expect_eq(bed.error.code, KW_ERR_TIMEOUT, "%s: %s", specs[i], bed.error.text);
+        cr_expect_eq(bed.error.phase, KW_PHASE_SASL, "%s", specs[i]);
+        struct kw_mock_partition_info info;
+        cr_assert_eq(kwi_mock_partition(bed.pair.mock, "t", 0, &info), 0);
+        cr_expect_eq(info.end_offset, bed.n_made, "%lld in the log of %u",
+                     (long long)info.end_offset, bed.n_made);
+        bed_end();
     }
 }
 
