@@ -2,8 +2,10 @@
  * meanwhile, with one client, and compares: nothing lost, twice or out of order.
  * What a test needs that has the broker end sessions under load (KIP-368).
  *
- *   session HOST:PORT TOPIC SECONDS [KEY=VALUE...]      client configuration
+ *   session [-f] HOST:PORT TOPIC SECONDS [KEY=VALUE...]      client configuration
  *
+ * -f: as fast as the broker takes them, but no further ahead of what came back than
+ * SESSION_AHEAD; otherwise a few thousand a second.
  * TOPIC has one partition and is empty. OAUTHBEARER: a token is made on demand, as
  * an unsecured one for alice that lives 4 s.
  * stdout: a line "WORD N" for each figure. stderr: the client's log.
@@ -17,13 +19,17 @@
 
 #include <kwire/kwire.h>
 
-enum { SESSION_TURN = 64 /* records between two looks at the sockets */ };
+enum {
+    SESSION_TURN = 64,      /* records between two looks at the sockets */
+    SESSION_AHEAD = 1000000 /* records that a full load may be ahead of the reader */
+};
 
 struct session {
     struct kw_client *client;
     struct kw_producer *producer;
     struct kw_topic *topic;
     struct kw_consumer *consumer;
+    bool full;
     uint64_t n_sent, n_delivered, n_failed, n_read, n_wrong, n_tokens;
 };
 
@@ -152,7 +158,8 @@ static int session_produce(struct session *session, double end)
     while (session_seconds() < end) {
         struct kw_record record = {
             .value = {value, (size_t)snprintf(value, sizeof(value), "%" PRIu64, session->n_sent)}};
-        int rc = kw_produce(session->topic, &record);
+        bool ahead = session->full && session->n_sent - session->n_read >= SESSION_AHEAD;
+        int rc = ahead ? KW_ERR_WOULD_BLOCK : kw_produce(session->topic, &record);
 
         if (rc < 0 && rc != KW_ERR_WOULD_BLOCK) {
             fprintf(stderr, "number %" PRIu64 ": %s\n", session->n_sent, kw_err_name(rc));
@@ -161,7 +168,7 @@ static int session_produce(struct session *session, double end)
         session->n_sent += rc == 0;
         /* A few thousand a second: enough to have requests under way all the time. */
         if (rc || session->n_sent % SESSION_TURN == 0)
-            session_turn(session, rc ? 100 : 10);
+            session_turn(session, rc ? 100 : session->full ? 0 : 10);
     }
     return 0;
 }
@@ -172,8 +179,13 @@ int main(int argc, char **argv)
     struct kw_stats stats;
     double end;
 
+    if (argc > 1 && strcmp(argv[1], "-f") == 0) {
+        session.full = true;
+        argv++;
+        argc--;
+    }
     if (argc < 4) {
-        fprintf(stderr, "usage: session HOST:PORT TOPIC SECONDS [KEY=VALUE...]\n");
+        fprintf(stderr, "usage: session [-f] HOST:PORT TOPIC SECONDS [KEY=VALUE...]\n");
         return 2;
     }
     if (session_open(&session, argv, argc))
