@@ -2,9 +2,10 @@
  * any code of the client but its CRC: what others cost is compared with it.
  *
  *   bench_floor produce|consume PORT RECORDS SIZE PARTITIONS BATCH_SIZE CODEC
- *               FETCH_MAX
+ *               FETCH_MAX [CA_FILE]
  *
- * (FETCH_MAX: the largest answer that consume asks for.)
+ * (FETCH_MAX: the largest answer that consume asks for. CA_FILE: over TLS, by
+ * SSL_write of pieces of 16 KiB and SSL_read into the one buffer.)
  * produce copies records into batches, one partition after another as a client
  * does with records without key, seals each with its CRC, writes it with one
  * writev, and keeps it until its answer came, with five requests under way.
@@ -30,6 +31,7 @@
 #include "base/crc32c.h"
 #include "bench/load.h"
 #include "bench/sink.h"
+#include "bench/wire.h"
 
 enum {
     FLOOR_IN_FLIGHT = 5,
@@ -37,6 +39,7 @@ enum {
     FLOOR_RECORD_OVERHEAD = 32, /* at most, without key and headers */
     FLOOR_FRAME_MAX = 4096,
     FLOOR_READ = 64 * 1024,
+    FLOOR_PIECE = 16 * 1024,          /* a record of TLS */
     FLOOR_PARTITION_MAX = 1024 * 1024 /* max.partition.fetch.bytes */
 };
 
@@ -49,6 +52,7 @@ struct floor_batch {
 
 struct floor {
     int fd;
+    struct wire *wire; /* NULL: without TLS */
     kwi_crc32c_fn *crc32c;
     uint64_t n;
     size_t size, batch_size;
@@ -151,8 +155,9 @@ static const uint8_t *floor_take(struct floor *floor, size_t n)
         sink_die("an answer with a piece of %zu bytes", n);
     while (floor->in_len < floor->in_at + n) {
         size_t want = floor->in_at + n - floor->in_len;
-        ssize_t got = recv(floor->fd, floor->in + floor->in_len,
-                           want < FLOOR_READ ? FLOOR_READ : want, 0);
+        size_t room = want < FLOOR_READ ? FLOOR_READ : want;
+        uint8_t *at = floor->in + floor->in_len;
+        ssize_t got = floor->wire ? wire_recv(floor->wire, at, room) : recv(floor->fd, at, room, 0);
         if (got <= 0)
             sink_die("the connection ended");
         floor->in_len += (size_t)got;
@@ -161,8 +166,24 @@ static const uint8_t *floor_take(struct floor *floor, size_t n)
     return floor->in + floor->in_at - n;
 }
 
+static void floor_write_tls(struct floor *floor, const uint8_t *ptr, size_t len)
+{
+    while (len > 0) {
+        ssize_t n = wire_send(floor->wire, ptr, len < FLOOR_PIECE ? len : FLOOR_PIECE);
+        if (n <= 0)
+            sink_die("write: the connection ended");
+        ptr += n;
+        len -= (size_t)n;
+    }
+}
+
 static void floor_writev(struct floor *floor, struct iovec *iov, int n)
 {
+    if (floor->wire) {
+        for (int i = 0; i < n; i++)
+            floor_write_tls(floor, iov[i].iov_base, iov[i].iov_len);
+        return;
+    }
     while (n > 0) {
         ssize_t done = writev(floor->fd, iov, n);
         if (done < 0)
@@ -225,7 +246,8 @@ static bool floor_readable(const struct floor *floor)
 {
     char byte;
 
-    return floor->in_len > floor->in_at || recv(floor->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 1;
+    return floor->in_len > floor->in_at || (floor->wire && wire_pending(floor->wire)) ||
+           recv(floor->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 1;
 }
 
 /* Changes places with the scratch buffer, which has more room than the batch had. */
@@ -468,9 +490,10 @@ int main(int argc, char **argv)
     static struct floor floor;
     struct load_clock begin;
 
-    if (argc != 9 || (strcmp(argv[1], "produce") != 0 && strcmp(argv[1], "consume") != 0))
+    if (argc < 9 || argc > 10 ||
+        (strcmp(argv[1], "produce") != 0 && strcmp(argv[1], "consume") != 0))
         sink_die("usage: bench_floor produce|consume PORT RECORDS SIZE PARTITIONS BATCH_SIZE "
-                 "CODEC FETCH_MAX");
+                 "CODEC FETCH_MAX [CA_FILE]");
     floor.n = strtoull(argv[3], NULL, 10);
     floor.size = strtoull(argv[4], NULL, 10);
     floor.n_partitions = (int32_t)strtol(argv[5], NULL, 10);
@@ -483,6 +506,10 @@ int main(int argc, char **argv)
         sink_die("a number is out of range");
     floor_codec(&floor, argv[7], argv[1][0] == 'p');
     floor_connect(&floor, argv[2]);
+    if (argc == 10) {
+        wire_trust(argv[9], true);
+        floor.wire = wire_open(floor.fd);
+    }
     load_clock_read(&begin);
     if (argv[1][0] == 'p')
         floor_produce(&floor);

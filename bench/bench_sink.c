@@ -1,9 +1,10 @@
 /* bench/bench_sink.c -- the sink as a process of its own on a loopback port, for
  * clients that bring their own sockets.
  *
- *   bench_sink PARTITIONS RECORDS SIZE BATCH_SIZE CODEC
+ *   bench_sink PARTITIONS RECORDS SIZE BATCH_SIZE CODEC [PEM_FILE]
  *
- * It prints "port N" and serves until it is killed. Produced batches must be
+ * It prints "port N" and serves until it is killed, over TLS with the key and the
+ * certificate in PEM_FILE if there is one. Produced batches must be
  * compressed by CODEC (none, gzip, snappy, lz4, zstd); they are counted and
  * forgotten. Each partition of topic "bench" holds at least RECORDS records of
  * SIZE bytes in batches of up to BATCH_SIZE bytes before compression. One thread,
@@ -13,6 +14,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,10 +23,12 @@
 
 #include "base/crc32c.h"
 #include "bench/sink.h"
+#include "bench/wire.h"
 
 enum { SINK_CONNS = 32, SINK_READ = 1 << 20, SINK_RECORD_OVERHEAD = 16, SINK_HEADER = 61 };
 
 struct sink_conn {
+    struct wire *wire; /* NULL: without TLS */
     struct sink_buf in, out;
     size_t in_done, out_done; /* bytes that were handled, at the front */
 };
@@ -34,6 +38,7 @@ struct sink_server {
     struct pollfd polls[SINK_CONNS + 1]; /* the first is the listener */
     struct sink_conn conns[SINK_CONNS + 1];
     nfds_t n;
+    bool tls;
 };
 
 static void server_listen(struct sink_server *server)
@@ -63,12 +68,14 @@ static void server_accept(struct sink_server *server)
     if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)))
         sink_die("TCP_NODELAY: %s", strerror(errno));
     server->polls[server->n] = (struct pollfd){.fd = fd, .events = POLLIN};
-    server->conns[server->n] = (struct sink_conn){0};
+    server->conns[server->n] = (struct sink_conn){.wire = server->tls ? wire_open(fd) : NULL};
     server->n++;
 }
 
 static void server_close(struct sink_server *server, nfds_t i)
 {
+    if (server->conns[i].wire)
+        wire_close(server->conns[i].wire);
     close(server->polls[i].fd);
     free(server->conns[i].in.ptr);
     free(server->conns[i].out.ptr);
@@ -93,7 +100,17 @@ static void conn_serve(struct sink *sink, struct sink_conn *conn)
         conn->in_done = conn->in.len = 0;
 }
 
-/* false: the peer is gone. */
+/* 0: the peer is gone; -1: there is nothing more now. */
+static ssize_t conn_recv(int fd, struct sink_conn *conn)
+{
+    uint8_t *at = conn->in.ptr + conn->in.len;
+    size_t room = conn->in.cap - conn->in.len;
+    ssize_t n = conn->wire ? wire_recv(conn->wire, at, room) : recv(fd, at, room, 0);
+
+    return n < 0 && errno != EAGAIN && errno != EINTR ? 0 : n;
+}
+
+/* false: the peer is gone. TLS may hold more than the socket will tell of. */
 static bool conn_read(int fd, struct sink *sink, struct sink_conn *conn)
 {
     ssize_t n;
@@ -103,19 +120,22 @@ static bool conn_read(int fd, struct sink *sink, struct sink_conn *conn)
         conn->in.len -= conn->in_done;
         conn->in_done = 0;
     }
-    sink_buf_reserve(&conn->in, SINK_READ);
-    n = recv(fd, conn->in.ptr + conn->in.len, conn->in.cap - conn->in.len, 0);
-    if (n <= 0)
-        return n < 0 && (errno == EAGAIN || errno == EINTR);
-    conn->in.len += (size_t)n;
+    do {
+        sink_buf_reserve(&conn->in, SINK_READ);
+        n = conn_recv(fd, conn);
+        if (n == 0)
+            return false;
+        conn->in.len += n > 0 ? (size_t)n : 0;
+    } while (n > 0 && conn->wire);
     conn_serve(sink, conn);
     return true;
 }
 
 static bool conn_write(int fd, struct sink_conn *conn)
 {
-    ssize_t n = send(fd, conn->out.ptr + conn->out_done, conn->out.len - conn->out_done,
-                     MSG_NOSIGNAL);
+    const uint8_t *at = conn->out.ptr + conn->out_done;
+    size_t len = conn->out.len - conn->out_done;
+    ssize_t n = conn->wire ? wire_send(conn->wire, at, len) : send(fd, at, len, MSG_NOSIGNAL);
 
     if (n < 0)
         return errno == EAGAIN || errno == EINTR;
@@ -154,8 +174,8 @@ int main(int argc, char **argv)
 {
     static struct sink_server server;
 
-    if (argc != 6)
-        sink_die("usage: bench_sink PARTITIONS RECORDS SIZE BATCH_SIZE CODEC");
+    if (argc != 6 && argc != 7)
+        sink_die("usage: bench_sink PARTITIONS RECORDS SIZE BATCH_SIZE CODEC [PEM_FILE]");
     long n_partitions = strtol(argv[1], NULL, 10);
     uint64_t n = strtoull(argv[2], NULL, 10), size = strtoull(argv[3], NULL, 10),
              batch_size = strtoull(argv[4], NULL, 10);
@@ -169,6 +189,10 @@ int main(int argc, char **argv)
     const struct kw_codec *codec = sink_codec(argv[5]);
     server.sink.codec = codec ? codec->id : 0;
     sink_store(&server.sink, n - n % batch_records, (uint32_t)batch_records, size, codec);
+    server.tls = argc == 7;
+    if (server.tls)
+        wire_serve(argv[6]);
+    signal(SIGPIPE, SIG_IGN); /* OpenSSL writes without MSG_NOSIGNAL */
     server_listen(&server);
     server_run(&server);
     return 0;

@@ -32,40 +32,9 @@ rm -f "$out"/*
 sink=
 trap '[ -z "$sink" ] || kill "$sink" 2>/dev/null' EXIT INT TERM
 
-# ---- set-up ------------------------------------------------------------------
-
-# The Python package of librdkafka's own authors carries a current build of it.
-fetch_rdkafka() {
-    rdkafka=${KW_RDKAFKA:-}
-    [ -n "$rdkafka" ] || rdkafka=$(find "$peers" -name 'librdkafka*.so*' 2>/dev/null | head -n 1)
-    [ -z "$rdkafka" ] && command -v python3 >/dev/null && {
-        python3 -m pip download --quiet --disable-pip-version-check --no-deps \
-            --only-binary=:all: --dest "$peers" 'confluent-kafka>=2.12' >"$peers/log" 2>&1 &&
-            python3 -m zipfile -e "$peers"/confluent_kafka-*.whl "$peers/unpacked" &&
-            rdkafka=$(find "$peers" -name 'librdkafka*.so*' | head -n 1)
-    }
-    [ -n "$rdkafka" ] || echo "librdkafka is not there (see $peers/log): its columns stay empty"
-}
+. bench/lib.sh
 
 # ---- one run -----------------------------------------------------------------
-
-start_sink() { # RECORDS SIZE CODEC
-    : >"$out/port"
-    "$bin/bench_sink" "$partitions" "$1" "$2" "$batch" "$3" >"$out/port" 2>>"$out/errors" &
-    sink=$!
-    tries=0
-    until port=$(awk '/^port/ { print $2 }' "$out/port") && [ -n "$port" ]; do
-        tries=$((tries + 1))
-        [ $tries -lt 100 ] && kill -0 "$sink" 2>/dev/null || return 1
-        sleep 0.1
-    done
-}
-
-stop_sink() {
-    kill "$sink" 2>/dev/null
-    wait "$sink" 2>/dev/null
-    sink=
-}
 
 # The command line of a client, run behind the words in $wrap.
 client() { # CLIENT MODE RECORDS SIZE CODEC

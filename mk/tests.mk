@@ -85,7 +85,9 @@ $(FUZZ_BIN): $(FUZZ_DIR)/%: fuzz/%.c $(FUZZ_DIR)/obj/libkwire.a
 EXAMPLE_BIN := $(patsubst %.c,$(B)/%,$(wildcard examples/*.c))
 LIVE_BIN := $(if $(TRIPLET),,$(patsubst %.c,$(B)/%,$(wildcard tests/live/*.c)))
 BENCH_BIN := $(patsubst %.c,$(B)/%,$(wildcard bench/bench_*.c))
-BENCH_HELP := $(filter-out bench/bench_%.c,$(wildcard bench/*.c))
+# OpenSSL itself, called without the client, where it is built in.
+BENCH_WIRE := bench/wire_$(if $(filter openssl,$(WITH_TLS)),openssl,none).c
+BENCH_HELP := $(filter-out bench/bench_%.c bench/wire_%.c,$(wildcard bench/*.c)) $(BENCH_WIRE)
 # A host without net/ brings its own checksum function; the core's benchmark is
 # one, and takes that of base, whose name the archive keeps to itself.
 BENCH_BASE := $(call obj,$(wildcard base/crc32c*.c))

@@ -1,0 +1,149 @@
+#!/bin/sh
+# What TLS costs: bench/tls.sh [BUILD_DIR]
+#
+# All talk to bench_sink over TLS 1.3 on loopback, as in bench/run.sh: bytes alone
+# (bench_tls: SSL_write of 16 KiB pieces, SSL_read into one buffer), the hand-written
+# client over the same calls (bench_floor), kwire, and librdkafka with the OpenSSL that
+# its authors build into it (what a system has of librdkafka is too old for the sink).
+# They run in turns, each run a process of its own; CPU is user and system time of the client from the
+# first record on, per MB (10^6 bytes) of values. "small": memory that stays in the
+# processor's cache, as in bench/run.sh. Instructions are those of user space, by
+# callgrind, the difference of two lengths. Prints tables, and last the gate:
+#
+#   kwire at most KW_TLS_GATE (1.1) times as much as the bare program (see RESULTS.md)
+#
+#   KW_BENCH_ROUNDS=7   KW_BENCH_SIZE=10240   KW_BENCH_BYTES=200000000 a run, about
+#   KW_BENCH_COUNT=yes  instructions too      KW_RDKAFKA=FILE    as in bench/run.sh
+set -u
+cd "$(dirname "$0")/.." || exit 1
+build=${1:-build}
+bin=$build/bench
+out=$build/bench-tls
+peers=build/peers
+rounds=${KW_BENCH_ROUNDS:-7}
+size=${KW_BENCH_SIZE:-10240}
+bytes=${KW_BENCH_BYTES:-200000000}
+gate=${KW_TLS_GATE:-1.1}
+partitions=8
+batch=1000000
+mkdir -p "$out" "$peers"
+rm -f "$out"/runs "$out"/counts "$out"/errors
+sink=
+trap '[ -z "$sink" ] || kill "$sink" 2>/dev/null' EXIT INT TERM
+. bench/lib.sh
+
+bash tools/kafka/certs.sh "$out/tls" || exit 1
+ca=$out/tls/ca.crt
+sink_pem=$out/tls/server.pem
+fetch_rdkafka
+inside=$([ -z "$rdkafka" ] || LC_ALL=C grep -aoE 'OpenSSL 3\.[0-9]+\.[0-9]+ [0-9]+ [A-Z][a-z]+ 20[0-9]+' "$rdkafka" | head -n 1)
+
+# The command line of a client, run behind the words in $wrap.
+client() { # CLIENT MODE RECORDS
+    fetch_max=52428800 buffer=33554432
+    case $1 in *-small) fetch_max=1048576 buffer=3145728 ;; esac
+    case $1-$2 in
+    bare-*) $wrap "$bin/bench_tls" "$2" "$port" $(($3 * size)) $partitions "$ca" ;;
+    bare/ahead-*) $wrap "$bin/bench_tls" "$2" "$port" $(($3 * size)) $partitions "$ca" ahead ;;
+    floor*) $wrap "$bin/bench_floor" "$2" "$port" "$3" "$size" $partitions $batch none $fetch_max "$ca" ;;
+    kwire*-produce)
+        $wrap "$bin/bench_net" produce localhost:"$port" bench "$3" "$size" batch.size=$batch linger.ms=5 \
+            buffer.memory=$buffer security.protocol=SSL ssl.ca.location="$ca"
+        ;;
+    kwire*-consume)
+        $wrap "$bin/bench_net" consume localhost:"$port" bench "$3" "$size" --partitions $partitions \
+            fetch.max.bytes=$fetch_max security.protocol=SSL ssl.ca.location="$ca"
+        ;;
+    rdkafka*-produce)
+        $wrap "$bin/peers/rdkafka_bench" "$rdkafka" produce localhost:"$port" bench "$3" "$size" \
+            queue.buffering.max.kbytes=$((buffer / 1024)) security.protocol=ssl ssl.ca.location="$ca"
+        ;;
+    rdkafka*-consume)
+        $wrap "$bin/peers/rdkafka_bench" "$rdkafka" consume localhost:"$port" bench "$3" "$size" \
+            --partitions $partitions fetch.max.bytes=$fetch_max check.crcs=true security.protocol=ssl \
+            ssl.ca.location="$ca"
+        ;;
+    esac
+}
+
+clients="bare bare/ahead floor floor-small kwire kwire-small"
+[ -z "$rdkafka" ] || clients="$clients rdkafka"
+
+run() { # CLIENT MODE RECORDS: adds a line to runs
+    start_sink "$3" "$size" none || { stop_sink; echo "no sink: $(tail -n 1 "$out/errors")"; exit 1; }
+    wrap="timeout 120"
+    line=$(client "$@" 2>>"$out/errors" | grep '^client=')
+    stop_sink
+    if [ -n "$line" ]; then
+        # In ns per byte, whatever size the records have.
+        echo "$line" | awk -v name="$1" -v mode="$2" '{
+            for (i = 1; i <= NF; i++) { split($i, pair, "="); field[pair[1]] = pair[2] }
+            print name, mode, field["cpu_ns"] / field["size"], field["version"] }' >>"$out/runs"
+    else
+        echo "no figure: $1, $2: $(tail -n 1 "$out/errors")"
+    fi
+}
+
+count() { # CLIENT MODE RECORDS: prints the instructions of one run
+    start_sink "$3" "$size" none || { stop_sink; return 1; }
+    file=$out/callgrind
+    wrap="timeout 300 env GLIBC_TUNABLES=glibc.cpu.x86_rep_movsb_threshold=1000000000 \
+        valgrind --quiet --tool=callgrind --callgrind-out-file=$file"
+    moved=$(client "$@" 2>>"$out/errors" | awk '/^client=/ {
+        for (i = 1; i <= NF; i++) { split($i, pair, "="); field[pair[1]] = pair[2] }
+        print field["records"] * field["size"] }')
+    stop_sink
+    [ -n "$moved" ] || return 1
+    echo "$moved $(awk '/^(summary|totals):/ { print $2; exit }' "$file")"
+}
+
+round=0
+while [ $round -lt "$rounds" ]; do
+    for mode in produce consume; do
+        for each in $clients; do run "$each" $mode $((bytes / size)); done
+    done
+    round=$((round + 1))
+done
+[ "${KW_BENCH_COUNT:-yes}" = yes ] && command -v valgrind >/dev/null && for mode in produce consume; do
+    for each in bare bare/ahead floor kwire; do
+        low=$(count "$each" $mode $((20000000 / size))) &&
+            high=$(count "$each" $mode $((60000000 / size))) || continue
+        echo "$each $mode $low $high" | awk '$5 > $3 { print $1, $2, ($6 - $4) / ($5 - $3) }' >>"$out/counts"
+    done
+done
+
+echo
+echo "$(date -u +%Y-%m-%d), $(uname -sm), $(awk -F': ' '/^model name/ { print $2; exit }' /proc/cpuinfo), $(nproc) processors"
+echo "kwire $(git describe --always --dirty 2>/dev/null), OpenSSL $(awk '$1 == "bare" { print $4; exit }' "$out/runs")," \
+    "librdkafka $(awk '$1 == "rdkafka" { print $4; exit }' "$out/runs") with ${inside:-no OpenSSL} inside"
+echo
+# Median per client and mode, and its ratio to the bare program's.
+sort -k2,2r -k1,1 -k3,3n "$out/runs" | awk -v counts="$out/counts" -v gate="$gate" -v size="$size" '
+    BEGIN { while ((getline line < counts) > 0) { split(line, c, " "); count[c[2], c[1]] = c[3] } }
+    function done() { if (n) { median[last] = value[int((n + 1) / 2)]; least[last] = value[1]; names[++k] = last } n = 0 }
+    { key = $2 " " $1; if (key != last) { done(); last = key } value[++n] = $3 * 1000 }
+    function instructions(mode, name) { return (mode, name) in count ? sprintf("%.2f", count[mode, name]) : "-" }
+    END {
+        done()
+        print "| work, values of " size " bytes | client | CPU, us per MB: median (least) | to bare | instructions per byte |"
+        print "|---|---|---|---|---|"
+        for (i = 1; i <= k; i++) {
+            split(names[i], part, " ")
+            printf "| %s | %s | %.0f (%.0f) | %.2f | %s |\n", part[1], part[2], median[names[i]], least[names[i]],
+                median[names[i]] / median[part[1] " bare"], instructions(part[1], part[2])
+        }
+        print ""
+        split("produce consume", modes, " ")
+        for (i = 1; i <= 2; i++) {
+            mode = modes[i]
+            for (j = 1; j <= 2; j++) {
+                of = j == 1 ? "bare" : "floor"
+                own = median[mode " kwire-small"]; base = median[mode " " (j == 1 ? of : "floor-small")]
+                ratio = base ? own / base : 99
+                printf "%s - %s: kwire costs %.2f times the %s program over TLS (gate %s)\n",
+                    ratio <= gate ? "ok" : "not ok", mode, ratio, of, gate
+                if (j == 1 && ratio > gate) bad = 1
+            }
+        }
+        exit bad
+    }'
