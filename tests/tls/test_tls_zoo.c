@@ -345,7 +345,7 @@ Test(tls_zoo, each_bad_certificate_is_refused_with_its_own_reason)
     static char texts[N_ROWS][256];
     int n_texts = 0, n_kinds = 0;
     for (int i = 0; i < N_ROWS; i++) {
-        if (by("", rows[i].mbedtls) == only_openssl)
+        if (by(NULL, rows[i].mbedtls) == only_openssl)
             continue;
         is_refused(&rows[i], texts[i], sizeof(texts[i]));
         bool text = true, kind = true;
