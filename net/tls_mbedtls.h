@@ -76,6 +76,7 @@ struct kw_tls_session {
     size_t half_len; /* bytes of its record */
     size_t written;  /* bytes of it that are with mbedTLS */
     int32_t os_err;  /* the socket failed with this */
+    int32_t lost;    /* the same, when the handshake wrote */
     struct kw_tls_why why;
     struct kw_tls_link chain[KWI_TLS_CHAIN]; /* by depth, while it is verified */
     mbedtls_x509_time until;                 /* of the broker's certificate */

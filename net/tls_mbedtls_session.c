@@ -52,14 +52,21 @@ static int tls_on_recv(void *ctx, unsigned char *buf, size_t len)
     return (int)n; /* 0: the end */
 }
 
+/* mbedTLS sends a flight of the handshake message by message; a broker that refuses the
+ * first of them says why and is gone before the last. So they are taken as sent, and
+ * what is to be read then explains it; else kwi_tls_handshake tells the error. */
 static int tls_on_send(void *ctx, const unsigned char *ptr, size_t len)
 {
     struct kw_tls_session *s = ctx;
     int os_err = 0;
     size_t n = 0;
-    int rc = s->io.send(s->io.ctx, ptr, len, &n, &os_err);
+    int rc = s->lost ? KW_ERR_IO : s->io.send(s->io.ctx, ptr, len, &n, &os_err);
     if (rc == 0 && n > 0)
         return (int)n;
+    if (!s->is_up && rc != KW_ERR_WOULD_BLOCK) {
+        s->lost = s->lost ? s->lost : os_err;
+        return (int)len;
+    }
     if (rc != 0 && rc != KW_ERR_WOULD_BLOCK)
         s->os_err = os_err;
     return MBEDTLS_ERR_SSL_WANT_WRITE;
@@ -208,7 +215,12 @@ int kwi_tls_handshake(struct kw_tls_session *s)
     if (rc != 0)
         return rc;
     int code = mbedtls_ssl_handshake(&s->ssl);
-    if (code != 0)
+    if (s->lost &&
+        (code == 0 || code == MBEDTLS_ERR_SSL_WANT_READ || code == MBEDTLS_ERR_SSL_CONN_EOF)) {
+        s->is_dead = true;
+        s->os_err = s->lost;
+    }
+    if (code != 0 || s->lost)
         return tls_judge(s, code);
     s->is_up = true;
     tls_keep(s);

@@ -355,6 +355,24 @@ Test(tls_stream, each_errno_of_a_read_or_a_write_in_the_handshake_closes_once)
     cr_assert_eq(core->conns[2].n_closed, 1);
 }
 
+/* mbedTLS sends its flight message by message: the broker has refused the first and is
+ * gone when the next is sent. OpenSSL sends a flight at once. */
+Test(tls_stream, the_last_words_of_a_broker_are_heard_though_a_write_failed)
+{
+    if (strcmp(by("at once", "in parts"), "at once") == 0)
+        cr_skip_test("a flight is one write");
+    only_1_2();
+    SSL_CTX_set_verify(server.ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+    fake_open_tls(core, 1, server.port, "localhost");
+    fault_plan(CALL_SENDMSG, 2, 1, EAGAIN); /* behind the hello and our (empty) certificate */
+    TOGETHER(client, &server, fault_count(CALL_SENDMSG) == 3);
+    server_pump(&server); /* it refuses that one */
+    fault_plan(CALL_SENDMSG, 0, 1, EPIPE);
+    UNTIL(client, conn->n_closed == 1);
+    cr_assert(strstr(conn->text, "wants a client certificate and got none"), "%s", conn->text);
+    cr_assert_eq(conn->cause.code, KW_ERR_AUTH);
+}
+
 /* ---- ends ----------------------------------------------------------------------- */
 
 Test(tls_stream, a_goodbye_is_an_end_without_a_reason)
