@@ -4,7 +4,8 @@
 #
 #   check    unit tests, vectors, corpus replay, 200 simulation seeds, tidy
 #   test     check under ASan and UBSan; gcc and clang without a warning;
-#            lint; other machines; a real broker; a short fuzz run of each target
+#            lint; other machines; TLS by mbedTLS; a real broker, with TLS by
+#            either library; a short fuzz run of each target
 #   machines unit tests for i686, armhf and s390x (big-endian), emulated
 #   valgrind unit tests under memcheck
 #   nightly  soak: many seeds and long fuzz runs, bounded by KW_NIGHTLY_HOURS
@@ -59,6 +60,24 @@ run_tests() {
     done
 }
 
+# What there is about the other TLS library; the rest does not know of it. The library
+# and kw stay for the live tests.
+run_mbedtls() {
+    step "packages for mbedTLS" tools/deps.sh build check mbedtls || return
+    for variant in mbedtls mbedtls-asan; do
+        tests=$(make -s VARIANT=$variant print-tests | tr ' ' '\n' |
+            grep -E '/tests/tls/|/test_(crypto|scram|sasl)$')
+        replay=build/$variant/replay/fuzz_tls
+        build $variant CI=1 $tests $replay
+        for binary in $tests; do
+            [ -x "$binary" ] || continue
+            step "$binary" timeout -k 10 600 "$binary" --jobs 1 --color=never
+        done
+        [ ! -x $replay ] || step "$replay" $replay fuzz/corpus/tls/*
+    done
+    build mbedtls CI=1 all build/mbedtls/tests/live/session
+}
+
 # The kw command of a build directory, run as a user would, against kw broker.
 run_cli() {
     for script in tests/cli/*.sh; do
@@ -107,6 +126,10 @@ live() {
         # TERM first: its trap stops the broker.
         step "$script" timeout -k 30 900 bash "$script"
     done
+    for script in tests/live/tls.sh tests/live/sasl.sh; do
+        [ -x build/mbedtls/kw ] || continue
+        step "$script with mbedTLS" env KW=build/mbedtls/kw timeout -k 30 900 bash "$script"
+    done
 }
 
 tier_test() {
@@ -122,6 +145,7 @@ tier_test() {
     build clang CI=1 all tests replay examples bench
     tier_lint
     run_machines
+    run_mbedtls
     fuzz_smoke "${KW_FUZZ_SECONDS:-10}"
     step "make demo" tools/demo.sh mock
     live

@@ -14,6 +14,7 @@ mkdir -p "$work"
 n_not_ok=0
 own_broker=no
 kw=${KW:-build/kw}
+build=$(dirname "$kw") # the other programs of that build
 tab=$(printf '\t')
 
 ok() { echo "ok - $test_name: $*"; }

@@ -113,7 +113,7 @@ session() { # NAME OPTION...
     local name=$1
     shift
     new_topic "session-$name"
-    build/tests/live/session "$address" "session-$name" "$seconds" "$@" >"$work/session" 2>"$work/session.log"
+    $build/tests/live/session "$address" "session-$name" "$seconds" "$@" >"$work/session" 2>"$work/session.log"
     local rc=$? again lost
     again=$(awk '$1 == "again" { print $2 }' "$work/session")
     lost=$(awk '$1 == "lost" { print $2 }' "$work/session")
@@ -129,7 +129,7 @@ session() { # NAME OPTION...
         not_ok "$name: $again times authenticated again, $lost requests lost"
     fi
 }
-[ -x build/tests/live/session ] || { echo "not ok - $test_name: run make tests"; exit 1; }
+[ -x $build/tests/live/session ] || { echo "not ok - $test_name: run make tests"; exit 1; }
 address=$sasl
 session scram security.protocol=SASL_PLAINTEXT sasl.mechanism=SCRAM-SHA-512 sasl.username=alice \
     sasl.password=alice-secret

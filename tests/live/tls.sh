@@ -2,7 +2,7 @@
 # TLS against a real broker: records go through a listener with TLS, one that wants
 # a certificate of its client, and one with SASL on top, and come back the same as
 # kcat reads them without; whoever may not be trusted is refused in one attempt,
-# with exit code 4, the reason and a remedy.
+# with exit code 4, the reason and a remedy. KW=build/mbedtls/kw: the same by mbedTLS.
 #
 # covers: S01 S04 S05 S06 S07
 . "$(dirname "$0")/lib.sh"
@@ -18,6 +18,15 @@ export KW_KAFKA_LISTENERS="SSL MTLS:SSL OTHERNAME:SSL SASL_SSL"
 need_kafka
 tls=$KW_KAFKA_DIR/tls
 trust=(-X security.protocol=SSL -X "ssl.ca.location=$tls/ca.crt")
+# What this build's library has: TLS 1.3 with OpenSSL, and it alone reads PKCS#12.
+suite=TLS_CHACHA20_POLY1305_SHA256
+pkcs12=yes
+if $kw meta -b 127.0.0.1:1 "${trust[@]}" -X ssl.enabled.protocols=TLSv1.3 2>&1 | grep -q 'alone is asked for'; then
+    suite=ECDHE-ECDSA-CHACHA20-POLY1305
+fi
+if $kw meta -b 127.0.0.1:1 "${trust[@]}" -X "ssl.keystore.location=$tls/client.p12" 2>&1 | grep -q 'build with mbedTLS cannot read'; then
+    pkcs12=no
+fi
 
 # ---- what is right -------------------------------------------------------------
 
@@ -38,13 +47,15 @@ round() { # NAME ADDRESS OPTION...
 }
 round tls "$KW_BROKER_SSL" "${trust[@]}"
 round tls12 "$KW_BROKER_SSL" "${trust[@]}" -X ssl.enabled.protocols=TLSv1.2 -X compression.type=gzip
-round suite "$KW_BROKER_SSL" "${trust[@]}" -X ssl.cipher.suites=TLS_CHACHA20_POLY1305_SHA256
+round suite "$KW_BROKER_SSL" "${trust[@]}" -X ssl.cipher.suites=$suite
 round names "localhost:${KW_BROKER_SSL#*:}" "${trust[@]}"
 round mtls "$KW_BROKER_MTLS" "${trust[@]}" -X "ssl.keystore.location=$tls/client.pem"
 round pair "$KW_BROKER_MTLS" "${trust[@]}" -X "ssl.certificate.location=$tls/client.crt" \
     -X "ssl.key.location=$tls/client-locked.key" -X ssl.key.password=key-secret
-round pkcs12 "$KW_BROKER_MTLS" "${trust[@]}" -X "ssl.keystore.location=$tls/client.p12" \
-    -X ssl.keystore.password=client-secret
+if [ $pkcs12 = yes ]; then
+    round pkcs12 "$KW_BROKER_MTLS" "${trust[@]}" -X "ssl.keystore.location=$tls/client.p12" \
+        -X ssl.keystore.password=client-secret
+fi
 for mechanism in PLAIN SCRAM-SHA-256 SCRAM-SHA-512; do
     round "sasl-$mechanism" "$KW_BROKER_SASL_SSL" -X security.protocol=SASL_SSL \
         -X "ssl.ca.location=$tls/ca.crt" -X sasl.mechanism=$mechanism -X sasl.username=alice \
@@ -129,7 +140,9 @@ set_wrong "an empty algorithm" "write none" "${trust[@]}" -X ssl.endpoint.identi
 set_wrong "a wrong key password" "a wrong password" "${trust[@]}" \
     -X "ssl.certificate.location=$tls/client.crt" -X "ssl.key.location=$tls/client-locked.key" \
     -X ssl.key.password=wrong-secret
-set_wrong "a wrong store password" "a wrong password" "${trust[@]}" \
+words="a wrong password"
+[ $pkcs12 = yes ] || words="a build with mbedTLS cannot read"
+set_wrong "a wrong store password" "$words" "${trust[@]}" \
     -X "ssl.keystore.location=$tls/client.p12" -X ssl.keystore.password=wrong-secret
 set_wrong "a key of TLS without TLS" "has no effect without TLS" -X "ssl.ca.location=$tls/ca.crt"
 done_testing
