@@ -11,6 +11,9 @@ static const struct builtin {
 } builtins[] = {
     {"org.apache.kafka.clients.consumer.RangeAssignor", &kw_assignor_range},
     {"org.apache.kafka.clients.consumer.RoundRobinAssignor", &kw_assignor_roundrobin},
+    {"org.apache.kafka.clients.consumer.StickyAssignor", &kw_assignor_sticky},
+    {"org.apache.kafka.clients.consumer.CooperativeStickyAssignor",
+     &kw_assignor_cooperative_sticky},
 };
 
 static bool builtin_is(const char *text, const char *name, size_t len)

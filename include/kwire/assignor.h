@@ -103,9 +103,16 @@ struct kw_assignor {
  * range: of each topic, the first member gets the first partitions, and so on.
  * Partitions of the same number of several topics go to the same member. Members are
  * ordered by group.instance.id, then member id. Rack-aware (KIP-881).
- * roundrobin: all partitions in turn. */
+ * roundrobin: all partitions in turn.
+ * sticky: balanced, and otherwise as it was (KIP-54). Rack-aware.
+ * cooperative-sticky: the same, and a partition that another member still has is given
+ * to nobody until that member has given it up (KIP-429). It supports both protocols, so
+ * that a group can change over: first all members offer the old assignor too, then
+ * none does. */
 KW_EXPORT extern const struct kw_assignor kw_assignor_range;
 KW_EXPORT extern const struct kw_assignor kw_assignor_roundrobin;
+KW_EXPORT extern const struct kw_assignor kw_assignor_sticky;
+KW_EXPORT extern const struct kw_assignor kw_assignor_cooperative_sticky;
 
 #ifdef __cplusplus
 }
