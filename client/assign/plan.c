@@ -131,15 +131,17 @@ static uint32_t plan_topic(const struct kw_plan *plan, struct kw_str name)
     return known ? (uint32_t)((uintptr_t)known - 1) : plan->n_topics;
 }
 
-/* Numbers the names as they come. */
-static int plan_names(struct kw_plan *plan)
+/* Numbers the names as they come, and lists each member's topics by these numbers. */
+static int plan_names(struct kw_plan *plan, uint32_t *list)
 {
     struct kw_iter it;
     struct kw_str name;
     for (uint32_t m = 0; m < plan->n_members; m++) {
+        struct kw_assign_member *member = &plan->members[m];
         kwi_iter_init(&it, &plan->subscriptions[m].topics);
-        for (; kwi_iter_next(&it, &name); plan->n_names++) {
-            if (plan_topic(plan, name) < plan->n_topics)
+        for (member->topics = list; kwi_iter_next(&it, &name); list++) {
+            *list = plan_topic(plan, name);
+            if (*list < plan->n_topics)
                 continue;
             if (plan->n_topics == KWI_PLAN_TOPICS_MAX)
                 return KW_ERR_LIMIT;
@@ -148,8 +150,17 @@ static int plan_names(struct kw_plan *plan)
                                 (void *)(uintptr_t)plan->n_topics))
                 return KW_ERR_NOMEM;
         }
+        member->n_topics = (uint32_t)(list - member->topics);
     }
     return 0;
+}
+
+/* The names by their numbers. */
+static void plan_collect(const struct kw_plan *plan, struct kw_assign_topic *topics)
+{
+    const struct kw_map *map = &plan->names;
+    for (uint32_t i = 0; i < map->n_entries; i++)
+        topics[i].name = (struct kw_bytes){map->entries[i].str, map->entries[i].str_len};
 }
 
 static bool plan_topic_less(const void *ctx, uint32_t a, uint32_t b)
@@ -158,27 +169,16 @@ static bool plan_topic_less(const void *ctx, uint32_t a, uint32_t b)
     return kwi_name_compare(topics[a].name, topics[b].name) < 0;
 }
 
-/* Lists each member's topics, by the numbers that they were given at first, then sorts
- * the topics by name and numbers them anew. */
-static int plan_topics(struct kw_plan *plan)
+/* Sorts the topics by name and numbers them anew, in the members' lists too. */
+static int plan_sort_topics(struct kw_plan *plan, uint32_t *list)
 {
     struct kw_assign_topic *unsorted = plan_take(plan, plan->n_topics, sizeof *unsorted);
-    uint32_t *order = plan_take(plan, plan->n_topics, 2 * sizeof *order);
-    uint32_t *lists = plan_take(plan, plan->n_names, sizeof *lists), *list = lists;
-    uint32_t *renumbered;
-    struct kw_iter it;
-    struct kw_str name;
+    uint32_t *order = plan_take(plan, plan->n_topics, 2 * sizeof *order), *renumbered;
     plan->topics = plan_take(plan, plan->n_topics, sizeof *plan->topics);
-    if (!unsorted || !order || !lists || !plan->topics)
+    if (!unsorted || !order || !plan->topics)
         return KW_ERR_NOMEM;
     renumbered = order + plan->n_topics;
-    for (uint32_t m = 0; m < plan->n_members; m++) {
-        struct kw_assign_member *member = &plan->members[m];
-        kwi_iter_init(&it, &plan->subscriptions[m].topics);
-        for (member->topics = list; kwi_iter_next(&it, &name); *list++ = plan_topic(plan, name))
-            unsorted[plan_topic(plan, name)].name = plan_bytes(name);
-        member->n_topics = (uint32_t)(list - member->topics);
-    }
+    plan_collect(plan, unsorted);
     for (uint32_t t = 0; t < plan->n_topics; t++)
         order[t] = t;
     kwi_sort_u32(order, plan->n_topics, plan_topic_less, unsorted);
@@ -186,7 +186,6 @@ static int plan_topics(struct kw_plan *plan)
         plan->topics[t] = unsorted[order[t]];
         renumbered[order[t]] = t;
     }
-    list = lists;
     for (uint32_t m = 0; m < plan->n_members; m++) {
         uint32_t n = plan->members[m].n_topics;
         for (uint32_t i = 0; i < n; i++)
@@ -202,10 +201,19 @@ static int plan_topics(struct kw_plan *plan)
 static int plan_fill(struct kw_plan *plan, const struct kw_plan_member *members, uint32_t n,
                      size_t n_bytes)
 {
+    size_t n_names = 0;
+    uint32_t *list;
     int rc = plan_members(plan, members, n, n_bytes);
-    if (rc == 0)
-        rc = plan_names(plan);
-    return rc ? rc : plan_topics(plan);
+    if (rc)
+        return rc;
+    for (uint32_t m = 0; m < plan->n_members; m++)
+        n_names += plan->subscriptions[m].topics.n > 0 ? (size_t)plan->subscriptions[m].topics.n
+                                                       : 0;
+    list = plan_take(plan, n_names, sizeof *list);
+    if (!list)
+        return KW_ERR_NOMEM;
+    rc = plan_names(plan, list);
+    return rc ? rc : plan_sort_topics(plan, list);
 }
 
 int kwi_plan_create(struct kw_plan **out, struct kw_heap *heap,

@@ -24,7 +24,6 @@ struct kw_plan {
     const struct kw_bytes *racks;
     uint32_t n_racks;
     struct kw_map names; /* topic name -> its number + 1 */
-    uint32_t n_names;    /* of topics in all subscriptions, each as often as it stands */
     uint32_t n_repairs;
     char note[KWI_PLAN_NOTE_SIZE]; /* the first repair */
 
