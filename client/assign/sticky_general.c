@@ -226,8 +226,8 @@ static uint32_t general_better(const struct kw_sticky *s, uint32_t p)
  *
  * A plain move makes the group more balanced, so there is an end to them. One that is
  * exchanged for an earlier one need not, since that partition may come from a third
- * member: with claims of a sleeping member such moves can go round for ever. So only so
- * many are exchanged, which is far more than any other group makes. */
+ * member: such moves can go round for ever. So only so many are exchanged, which is far
+ * more than any other group makes. */
 static bool general_balance(struct kw_sticky *s, const uint32_t *list, uint32_t n)
 {
     bool moved = false, again = true;

@@ -219,3 +219,14 @@ Test(plan, the_protocol_is_the_best_that_all_assignors_support)
     cr_expect_eq(kwi_assignor_builtin("org.apache.kafka.clients.consumer.RoundRobinAssignor", 52),
                  &kw_assignor_roundrobin);
 }
+
+/* Java's sticky assignor goes round for ever here (docs/decisions/0015). */
+Test(plan, moves_that_are_exchanged_come_to_an_end)
+{
+    bed_expect("sticky T t0:7 t1:3 t2:20 t3:16 M B3bfe0557:::1:0,1,2,3:1.0-2,2.1,2.3,2.5,2.7,2.9,"
+               "2.11,2.13,2.15,2.17,2.19:1 Be36362a5:::-1:1,3:: a00acc5f6:::1:0,1,2,3:2.0,2.2,2.4,"
+               "2.6,2.8,2.10,2.12,2.14,2.16,2.18,3.11,3.13,3.15:1 a554e33d0:::-1:0,3:: "
+               "a887c1af8:::1:0:0.0,0.2,0.4,0.6:1 zb3355e5b:::1:3:3.0-10,3.12,3.14:1 "
+               "~2f7c8cf1:::1:0:0.1,0.3,0.5:1 ~edd97fdc:::-1:1:: = 4,4,6,6,4,6,4,7,7,7,2,0,2,0,2,0,"
+               "2,0,2,0,2,0,2,0,2,0,2,0,2,0,1,3,1,3,1,3,1,5,5,5,5,3,5,1,5,3");
+}
