@@ -13,7 +13,9 @@
 #include "cli/commands.h"
 #include "cli/signals.h"
 
-#define CLI_NOTE_INTERVAL_MS 10000
+/* The library has an interval of its own, 10 s on its clock. */
+#define CLI_NOTE_INTERVAL_MS 9500
+#define CLI_API_METADATA 3
 
 uint64_t cli_now_us(void)
 {
@@ -82,8 +84,7 @@ bool cli_refusal(int code, int16_t kafka_code)
 
 bool cli_error_is_final(const struct kw_error *error)
 {
-    bool set_up = error->phase == KW_PHASE_TLS || error->phase == KW_PHASE_VERSIONS ||
-                  error->phase == KW_PHASE_SASL;
+    bool set_up = error->phase >= KW_PHASE_CONNECT && error->phase <= KW_PHASE_SASL;
 
     return error->code == KW_ERR_AUTH || (error->code && set_up && !error->retriable);
 }
@@ -117,7 +118,7 @@ static struct cli_note *session_find_note(struct cli_session *session, const cha
     return NULL;
 }
 
-static void session_warn(struct cli_session *session, const struct kw_error *error)
+static void session_warn(struct cli_session *session, const struct kw_error *error, uint32_t count)
 {
     char text[sizeof(session->notes[0].text)];
     uint64_t now = cli_now_ms();
@@ -125,11 +126,12 @@ static void session_warn(struct cli_session *session, const struct kw_error *err
     cli_error_text(error, text, sizeof(text));
     struct cli_note *note = session_find_note(session, text);
     if (note && now - note->printed_ms < CLI_NOTE_INTERVAL_MS) {
-        note->n_silent++;
+        note->n_silent += count ? count : 1;
         return;
     }
-    if (note && note->n_silent) {
-        cli_note(session, "%s (%llu times more)", text, (unsigned long long)note->n_silent + 1);
+    uint64_t times = (note ? note->n_silent : 0) + (count ? count : 1);
+    if (times > 1) {
+        cli_note(session, "%s (%llu times more)", text, (unsigned long long)times);
     } else {
         cli_note(session, "%s", text);
     }
@@ -225,6 +227,8 @@ int cli_session_open(struct cli_session *session, const struct kw_config *cfg)
         session->client = NULL;
         return cli_error_exit(&error);
     }
+    const char *user = kw_config_text(cfg, KW_KEY_SASL_USERNAME);
+    snprintf(session->user, sizeof(session->user), "%s", user ? user : "");
     cli_signals_install(session->client);
     return -1;
 }
@@ -256,7 +260,7 @@ static void session_event(struct cli_session *session, const struct kw_event *ev
     }
     if (event->kind == KW_EVENT_ERROR && event->error) {
         session->last_error = *event->error;
-        session_warn(session, event->error);
+        session_warn(session, event->error, event->count);
     }
     if (session->on_event)
         session->on_event(session->ctx, event);
@@ -330,6 +334,23 @@ int cli_session_op_failed(struct cli_session *session, const struct cli_op *op, 
     if (unreached && stats.responses == 0)
         return CLI_EXIT_NO_BROKER;
     return cli_error_exit(&error);
+}
+
+int cli_topic_refused(struct cli_session *session, const char *topic, int16_t kafka_code,
+                      const char *advice)
+{
+    struct kw_error error;
+    char text[352];
+
+    if (!cli_refusal(0, kafka_code)) {
+        cli_say(session, "topic %s: %s%s", topic, kw_kafka_error_name(kafka_code), advice);
+        return CLI_EXIT_FAILED;
+    }
+    kw_kafka_error_explain(&error, kafka_code, CLI_API_METADATA, topic, session->user);
+    cli_error_text(&error, text, sizeof(text));
+    if (session->common->quiet || !session_find_note(session, text))
+        cli_say(session, "%s", text);
+    return CLI_EXIT_REFUSED;
 }
 
 int cli_session_metadata(struct cli_session *session, const char *topic,

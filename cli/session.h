@@ -32,6 +32,7 @@ struct cli_session {
     const struct cli_common *common;
     const struct kw_env *env; /* NULL: the library's own */
     struct kw_client *client;
+    char user[64]; /* who we are to the brokers, "" if nobody */
     /* Called for each event but OP_DONE. */
     void (*on_event)(void *ctx, const struct kw_event *event);
     void *ctx;
@@ -70,6 +71,9 @@ int32_t cli_session_timeout(const struct cli_session *session);
 /* Says that the operation failed, with the connection's error where that is the
  * cause, and returns the exit code. */
 int cli_session_op_failed(struct cli_session *session, const struct cli_op *op, const char *what);
+/* Says why a topic cannot be used, if that was not said just now; returns the exit code. */
+int cli_topic_refused(struct cli_session *session, const char *topic, int16_t kafka_code,
+                      const char *advice);
 /* "PEER: text (hint)" */
 void cli_error_text(const struct kw_error *error, char *buf, size_t cap);
 /* The exit code that an error asks for. */

@@ -115,8 +115,8 @@ static int config_check_sasl(const struct config_view *view)
         return config_deny(view, KW_KEY_SASL_MECHANISM,
                            "would send the secret over a connection that is not encrypted",
                            "use security.protocol=SASL_SSL or SCRAM, or sasl.allow.plaintext=true");
-    if (mechanism == KWI_MECHANISM_OAUTHBEARER)
-        return 0; /* the token may come later */
+    if (mechanism == KWI_MECHANISM_OAUTHBEARER || mechanism == KWI_MECHANISM_CUSTOM)
+        return 0; /* the token may come later; nobody here knows what it is made of */
     rc = config_need_text(view, KW_KEY_SASL_USERNAME, "set it, or sasl.jaas.config");
     if (!rc)
         rc = config_need_text(view, KW_KEY_SASL_PASSWORD, "set it, or sasl.jaas.config");

@@ -232,11 +232,13 @@ const struct kw_config_row kwi_config_rows[KW_N_KEYS] = {
                "How long a stored offset waits for the next commit at most, so how much is "
                "handled twice at most after a crash."),
 
-    CONFIG_WORD(SASL_MECHANISM, "sasl.mechanism", "sasl.mechanisms",
-                "none|PLAIN|SCRAM-SHA-256|SCRAM-SHA-512|OAUTHBEARER", "GSSAPI", CONFIG_CLIENT,
-                "there is no Kerberos here; use one of the other mechanisms of the broker",
-                "How we authenticate when security.protocol says SASL; it must be set then. SCRAM "
-                "needs a build with cryptography (WITH_TLS)."),
+    CONFIG_WORD(
+        SASL_MECHANISM, "sasl.mechanism", "sasl.mechanisms",
+        "none|PLAIN|SCRAM-SHA-256|SCRAM-SHA-512|OAUTHBEARER|CUSTOM", "GSSAPI", CONFIG_CLIENT,
+        "there is no Kerberos here: use another mechanism of the broker, or bring one (CUSTOM)",
+        "How we authenticate when security.protocol says SASL; it must be set then. SCRAM "
+        "needs a build with cryptography (WITH_TLS). CUSTOM is the mechanism that the "
+        "program brings (kw_env.sasl), under the name that it gives there."),
     CONFIG_TEXT(
         SASL_USERNAME, "sasl.username", NULL, KWI_CONFIG_STRING, NULL, CONFIG_USER_MAX,
         CONFIG_CLIENT,

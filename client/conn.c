@@ -15,6 +15,7 @@
 #include "client/error_text.h"
 #include "client/sasl.h"
 #include "client/versions.h"
+#include "client/watch.h"
 
 /* Answered requests that a driver confirms late; more than that stops sending. */
 enum { CONN_REQUESTS_MAX = 64 };
@@ -153,11 +154,13 @@ static bool conn_is_up(const struct kw_conn *conn)
 
 void kwi_conn_answered(struct kw_conn *conn)
 {
+    kwi_watch_done(conn, KW_PHASE_VERSIONS, NULL);
     conn_step(conn, kwi_config_uses_sasl(conn->core->cfg) ? CONN_CHALLENGED : CONN_ANSWERED);
 }
 
 void kwi_conn_proved(struct kw_conn *conn)
 {
+    kwi_watch_done(conn, KW_PHASE_SASL, NULL);
     conn_step(conn, CONN_PROVED);
 }
 
@@ -245,6 +248,7 @@ struct kw_conn *kwi_conn_open(struct kw_link *link, const struct kw_addr *addr,
         return NULL;
     }
     conn->state = CONN_OPENING;
+    conn->step_us = core->now.mono_us;
     kwi_core_arm(core, &conn->timer, core->now.mono_us + setup_timeout_us);
     kwi_conn_want(conn, KW_WANT_OPEN);
     return conn;
@@ -360,6 +364,8 @@ static void conn_detach(struct kw_conn *conn, bool was_ready, const struct kw_er
     if (link) {
         link->conn = NULL;
         link->cause = *cause; /* who is told of it may ask whether all is lost */
+        if (!was_ready)
+            kwi_watch_failed(conn, link, cause);
     }
     conn_end_requests(conn, cause);
     if (link)
@@ -417,8 +423,11 @@ void kw_core_opened(struct kw_core *core, uint32_t id)
 {
     struct kw_conn *conn = kwi_map_get(&core->conns, id);
 
-    if (conn)
-        conn_step(conn, CONN_OPENED);
+    if (!conn)
+        return;
+    if (conn->state == CONN_OPENING && !kwi_config_uses_tls(core->cfg))
+        kwi_watch_done(conn, KW_PHASE_CONNECT, NULL);
+    conn_step(conn, CONN_OPENED);
 }
 
 void kw_core_closed(struct kw_core *core, uint32_t id, const struct kw_cause *cause)

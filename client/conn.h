@@ -26,7 +26,8 @@ struct kw_conn {
     struct kw_timer timer;    /* set-up deadline, then the oldest request's */
     struct kw_timer stall;    /* memory for an answer was short: try again */
     struct kw_addr addr;
-    char peer[64]; /* "host:port", for people */
+    char peer[64];    /* "host:port", for people */
+    uint64_t step_us; /* when the present step of the set-up began (watch.h) */
 
     struct kw_sasl *sasl;  /* while we authenticate, else NULL (sasl.h) */
     int64_t session_ms;    /* what the broker said last; 0: for ever */

@@ -178,10 +178,13 @@ static bool read_size(struct kw_conn *conn, const uint8_t *at, size_t *size)
         : frame == KWI_FRAME_TOO_LARGE ? "raise receive.message.max.bytes, or fetch less at a time"
                                        : "the peer is not a Kafka broker, or broken",
         "%s: %s (its first bytes are %x)", conn->peer, kwi_frame_text(frame), kwi_get_u32(at));
+    /* What is there, rather than where we noticed: TLS, or nothing of Kafka. */
     if (frame == KWI_FRAME_TLS)
-        err.phase = KW_PHASE_TLS; /* what is missing, rather than where we noticed */
+        err.phase = KW_PHASE_TLS;
     else if (conn->link && kwi_conn_phase(conn) == KW_PHASE_VERSIONS)
         kwi_why_advertised(conn->link->broker, &err);
+    if (frame == KWI_FRAME_HTTP)
+        err.phase = KW_PHASE_CONNECT;
     kwi_conn_fail(conn, &err);
     return false;
 }

@@ -23,14 +23,12 @@ void kwi_why_advertised(const struct kw_broker *broker, struct kw_error *err)
             (int)broker->node_id);
 }
 
+/* Damaged bytes are no reason to give up; they are PROTOCOL in the phases of requests. */
 bool kwi_why_is_final(const struct kw_error *err)
 {
-    bool set_up = err->phase == KW_PHASE_TLS || err->phase == KW_PHASE_VERSIONS ||
-                  err->phase == KW_PHASE_SASL;
-
-    if (err->code == KW_ERR_AUTH)
-        return true;
-    return set_up && (err->code == KW_ERR_PROTOCOL || err->code == KW_ERR_UNSUPPORTED);
+    return err->code == KW_ERR_AUTH ||
+           (err->code == KW_ERR_PROTOCOL &&
+            (err->phase == KW_PHASE_TLS || err->phase == KW_PHASE_CONNECT));
 }
 
 /* A broker that wants SASL answers ApiVersions, and closes at the next request. One
@@ -75,7 +73,7 @@ void kwi_conn_why_closed(const struct kw_conn *conn, const char *doing,
     int code = c->code ? c->code : KW_ERR_CONNECT;
 
     if (why_is_sasl_listener(conn, c)) {
-        kwi_error_fmt(err, KW_ERR_PROTOCOL, KW_PHASE_SASL,
+        kwi_error_fmt(err, KW_ERR_AUTH, KW_PHASE_SASL,
                       "does this listener want SASL? set security.protocol to SASL_SSL or "
                       "SASL_PLAINTEXT, and sasl.mechanism",
                       "%s closed the connection at the first request: %s", conn->peer,

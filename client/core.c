@@ -65,9 +65,43 @@ int64_t kwi_core_setting(const struct kw_core *core, const struct kw_config *own
     return kwi_config_i64(own && kwi_config_is_set(own, key) ? own : core->cfg, key);
 }
 
+/* FNV-1a: lines that differ and have the same hash are too rare to matter here. */
+static uint64_t core_hash_line(const char *line)
+{
+    uint64_t hash = 0xcbf29ce484222325u;
+
+    for (; *line; line++)
+        hash = (hash ^ (uint8_t)*line) * 0x100000001b3u;
+    return hash;
+}
+
+/* False: not again so soon. *untold: how often it was not logged meanwhile. */
+static bool core_may_log(struct kw_core *core, const char *line, uint32_t *untold)
+{
+    struct kw_log_line *oldest = core->lines;
+    uint64_t hash = core_hash_line(line);
+
+    for (struct kw_log_line *it = core->lines; it < core->lines + KWI_LOG_LINES; it++) {
+        if (it->told_us < oldest->told_us)
+            oldest = it;
+        if (it->hash != hash)
+            continue;
+        if (core->now.mono_us - it->told_us < KWI_LOG_INTERVAL_US) {
+            it->n_untold++;
+            return false;
+        }
+        oldest = it;
+        break;
+    }
+    *untold = oldest->hash == hash ? oldest->n_untold : 0;
+    *oldest = (struct kw_log_line){.hash = hash, .told_us = core->now.mono_us};
+    return true;
+}
+
 void kwi_log(struct kw_core *core, int level, const char *format, ...)
 {
     char line[512];
+    uint32_t untold = 0;
     va_list args;
 
     if (!core->env.log.line || level > core->env.log.level)
@@ -75,6 +109,11 @@ void kwi_log(struct kw_core *core, int level, const char *format, ...)
     va_start(args, format);
     kwi_vfmt(line, sizeof(line), format, args);
     va_end(args);
+    if (!core_may_log(core, line, &untold))
+        return;
+    if (untold)
+        kwi_fmt(line + strlen(line), sizeof(line) - strlen(line), " (%u times more before)",
+                untold);
     core->env.log.line(core->env.log.ctx, level, line);
 }
 
@@ -113,6 +152,8 @@ static int core_check_crypto(const struct kw_config *cfg, const struct kw_env *e
 {
     const struct kw_sasl_mechanism *mechanism = kwi_sasl_mechanism(cfg);
 
+    if (mechanism == &kwi_sasl_custom)
+        return kwi_sasl_hook_check(cfg, env, err);
     if (env->crypto || !mechanism || !mechanism->needs_crypto)
         return 0;
     kwi_error_fmt(err, KW_ERR_UNSUPPORTED, KW_PHASE_CONFIG,

@@ -29,6 +29,13 @@ struct kw_oauth {
     struct kw_list waiting; /* kw_sasl that need one */
 };
 
+/* A line that was logged, so that it is not logged again at once. */
+enum { KWI_LOG_LINES = 16, KWI_LOG_INTERVAL_US = 10000000 };
+struct kw_log_line {
+    uint64_t hash, told_us;
+    uint32_t n_untold;
+};
+
 struct kw_core {
     struct kw_core *self;   /* so that kw_core_of works on every handle alike */
     uint32_t attention;     /* KW_ATT_* */
@@ -52,6 +59,7 @@ struct kw_core {
     struct kw_map queries; /* id -> kw_link waiting for addresses */
 
     struct kw_events events;
+    struct kw_log_line lines[KWI_LOG_LINES]; /* logged last */
     struct kw_cluster cluster;
     struct kw_list links;
     struct kw_list free_requests; /* recycled, with their buffers */
@@ -86,7 +94,8 @@ uint64_t kwi_core_backoff_us(struct kw_core *core, int64_t initial_ms, int64_t m
 /* Integer settings: own (may be NULL) before the core's configuration. */
 int64_t kwi_core_setting(const struct kw_core *core, const struct kw_config *own, enum kw_key key);
 
-/* Formats one line for the log sink, if the level is wanted. */
+/* Formats one line for the log sink, if the level is wanted. A line that was logged
+ * within the last 10 s is counted, and the number stands behind the next one. */
 void kwi_log(struct kw_core *core, int level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

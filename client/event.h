@@ -2,11 +2,14 @@
  *
  * Events are intrusive nodes in the objects that they are about, so raising one
  * allocates nothing and cannot fail; an event that is already queued is not
- * queued twice. Errors for a person sit in a small ring that drops the newest
- * repeat of the same text, so that a broken broker cannot fill memory. */
+ * queued twice. Errors for a person sit in a few slots. One that comes again is
+ * counted, and told with its number at most every 10 s; when more different ones come
+ * than there are slots, the last slot counts those. So a broken broker can fill
+ * neither memory nor a log. */
 #ifndef KWI_EVENT_H
 #define KWI_EVENT_H
 #include "base/list.h"
+#include "base/timer.h"
 #include <kwire/client_types.h>
 
 struct kw_core;
@@ -26,20 +29,21 @@ struct kw_evnode {
     bool queued;
 };
 
-enum { KWI_ERROR_RING = 8 };
+enum { KWI_ERROR_SLOTS = 16 };
 struct kw_error_slot {
     struct kw_error error;
-    uint64_t last_us; /* when it was last raised */
-    uint32_t repeats;
-    bool pending;
+    uint64_t told_us;  /* when it was last told */
+    uint32_t n_untold; /* how often it came since */
+    bool pending;      /* the application has not taken it yet */
+    bool told;
 };
 struct kw_events {
     struct kw_list queue;
     struct kw_evnode *lent; /* filled by the last next_event */
     bool lent_last;
-    struct kw_evnode errors; /* one node for the ring */
-    struct kw_error_slot ring[KWI_ERROR_RING];
-    uint32_t ring_next;
+    struct kw_evnode errors; /* one node for all slots */
+    struct kw_error_slot slots[KWI_ERROR_SLOTS];
+    struct kw_timer again;   /* an interval ends in which an error came again */
     struct kw_error current; /* what the ERROR event points to */
 };
 
@@ -49,8 +53,8 @@ void kwi_event_raise(struct kw_core *core, struct kw_evnode *node);
 void kwi_event_drop(struct kw_core *core, struct kw_evnode *node);
 /* Nobody will take what is queued: its owners may now be freed in any order. */
 void kwi_events_forget(struct kw_core *core);
-/* Raises an ERROR event unless the same code, peer and text was raised within
- * the last 10 s (then it is only counted). */
+/* Raises an ERROR event, and logs it. If the same code, phase, peer and text was told
+ * within the last 10 s it is counted, and told with the number when they are over. */
 void kwi_event_error(struct kw_core *core, const struct kw_error *error);
 void kwi_events_init(struct kw_events *events);
 

@@ -15,6 +15,7 @@
 #include "client/conn_why.h"
 #include "client/error_text.h"
 #include "client/versions.h"
+#include "client/watch.h"
 
 enum { LINK_CONTROL_IN_FLIGHT = 16, LINK_GROUP_IN_FLIGHT = 5 };
 
@@ -85,6 +86,7 @@ static void link_resolve(struct kw_link *link)
     struct kw_core *core = link->core;
 
     link->query = ++core->next_query_id;
+    link->query_us = core->now.mono_us;
     if (kwi_map_put(&core->queries, link->query, link)) {
         link->query = 0;
         link->state = LINK_BACKOFF;
@@ -205,13 +207,13 @@ static void link_failed(struct kw_link *link)
         kwi_cluster_link_down(link);
 }
 
-/* Another broker may be there to talk to, and then it is not all over. */
-static void link_tell(struct kw_link *link)
+/* What no attempt can mend is told as such when no other broker is left to try. */
+static void link_tell(struct kw_link *link, bool was_ready)
 {
     struct kw_error told = link->cause;
 
-    if (kwi_why_is_final(&told) && told.code != KW_ERR_AUTH)
-        told.retriable = !kwi_cluster_is_hopeless(link->core);
+    if (!was_ready && told.code == KW_ERR_PROTOCOL)
+        told.retriable = !kwi_why_is_final(&told) || !kwi_cluster_is_hopeless(link->core);
     kwi_event_error(link->core, &told);
 }
 
@@ -232,7 +234,7 @@ void kwi_link_down(struct kw_link *link, bool was_ready, const struct kw_error *
         link_step(link, LINK_DOWN);
     if (!quiet && (!was_ready || cause->code == KW_ERR_PROTOCOL || cause->code == KW_ERR_TIMEOUT ||
                    cause->code == KW_ERR_LIMIT || cause->code == KW_ERR_AUTH))
-        link_tell(link);
+        link_tell(link, was_ready);
     else
         kwi_log(link->core, 6, "%s", cause->text);
     if (link->state == LINK_BACKOFF)
@@ -407,6 +409,7 @@ void kw_core_resolved(struct kw_core *core, uint32_t query, const struct kw_addr
     link->next_addr = 0;
     if (link->n_addrs) {
         memcpy(link->addrs, addrs, link->n_addrs * sizeof(*addrs));
+        kwi_watch_resolved(link, link->addrs, link->n_addrs, NULL);
         link_step(link, LINK_RESOLVED);
         return;
     }
@@ -417,6 +420,7 @@ void kw_core_resolved(struct kw_core *core, uint32_t query, const struct kw_addr
     kwi_why_advertised(link->broker, &err);
     kwi_fmt(err.peer, sizeof(err.peer), "%.*s:%u", 52, link->broker->host, link->broker->port);
     link->cause = err;
+    kwi_watch_resolved(link, NULL, 0, &err);
     kwi_event_error(core, &err);
     link_step(link, LINK_UNRESOLVED);
     link_failed(link);

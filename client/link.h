@@ -100,6 +100,7 @@ struct kw_link {
     struct kw_timer timer;            /* backoff, idle */
     uint32_t attempts;                /* failed connects since one that lasted */
     int8_t versions_try;              /* ApiVersions version to begin with */
+    uint64_t query_us;                /* when the look-up began */
     uint32_t query;                   /* outstanding RESOLVE, 0 none */
     struct kw_node query_node;        /* in core->want_queries until taken */
     struct kw_addr addrs[KWI_LINK_ADDRS];

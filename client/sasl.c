@@ -58,6 +58,7 @@ const struct kw_sasl_mechanism *kwi_sasl_mechanism(const struct kw_config *cfg)
     case KWI_MECHANISM_SCRAM_SHA_256: return &kwi_sasl_scram_sha_256;
     case KWI_MECHANISM_SCRAM_SHA_512: return &kwi_sasl_scram_sha_512;
     case KWI_MECHANISM_OAUTHBEARER: return &kwi_sasl_oauthbearer;
+    case KWI_MECHANISM_CUSTOM: return &kwi_sasl_custom;
     }
     return NULL;
 }
@@ -87,6 +88,7 @@ int kwi_sasl_begin(struct kw_conn *conn, struct kw_error *err)
     sasl->core = core;
     sasl->conn = conn;
     sasl->mechanism = mechanism;
+    sasl->name = mechanism == &kwi_sasl_custom ? core->env.sasl->mechanism : mechanism->name;
     sasl->state = SASL_OFFER;
     conn->sasl = sasl;
     return 0;
@@ -120,7 +122,13 @@ uint8_t *kwi_sasl_out(struct kw_sasl *sasl, size_t n)
     sasl_drop_out(sasl);
     sasl->out = kwi_alloc(&sasl->core->control, n);
     sasl->out_len = sasl->out ? n : 0;
+    sasl->out_empty = false;
     return sasl->out;
+}
+
+void kwi_sasl_out_empty(struct kw_sasl *sasl)
+{
+    sasl->out_empty = true;
 }
 
 const char *kwi_sasl_waits_for(const struct kw_conn *conn)
@@ -131,6 +139,8 @@ const char *kwi_sasl_waits_for(const struct kw_conn *conn)
         return "no answer to SaslHandshake";
     if (sasl->state == SASL_SEND)
         return "no answer to SaslAuthenticate";
+    if (sasl->mechanism == &kwi_sasl_custom)
+        return "the application's mechanism gave no token (kw_sasl_answer)";
     return sasl->mechanism == &kwi_sasl_oauthbearer
                ? "the application set no OAUTHBEARER token (kw_oauth_token_set)"
                : "the SCRAM computation did not end";
@@ -152,7 +162,7 @@ int kwi_sasl_refuse(const struct kw_sasl *sasl, struct kw_error *err, const char
 {
     kwi_error_fmt(err, KW_ERR_AUTH, KW_PHASE_SASL,
                   "this is not the broker that it should be, or something between changes messages",
-                  "%s does not keep to %s: %.*s", sasl->conn->peer, sasl->mechanism->name,
+                  "%s does not keep to %s: %.*s", sasl->conn->peer, sasl->name,
                   (int)(why_len > 120 ? 120 : why_len), why);
     return KW_ERR_AUTH;
 }
@@ -187,15 +197,15 @@ static void sasl_not_offered(struct kw_sasl *sasl, const struct kw_sasl_handshak
     if (msg->error_code == KW_E_UNSUPPORTED_SASL_MECHANISM)
         kwi_error_fmt(&err, KW_ERR_AUTH, KW_PHASE_SASL,
                       "set sasl.mechanism to one of those, or enable it on the broker",
-                      "%s does not take %s here; it takes: %s", sasl->conn->peer,
-                      sasl->mechanism->name, list[0] ? list : "(none)");
+                      "%s does not take %s here; it takes: %s", sasl->conn->peer, sasl->name,
+                      list[0] ? list : "(none)");
     else if (msg->error_code == KW_E_ILLEGAL_SASL_STATE)
         kwi_error_fmt(&err, KW_ERR_AUTH, KW_PHASE_SASL,
                       "use a SASL listener of the broker, or set security.protocol without SASL",
                       "%s: this listener does not authenticate with SASL", sasl->conn->peer);
     else
         kwi_error_fmt(&err, KW_ERR_AUTH, KW_PHASE_SASL, "", "%s refused %s: %s", sasl->conn->peer,
-                      sasl->mechanism->name, kw_kafka_error_name(msg->error_code));
+                      sasl->name, kw_kafka_error_name(msg->error_code));
     err.kafka_code = msg->error_code;
     kwi_sasl_fail(sasl, &err);
 }
@@ -211,21 +221,21 @@ static void sasl_rejected(struct kw_sasl *sasl, const struct kw_sasl_authenticat
     if (noted && (size_t)told >= noted && !memcmp(msg->error_message.ptr, sasl->note, noted))
         sasl->note[0] = 0; /* brokers say it again in the end */
     kwi_error_fmt(&err, KW_ERR_AUTH, KW_PHASE_SASL,
-                  sasl->mechanism == &kwi_sasl_oauthbearer
+                  sasl->mechanism == &kwi_sasl_custom
+                      ? "the mechanism is the application's own: check what it sends"
+                  : sasl->mechanism == &kwi_sasl_oauthbearer
                       ? "get a token that this broker accepts, and set it"
                       : "check sasl.username, sasl.password and sasl.mechanism",
-                  "%s refused to authenticate us with %s: %.*s%s%s%s", sasl->conn->peer,
-                  sasl->mechanism->name, told ? told : (int)strlen(name),
-                  told ? msg->error_message.ptr : name, sasl->note[0] ? " (" : "", sasl->note,
-                  sasl->note[0] ? ")" : "");
+                  "%s refused to authenticate us with %s: %.*s%s%s%s", sasl->conn->peer, sasl->name,
+                  told ? told : (int)strlen(name), told ? msg->error_message.ptr : name,
+                  sasl->note[0] ? " (" : "", sasl->note, sasl->note[0] ? ")" : "");
     err.kafka_code = msg->error_code;
     kwi_sasl_fail(sasl, &err);
 }
 
 /* ---- the exchange ------------------------------------------------------------------ */
 
-/* Goes on behind what a mechanism returned. */
-static void sasl_follow(struct kw_sasl *sasl, int rc, const struct kw_error *err)
+void kwi_sasl_follow(struct kw_sasl *sasl, int rc, const struct kw_error *err)
 {
     struct kw_conn *conn = sasl->conn;
 
@@ -261,7 +271,7 @@ static int sasl_handshake_encode(struct kw_request *req, struct kw_wr *wr)
     struct kw_sasl_handshake_request msg;
 
     kwi_sasl_handshake_request_init(&msg);
-    msg.mechanism = kwi_str(((struct kw_conn *)req->owner)->sasl->mechanism->name);
+    msg.mechanism = kwi_str(((struct kw_conn *)req->owner)->sasl->name);
     return kwi_sasl_handshake_request_encode(&msg, req->version, wr);
 }
 
@@ -285,7 +295,7 @@ static void sasl_handshake_done(struct kw_request *req, const struct kw_answer *
     if (!sasl_go(sasl, SASL_TAKEN))
         return;
     rc = sasl->mechanism->begin(sasl, &err);
-    sasl_follow(sasl, rc, &err);
+    kwi_sasl_follow(sasl, rc, &err);
 }
 
 static int sasl_authenticate_encode(struct kw_request *req, struct kw_wr *wr)
@@ -294,7 +304,7 @@ static int sasl_authenticate_encode(struct kw_request *req, struct kw_wr *wr)
     struct kw_sasl_authenticate_request msg;
 
     kwi_sasl_authenticate_request_init(&msg);
-    msg.auth_bytes = (struct kw_blob){sasl->out, (int32_t)sasl->out_len};
+    msg.auth_bytes = (struct kw_blob){sasl->out, sasl->out_empty ? 0 : (int32_t)sasl->out_len};
     return kwi_sasl_authenticate_request_encode(&msg, req->version, wr);
 }
 
@@ -323,7 +333,7 @@ static void sasl_authenticate_done(struct kw_request *req, const struct kw_answe
     conn->session_ms = msg.session_lifetime_ms;
     rc = sasl->mechanism->step(sasl, msg.auth_bytes.ptr,
                                msg.auth_bytes.len > 0 ? (size_t)msg.auth_bytes.len : 0, &err);
-    sasl_follow(sasl, rc, &err);
+    kwi_sasl_follow(sasl, rc, &err);
 }
 
 static const struct kw_request_type sasl_handshake_type = {

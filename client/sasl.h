@@ -15,7 +15,7 @@
 enum { KWI_SASL_ROUNDS_MAX = 8, KWI_SASL_TOKEN_MAX = 64 * 1024 };
 
 /* What a mechanism returns besides a negative enum kw_err with *err filled. */
-enum kw_sasl_step {
+enum kw_sasl_outcome {
     KWI_SASL_MADE = 1, /* the next token is in sasl->out */
     KWI_SASL_LATER,    /* kwi_sasl_made or kwi_sasl_fail follows */
     KWI_SASL_FINISHED  /* the broker has said all that it must */
@@ -24,7 +24,7 @@ enum kw_sasl_step {
 struct kw_sasl;
 
 struct kw_sasl_mechanism {
-    const char *name;
+    const char *name; /* NULL: that of kw_env.sasl */
     bool needs_crypto;
     size_t state_size; /* of sasl->own, which starts as zeros */
     int (*begin)(struct kw_sasl *sasl, struct kw_error *err);
@@ -34,7 +34,7 @@ struct kw_sasl_mechanism {
     void (*end)(struct kw_sasl *sasl);
 };
 extern const struct kw_sasl_mechanism kwi_sasl_plain, kwi_sasl_scram_sha_256,
-    kwi_sasl_scram_sha_512, kwi_sasl_oauthbearer;
+    kwi_sasl_scram_sha_512, kwi_sasl_oauthbearer, kwi_sasl_custom;
 /* That of sasl.mechanism, or NULL. */
 const struct kw_sasl_mechanism *kwi_sasl_mechanism(const struct kw_config *cfg);
 
@@ -42,11 +42,13 @@ struct kw_sasl {
     struct kw_core *core;
     struct kw_conn *conn;
     const struct kw_sasl_mechanism *mechanism;
+    const char *name;     /* as the broker knows it */
     uint8_t state;        /* enum sasl_state in sasl.c */
     bool asked;           /* the request of this state is under way */
     uint8_t rounds;       /* tokens sent */
     uint8_t *out;         /* the next token; wiped when it is freed */
     size_t out_len;       /* size of out */
+    bool out_empty;       /* a token of no bytes */
     void *own;            /* of the mechanism */
     char note[120];       /* what the broker said of its refusal, "" */
     struct kw_node waits; /* in core->oauth.waiting */
@@ -64,6 +66,10 @@ const char *kwi_sasl_waits_for(const struct kw_conn *conn);
 
 /* For mechanisms: memory of n bytes for the next token, which replaces the last. */
 KW_MUST_USE uint8_t *kwi_sasl_out(struct kw_sasl *sasl, size_t n);
+/* The token that was made just now has no bytes (then n was 1). */
+void kwi_sasl_out_empty(struct kw_sasl *sasl);
+/* Goes on behind what a mechanism returned. */
+void kwi_sasl_follow(struct kw_sasl *sasl, int rc, const struct kw_error *err);
 /* After KWI_SASL_LATER. */
 void kwi_sasl_made(struct kw_sasl *sasl);
 void kwi_sasl_fail(struct kw_sasl *sasl, const struct kw_error *err);
@@ -79,6 +85,9 @@ bool kwi_sasl_cell(unsigned state, unsigned event, unsigned *next);
 /* sasl_oauth.c: the token of the core, and who waits for one. */
 void kwi_oauth_init(struct kw_core *core);
 void kwi_oauth_deinit(struct kw_core *core);
+/* sasl_hook.c: whether kw_env.sasl can be used. */
+KW_MUST_USE int kwi_sasl_hook_check(const struct kw_config *cfg, const struct kw_env *env,
+                                    struct kw_error *err);
 /* sasl_scram.c: work that the driver never ran. */
 void kwi_scram_deinit(struct kw_core *core);
 

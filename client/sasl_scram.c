@@ -239,8 +239,8 @@ static int scram_last(struct kw_sasl *sasl, const char *msg, size_t len, struct 
     if (rc == KW_ERR_AUTH) {
         kwi_error_fmt(err, KW_ERR_AUTH, KW_PHASE_SASL,
                       "check sasl.username, sasl.password and sasl.mechanism",
-                      "%s refused to authenticate us with %s: %.*s", sasl->conn->peer,
-                      sasl->mechanism->name, (int)(why_len > 100 ? 100 : why_len), why);
+                      "%s refused to authenticate us with %s: %.*s", sasl->conn->peer, sasl->name,
+                      (int)(why_len > 100 ? 100 : why_len), why);
         return KW_ERR_AUTH;
     }
     if (rc)

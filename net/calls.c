@@ -33,6 +33,17 @@ int kw_oauth_token_set(struct kw_client *client, const struct kw_oauth_token *to
     return rc;
 }
 
+int kw_sasl_answer(struct kw_client *client, uint32_t exchange, int verdict,
+                   const struct kw_bytes *token, const char *why)
+{
+    if (!client)
+        return KW_ERR_USE;
+    kwi_client_tick(client);
+    int rc = kw_core_sasl_answer(client->core, exchange, verdict, token, why);
+    kwi_client_kick(client);
+    return rc;
+}
+
 int kw_topic_open(struct kw_topic **out, struct kw_producer *producer, const char *name,
                   struct kw_error *err)
 {

@@ -328,6 +328,7 @@ int kwi_client_create(struct kw_client **out, const struct kw_config *cfg, const
     kwi_heap_init(&client->heap, &full.alloc, SIZE_MAX);
     kwi_map_init(&client->peers, &client->heap);
     client->sys = sys;
+    client->is_watched = full.watch != NULL;
     rc = kwi_loop_create(&client->loop, &full.alloc, sys, &os_err);
     if (rc == 0)
         rc = kw_core_create(&client->core, cfg, &full, err);

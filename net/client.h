@@ -33,6 +33,7 @@ struct kw_client {
     struct kw_core *core;
     const uint32_t *attention; /* the core's word, KW_ATT_* */
     uint64_t now_us;           /* of the last step */
+    bool is_watched;           /* somebody hears of each connection (kw_env.watch) */
     bool waited;               /* time may have passed since the last step */
 
     struct kw_map peers;    /* connection id -> kw_peer */

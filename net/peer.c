@@ -211,6 +211,11 @@ static void peer_handshake(struct kw_peer *peer)
 {
     int os_err = 0;
     int rc = kwi_peer_handshake(peer, &os_err);
+    if (rc == 0 && peer->client->is_watched) {
+        struct kw_tls_info info;
+        kwi_tls_describe(peer->tls, &info);
+        kw_core_secured(peer->client->core, peer->id, &info);
+    }
     if (rc == 0)
         peer_opened(peer);
     else if (rc == KW_ERR_WOULD_BLOCK)
@@ -227,6 +232,7 @@ static void peer_established(struct kw_peer *peer)
         return;
     }
     peer->state = PEER_HANDSHAKE;
+    kw_core_connected(peer->client->core, peer->id);
     peer_handshake(peer);
 }
 

@@ -68,6 +68,8 @@ KW_MUST_USE int kwi_tls_write(struct kw_tls_session *session, const void *ptr, s
 bool kwi_tls_pending(const struct kw_tls_session *session);
 /* Says goodbye, if that can be done without waiting. */
 void kwi_tls_goodbye(struct kw_tls_session *session);
+/* What the handshake agreed on; after it. */
+void kwi_tls_describe(const struct kw_tls_session *session, struct kw_tls_info *info);
 /* Why a step failed; the texts are the session's. */
 void kwi_tls_cause(const struct kw_tls_session *session, struct kw_cause *cause);
 

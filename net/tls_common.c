@@ -207,3 +207,15 @@ int kwi_tls_check_keys(const struct kw_config *cfg, bool *any, struct kw_error *
                               "set ssl.key.location, or take it out");
     return 0;
 }
+
+/* ---- dates -------------------------------------------------------------------------- */
+
+int64_t kwi_tls_unix_time(int64_t year, int64_t month, int64_t day, int64_t second_of_day)
+{
+    /* Years begin in March here, so that the leap day is the last one. */
+    int64_t y = month <= 2 ? year - 1 : year;
+    int64_t era = (y >= 0 ? y : y - 399) / 400, of_era = y - era * 400;
+    int64_t of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
+    int64_t days = era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
+    return days * 86400 + second_of_day;
+}

@@ -37,4 +37,7 @@ void kwi_tls_file_free(struct kw_tls_file *file);
 /* Which of the keys of a client certificate are set makes sense? *any: is there one? */
 KW_MUST_USE int kwi_tls_check_keys(const struct kw_config *cfg, bool *any, struct kw_error *err);
 
+/* Seconds since 1970 of a date in UTC, whatever this machine's time zone is. */
+int64_t kwi_tls_unix_time(int64_t year, int64_t month, int64_t day, int64_t second_of_day);
+
 #endif

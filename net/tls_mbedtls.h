@@ -6,6 +6,7 @@
  * tls_mbedtls_session.c  one connection; sessions kept for resumption
  * tls_mbedtls_check.c    is the broker who it should be?
  * tls_mbedtls_why.c      what mbedTLS reports, in the words of tls_words.c
+ * tls_mbedtls_info.c     what a handshake agreed on
  * tls_mbedtls_v2.c       what differs between mbedTLS 2.28 (TLS 1.2 only)
  * tls_mbedtls_v3.c       and 3.x; the one that fits is compiled */
 #ifndef KWI_NET_TLS_MBEDTLS_H
@@ -102,6 +103,10 @@ KW_MUST_USE int kwi_tls_open_pkcs8(mbedtls_pk_context *key, uint8_t *der, size_t
                                    const char *password);
 /* Keys of at least 112 bits of strength. */
 bool kwi_tls_key_is_short(const mbedtls_pk_context *key);
+
+/* The common name, or "without a name"; the names that a certificate is for, or "". */
+void kwi_tls_common_name(const mbedtls_x509_name *name, char *buf, size_t cap);
+void kwi_tls_alternative_names(const mbedtls_x509_crt *crt, char *names, size_t cap);
 
 /* For mbedtls_ssl_set_verify, with a session. */
 int kwi_tls_on_verify(void *ctx, mbedtls_x509_crt *crt, int depth, uint32_t *flags);

@@ -54,24 +54,30 @@ static bool check_name(const struct kw_tls_session *s, const mbedtls_x509_crt *c
     return false;
 }
 
-static void check_tell_names(struct kw_tls_session *s, const mbedtls_x509_crt *crt)
+void kwi_tls_alternative_names(const mbedtls_x509_crt *crt, char *names, size_t cap)
 {
-    char names[72] = "";
     bool room = true;
+    names[0] = 0;
     for (const mbedtls_x509_sequence *at = &crt->subject_alt_names; at && room; at = at->next) {
         if (at->buf.p && (at->buf.tag & CHECK_TAG) == CHECK_DNS)
-            room = kwi_tls_append_name(names, sizeof(names), at->buf.p, at->buf.len);
+            room = kwi_tls_append_name(names, cap, at->buf.p, at->buf.len);
         else if (at->buf.p && (at->buf.tag & CHECK_TAG) == CHECK_IP)
-            room = kwi_tls_append_ip(names, sizeof(names), at->buf.p, at->buf.len);
+            room = kwi_tls_append_ip(names, cap, at->buf.p, at->buf.len);
     }
+}
+
+static void check_tell_names(struct kw_tls_session *s, const mbedtls_x509_crt *crt)
+{
+    char names[72];
+    kwi_tls_alternative_names(crt, names, sizeof(names));
     kwi_tls_words_names(&s->why, s->name, names);
 }
 
 /* The common name, else "without a name". */
-static void check_common_name(const mbedtls_x509_crt *crt, char *buf, size_t cap)
+void kwi_tls_common_name(const mbedtls_x509_name *name, char *buf, size_t cap)
 {
     buf[0] = 0;
-    for (const mbedtls_x509_name *at = &crt->subject; at && !buf[0]; at = at->next) {
+    for (const mbedtls_x509_name *at = name; at && !buf[0]; at = at->next) {
         if (at->oid.len == MBEDTLS_OID_SIZE(MBEDTLS_OID_AT_CN) &&
             memcmp(at->oid.p, MBEDTLS_OID_AT_CN, at->oid.len) == 0)
             kwi_tls_append(buf, cap, at->val.p, at->val.len);
@@ -145,7 +151,7 @@ static void check_tell(struct kw_tls_session *s, enum kwi_tls_flaw flaw, unsigne
                        const mbedtls_x509_crt *crt)
 {
     char name[48], whose[96];
-    check_common_name(crt, name, sizeof(name));
+    kwi_tls_common_name(&crt->subject, name, sizeof(name));
     kwi_tls_words_whose(whose, sizeof(whose), depth, name);
     kwi_tls_words_flaw(&s->why, flaw, whose);
 }
@@ -195,7 +201,7 @@ static void check_tell_date(struct kw_tls_session *s, unsigned depth, bool expir
                     .tm_min = when->min,
                     .tm_sec = when->sec};
     char name[48], whose[96];
-    check_common_name(crt, name, sizeof(name));
+    kwi_tls_common_name(&crt->subject, name, sizeof(name));
     kwi_tls_words_whose(whose, sizeof(whose), depth, name);
     kwi_tls_words_dates(&s->why, whose, expired, &tm);
 }

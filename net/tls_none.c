@@ -88,3 +88,9 @@ void kwi_tls_cause(const struct kw_tls_session *session, struct kw_cause *cause)
     (void)session;
     *cause = (struct kw_cause){.phase = KW_PHASE_TLS, .text = "this build has no TLS"};
 }
+
+void kwi_tls_describe(const struct kw_tls_session *session, struct kw_tls_info *info)
+{
+    (void)session;
+    *info = (struct kw_tls_info){.size = sizeof(*info)};
+}

@@ -3,7 +3,8 @@
  * tls_openssl.c          the context: protocols, suites, verification
  * tls_openssl_keys.c     authorities, certificates, keys, revocation lists
  * tls_openssl_session.c  one connection; sessions kept for resumption
- * tls_openssl_why.c      what it reports, in the words of tls_words.c */
+ * tls_openssl_why.c      what it reports, in the words of tls_words.c
+ * tls_openssl_info.c     what it agreed on */
 #ifndef KWI_NET_TLS_OPENSSL_H
 #define KWI_NET_TLS_OPENSSL_H
 #include "net/tls_common.h"
@@ -58,6 +59,11 @@ int kwi_tls_on_verify(int ok, X509_STORE_CTX *store);
 void kwi_tls_explain(struct kw_tls_session *session);
 /* The text of a stream that ended without goodbye. */
 void kwi_tls_explain_end(struct kw_tls_session *session);
+
+/* Printable texts of a certificate: its common name (or organisation), and the names
+ * that it is for: "a, b, c", or "". */
+void kwi_tls_common_name(const X509_NAME *name, char *buf, size_t cap);
+void kwi_tls_alternative_names(const X509 *x509, char *buf, size_t cap);
 
 /* For the context: OpenSSL has a session that may be resumed. */
 int kwi_tls_on_new_session(SSL *ssl, SSL_SESSION *session);

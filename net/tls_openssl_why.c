@@ -23,7 +23,7 @@ static int tls_find_reason(const struct tls_reason *rows, size_t n, int reason)
 /* ---- certificates ------------------------------------------------------------------ */
 
 /* The common name, else the organisation, else "without a name". */
-static void tls_common_name(const X509_NAME *name, char *buf, size_t cap)
+void kwi_tls_common_name(const X509_NAME *name, char *buf, size_t cap)
 {
     static const int nids[] = {NID_commonName, NID_organizationalUnitName, NID_organizationName};
     buf[0] = 0;
@@ -39,7 +39,7 @@ static void tls_common_name(const X509_NAME *name, char *buf, size_t cap)
 }
 
 /* The names that a certificate is for: "a, b, c", or "" if there are none. */
-static void tls_alternative_names(const X509 *x509, char *buf, size_t cap)
+void kwi_tls_alternative_names(const X509 *x509, char *buf, size_t cap)
 {
     GENERAL_NAMES *names = X509_get_ext_d2i(x509, NID_subject_alt_name, NULL, NULL);
     bool room = true;
@@ -94,7 +94,7 @@ static void tls_explain_dates(struct kw_tls_session *s, const char *whose, const
 static void tls_explain_name(struct kw_tls_session *s, const X509 *x509)
 {
     char names[72];
-    tls_alternative_names(x509, names, sizeof(names));
+    kwi_tls_alternative_names(x509, names, sizeof(names));
     kwi_tls_words_names(&s->why, s->name, names);
 }
 
@@ -112,7 +112,7 @@ int kwi_tls_on_verify(int ok, X509_STORE_CTX *store)
     char name[48], whose[96];
     int flaw = tls_find_reason(tls_verify_rows,
                                sizeof(tls_verify_rows) / sizeof(tls_verify_rows[0]), reason);
-    tls_common_name(x509 ? X509_get_subject_name(x509) : NULL, name, sizeof(name));
+    kwi_tls_common_name(x509 ? X509_get_subject_name(x509) : NULL, name, sizeof(name));
     kwi_tls_words_whose(whose, sizeof(whose), (unsigned)X509_STORE_CTX_get_error_depth(store),
                         name);
     if (x509 &&

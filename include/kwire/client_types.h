@@ -159,8 +159,49 @@ struct kw_event {
     int64_t offset;
     struct kw_report report;
     struct kw_receipt_result receipt;
+    /* ERROR: how often it came since it was told last, at most 10 s ago; 1: once. 0 if
+     * it is about a partition: those are told once. */
+    uint32_t count;
     const struct kw_error *error; /* OP_DONE with code != 0, ERROR, COMMIT_FAILED; until the
                                      next call */
+};
+
+/* ---- connections -------------------------------------------------------------- */
+
+/* A certificate, as far as a person asks for it. Texts hold printable ASCII only. */
+struct kw_tls_cert {
+    char subject[64], issuer[64];  /* common names */
+    char names[160];               /* what it is for: "a, b, 10.0.0.1", "" none */
+    char key[24];                  /* "RSA 2048" */
+    int64_t not_before, not_after; /* Unix time, s */
+};
+enum { KW_TLS_CHAIN = 8 }; /* further certificates are not listed */
+/* What TLS agreed on with a broker. */
+struct kw_tls_info {
+    size_t size;       /* sizeof(struct kw_tls_info) */
+    char protocol[16]; /* "TLSv1.3" */
+    char suite[64];    /* "TLS_AES_256_GCM_SHA384" */
+    bool resumed;      /* an earlier session went on: no certificate was shown again */
+    bool asked;        /* the broker wanted a certificate of ours */
+    uint32_t n_chain;  /* the broker's own certificate first */
+    struct kw_tls_cert chain[KW_TLS_CHAIN];
+};
+/* A step of setting a connection up (kw_env.watch). Pointers are valid inside the
+ * call. */
+struct kw_conn_step {
+    size_t size;   /* sizeof(struct kw_conn_step) */
+    uint8_t phase; /* RESOLVE, CONNECT, TLS, VERSIONS, SASL */
+    uint16_t port;
+    int32_t broker; /* node id, -1: of bootstrap.servers */
+    uint32_t conn;  /* names the connection; 0 of RESOLVE */
+    const char *host;
+    uint64_t duration_us;
+    const struct kw_error *error; /* NULL: the step is done */
+    const struct kw_addr *addrs;  /* RESOLVE: those found; else the one connected to */
+    uint32_t n_addrs;
+    const struct kw_tls_info *tls; /* TLS, may be NULL */
+    const char *mechanism;         /* SASL */
+    int64_t session_ms;            /* SASL: what the broker grants, 0 for ever */
 };
 
 /* ---- authentication ---------------------------------------------------------- */
@@ -175,6 +216,41 @@ struct kw_oauth_token {
     int64_t lifetime_ms; /* from now on; -1: for ever */
     const struct kw_oauth_extension *extensions;
     uint32_t n_extensions;
+};
+
+/* A step of a SASL exchange with a mechanism of the application's own. */
+struct kw_sasl_step {
+    size_t size;       /* sizeof(struct kw_sasl_step), set by the library */
+    uint32_t exchange; /* names it to kw_sasl_answer */
+    const char *host;  /* of the broker, as bootstrap.servers or the cluster names it */
+    uint16_t port;
+    bool is_first;             /* nothing was sent yet; else the broker accepted the last token */
+    struct kw_bytes challenge; /* what it answered, may be empty */
+    void *state;               /* in and out: yours, of this exchange; NULL at first */
+    struct kw_bytes token;     /* out, KW_SASL_SEND; copied, and the copy is wiped after use */
+    const char *why;           /* out, on failure: for a person, without a secret; copied */
+};
+enum kw_sasl_verdict {
+    KW_SASL_SEND = 1, /* token is to be sent, at most 64 KiB, may be empty */
+    KW_SASL_LATER,    /* kw_sasl_answer follows, from anywhere but inside the call */
+    KW_SASL_DONE      /* the broker has said all that it must: we trust it */
+};
+/* A mechanism. step is called for the first token, and for each answer of the broker,
+ * inside kw_client_poll, kw_client_process or kw_wait, on every connection and again
+ * before a session ends (KIP-368); several exchanges may be under way. It must not
+ * wait and must not call the client; socket.connection.setup.timeout.ms bounds the
+ * whole. Returns enum kw_sasl_verdict, or a negative enum kw_err: KW_ERR_NOMEM,
+ * KW_ERR_CONNECT and KW_ERR_TIMEOUT are tried again, any other ends as KW_ERR_AUTH. */
+struct kw_sasl_hook {
+    size_t size;           /* sizeof(struct kw_sasl_hook) */
+    const char *mechanism; /* as the broker knows it: 1 to 20 of A-Z 0-9 - _ */
+    void *ctx;
+    int (*step)(void *ctx, struct kw_sasl_step *step);
+    /* The exchange is over, however it ended; exactly once for each. May be NULL. */
+    void (*end)(void *ctx, void *state);
+    /* Its tokens hold a secret that nobody may read along: without TLS it is refused,
+     * unless sasl.allow.plaintext says otherwise. */
+    bool has_secret;
 };
 
 /* ---- admin ------------------------------------------------------------------ */

@@ -70,6 +70,10 @@ KW_EXPORT void kw_core_resolved(struct kw_core *core, uint32_t query, const stru
                                 size_t n, int os_err);
 /* TCP is up, and TLS too if OPEN asked for it. */
 KW_EXPORT void kw_core_opened(struct kw_core *core, uint32_t conn);
+/* For kw_env.watch alone, and only where OPEN asked for TLS: TCP is up and TLS begins;
+ * TLS is up, with what it found (info may be NULL), just before kw_core_opened. */
+KW_EXPORT void kw_core_connected(struct kw_core *core, uint32_t conn);
+KW_EXPORT void kw_core_secured(struct kw_core *core, uint32_t conn, const struct kw_tls_info *info);
 /* n bytes are in the lent buffer (0 gives it back unused). The bytes are
  * parsed here. */
 KW_EXPORT void kw_core_read_done(struct kw_core *core, uint32_t conn, size_t n);
@@ -118,6 +122,9 @@ KW_EXPORT KW_MUST_USE int kw_core_set(struct kw_core *core, const char *key, con
 KW_EXPORT KW_MUST_USE int kw_core_oauth_token_set(struct kw_core *core,
                                                   const struct kw_oauth_token *token,
                                                   struct kw_error *err);
+
+KW_EXPORT KW_MUST_USE int kw_core_sasl_answer(struct kw_core *core, uint32_t exchange, int verdict,
+                                              const struct kw_bytes *token, const char *why);
 
 KW_EXPORT KW_MUST_USE int kw_core_producer_create(struct kw_producer **out, struct kw_core *core,
                                                   const struct kw_config *own,

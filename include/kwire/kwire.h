@@ -90,6 +90,14 @@ KW_EXPORT KW_MUST_USE int kw_oauth_token_set(struct kw_client *client,
                                              const struct kw_oauth_token *token,
                                              struct kw_error *err);
 
+/* Gives what a mechanism of the application's own (kw_env.sasl) has put off with
+ * KW_SASL_LATER: verdict is KW_SASL_SEND with the token (copied), KW_SASL_DONE, or a
+ * negative enum kw_err with why (may be NULL). Errors: KW_ERR_STATE (that exchange
+ * waits for nothing, perhaps because its connection is gone: throw the token away),
+ * KW_ERR_USE. */
+KW_EXPORT KW_MUST_USE int kw_sasl_answer(struct kw_client *client, uint32_t exchange, int verdict,
+                                         const struct kw_bytes *token, const char *why);
+
 /* ---- operations: started without waiting, end once ---------------------------
  * Functions that return a kw_op return NULL when memory is short. An op that
  * nobody waits for ends as the event OP_DONE and is freed after it. */

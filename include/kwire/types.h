@@ -151,7 +151,9 @@ struct kw_log_sink {
 
 struct kw_codec; /* kwire/codec.h */
 enum { KW_N_CODECS = 5 };
-struct kw_crypto; /* kwire/crypto.h */
+struct kw_crypto;    /* kwire/crypto.h */
+struct kw_sasl_hook; /* kwire/client_types.h */
+struct kw_conn_step; /* kwire/client_types.h */
 
 /* Everything foreign that the core uses, given at create. Copied. */
 struct kw_env {
@@ -166,6 +168,14 @@ struct kw_env {
     /* For SASL; NULL where there is none. libkwire fills it with that of the TLS
      * library that was built in (kw_crypto_builtin). */
     const struct kw_crypto *crypto;
+    /* A SASL mechanism of the application's own, for sasl.mechanism=CUSTOM; NULL:
+     * none. What it points to must live as long as the client. */
+    const struct kw_sasl_hook *sasl;
+    /* Is told each step of setting a connection up, and what failed: for diagnosis and
+     * metrics. Called inside the calls of the core; must not wait, nor call the client.
+     * NULL: nobody listens. */
+    void (*watch)(void *ctx, const struct kw_conn_step *step);
+    void *watch_ctx;
 };
 
 #ifdef __cplusplus

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "client/conn_why.h"
+#include "client/core.h"
 #include "proto/api.h"
 #include "proto/error.h"
 #include "tests/sim/pair.h"
@@ -17,7 +18,8 @@ static struct {
     struct sim_pair pair;
     struct kw_producer *producer;
     struct kw_topic *topic;
-    uint32_t n_errors;
+    uint32_t n_errors, n_told, count, n_lines;
+    char line[512];
     bool op_done;
     int op_code;
     struct kw_error error, op_error;
@@ -29,6 +31,8 @@ static void bed_event(void *ctx, const struct kw_event *event)
     if (event->kind == KW_EVENT_ERROR) {
         bed.n_errors++;
         bed.error = *event->error;
+        bed.n_told += event->count;
+        bed.count = event->count;
     }
     if (event->kind == KW_EVENT_OP_DONE) {
         bed.op_done = true;
@@ -38,10 +42,19 @@ static void bed_event(void *ctx, const struct kw_event *event)
     }
 }
 
+static void bed_line(void *ctx, int level, const char *text)
+{
+    (void)ctx;
+    (void)level;
+    bed.n_lines++;
+    snprintf(bed.line, sizeof bed.line, "%s", text);
+}
+
 static void bed_begin(const char *const *settings)
 {
     cr_assert_eq(sim_pair_init(&bed.pair, SIM_MEMORY_PLAIN, 1, 1), 0);
     bed.pair.on_event = bed_event;
+    bed.pair.log = (struct kw_log_sink){.line = bed_line, .level = 4};
     cr_assert_eq(sim_pair_core(&bed.pair, settings, NULL), 0);
     cr_assert_eq(kw_core_producer_create(&bed.producer, bed.pair.core, NULL, NULL), 0);
 }
@@ -57,8 +70,11 @@ static void bed_end(void)
 
 static void bed_run(uint64_t ms)
 {
+    uint64_t end_us = bed.pair.now.mono_us + ms * 1000;
     bool never = false;
-    sim_pair_run(&bed.pair, &never, ms);
+    sim_pair_run(&bed.pair, &never, ms); /* as far as something is due */
+    if (bed.pair.now.mono_us < end_us)
+        sim_pair_step(&bed.pair, end_us - bed.pair.now.mono_us);
 }
 
 static void bed_fault(const char *spec)
@@ -90,7 +106,7 @@ Test(errors, a_listener_that_wants_sasl_is_told_from_a_broker_that_went_away)
     bed_ask();
     bed_run(1500); /* three attempts: the first may be an accident */
     cr_assert(bed.op_done, "the operation waits on");
-    cr_assert_eq(bed.op_code, KW_ERR_PROTOCOL);
+    cr_assert_eq(bed.op_code, KW_ERR_AUTH);
     cr_assert_eq(bed.op_error.phase, KW_PHASE_SASL);
     cr_assert_not(bed.error.retriable);
     cr_assert(strstr(bed.op_error.text, "closed the connection at the first request"), "%s",
@@ -185,4 +201,99 @@ Test(errors, an_address_that_a_broker_gave_is_not_blamed_on_us)
     snprintf(err.hint, sizeof err.hint, "ours");
     kwi_why_advertised(&broker, &err);
     cr_assert_str_eq(err.hint, "ours");
+}
+
+/* ---- how often ------------------------------------------------------------------ */
+
+Test(errors, refused_twenty_times_is_one_line_and_then_one_with_the_number)
+{
+    static const char *const hot[] = {"reconnect.backoff.ms=200", "reconnect.backoff.max.ms=200",
+                                      NULL};
+    uint32_t n;
+    bed_begin(hot);
+    bed.pair.refuse = true;
+    bed_ask();
+    bed_run(9500);
+    cr_assert_eq(bed.n_errors, 1, "%u events", bed.n_errors);
+    cr_assert_eq(bed.count, 1);
+    cr_assert_eq(bed.n_lines, 1, "%u lines", bed.n_lines);
+    bed_run(1000);
+    cr_assert_eq(bed.n_errors, 2);
+    cr_assert_geq(bed.count, 20);
+    cr_assert_eq(bed.n_lines, 2, "%u lines", bed.n_lines);
+    cr_assert(strstr(bed.line, "times in 10 s"), "%s", bed.line);
+    n = bed.count;
+    bed_run(10000);
+    cr_assert_eq(bed.n_errors, 3);
+    cr_assert_geq(bed.count, n / 2);
+    bed_end();
+}
+
+Test(errors, the_number_is_told_though_it_came_no_more)
+{
+    struct kw_error err = {.code = KW_ERR_CONNECT, .text = "x"};
+    bed_begin(plain);
+    for (int i = 0; i < 7; i++) {
+        kwi_event_error(bed.pair.core, &err);
+        bed_run(1);
+    }
+    bed_run(9000);
+    cr_assert_eq(bed.n_errors, 1);
+    bed_run(2000);
+    cr_assert_eq(bed.n_errors, 2);
+    cr_assert_eq(bed.n_told, 7);
+    bed_run(30000);
+    cr_assert_eq(bed.n_errors, 2, "an error that is over is told again");
+    bed_end();
+}
+
+Test(errors, more_different_errors_than_there_are_slots_do_not_fill_a_log)
+{
+    struct kw_error err = {.code = KW_ERR_CONNECT};
+    bed_begin(plain);
+    for (int i = 0; i < 1000; i++) {
+        snprintf(err.text, sizeof err.text, "error %d", i);
+        kwi_event_error(bed.pair.core, &err);
+        bed_run(1);
+    }
+    cr_assert_eq(bed.n_errors, KWI_ERROR_SLOTS);
+    cr_assert_eq(bed.n_told, KWI_ERROR_SLOTS);
+    cr_assert_leq(bed.n_lines, KWI_ERROR_SLOTS);
+    bed_run(11000);
+    cr_assert_eq(bed.n_told, 1000, "%u are missing", 1000 - bed.n_told);
+    cr_assert(strstr(bed.error.text, "other errors, the last of them: error 999"), "%s",
+              bed.error.text);
+    bed_end();
+}
+
+Test(errors, a_line_of_the_log_does_not_come_again_within_its_interval)
+{
+    bed_begin(plain);
+    for (int i = 0; i < 20; i++) {
+        kwi_log(bed.pair.core, 4, "the same %s", "line");
+        bed_run(100);
+    }
+    cr_assert_eq(bed.n_lines, 1);
+    kwi_log(bed.pair.core, 4, "another line");
+    kwi_log(bed.pair.core, 7, "too detailed");
+    cr_assert_eq(bed.n_lines, 2);
+    bed_run(10000);
+    kwi_log(bed.pair.core, 4, "the same %s", "line");
+    cr_assert_eq(bed.n_lines, 3);
+    cr_assert_str_eq(bed.line, "the same line (19 times more before)");
+    bed_end();
+}
+
+Test(errors, those_that_wait_to_be_taken_keep_their_numbers)
+{
+    struct kw_error err = {.code = KW_ERR_CONNECT};
+    bed_begin(plain);
+    for (int i = 0; i < 1000; i++) {
+        snprintf(err.text, sizeof err.text, "error %d", i);
+        kwi_event_error(bed.pair.core, &err);
+    }
+    bed_run(1);
+    cr_assert_eq(bed.n_errors, KWI_ERROR_SLOTS, "%u", bed.n_errors);
+    cr_assert_eq(bed.n_told, 1000, "%u", bed.n_told);
+    bed_end();
 }

@@ -21,6 +21,14 @@ check "examples/consume" test $? = 0
 } >"$work/want"
 same "examples/consume prints every record in order" "$work/want" "$work/got"
 
+# A mechanism of the program's own.
+need_mock --topic t:1 --sasl PLAIN:alice:secret
+check "examples/sasl authenticates" build/examples/sasl "$KW_BROKER" alice secret
+build/examples/sasl "$KW_BROKER" alice wrong >"$work/sasl.out" 2>&1
+check "and is refused with a wrong password" test $? = 1
+check "in the broker's words" grep -q "refused to authenticate us with PLAIN" "$work/sasl.out"
+need_mock
+
 # A shipper: everything once, then only what is new, then a stop in the middle.
 seq 1 20000 | sed 's/$/ a line of the log/' >"$work/log"
 new_topic shipped

@@ -156,6 +156,32 @@ void kw_core_opened(struct kw_core *core, uint32_t id)
     conn->n_opened++;
 }
 
+void kw_core_connected(struct kw_core *core, uint32_t id)
+{
+    struct fake_conn *conn = conn_of(core, id);
+    cr_assert_eq(conn->n_opened + conn->n_closed, 0, "connected late");
+    conn->n_connected++;
+}
+
+void kw_core_secured(struct kw_core *core, uint32_t id, const struct kw_tls_info *info)
+{
+    struct fake_conn *conn = conn_of(core, id);
+    cr_assert_eq(conn->n_opened + conn->n_closed, 0, "secured late");
+    conn->n_secured++;
+    conn->tls = *info;
+}
+
+int kw_core_sasl_answer(struct kw_core *core, uint32_t exchange, int verdict,
+                        const struct kw_bytes *token, const char *why)
+{
+    (void)core;
+    (void)exchange;
+    (void)verdict;
+    (void)token;
+    (void)why;
+    return 0;
+}
+
 void kw_core_read_done(struct kw_core *core, uint32_t id, size_t n)
 {
     struct fake_conn *conn = conn_of(core, id);

@@ -10,7 +10,8 @@ enum { FAKE_CONNS = 8, FAKE_WANTS = 64 };
 
 /* One connection as the core sees it. Ids count from 1 and are never reused. */
 struct fake_conn {
-    int n_opened, n_closed;
+    int n_opened, n_closed, n_connected, n_secured;
+    struct kw_tls_info tls;
     struct kw_cause cause; /* of the close; text is copied below */
     char text[256], hint[160];
     bool no_cause; /* closed without one */

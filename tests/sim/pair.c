@@ -411,6 +411,10 @@ int sim_pair_core(struct sim_pair *pair, const char *const *settings,
     struct kw_error err;
     int rc = sim_pair_config(pair, &cfg, settings);
     env.crypto = &toy_crypto;
+    env.sasl = pair->sasl;
+    env.log = pair->log;
+    env.watch = pair->watch;
+    env.watch_ctx = pair->watch_ctx;
     for (int id = 1; id < KW_N_CODECS; id++)
         env.codecs[id] = kw_codec_by_id(id);
     if (rc == 0 && (rc = kw_config_set(cfg, "bootstrap.servers", "127.0.0.1:9092", &err)) == 0)

@@ -44,6 +44,11 @@ struct sim_pair {
     bool refuse;       /* nobody accepts connections */
     size_t take_max;   /* bytes taken from now on, and ... */
     size_t read_max;   /* ... bytes read, from now on; they count down */
+    /* of the core; set before it is made */
+    const struct kw_sasl_hook *sasl;
+    struct kw_log_sink log;
+    void (*watch)(void *ctx, const struct kw_conn_step *step);
+    void *watch_ctx;
     /* seen so far */
     uint64_t hash; /* of all bytes offered */
     uint64_t n_read_off, bytes_out, n_steps;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "net/client.h"
@@ -371,6 +372,24 @@ Test(tls_stream, the_last_words_of_a_broker_are_heard_though_a_write_failed)
     UNTIL(client, conn->n_closed == 1);
     cr_assert(strstr(conn->text, "wants a client certificate and got none"), "%s", conn->text);
     cr_assert_eq(conn->cause.code, KW_ERR_AUTH);
+}
+
+Test(tls_stream, who_watches_is_told_what_was_agreed_on)
+{
+    client->is_watched = true;
+    up();
+    cr_assert_eq(conn->n_connected, 1);
+    cr_assert_eq(conn->n_secured, 1);
+    cr_assert(strncmp(conn->tls.protocol, "TLSv1.", 6) == 0, "%s", conn->tls.protocol);
+    cr_assert_neq(conn->tls.suite[0], 0);
+    cr_assert_not(conn->tls.resumed);
+    cr_assert_geq(conn->tls.n_chain, 1);
+    cr_assert_str_eq(conn->tls.chain[0].subject, "broker");
+    cr_assert_str_eq(conn->tls.chain[0].issuer, "kwire zoo");
+    cr_assert_str_eq(conn->tls.chain[0].names, "localhost, 127.0.0.1");
+    cr_assert_eq(conn->tls.chain[0].not_after - conn->tls.chain[0].not_before, 25 * 3600);
+    cr_assert_lt(llabs(conn->tls.chain[0].not_before + 3600 - (int64_t)time(NULL)), 600);
+    cr_assert(strstr(conn->tls.chain[0].key, "256"), "%s", conn->tls.chain[0].key);
 }
 
 /* ---- ends ----------------------------------------------------------------------- */
