@@ -19,5 +19,6 @@ int cli_broker(int argc, char **argv);
 int cli_bench(int argc, char **argv);
 int cli_proto(int argc, char **argv);
 int cli_request(int argc, char **argv);
+int cli_doctor(int argc, char **argv);
 
 #endif

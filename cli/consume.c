@@ -197,9 +197,7 @@ static int consume_partitions(struct consume *consume, const struct kw_meta_topi
     uint32_t n = topic->n_partitions;
 
     if (topic->kafka_code) {
-        cli_say(&consume->session, "topic %s: %s", consume->options.topic,
-                kw_kafka_error_name(topic->kafka_code));
-        return cli_refusal(0, topic->kafka_code) ? CLI_EXIT_REFUSED : CLI_EXIT_FAILED;
+        return cli_topic_refused(&consume->session, consume->options.topic, topic->kafka_code, "");
     }
     consume->starts = calloc(n + 1, sizeof(*consume->starts));
     consume->ended = calloc(n + 1, sizeof(*consume->ended));

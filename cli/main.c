@@ -20,6 +20,7 @@ static const struct main_subcommand main_subcommands[] = {
     {"bench", cli_bench, "measure producing or consuming"},
     {"proto", cli_proto, "print the protocol's messages and record batches"},
     {"request", cli_request, "send any message of the protocol and print the answer"},
+    {"doctor", cli_doctor, "look at the way to a cluster and say what is wrong"},
     {"broker", cli_broker, "run the in-tree development broker"},
 };
 #define MAIN_N_SUBCOMMANDS (sizeof(main_subcommands) / sizeof(main_subcommands[0]))

@@ -48,12 +48,12 @@ static int meta_run(struct cli_session *session, const struct meta_options *opti
         cli_metadata_json(output, result);
     else
         cli_metadata_text(output, result);
-    rc = CLI_EXIT_DONE;
+    rc = options->topic && result->n_topics == 0 ? CLI_EXIT_FAILED : CLI_EXIT_DONE;
     if (options->topic && (result->n_topics == 0 || result->topics[0].kafka_code)) {
-        cli_say(session, "topic %s: %s", options->topic,
-                result->n_topics ? kw_kafka_error_name(result->topics[0].kafka_code) : "unknown");
-        rc = result->n_topics && cli_refusal(0, result->topics[0].kafka_code) ? CLI_EXIT_REFUSED
-                                                                              : CLI_EXIT_FAILED;
+        if (result->n_topics)
+            rc = cli_topic_refused(session, options->topic, result->topics[0].kafka_code, "");
+        else
+            cli_say(session, "topic %s: unknown", options->topic);
     }
     kw_admin_result_destroy(result);
     return cli_output_finish(output, session->command->name, rc);

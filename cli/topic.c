@@ -12,11 +12,11 @@
 static int topic_failed(struct cli_session *session, const struct kw_topic *topic,
                         int16_t kafka_code)
 {
-    cli_say(session, "topic %s: %s%s", kw_topic_name(topic), kw_kafka_error_name(kafka_code),
-            kafka_code == TOPIC_UNKNOWN
-                ? " (create it with kw topics create, or set -X allow.auto.create.topics=true)"
-                : "");
-    return cli_refusal(0, kafka_code) ? CLI_EXIT_REFUSED : CLI_EXIT_FAILED;
+    return cli_topic_refused(
+        session, kw_topic_name(topic), kafka_code,
+        kafka_code == TOPIC_UNKNOWN
+            ? " (create it with kw topics create, or set -X allow.auto.create.topics=true)"
+            : "");
 }
 
 int cli_topic_await(struct cli_session *session, const struct kw_topic *topic)

@@ -150,8 +150,7 @@ static int topics_describe_one(struct topics_run *run, const char *name)
     rc = CLI_EXIT_DONE;
     if (result->n_topics == 0 || result->topics[0].kafka_code) {
         int16_t kafka_code = result->n_topics ? result->topics[0].kafka_code : 3;
-        cli_say(&run->session, "topic %s: %s", name, kw_kafka_error_name(kafka_code));
-        rc = cli_refusal(0, kafka_code) ? CLI_EXIT_REFUSED : CLI_EXIT_FAILED;
+        rc = cli_topic_refused(&run->session, name, kafka_code, "");
     } else {
         topics_print(run, &result->topics[0], false);
     }

@@ -10,7 +10,7 @@ run "no subcommand" 2 "$kw"
 run "an unknown subcommand" 2 "$kw" frobnicate
 says "it is named" "unknown subcommand 'frobnicate'"
 
-for sub in produce consume meta "topics list" "topics describe" "topics create" "topics delete" broker "bench produce" "bench consume" "proto decode" "proto records"; do
+for sub in produce consume meta doctor "topics list" "topics describe" "topics create" "topics delete" broker "bench produce" "bench consume" "proto decode" "proto records"; do
     # shellcheck disable=SC2086
     run "$sub --help" 0 "$kw" $sub --help
     true_that "$sub --help has options and examples" \

@@ -4,6 +4,7 @@
 #   ca.crt                the authority            stranger.crt   one that nobody trusts
 #   server.pem            key and certificate of the broker: localhost, 127.0.0.1, ::1
 #   OTHERNAME.pem         the same for other.example alone
+#   EXPIRED.pem           the same for localhost, over since yesterday
 #   client.key client.crt of a client              client.p12     both, password client-secret
 #   client-locked.key     the key, encrypted with key-secret
 #   stranger-client.pem   key and certificate of a client of the stranger
@@ -19,13 +20,13 @@ authority() { # NAME
         -keyout "$1.key" -out "$1.crt"
 }
 issue() { # NAME AUTHORITY EXTENSION...
-    local name=$1 authority=$2
+    local name=$1 authority=$2 days=${days:-3}
     shift 2
     openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=$name" \
         -keyout "$name.key" -out "$name.csr"
     printf '%s\n' "$@" >"$name.ext"
     openssl x509 -req -in "$name.csr" -CA "$authority.crt" -CAkey "$authority.key" -CAcreateserial \
-        -days 3 -extfile "$name.ext" -out "$name.crt"
+        -days "$days" -extfile "$name.ext" -out "$name.crt"
     cat "$name.key" "$name.crt" >"$name.pem"
 }
 {
@@ -33,6 +34,7 @@ issue() { # NAME AUTHORITY EXTENSION...
     authority stranger
     issue server ca subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1 extendedKeyUsage=serverAuth,clientAuth
     issue OTHERNAME ca subjectAltName=DNS:other.example extendedKeyUsage=serverAuth
+    days=-1 issue EXPIRED ca subjectAltName=DNS:localhost,IP:127.0.0.1 extendedKeyUsage=serverAuth
     issue client ca extendedKeyUsage=clientAuth
     issue stranger-client stranger extendedKeyUsage=clientAuth
     openssl pkcs12 -export -in client.crt -inkey client.key -passout pass:client-secret -out client.p12
