@@ -18,10 +18,12 @@
 #include "cli/session.h"
 #include "cli/signals.h"
 
+enum { CONSUME_CLOSE_MS = 10000 };
+
 struct consume_options {
     struct cli_common common;
     const char *topic, *partitions, *offset, *format, *isolation, *key_delimiter, *key_null,
-        *value_null;
+        *value_null, *group;
     int64_t count;
     bool exit_at_end, json;
 };
@@ -31,6 +33,9 @@ static const struct cli_option consume_table[] = {
      "topic to read"},
     {'p', CLI_KIND_TEXT, "partitions", "N,...", offsetof(struct consume_options, partitions), 0, 0,
      "partitions (default: all)"},
+    {'G', CLI_KIND_TEXT, "group", "GROUP", offsetof(struct consume_options, group), 0, 0,
+     "be a member of GROUP, which shares the partitions out, and commit what was printed; -o says "
+     "beginning or end, for partitions of which nothing is committed"},
     {'o', CLI_KIND_TEXT, "offset", "WHERE", offsetof(struct consume_options, offset), 0, 0,
      "where to begin in each partition: beginning (default), end, an offset, -N (N before the "
      "end), @MS (first record at or after that Unix time in ms)"},
@@ -56,7 +61,7 @@ static const struct cli_option consume_table[] = {
 
 static const struct cli_command consume_command = {
     .name = "kw consume",
-    .usage = "-b BROKERS -t TOPIC [OPTIONS]",
+    .usage = "-b BROKERS (-t TOPIC | -G GROUP TOPIC...) [OPTIONS]",
     .about = "Prints the records of a topic to stdout, by default each value and a newline. "
              "Ends with 'N records' on stderr; without -e or -c it goes on until Ctrl-C.",
     .notes = "FORMAT: %t topic, %p partition, %o offset, %T timestamp in ms, %k key, %K its\n"
@@ -65,11 +70,19 @@ static const struct cli_command consume_command = {
     .examples = "  kw consume -b 127.0.0.1:9092 -t numbers -e\n"
                 "  kw consume -b 127.0.0.1:9092 -t users -K : -p 0,1 -o -10 -e\n"
                 "  kw consume -b 127.0.0.1:9092 -t users -o @1700000000000 -c 5 -J\n"
-                "  kw consume -b 127.0.0.1:9092 -t users -f '%p/%o %T %k = %s\\n'\n",
+                "  kw consume -b 127.0.0.1:9092 -t users -f '%p/%o %T %k = %s\\n'\n"
+                "  kw consume -b 127.0.0.1:9092 -G printers orders users -e\n",
     .options = consume_table,
     .n_options = sizeof(consume_table) / sizeof(consume_table[0]),
     .with_common = true,
-    .with_arguments = false,
+    .with_arguments = true,
+};
+
+/* A partition that the group gave us. */
+struct consume_given {
+    char *topic;
+    int32_t partition;
+    bool ended;
 };
 
 struct consume {
@@ -84,6 +97,10 @@ struct consume {
     bool refused; /* by authorization */
     struct cli_format format;
     struct cli_output output;
+    struct cli_list topics; /* of -G */
+    struct consume_given *given;
+    size_t n_given;
+    bool refused_by_group;
 };
 
 /* ---- events -------------------------------------------------------------- */
@@ -98,12 +115,90 @@ static void consume_partition_ended(struct consume *consume, int32_t partition)
     }
 }
 
+static void consume_given_ended(struct consume *consume, const struct kw_event *event)
+{
+    for (size_t i = 0; i < consume->n_given; i++) {
+        struct consume_given *given = &consume->given[i];
+        if (given->partition == event->partition && strcmp(given->topic, event->topic_name) == 0)
+            given->ended = true;
+    }
+}
+
+static bool consume_all_given_ended(const struct consume *consume)
+{
+    for (size_t i = 0; i < consume->n_given; i++)
+        if (!consume->given[i].ended)
+            return false;
+    return consume->n_given > 0;
+}
+
+static void consume_give(struct consume *consume, const struct kw_event *event)
+{
+    size_t n = consume->n_given + event->n_partitions;
+    struct consume_given *grown = realloc(consume->given, (n + 1) * sizeof(*grown));
+
+    if (!grown)
+        return; /* -e then waits for fewer partitions */
+    consume->given = grown;
+    for (size_t i = 0; i < event->n_partitions; i++) {
+        char *topic = strdup(event->partitions[i].topic);
+        if (topic)
+            grown[consume->n_given++] =
+                (struct consume_given){topic, event->partitions[i].partition, false};
+    }
+}
+
+static void consume_take_away(struct consume *consume, const struct kw_event *event)
+{
+    for (size_t i = 0; i < event->n_partitions; i++) {
+        for (size_t k = 0; k < consume->n_given; k++) {
+            struct consume_given *given = &consume->given[k];
+            if (given->partition != event->partitions[i].partition ||
+                strcmp(given->topic, event->partitions[i].topic) != 0)
+                continue;
+            free(given->topic);
+            *given = consume->given[--consume->n_given];
+            break;
+        }
+    }
+}
+
+/* What is printed was released as done before the event came: it is committed with the
+ * acknowledgement. */
+static void consume_on_rebalance(struct consume *consume, const struct kw_event *event)
+{
+    if (event->kind == KW_EVENT_ASSIGNED)
+        consume_give(consume, event);
+    else
+        consume_take_away(consume, event);
+    if (event->kind == KW_EVENT_LOST)
+        cli_say(&consume->session, "%zu partitions are lost: %s", event->n_partitions,
+                event->error->text);
+    if (event->kind == KW_EVENT_REVOKED && kw_rebalance_ack(consume->consumer))
+        cli_say(&consume->session, "partitions were given up without a commit");
+}
+
 static void consume_on_event(void *ctx, const struct kw_event *event)
 {
     struct consume *consume = ctx;
 
-    if (event->kind == KW_EVENT_PARTITION_EOF)
+    if (event->kind == KW_EVENT_ASSIGNED || event->kind == KW_EVENT_REVOKED ||
+        event->kind == KW_EVENT_LOST) {
+        consume_on_rebalance(consume, event);
+        return;
+    }
+    if (event->kind == KW_EVENT_COMMIT_FAILED) {
+        cli_say(&consume->session, "%s", event->error->text);
+        consume->n_errors++;
+        return;
+    }
+    if (event->kind == KW_EVENT_PARTITION_EOF && consume->options.group)
+        consume_given_ended(consume, event);
+    else if (event->kind == KW_EVENT_PARTITION_EOF)
         consume_partition_ended(consume, event->partition);
+    if (event->kind == KW_EVENT_ERROR && event->consumer && consume->options.group &&
+        !event->topic_name)
+        consume->refused_by_group = true;
     if (event->kind == KW_EVENT_ERROR && event->consumer && !event->error->retriable) {
         consume->n_errors++;
         consume->refused |= cli_refusal(event->error->code, event->error->kafka_code);
@@ -121,18 +216,25 @@ static bool consume_take(struct consume *consume)
     uint64_t limit = consume->options.count > 0 ? (uint64_t)consume->options.count : UINT64_MAX;
     const struct kw_consumed *record;
     struct kw_records *records;
+    enum kw_done done;
 
     while (kw_consumer_poll(consume->consumer, &records, 0) == 1) {
         int32_t partition = kw_records_partition(records);
+        const char *topic = kw_records_topic(records);
         while (consume->n_records < limit && (record = kw_records_next(records))) {
             if (consume->options.json)
-                cli_json_consumed(&consume->output, consume->options.topic, partition, record);
+                cli_json_consumed(&consume->output, topic, partition, record);
             else
-                cli_format_print(&consume->format, &consume->output, consume->options.topic,
-                                 partition, record);
+                cli_format_print(&consume->format, &consume->output, topic, partition, record);
             consume->n_records++;
+            /* What -c cuts off is not done. */
+            if (consume->options.group && limit < UINT64_MAX && kw_done(records, record))
+                consume->n_errors++;
         }
-        kw_records_release(records, KW_DONE);
+        done = consume->n_records < limit ? KW_DONE : KW_NOT_DONE;
+        if (consume->options.group && cli_output_flush(&consume->output))
+            done = KW_NOT_DONE;
+        kw_records_release(records, done);
         if (consume->n_records >= limit || consume->output.os_err || cli_signals_count())
             return false;
         cli_session_pump(&consume->session, 0);
@@ -148,7 +250,11 @@ static void consume_loop(struct consume *consume)
         n_before = consume->n_records;
         if (!consume_take(consume))
             return;
-        bool all = consume->options.exit_at_end && consume->n_ended == consume->n_starts;
+        bool all = consume->options.exit_at_end &&
+                   (consume->options.group ? consume_all_given_ended(consume)
+                                           : consume->n_ended == consume->n_starts);
+        if (consume->refused_by_group)
+            return;
         if (all && consume->n_records == n_before)
             return;
         if (cli_output_flush(&consume->output) || cli_signals_count())
@@ -227,6 +333,67 @@ static int consume_assign(struct consume *consume)
     cli_error_text(&error, text, sizeof(text));
     cli_say(&consume->session, "%s", text);
     return cli_error_exit(&error);
+}
+
+/* Joins the group. As consume_assign. */
+static int consume_subscribe(struct consume *consume)
+{
+    struct kw_error error = {0};
+    char text[352];
+    const char **topics = calloc(consume->topics.n, sizeof(*topics));
+    int rc;
+
+    if (!topics)
+        return cli_usage_error(&consume_command, "out of memory");
+    for (size_t i = 0; i < consume->topics.n; i++)
+        topics[i] = consume->topics.items[i].text;
+    rc = kw_consumer_create(&consume->consumer, consume->session.client, NULL, &error);
+    if (rc == 0)
+        rc = kw_consumer_subscribe(consume->consumer, topics, consume->topics.n, &error);
+    free(topics);
+    if (rc == 0)
+        return -1;
+    error.code = rc;
+    cli_error_text(&error, text, sizeof(text));
+    cli_say(&consume->session, "%s", text);
+    return cli_error_exit(&error);
+}
+
+/* Commits what was printed and leaves the group. */
+static void consume_leave(struct consume *consume)
+{
+    struct cli_op op = {0};
+
+    cli_session_wait(&consume->session, kw_close(consume->session.client, CONSUME_CLOSE_MS, &op),
+                     &op, false);
+    if (op.code && !consume->refused_by_group) {
+        cli_say(&consume->session, "the last commit did not get through: %s", op.error.text);
+        consume->n_errors++;
+    }
+}
+
+static int consume_as_member(struct consume *consume)
+{
+    struct kw_admin_result *result;
+    int rc = cli_session_metadata(&consume->session, consume->topics.items[0].text, &result);
+
+    if (rc >= 0)
+        return rc;
+    kw_admin_result_destroy(result);
+    rc = consume_subscribe(consume);
+    if (rc >= 0)
+        return rc;
+    consume_loop(consume);
+    /* What could not be printed is not committed. */
+    if (cli_output_flush(&consume->output) == 0)
+        consume_leave(consume);
+    rc = cli_output_finish(&consume->output, consume_command.name,
+                           consume->refused        ? CLI_EXIT_REFUSED
+                           : consume->n_errors > 0 ? CLI_EXIT_FAILED
+                                                   : CLI_EXIT_DONE);
+    cli_note(&consume->session, "%" PRIu64 " record%s", consume->n_records,
+             consume->n_records == 1 ? "" : "s");
+    return rc;
 }
 
 static int consume_run(struct consume *consume)
@@ -317,8 +484,21 @@ static int consume_check(struct consume *consume)
     const struct consume_options *options = &consume->options;
     const struct cli_command *command = &consume_command;
 
-    if (!options->topic)
-        return cli_usage_error(command, "no topic: give -t NAME");
+    if (options->group) {
+        if (options->topic || options->partitions)
+            return cli_usage_error(command, "-G excludes -t and -p: name the topics behind it");
+        if (consume->topics.n == 0)
+            return cli_usage_error(command, "no topic: name them behind -G %s", options->group);
+        if (options->offset && strcmp(options->offset, "beginning") != 0 &&
+            strcmp(options->offset, "end") != 0)
+            return cli_usage_error(command, "-o with -G is beginning or end");
+    } else {
+        if (consume->topics.n > 0)
+            return cli_usage_error(command, "unexpected argument '%s'",
+                                   consume->topics.items[0].text);
+        if (!options->topic)
+            return cli_usage_error(command, "no topic: give -t NAME, or -G GROUP TOPIC...");
+    }
     if (options->json &&
         (options->format || options->key_delimiter || options->key_null || options->value_null))
         return cli_usage_error(command, "-J excludes -f, -K, --key-null and --value-null");
@@ -341,7 +521,6 @@ static int consume_check(struct consume *consume)
 int cli_consume(int argc, char **argv)
 {
     struct consume *consume = calloc(1, sizeof(*consume));
-    struct cli_list arguments = {0};
     struct kw_config *cfg = NULL;
     int rc;
 
@@ -353,7 +532,7 @@ int cli_consume(int argc, char **argv)
     consume->session.on_event = consume_on_event;
     consume->session.ctx = consume;
     cli_output_init(&consume->output, STDOUT_FILENO);
-    rc = cli_options_parse(&consume_command, argc, argv, &consume->options, &arguments);
+    rc = cli_options_parse(&consume_command, argc, argv, &consume->options, &consume->topics);
     if (rc < 0)
         rc = consume_check(consume);
     if (rc < 0)
@@ -362,13 +541,22 @@ int cli_consume(int argc, char **argv)
         rc = cli_session_set(&consume->session, cfg, "--isolation", "isolation.level",
                              consume->options.isolation);
     if (rc < 0)
+        rc = cli_session_set(&consume->session, cfg, "-G", "group.id", consume->options.group);
+    if (rc < 0 && consume->options.group)
+        rc = cli_session_set(&consume->session, cfg, "-o", "auto.offset.reset",
+                             consume->start.kind == KW_START_LATEST ? "latest" : "earliest");
+    if (rc < 0)
         rc = cli_session_open(&consume->session, cfg);
     kw_config_destroy(cfg);
     if (rc < 0) {
-        rc = consume_run(consume);
+        rc = consume->options.group ? consume_as_member(consume) : consume_run(consume);
         cli_session_close(&consume->session);
     }
     cli_list_free(&consume->options.common.settings);
+    cli_list_free(&consume->topics);
+    for (size_t i = 0; i < consume->n_given; i++)
+        free(consume->given[i].topic);
+    free(consume->given);
     free(consume->starts);
     free(consume->ended);
     free(consume);

@@ -120,6 +120,7 @@ struct kw_op *kw_core_close(struct kw_core *core, int32_t timeout_ms, void *tag)
     }
     close->deadline.fire = close_deadline;
     core->close = close;
+    close->busy = true; /* nothing is drained before all were told */
     for (struct kw_node *n = core->consumers.first; n; n = n->next)
         kwi_consumer_close(KWI_OF(n, struct kw_consumer, node));
     for (struct kw_node *n = core->producers.first; n; n = n->next) {
@@ -128,6 +129,7 @@ struct kw_op *kw_core_close(struct kw_core *core, int32_t timeout_ms, void *tag)
         kwi_producer_mark(producer);
         producer->flush_number = producer->next_number;
     }
+    close->busy = false;
     if (timeout_ms >= 0)
         kwi_core_arm(core, &close->deadline, kwi_core_after_ms(core, timeout_ms));
     kwi_attend(core, KW_ATT_TIME);

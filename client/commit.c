@@ -15,6 +15,7 @@
 #include "client/close.h"
 #include "client/config.h"
 #include "client/error_text.h"
+#include "client/group.h"
 #include "client/op.h"
 #include "proto/error.h"
 #include <kwire/kwire.h>
@@ -440,10 +441,11 @@ static void keeper_coordinator_changed(struct kw_coordinator_user *user)
 
     if (keeper->coordinator->state == KWI_COORDINATOR_REFUSED) {
         keeper_refused(consumer, &keeper->coordinator->error);
-        return;
+    } else {
+        kwi_commits_kick(consumer);
+        kwi_offset_fetch_kick(consumer);
     }
-    kwi_commits_kick(consumer);
-    kwi_offset_fetch_kick(consumer);
+    kwi_group_coordinator_changed(consumer);
 }
 
 /* ---- life, and kw_commit ------------------------------------------------------------------------------ */
@@ -480,6 +482,19 @@ bool kwi_commits_pending(const struct kw_consumer *consumer)
     return false;
 }
 
+/* The last commit is over: the group can be left. */
+static void keeper_closed(struct kw_consumer *consumer, int code)
+{
+    (void)code;
+    kwi_group_close(consumer);
+}
+
+void kwi_commits_disown(struct kw_consumer *consumer)
+{
+    for (struct kw_node *n = consumer->keeper.commits.first; n; n = n->next)
+        KWI_OF(n, struct kw_commit_job, node)->ended = NULL;
+}
+
 void kwi_keeper_close(struct kw_consumer *consumer)
 {
     struct kw_keeper *keeper = &consumer->keeper;
@@ -493,9 +508,8 @@ void kwi_keeper_close(struct kw_consumer *consumer)
         if (!job->deadline.armed)
             kwi_core_arm(core, &job->deadline, kwi_core_after_ms(core, timeout_ms));
     }
-    if (keeper->auto_commit && !core->closing &&
-        kwi_commit_stored(consumer, NULL, NULL, timeout_ms, NULL))
-        kwi_log(core, 4, "group %s: no memory for the last commit", keeper->group_id);
+    if (!keeper->auto_commit || kwi_commit_stored(consumer, NULL, NULL, timeout_ms, keeper_closed))
+        keeper_closed(consumer, 0);
 }
 
 void kwi_commits_cancel(struct kw_consumer *consumer, int err)

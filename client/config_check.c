@@ -221,6 +221,12 @@ static int config_check_consumer(const struct config_view *view)
     int64_t fetch_memory = kwi_config_fetch_memory(view->client);
     int rc = config_pair(view, KW_KEY_RETRY_BACKOFF_MAX_MS, KW_KEY_RETRY_BACKOFF_MS);
     if (!rc)
+        rc = config_at_least(
+            view, KW_KEY_SESSION_TIMEOUT_MS, config_get(view, KW_KEY_HEARTBEAT_INTERVAL_MS) + 1,
+            "heartbeat.interval.ms + 1", "raise session.timeout.ms or lower heartbeat.interval.ms");
+    if (!rc)
+        rc = config_pair(view, KW_KEY_MAX_POLL_INTERVAL_MS, KW_KEY_REBALANCE_ACK_TIMEOUT_MS);
+    if (!rc)
         rc = config_pair(view, KW_KEY_FETCH_MAX_BYTES, KW_KEY_FETCH_MIN_BYTES);
     if (!rc)
         rc = config_at_least(

@@ -2,7 +2,7 @@
  *
  * docs/CONFIG.md is generated from this table, and nothing else knows a key's
  * text. Names are Java's where Java has the key; receive.message.max.bytes is
- * librdkafka's; memory.limit, control.memory, fetch.memory, produce.writes,
+ * librdkafka's; memory.limit, control.memory, fetch.memory, produce.writes, rebalance.ack.timeout.ms,
  * sasl.scram.tokenauth, sasl.oauthbearer.token and sasl.allow.plaintext are ours. Defaults are Java's, except where a safer one exists. */
 #include "client/config.h"
 
@@ -217,8 +217,9 @@ const struct kw_config_row kwi_config_rows[KW_N_KEYS] = {
         "may become a sixteenth of it."),
 
     CONFIG_TEXT(GROUP_ID, "group.id", NULL, KWI_CONFIG_STRING, NULL, 32767, KWI_APPLIES_CONSUMER,
-                "The group in whose name offsets are committed. Partitions may still be assigned "
-                "by hand; then nobody else of the group may commit for them."),
+                "The group to be a member of (kw_consumer_subscribe), and in whose name offsets "
+                "are committed. Partitions may be assigned by hand all the same: offsets can be "
+                "committed then as long as the group has no members."),
     CONFIG_TEXT(GROUP_INSTANCE_ID, "group.instance.id", NULL, KWI_CONFIG_STRING, NULL, 249,
                 KWI_APPLIES_CONSUMER,
                 "A name of this member that stays the same over restarts (static membership, "
@@ -231,6 +232,30 @@ const struct kw_config_row kwi_config_rows[KW_N_KEYS] = {
                CONFIG_MS_MAX, KWI_APPLIES_CONSUMER,
                "How long a stored offset waits for the next commit at most, so how much is "
                "handled twice at most after a crash."),
+
+    CONFIG_TEXT(PARTITION_ASSIGNMENT_STRATEGY, "partition.assignment.strategy", NULL,
+                KWI_CONFIG_STRING, "range", 4096, KWI_APPLIES_CONSUMER,
+                "Who gets which partition: the assignors that this member can do, the best one "
+                "first, separated by commas; Java's class names are understood. The members of a "
+                "group use one that all of them have."),
+    CONFIG_INT(SESSION_TIMEOUT_MS, "session.timeout.ms", NULL, "ms", 45000, 10, CONFIG_MS_MAX,
+               KWI_APPLIES_CONSUMER,
+               "A member of which the coordinator has heard nothing for so long is out of the "
+               "group. Brokers have limits for it (6 s to 30 min by default). By our own clock, "
+               "nothing is handed out that long after the last heartbeat that was confirmed."),
+    CONFIG_INT(HEARTBEAT_INTERVAL_MS, "heartbeat.interval.ms", NULL, "ms", 3000, 1, CONFIG_MS_MAX,
+               KWI_APPLIES_CONSUMER,
+               "How often the coordinator hears of us; a third of session.timeout.ms at most, so "
+               "that one lost heartbeat does not matter."),
+    CONFIG_INT(MAX_POLL_INTERVAL_MS, "max.poll.interval.ms", NULL, "ms", 300000, 1, CONFIG_MS_MAX,
+               KWI_APPLIES_CONSUMER,
+               "A consumer that has records to take or to release and does not poll for so long "
+               "leaves its group, until it polls again. Also how long the others wait for us "
+               "when the group rebalances."),
+    CONFIG_INT(REBALANCE_ACK_TIMEOUT_MS, "rebalance.ack.timeout.ms", NULL, "ms", 10000, 0,
+               CONFIG_MS_MAX, KWI_APPLIES_CONSUMER,
+               "How long an event REVOKED waits for kw_rebalance_ack; then what was done is "
+               "committed and the partitions are given up all the same."),
 
     CONFIG_WORD(
         SASL_MECHANISM, "sasl.mechanism", "sasl.mechanisms",

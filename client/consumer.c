@@ -10,7 +10,9 @@
 #include <string.h>
 
 #include "client/config.h"
+#include "client/assignor.h"
 #include "client/error_text.h"
+#include "client/group.h"
 #include <kwire/kwire.h>
 
 enum { CONSUMER_NAME_MAX = 249 };
@@ -18,6 +20,39 @@ enum { CONSUMER_NAME_MAX = 249 };
 int64_t kwi_consumer_setting(const struct kw_consumer *consumer, enum kw_key key)
 {
     return kwi_core_setting(consumer->core, consumer->own, key);
+}
+
+const char *kwi_consumer_text(const struct kw_consumer *consumer, enum kw_key key)
+{
+    const struct kw_config *own = consumer->own;
+
+    return kwi_config_str(own && kwi_config_is_set(own, key) ? own : consumer->core->cfg, key);
+}
+
+/* ---- assignors -------------------------------------------------------------------------- */
+
+const struct kw_assignor *kwi_consumer_assignor(const struct kw_consumer *consumer,
+                                                const char *name, size_t len)
+{
+    for (uint32_t i = 0; i < consumer->n_own_assignors; i++) {
+        const char *own = consumer->own_assignors[i]->name;
+        if (strlen(own) == len && !memcmp(own, name, len))
+            return consumer->own_assignors[i];
+    }
+    return kwi_assignor_builtin(name, len);
+}
+
+int kw_consumer_add_assignor(struct kw_consumer *consumer, const struct kw_assignor *assignor)
+{
+    if (!consumer || !assignor || assignor->size < sizeof(*assignor) || !assignor->name ||
+        !assignor->assign || !assignor->protocols)
+        return KW_ERR_USE;
+    if (consumer->group)
+        return KW_ERR_STATE;
+    if (consumer->n_own_assignors == KWI_OWN_ASSIGNORS)
+        return KW_ERR_LIMIT;
+    consumer->own_assignors[consumer->n_own_assignors++] = assignor;
+    return 0;
 }
 
 /* ---- events --------------------------------------------------------------------------- */
@@ -76,6 +111,8 @@ static bool consumer_fill(struct kw_evnode *node, struct kw_event *out)
     struct kw_consumer *consumer = KWI_OF(node, struct kw_consumer, event);
 
     out->consumer = consumer;
+    if (kwi_group_fill(consumer, out))
+        return true;
     if (!kwi_list_empty(&consumer->notices)) {
         consumer_fill_notice(consumer, out);
         return true;
@@ -102,6 +139,7 @@ static void consumer_told(struct kw_evnode *node, bool last)
         kwi_consumer_topic_put(consumer->lent_topic);
     consumer->lent_topic = NULL;
     kwi_commit_told(consumer);
+    kwi_group_told(consumer);
 }
 
 /* ---- topics of an assignment -------------------------------------------------------------- */
@@ -183,7 +221,7 @@ struct kw_consumer_part *kwi_consumer_find(struct kw_consumer *consumer, const c
 
 /* ---- assign --------------------------------------------------------------------------------- */
 
-static bool consumer_name_is_good(const char *name)
+bool kwi_consumer_name_is_good(const char *name)
 {
     size_t len = strlen(name);
 
@@ -202,7 +240,7 @@ static bool consumer_name_is_good(const char *name)
 static const char *consumer_check_start(const struct kw_consumer *consumer,
                                         const struct kw_start *start)
 {
-    if (!start->topic || !consumer_name_is_good(start->topic))
+    if (!start->topic || !kwi_consumer_name_is_good(start->topic))
         return "a topic name must have 1 to 249 characters of [a-zA-Z0-9._-]";
     if (start->partition < 0)
         return "a partition is numbered from 0";
@@ -244,6 +282,38 @@ static int consumer_add(struct kw_consumer *consumer, struct kw_map *topics,
     return 0;
 }
 
+int kwi_consumer_add(struct kw_consumer *consumer, const char *name, size_t len, int32_t partition,
+                     struct kw_consumer_part **out)
+{
+    char topic[CONSUMER_NAME_MAX + 1];
+    struct kw_start start = {topic, partition, KW_START_COMMITTED, 0};
+    int rc;
+
+    if (len > CONSUMER_NAME_MAX)
+        return KW_ERR_USE;
+    memcpy(topic, name, len);
+    topic[len] = '\0';
+    if (!kwi_consumer_name_is_good(topic) || partition < 0)
+        return KW_ERR_USE;
+    rc = consumer_add(consumer, &consumer->topics, &start);
+    *out = kwi_consumer_find(consumer, topic, len, partition);
+    return rc;
+}
+
+void kwi_consumer_remove(struct kw_consumer_part *part)
+{
+    struct kw_consumer_topic *topic = part->topic;
+    struct kw_consumer *consumer = topic->consumer;
+
+    kwi_records_void(part);
+    kwi_map_remove(&topic->parts, (uint32_t)part->partition);
+    kwi_part_destroy(part);
+    if (kwi_map_len(&topic->parts))
+        return;
+    kwi_map_remove_str(&consumer->topics, topic->meta->name, topic->meta->name_len);
+    consumer_topic_drop(topic);
+}
+
 static int consumer_refuse_start(struct kw_error *err, const struct kw_start *start, int code,
                                  const char *why)
 {
@@ -262,6 +332,12 @@ int kw_core_assign(struct kw_consumer *consumer, const struct kw_start *starts, 
     if (consumer->closed) {
         kwi_error_set(err, KW_ERR_CLOSED, KW_PHASE_NONE, "the consumer is closed", "");
         return KW_ERR_CLOSED;
+    }
+    if (consumer->group) {
+        kwi_error_set(err, KW_ERR_STATE, KW_PHASE_NONE,
+                      "the consumer is subscribed: its group says which partitions it has",
+                      "use another consumer for partitions of your choice");
+        return KW_ERR_STATE;
     }
     kwi_map_init(&topics, &consumer->core->control);
     for (size_t i = 0; i < n; i++) {
@@ -293,8 +369,9 @@ int kw_core_seek(struct kw_consumer *consumer, const struct kw_start *start)
     if (consumer_check_start(consumer, start))
         return KW_ERR_USE;
     part = kwi_consumer_find(consumer, start->topic, strlen(start->topic), start->partition);
-    if (!part || consumer->closed)
+    if (!part || part->given_up || consumer->closed)
         return KW_ERR_STATE;
+    part->fresh = false; /* it begins here, and now */
     kwi_part_seek(part, start);
     return 0;
 }
@@ -387,18 +464,19 @@ void kwi_consumer_close(struct kw_consumer *consumer)
             kwi_part_step(part, KWI_PART_STOP);
     }
     kwi_fetchers_sweep(consumer);
-    if (consumer->keeper.group_id)
+    if (consumer->keeper.group_id && !consumer->core->closing)
         kwi_keeper_close(consumer);
 }
 
 bool kwi_consumer_drained(const struct kw_consumer *consumer)
 {
-    return !kwi_commits_pending(consumer);
+    return !kwi_commits_pending(consumer) && (consumer->abandoned || kwi_group_is_out(consumer));
 }
 
 void kwi_consumer_abandon(struct kw_consumer *consumer)
 {
     kwi_commits_cancel(consumer, KW_ERR_TIMEOUT);
+    consumer->abandoned = true;
 }
 
 static void consumer_destroy(struct kw_consumer *consumer)
@@ -409,6 +487,7 @@ static void consumer_destroy(struct kw_consumer *consumer)
     kwi_consumer_close(consumer);
     kwi_event_drop(core, &consumer->event);
     consumer_told(&consumer->event, true);
+    kwi_group_destroy(consumer);
     kwi_keeper_deinit(consumer);
     kwi_links_drop(core, KWI_LANE_GROUP, consumer);
     while (!kwi_list_empty(&consumer->held))

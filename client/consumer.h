@@ -19,6 +19,7 @@
 #include "client/core.h"
 #include "client/keeper.h"
 #include "client/link.h"
+#include <kwire/assignor.h>
 
 enum kw_part_state {
     KWI_PART_LEADER,  /* waits until a leader is known */
@@ -113,6 +114,10 @@ struct kw_consumer_part {
     int64_t stored, committed; /* -1: nothing */
     int32_t stored_epoch;      /* leader epoch of the record in front of `stored`; -1 */
     struct kw_list spans;      /* kw_records, in the order in which they were handed out */
+    bool fresh;    /* assigned by a group, and its event not yet taken: it does not begin */
+    bool given_up; /* a revoke is open, or its commit under way: nothing more comes */
+    bool wanted;   /* scratch of kwi_group_assign */
+    const struct kw_group_notice *notice; /* the event ASSIGNED that names it, or NULL */
     struct kw_fetcher *fetcher;
     struct kw_node node;       /* in `list` */
     struct kw_list *list;      /* one of the fetcher's, or NULL */
@@ -147,6 +152,10 @@ struct kw_fetcher {
     uint32_t scratch_cap;
 };
 
+enum { KWI_OWN_ASSIGNORS = 4 };
+struct kw_group;
+struct kw_group_notice;
+
 struct kw_consumer {
     struct kw_core *core; /* first: kw_core_of */
     struct kw_node node;  /* in core->consumers */
@@ -159,11 +168,15 @@ struct kw_consumer {
     struct kw_consumer_topic *lent_topic; /* named by the last event */
     struct kw_error error;                /* of the last ERROR event */
     bool closed, starved, starved_told;
+    bool abandoned; /* its close is over, whatever is left */
     int32_t max_poll_records;
     bool check_crcs;
     int64_t batch_max;        /* bytes of one batch, decompressed */
     uint32_t next_generation; /* of parts; see kw_consumer_part.generation */
     struct kw_keeper keeper;
+    struct kw_group *group; /* NULL: never subscribed */
+    const struct kw_assignor *own_assignors[KWI_OWN_ASSIGNORS];
+    uint32_t n_own_assignors;
 };
 
 /* Offsets [begin, end) that were acknowledged out of order. */
@@ -205,12 +218,15 @@ struct kw_records {
     struct kw_node span_node; /* in part->spans */
     int64_t span_end;         /* the position behind its records */
     int32_t span_epoch;       /* leader epoch of its last batch */
+    int32_t fence;            /* kw_records_fence */
     bool released, broken;    /* broken: a record could not be read */
     uint8_t verdict;          /* enum kw_done; of a released one */
     struct kw_ack_cursor ack;
 };
 
 /* records.c */
+/* Handles of the part show nothing any more: it is not ours. */
+void kwi_records_void(struct kw_consumer_part *part);
 /* The object may be used for another handle. */
 void kwi_records_recycle(struct kw_records *records);
 
@@ -222,6 +238,18 @@ void kwi_consumer_close(struct kw_consumer *consumer);
 bool kwi_consumer_drained(const struct kw_consumer *consumer);
 /* The deadline of the close has come. */
 void kwi_consumer_abandon(struct kw_consumer *consumer);
+/* A text of the consumer's or the client's configuration. */
+const char *kwi_consumer_text(const struct kw_consumer *consumer, enum kw_key key);
+bool kwi_consumer_name_is_good(const char *name);
+/* An assignor by name: the application's own, or one of ours. */
+const struct kw_assignor *kwi_consumer_assignor(const struct kw_consumer *consumer,
+                                                const char *name, size_t len);
+/* Adds a partition to the assignment, to begin at what the group committed, and does
+ * not begin it. KW_ERR_NOMEM; KW_ERR_USE: no such name. */
+KW_MUST_USE int kwi_consumer_add(struct kw_consumer *consumer, const char *name, size_t len,
+                                 int32_t partition, struct kw_consumer_part **part);
+/* Takes a part out and frees it. */
+void kwi_consumer_remove(struct kw_consumer_part *part);
 int64_t kwi_consumer_setting(const struct kw_consumer *consumer, enum kw_key key);
 void kwi_consumer_topic_put(struct kw_consumer_topic *topic);
 /* The part that an answer names, or NULL. */

@@ -14,6 +14,7 @@
 #include "client/conn.h"
 #include "client/consumer.h"
 #include "client/coordinator.h"
+#include "client/group.h"
 #include "client/error_text.h"
 #include "client/op.h"
 #include "client/producer.h"
@@ -213,6 +214,7 @@ void kw_core_destroy(struct kw_core *core)
         kwi_links_destroy(core);
         kwi_cluster_stop(core);
         kwi_coordinators_deinit(core);
+        kwi_group_work_deinit(core);
         kwi_events_forget(core);
         kwi_producers_destroy(core);
         kwi_cluster_deinit(core);

@@ -66,6 +66,7 @@ struct kw_core {
     uint32_t n_free_requests;
     struct kw_list producers, consumers, ops;
     struct kw_list coordinators; /* coordinator.h */
+    struct kw_list group_work;   /* assignors at work; group_plan.c */
     bool finding;                /* a FindCoordinator is under way or waits */
     struct kw_unpacker unpack;
     struct kw_oauth oauth;

@@ -76,6 +76,8 @@ KW_MUST_USE int kwi_commit_stored(struct kw_consumer *consumer, kwi_commit_filte
                                   void (*ended)(struct kw_consumer *consumer, int code));
 /* Sends the first job, if it can be sent now. */
 void kwi_commits_kick(struct kw_consumer *consumer);
+/* Nobody waits for the end of the jobs that are there any more. */
+void kwi_commits_disown(struct kw_consumer *consumer);
 /* Jobs that are not under way end with err. */
 void kwi_commits_cancel(struct kw_consumer *consumer, int err);
 /* Whether one of them may still get through. */

@@ -14,6 +14,7 @@
 #include "client/consumer.h"
 #include "client/denied.h"
 #include "client/error_text.h"
+#include "client/group.h"
 #include "proto/error.h"
 
 /* A topic that metadata does not know may just have been created. */
@@ -101,8 +102,10 @@ void kwi_part_settle(struct kw_consumer_part *part)
         kwi_list_remove(&consumer->ready, &part->ready_node);
     else if (!kwi_list_has(&consumer->ready, &part->ready_node))
         kwi_list_push(&consumer->ready, &part->ready_node);
-    if (may_deliver)
+    if (may_deliver) {
         kwi_consumer_notify(consumer);
+        kwi_group_watch_poll(consumer, false);
+    }
     if (part->state != KWI_PART_FETCH || part->asked || !fetcher)
         return;
     if (part->data.block || part->paused) {
@@ -230,7 +233,7 @@ void kwi_part_meta(struct kw_consumer_part *part)
     const struct kw_error_info *info = kwi_error_info(meta->error);
     const struct kw_partition_meta *known;
 
-    if (part->state == KWI_PART_STOPPED)
+    if (part->state == KWI_PART_STOPPED || part->fresh)
         return;
     if (meta->error && !(info->flags & KW_E_RETRIABLE) && part->state != KWI_PART_FETCH) {
         kwi_part_stop(part, KW_ERR_BROKER, meta->error, KW_API_METADATA);

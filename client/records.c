@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
-#include "client/consumer.h"
+#include "client/group.h"
 #include "proto/batch.h"
 #include "proto/record.h"
 #include <kwire/kwire.h>
@@ -142,6 +142,25 @@ int32_t kw_records_partition(const struct kw_records *records)
     return records->partition;
 }
 
+int64_t kw_records_fence(const struct kw_records *records)
+{
+    return records->fence;
+}
+
+void kwi_records_void(struct kw_consumer_part *part)
+{
+    struct kw_list *held = &part->topic->consumer->held;
+
+    for (struct kw_node *n = held->first; n; n = n->next) {
+        struct kw_records *records = KWI_OF(n, struct kw_records, node);
+        if (records->topic != part->topic || records->partition != part->partition)
+            continue;
+        records->skipped += records->left;
+        records->left = 0;
+        records->next = records->range_end;
+    }
+}
+
 /* ---- headers of a record ---------------------------------------------------------- */
 
 void kw_headers_begin(struct kw_header_iter *it, const struct kw_consumed *consumed)
@@ -231,6 +250,7 @@ void kw_core_records_release(struct kw_records *records, enum kw_done done)
         kwi_stored_release(records, done);
     else
         kwi_records_recycle(records);
+    kwi_group_watch_poll(consumer, false);
     kwi_fetchers_feed(core);
 }
 
@@ -327,6 +347,7 @@ static int records_take(struct kw_consumer_part *part, size_t max, size_t *budge
         records_take_piece(records, part, (uint32_t)max);
     else if (records_take_batches(records, part, max, budget) == 0)
         records_exhausted(part);
+    records->fence = consumer->keeper.member.epoch;
     if (consumer->keeper.group_id)
         kwi_stored_open(records, part);
     *out = records;
@@ -341,6 +362,10 @@ int kw_core_consumer_poll(struct kw_consumer *consumer, struct kw_records **out,
     *out = NULL;
     if (max == 0)
         max = (size_t)consumer->max_poll_records;
+    if (!kwi_group_polls(consumer)) {
+        kwi_group_watch_poll(consumer, true);
+        return 0;
+    }
     for (unsigned i = 0; rc == 0 && i < RECORDS_PARTS && !kwi_list_empty(&consumer->ready); i++) {
         struct kw_consumer_part *part = KWI_OF(consumer->ready.first, struct kw_consumer_part,
                                                ready_node);
@@ -354,5 +379,6 @@ int kw_core_consumer_poll(struct kw_consumer *consumer, struct kw_records **out,
     }
     if (!kwi_list_empty(&consumer->ready))
         kwi_consumer_notify(consumer);
+    kwi_group_watch_poll(consumer, true);
     return rc == KW_ERR_WOULD_BLOCK ? 0 : rc;
 }

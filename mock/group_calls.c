@@ -114,14 +114,15 @@ static enum kw_mock_outcome mockgroup_join_new(struct kw_mock_call *call,
     struct kw_mock_member *member = kwi_mock_group_instance(group, req->group_instance_id);
     if (member) { /* a static member came back: the old one is fenced (KIP-345) */
         bool led = kwi_mock_bytes_are(&group->leader, member->id.ptr, member->id.len);
-        bool same = kwi_mock_member_is_same(member, req);
-        if (kwi_mock_member_rename(member))
+        if (kwi_mock_member_rename(member) || kwi_mock_member_update(member, req))
             return KWI_MOCK_HUNG_UP;
         member->join_ticket = member->sync_ticket = 0;
         if (led && kwi_mock_bytes_set(call->mock, &group->leader, member->id.ptr, member->id.len))
             return KWI_MOCK_HUNG_UP;
         call->mock->wake = true;
-        if (group->state == KWI_MOCK_GROUP_STABLE && same)
+        /* Nobody else notices, unless it cannot do what the group agreed on. */
+        if (group->state == KWI_MOCK_GROUP_STABLE &&
+            mockgroup_metadata(member, &group->protocol)->ptr)
             return mockgroup_join_answer(call, member, true);
         return mockgroup_join_enter(call, member);
     }

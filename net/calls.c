@@ -179,6 +179,7 @@ int kw_consumer_poll(struct kw_consumer *consumer, struct kw_records **out, size
 {
     if (!consumer)
         return KW_ERR_USE;
+    kwi_client_tick(kwi_client_of(consumer)); /* what is over by now is not handed out */
     int rc = kw_core_consumer_poll(consumer, out, max);
     kwi_client_kick(kwi_client_of(consumer));
     return rc;
@@ -191,6 +192,34 @@ void kw_records_release(struct kw_records *records, enum kw_done done)
     struct kw_client *client = kwi_client_of(records);
     kw_core_records_release(records, done);
     kwi_client_kick(client);
+}
+
+int kw_consumer_subscribe(struct kw_consumer *consumer, const char *const *topics, size_t n,
+                          struct kw_error *err)
+{
+    if (!consumer || (n && !topics))
+        return KW_ERR_USE;
+    int rc = kw_core_subscribe(consumer, topics, n, err);
+    kwi_client_kick(kwi_client_of(consumer));
+    return rc;
+}
+
+int kw_rebalance_ack(struct kw_consumer *consumer)
+{
+    if (!consumer)
+        return KW_ERR_USE;
+    int rc = kw_core_rebalance_ack(consumer);
+    kwi_client_kick(kwi_client_of(consumer));
+    return rc;
+}
+
+int kw_consumer_rejoin(struct kw_consumer *consumer, const char *reason)
+{
+    if (!consumer)
+        return KW_ERR_USE;
+    int rc = kw_core_rejoin(consumer, reason);
+    kwi_client_kick(kwi_client_of(consumer));
+    return rc;
 }
 
 struct kw_op *kw_commit(struct kw_consumer *consumer, const struct kw_offsets *offsets,

@@ -121,6 +121,11 @@ struct kw_offset {
     struct kw_bytes metadata; /* any bytes, which a broker limits (4,096); ptr NULL: none */
     int16_t kafka_code;       /* of an answer: why there is no offset, 0 */
 };
+/* A partition of a topic. */
+struct kw_topic_partition {
+    const char *topic;
+    int32_t partition;
+};
 struct kw_offsets {
     const struct kw_offset *list;
     size_t n;
@@ -145,11 +150,20 @@ enum kw_event_kind {
     KW_EVENT_RECEIPT,            /* producer, tag, code, receipt: all its records have an outcome */
     KW_EVENT_OAUTH_TOKEN_NEEDED, /* a connection waits for kw_oauth_token_set, or the last token
                                     has lived 80 % of its life */
-    KW_EVENT_COMMIT_FAILED       /* consumer, topic_name, partition, offset, code, error */
+    KW_EVENT_COMMIT_FAILED,      /* consumer, topic_name, partition, offset, code, error */
+    KW_EVENT_ASSIGNED,           /* consumer, partitions: these are ours from now on (n 0: a
+                                    rebalance brought nothing new); they begin with the next
+                                    kw_next_event, so seek before */
+    KW_EVENT_REVOKED,            /* consumer, partitions: nothing more of them comes; end what is
+                                    under way, then kw_rebalance_ack */
+    KW_EVENT_LOST,               /* consumer, partitions, code, error: they are not ours any more;
+                                    nothing was committed */
+    KW_EVENT_LOOP_LATE           /* consumer, late_ms: heartbeats could not be sent in time */
 };
 struct kw_event {
     uint8_t kind; /* enum kw_event_kind */
-    int code;     /* OP_DONE, ERROR, COMMIT_FAILED, RECEIPT (of the first failure): enum kw_err */
+    int code;     /* OP_DONE, ERROR, COMMIT_FAILED, LOST, RECEIPT (of the first failure): enum
+                     kw_err */
     struct kw_producer *producer;
     struct kw_consumer *consumer;
     struct kw_op *op; /* gone with the next kw_next_event */
@@ -162,8 +176,11 @@ struct kw_event {
     /* ERROR: how often it came since it was told last, at most 10 s ago; 1: once. 0 if
      * it is about a partition: those are told once. */
     uint32_t count;
-    const struct kw_error *error; /* OP_DONE with code != 0, ERROR, COMMIT_FAILED; until the
-                                     next call */
+    const struct kw_error *error; /* OP_DONE with code != 0, ERROR, COMMIT_FAILED, LOST; until
+                                     the next call */
+    const struct kw_topic_partition *partitions; /* ASSIGNED, REVOKED, LOST; until the next call */
+    size_t n_partitions;
+    int64_t late_ms;
 };
 
 /* ---- connections -------------------------------------------------------------- */

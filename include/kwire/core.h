@@ -157,6 +157,10 @@ KW_EXPORT int kw_core_consumer_poll(struct kw_consumer *consumer, struct kw_reco
                                     size_t max);
 KW_EXPORT void kw_core_records_release(struct kw_records *records, enum kw_done done);
 
+KW_EXPORT KW_MUST_USE int kw_core_subscribe(struct kw_consumer *consumer, const char *const *topics,
+                                            size_t n, struct kw_error *err);
+KW_EXPORT int kw_core_rebalance_ack(struct kw_consumer *consumer);
+KW_EXPORT int kw_core_rejoin(struct kw_consumer *consumer, const char *reason);
 KW_EXPORT struct kw_op *kw_core_commit(struct kw_consumer *consumer,
                                        const struct kw_offsets *offsets, int32_t timeout_ms,
                                        void *tag);

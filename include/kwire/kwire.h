@@ -8,6 +8,7 @@
  * Callbacks: there are none; events are taken with kw_next_event. */
 #ifndef KWIRE_H
 #define KWIRE_H
+#include <kwire/assignor.h>
 #include <kwire/client_types.h>
 #include <kwire/config.h>
 #include <kwire/types.h>
@@ -182,10 +183,40 @@ KW_EXPORT uint64_t kw_producer_outstanding(const struct kw_producer *producer);
 KW_EXPORT KW_MUST_USE int kw_consumer_create(struct kw_consumer **out, struct kw_client *client,
                                              const struct kw_config *own, struct kw_error *err);
 /* Replaces the assignment by these partitions. n 0: none. Names are copied.
- * Errors: KW_ERR_USE (twice the same partition, bad name), KW_ERR_NOMEM; the
+ * Errors: KW_ERR_STATE (kw_consumer_subscribe decides about them), KW_ERR_USE (twice the same partition, bad name), KW_ERR_NOMEM; the
  * old assignment stays on failure. */
 KW_EXPORT KW_MUST_USE int kw_assign(struct kw_consumer *consumer, const struct kw_start *starts,
                                     size_t n, struct kw_error *err);
+/* Joins the group of group.id for these topics; called again: for other ones; n 0:
+ * leaves it. Names are copied. What we are given is told by the events ASSIGNED,
+ * REVOKED and LOST: take events, or nothing begins. Partitions begin at what the group
+ * has committed, else as auto.offset.reset says; a kw_seek between ASSIGNED and the
+ * next kw_next_event says otherwise.
+ * Heartbeats go out while the client is processed, whatever the application does with
+ * its records; one that comes too late for that is told (LOOP_LATE), and is handed out
+ * nothing that another member may have by then.
+ * Errors: KW_ERR_USE (no group.id, bad name), KW_ERR_STATE (partitions are assigned by
+ * kw_assign), KW_ERR_CONFIG (partition.assignment.strategy, group.instance.id),
+ * KW_ERR_CLOSED, KW_ERR_NOMEM; the old subscription stays on failure. What the
+ * coordinator refuses comes as the event ERROR, and ends the subscription until this is
+ * called again. */
+KW_EXPORT KW_MUST_USE int kw_consumer_subscribe(struct kw_consumer *consumer,
+                                                const char *const *topics, size_t n,
+                                                struct kw_error *err);
+/* Ends an open REVOKED event: what is stored of its partitions is committed
+ * (enable.auto.commit), then they are given up; handles of them show no more records.
+ * Not called within rebalance.ack.timeout.ms, it happens by itself.
+ * Errors: KW_ERR_STATE (nothing is open, or it is over by now). */
+KW_EXPORT int kw_rebalance_ack(struct kw_consumer *consumer);
+/* Makes the group rebalance (KIP-568); reason (may be NULL, at most 63 bytes count) is
+ * for the broker's log. Errors: KW_ERR_STATE (not subscribed). */
+KW_EXPORT int kw_consumer_rejoin(struct kw_consumer *consumer, const char *reason);
+/* Adds an assignor of the application's own, for partition.assignment.strategy to name,
+ * before kw_consumer_subscribe. It is borrowed for the life of the consumer.
+ * Errors: KW_ERR_USE (a part is missing), KW_ERR_STATE (subscribed already),
+ * KW_ERR_LIMIT (more than 4). */
+KW_EXPORT KW_MUST_USE int kw_consumer_add_assignor(struct kw_consumer *consumer,
+                                                   const struct kw_assignor *assignor);
 /* Moves one assigned partition; nothing fetched before is delivered after it. */
 KW_EXPORT KW_MUST_USE int kw_seek(struct kw_consumer *consumer, const struct kw_start *start);
 KW_EXPORT KW_MUST_USE int kw_pause(struct kw_consumer *consumer, const char *topic,
@@ -199,7 +230,12 @@ KW_EXPORT KW_MUST_USE int kw_resume(struct kw_consumer *consumer, const char *to
 KW_EXPORT int kw_consumer_poll(struct kw_consumer *consumer, struct kw_records **out, size_t max);
 KW_EXPORT const char *kw_records_topic(const struct kw_records *records);
 KW_EXPORT int32_t kw_records_partition(const struct kw_records *records);
-/* The next record, or NULL at the end. Valid until the next call on the handle. */
+/* The generation of the group in which the records were taken, -1 without membership.
+ * For one partition it never goes back from owner to owner: a store that refuses what
+ * carries a lower one than it has seen keeps out a member that was declared dead. */
+KW_EXPORT int64_t kw_records_fence(const struct kw_records *records);
+/* The next record, or NULL at the end (also when the partition was given up since).
+ * Valid until the next call on the handle. */
 KW_EXPORT const struct kw_consumed *kw_records_next(struct kw_records *records);
 /* Walks a record's headers: 1 and the next one, 0 at the end, KW_ERR_CORRUPT
  * when they are malformed (the record itself is good). */

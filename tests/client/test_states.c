@@ -5,6 +5,7 @@
 
 #include "client/conn.h"
 #include "client/consumer.h"
+#include "client/group.h"
 #include "client/link.h"
 #include "client/sasl.h"
 
@@ -46,6 +47,41 @@ static const char *const part_cells[KWI_N_PART_STATES] = {
     /* STOPPED */ ".......04..",
     /* OFFSET  */ ".......04.0",
 };
+
+static const char *const classic_cells[KWI_CLASSIC_STATES] = {
+    /* SUBSCRIBED FOUND READY GONE LED JOINED SYNCED PARTED REJOIN RETRY DUE LATE FATAL LEFT */
+    /* OUT     */ "1..........abo",
+    /* FIND    */ ".2.........abo",
+    /* PREPARE */ "..39....2..abo",
+    /* JOIN    */ "....45..28.abo",
+    /* PLAN    */ ".....5..28.abo",
+    /* SYNC    */ "......6728.abo",
+    /* STABLE  */ "........2..abo",
+    /* SETTLE  */ "..2.....2..abo",
+    /* WAIT    */ "..........1abo",
+    /* LEAVE   */ "...........a.o",
+    /* AWAY    */ "1............o",
+    /* FAILED  */ "1............o",
+};
+
+/* a AWAY, b FAILED, o OUT, else a number */
+static unsigned classic_state(char cell)
+{
+    return cell == 'a' ? 10 : cell == 'b' ? 11 : cell == 'o' ? 0 : (unsigned)(cell - '0');
+}
+
+Test(states, every_cell_of_the_table_of_classic_membership_is_as_written)
+{
+    for (unsigned s = 0; s < KWI_CLASSIC_STATES; s++) {
+        for (unsigned e = 0; e < KWI_CLASSIC_EVENTS; e++) {
+            unsigned next;
+            bool legal = kwi_classic_cell(s, e, &next);
+            cr_assert_eq(legal, classic_cells[s][e] != '.', "state %u event %u", s, e);
+            if (legal)
+                cr_assert_eq(next, classic_state(classic_cells[s][e]), "state %u event %u", s, e);
+        }
+    }
+}
 
 Test(states, every_cell_of_the_table_of_assigned_partitions_is_as_written)
 {

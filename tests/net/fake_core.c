@@ -456,6 +456,29 @@ void kw_core_records_release(struct kw_records *records, enum kw_done done)
     core->attention |= KW_ATT_EVENT;
 }
 
+int kw_core_subscribe(struct kw_consumer *consumer, const char *const *topics, size_t n,
+                      struct kw_error *err)
+{
+    (void)consumer;
+    (void)topics;
+    (void)n;
+    (void)err;
+    return 0;
+}
+
+int kw_core_rebalance_ack(struct kw_consumer *consumer)
+{
+    (void)consumer;
+    return 0;
+}
+
+int kw_core_rejoin(struct kw_consumer *consumer, const char *reason)
+{
+    (void)consumer;
+    (void)reason;
+    return 0;
+}
+
 struct kw_op *kw_core_commit(struct kw_consumer *consumer, const struct kw_offsets *offsets,
                              int32_t timeout_ms, void *tag)
 {

@@ -136,6 +136,10 @@ static void app_event(struct sim_app *app, struct sim_driver *driver, const stru
     case KW_EVENT_RECEIPT: sim_app_receipt(app, event); break;
     case KW_EVENT_OAUTH_TOKEN_NEEDED: break; /* seeds with tokens have one configured */
     case KW_EVENT_COMMIT_FAILED: sim_fail(world, "a commit failed that nobody asked for"); break;
+    case KW_EVENT_ASSIGNED:
+    case KW_EVENT_REVOKED:
+    case KW_EVENT_LOST:
+    case KW_EVENT_LOOP_LATE: sim_fail(world, "an event of a group that nobody joined"); break;
     case KW_EVENT_NONE: sim_fail(world, "an event of no kind"); break;
     }
 }

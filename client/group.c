@@ -1,0 +1,730 @@
+/* client/group.c -- the application's side of a group: subscription, parts that come
+ * and go, the events about them, the lease and the poll interval. See group.h. How
+ * membership is had is not known here. */
+#include "client/group.h"
+
+#include <string.h>
+
+#include "base/fmt.h"
+#include "client/close.h"
+#include "client/config.h"
+#include "client/error_text.h"
+#include <kwire/kwire.h>
+
+enum { GROUP_LEASE_AGAIN_MS = 1000, GROUP_TOPICS_MAX = 4096 };
+
+static int64_t group_setting(const struct kw_group *group, enum kw_key key)
+{
+    return kwi_consumer_setting(group->consumer, key);
+}
+
+void kwi_group_error(const struct kw_group *group, struct kw_error *err, int code,
+                     int16_t kafka_code, const char *what, const char *hint)
+{
+    char text[160];
+
+    kwi_fmt(text, sizeof text, "group %.*s: %s", 80, group->consumer->keeper.group_id, what);
+    if (kafka_code)
+        kwi_error_kafka(err, kafka_code, text, NULL, 0);
+    else
+        kwi_error_set(err, code, KW_PHASE_REQUEST, text, hint);
+}
+
+/* ---- notices ----------------------------------------------------------------------------- */
+
+static bool group_any(const struct kw_group *group, const struct kw_consumer_part *part)
+{
+    (void)group;
+    (void)part;
+    return true;
+}
+
+static bool group_is_new(const struct kw_group *group, const struct kw_consumer_part *part)
+{
+    (void)group;
+    return part->fresh && !part->notice;
+}
+
+struct group_size {
+    uint32_t n;
+    size_t names;
+};
+
+static struct group_size group_measure(const struct kw_group *group, kwi_group_filter_fn *filter)
+{
+    struct group_size size = {0, 0};
+    struct kw_consumer_topic *topic;
+    struct kw_consumer_part *part;
+
+    for (uint32_t i = 0; (topic = kwi_map_next(&group->consumer->topics, &i));) {
+        uint32_t before = size.n;
+        for (uint32_t k = 0; (part = kwi_map_next(&topic->parts, &k));)
+            size.n += filter(group, part);
+        if (size.n > before)
+            size.names += topic->meta->name_len + 1;
+    }
+    return size;
+}
+
+static struct kw_group_notice *group_notice(struct kw_group *group, struct group_size need)
+{
+    size_t size = sizeof(struct kw_group_notice) + need.n * sizeof(struct kw_topic_partition) +
+                  need.names;
+    struct kw_group_notice *notice = kwi_alloc_zero(&group->consumer->core->control, size);
+
+    if (!notice)
+        return NULL;
+    notice->cap = need.n;
+    notice->names_cap = need.names;
+    notice->size = size;
+    return notice;
+}
+
+static void group_notice_free(struct kw_group *group, struct kw_group_notice *notice)
+{
+    if (notice)
+        kwi_free(&group->consumer->core->control, notice, notice->size);
+}
+
+/* Lists the parts that pass. There is room for them. */
+static void group_notice_fill(struct kw_group *group, struct kw_group_notice *notice,
+                              enum kw_event_kind kind, kwi_group_filter_fn *filter)
+{
+    char *names = (char *)(notice->list + notice->cap);
+    struct kw_consumer_topic *topic;
+    struct kw_consumer_part *part;
+
+    notice->kind = (uint8_t)kind;
+    notice->n = 0;
+    for (uint32_t i = 0; (topic = kwi_map_next(&group->consumer->topics, &i));) {
+        uint32_t before = notice->n;
+        for (uint32_t k = 0; (part = kwi_map_next(&topic->parts, &k));) {
+            if (!filter(group, part))
+                continue;
+            notice->list[notice->n++] = (struct kw_topic_partition){names, part->partition};
+            if (kind == KW_EVENT_ASSIGNED)
+                part->notice = notice;
+        }
+        if (notice->n == before)
+            continue;
+        memcpy(names, topic->meta->name, topic->meta->name_len + 1);
+        names += topic->meta->name_len + 1;
+    }
+}
+
+static void group_notice_raise(struct kw_group *group, struct kw_group_notice *notice)
+{
+    kwi_list_push(&group->notices, &notice->node);
+    kwi_consumer_notify(group->consumer);
+}
+
+/* A revoke that is over before its event was taken is no news. */
+static void group_drop_notices(struct kw_group *group, uint8_t kind)
+{
+    struct kw_node *next;
+
+    for (struct kw_node *n = group->notices.first; n; n = next) {
+        struct kw_group_notice *notice = KWI_OF(n, struct kw_group_notice, node);
+        next = n->next;
+        if (notice->kind != kind)
+            continue;
+        kwi_list_remove(&group->notices, n);
+        group_notice_free(group, notice);
+    }
+}
+
+bool kwi_group_fill(struct kw_consumer *consumer, struct kw_event *out)
+{
+    struct kw_group *group = consumer->group;
+    struct kw_group_notice *notice;
+
+    if (!group)
+        return false;
+    if (group->error) {
+        group->error = false;
+        out->kind = KW_EVENT_ERROR;
+        out->code = group->why.code;
+        out->error = &group->why;
+        return true;
+    }
+    if (group->late_ms) {
+        out->kind = KW_EVENT_LOOP_LATE;
+        out->late_ms = group->late_ms;
+        group->late_ms = 0;
+        return true;
+    }
+    if (kwi_list_empty(&group->notices))
+        return false;
+    notice = KWI_OF(kwi_list_pop(&group->notices), struct kw_group_notice, node);
+    group->told = notice;
+    out->kind = notice->kind;
+    out->partitions = notice->list;
+    out->n_partitions = notice->n;
+    if (notice->kind == KW_EVENT_LOST) {
+        out->code = group->why.code;
+        out->error = &group->why;
+    }
+    return true;
+}
+
+/* Parts begin when the event that names them was taken, and the application had its
+ * chance to seek. */
+static void group_begin(struct kw_group *group, const struct kw_group_notice *notice)
+{
+    for (uint32_t i = 0; i < notice->n; i++) {
+        const struct kw_topic_partition *entry = &notice->list[i];
+        struct kw_consumer_part *part = kwi_consumer_find(group->consumer, entry->topic,
+                                                          strlen(entry->topic), entry->partition);
+        if (!part || part->notice != notice)
+            continue;
+        part->notice = NULL;
+        if (part->fresh) {
+            part->fresh = false;
+            kwi_part_begin(part);
+        }
+    }
+}
+
+void kwi_group_told(struct kw_consumer *consumer)
+{
+    struct kw_group *group = consumer->group;
+    struct kw_group_notice *notice = group ? group->told : NULL;
+
+    if (!notice)
+        return;
+    group->told = NULL;
+    if (notice->kind == KW_EVENT_ASSIGNED)
+        group_begin(group, notice);
+    group_notice_free(group, notice);
+}
+
+void kwi_group_tell_error(struct kw_group *group, const struct kw_error *why)
+{
+    group->why = *why;
+    group->error = true;
+    kwi_consumer_notify(group->consumer);
+}
+
+/* ---- parts ---------------------------------------------------------------------------------- */
+
+static bool group_is_given_up(const struct kw_group *group, const struct kw_consumer_part *part)
+{
+    (void)group;
+    return part->given_up;
+}
+
+static bool group_is_unwanted(const struct kw_group *group, const struct kw_consumer_part *part)
+{
+    (void)group;
+    return !part->wanted;
+}
+
+/* Calls act for each part that passes; it may take the part away. */
+static void group_each(struct kw_group *group, kwi_group_filter_fn *filter,
+                       void (*act)(struct kw_consumer_part *part))
+{
+    struct kw_consumer_topic *topic;
+    struct kw_consumer_part *part;
+
+    for (uint32_t i = 0; (topic = kwi_map_next(&group->consumer->topics, &i));) {
+        topic->refs++; /* the last of its parts may go */
+        for (uint32_t k = 0; (part = kwi_map_next(&topic->parts, &k));) {
+            if (filter(group, part))
+                act(part);
+        }
+        kwi_consumer_topic_put(topic);
+    }
+}
+
+uint32_t kwi_group_n_parts(const struct kw_group *group)
+{
+    struct kw_consumer_topic *topic;
+    struct kw_consumer_part *part;
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; (topic = kwi_map_next(&group->consumer->topics, &i));) {
+        for (uint32_t k = 0; (part = kwi_map_next(&topic->parts, &k));)
+            n += !part->given_up;
+    }
+    return n;
+}
+
+static void group_stop_part(struct kw_consumer_part *part)
+{
+    part->given_up = true;
+    part->notice = NULL;
+    kwi_part_drop(part);
+    kwi_part_step(part, KWI_PART_STOP);
+}
+
+static void group_want_not(struct kw_consumer_part *part)
+{
+    part->wanted = false;
+}
+
+static void group_drop_part(struct kw_consumer_part *part)
+{
+    kwi_consumer_remove(part);
+}
+
+static void group_after_parts(struct kw_group *group)
+{
+    kwi_fetchers_sweep(group->consumer);
+    kwi_group_watch_poll(group->consumer, false);
+}
+
+/* ---- giving up ------------------------------------------------------------------------------ */
+
+static void group_gone(struct kw_consumer *consumer, int code)
+{
+    struct kw_group *group = consumer->group;
+
+    (void)code; /* each partition that failed is an event */
+    if (!group->revoking || group->open)
+        return; /* membership was lost meanwhile */
+    group->revoking = false;
+    group_each(group, group_is_given_up, group_drop_part);
+    group_after_parts(group);
+    group->protocol->given_up(group);
+}
+
+static bool group_commit_filter(const struct kw_consumer_part *part, void *ctx)
+{
+    (void)ctx;
+    return part->given_up;
+}
+
+/* Acknowledged, or its time is over: what was done is committed, then the parts go. */
+static void group_end_revoke(struct kw_group *group)
+{
+    struct kw_consumer *consumer = group->consumer;
+
+    group->open = false;
+    kwi_core_disarm(consumer->core, &group->ack);
+    group_drop_notices(group, KW_EVENT_REVOKED);
+    if (!consumer->keeper.auto_commit || consumer->closed ||
+        kwi_commit_stored(consumer, group_commit_filter, NULL,
+                          group_setting(group, KW_KEY_REQUEST_TIMEOUT_MS), group_gone))
+        group_gone(consumer, 0);
+}
+
+static void group_ack_due(struct kw_timer *timer)
+{
+    struct kw_group *group = KWI_OF(timer, struct kw_group, ack);
+
+    kwi_log(group->consumer->core, 4,
+            "group %s: a revoke was not acknowledged in time; what was done is committed",
+            group->consumer->keeper.group_id);
+    group_end_revoke(group);
+}
+
+int kwi_group_revoke(struct kw_group *group, kwi_group_filter_fn *filter)
+{
+    struct kw_consumer *consumer = group->consumer;
+    struct group_size need = group_measure(group, filter ? filter : group_any);
+    struct kw_group_notice *notice;
+
+    KWI_ASSERT(!group->revoking);
+    if (need.n == 0)
+        return 0;
+    notice = group_notice(group, need);
+    if (!notice)
+        return KW_ERR_NOMEM;
+    group_notice_fill(group, notice, KW_EVENT_REVOKED, filter ? filter : group_any);
+    group_each(group, filter ? filter : group_any, group_stop_part);
+    group->revoking = group->open = true;
+    kwi_core_arm(
+        consumer->core, &group->ack,
+        kwi_core_after_ms(consumer->core, group_setting(group, KW_KEY_REBALANCE_ACK_TIMEOUT_MS)));
+    group_notice_raise(group, notice);
+    return 1;
+}
+
+void kwi_group_lose(struct kw_group *group, const struct kw_error *why)
+{
+    struct kw_group_notice *notice = group->spare;
+    struct group_size all = group_measure(group, group_any);
+
+    group->revoking = group->open = false;
+    kwi_core_disarm(group->consumer->core, &group->ack);
+    kwi_commits_disown(group->consumer);
+    group_drop_notices(group, KW_EVENT_REVOKED);
+    kwi_group_no_lease(group);
+    if (all.n == 0)
+        return;
+    group->why = *why;
+    group->spare = NULL;
+    kwi_log(group->consumer->core, 4, "%u partitions are lost: %s", all.n, why->text);
+    if (notice) { /* always: it was taken before the first part was */
+        group_notice_fill(group, notice, KW_EVENT_LOST, group_any);
+        group_notice_raise(group, notice);
+    }
+    group_each(group, group_any, group_drop_part);
+    group_after_parts(group);
+}
+
+/* ---- being given ------------------------------------------------------------------------------ */
+
+/* Adds what is not there yet, and marks everything in the list as wanted. */
+static int group_add(struct kw_group *group, const struct kw_group_target *list, uint32_t n)
+{
+    struct kw_consumer_part *part;
+    int rc;
+
+    for (uint32_t i = 0; i < n; i++) {
+        size_t len = list[i].topic.len > 0 ? (size_t)list[i].topic.len : 0;
+        part = kwi_consumer_find(group->consumer, list[i].topic.ptr, len, list[i].partition);
+        if (!part) {
+            rc = kwi_consumer_add(group->consumer, list[i].topic.ptr, len, list[i].partition,
+                                  &part);
+            if (rc)
+                return rc;
+            part->fresh = true;
+        }
+        part->wanted = true;
+    }
+    return 0;
+}
+
+/* The events for what a new assignment brings. */
+static int group_prepare_notices(struct kw_group *group, struct kw_group_notice **given)
+{
+    struct group_size all = group_measure(group, group_any);
+    struct kw_group_notice *spare = NULL;
+
+    *given = group_notice(group, group_measure(group, group_is_new));
+    if (!*given)
+        return KW_ERR_NOMEM;
+    if (all.n &&
+        (!group->spare || group->spare->cap < all.n || group->spare->names_cap < all.names)) {
+        spare = group_notice(group, all);
+        if (!spare) {
+            group_notice_free(group, *given);
+            return KW_ERR_NOMEM;
+        }
+        group_notice_free(group, group->spare);
+        group->spare = spare;
+    }
+    return 0;
+}
+
+int kwi_group_assign(struct kw_group *group, const struct kw_group_target *list, uint32_t n)
+{
+    struct kw_group_notice *given = NULL;
+    int rc;
+
+    group_each(group, group_any, group_want_not);
+    rc = group_add(group, list, n);
+    if (!rc)
+        rc = group_prepare_notices(group, &given);
+    if (!rc)
+        rc = kwi_group_revoke(group, group_is_unwanted);
+    if (rc < 0) {
+        group_notice_free(group, given);
+        group_each(group, group_is_new, group_drop_part);
+        return rc;
+    }
+    group_notice_fill(group, given, KW_EVENT_ASSIGNED, group_is_new);
+    group_notice_raise(group, given);
+    return rc;
+}
+
+/* ---- lease and poll interval ------------------------------------------------------------------- */
+
+void kwi_group_confirmed(struct kw_group *group, uint64_t sent_us, int64_t session_ms)
+{
+    group->lease_us = sent_us + (uint64_t)session_ms * 1000;
+    kwi_core_arm(group->consumer->core, &group->lease, group->lease_us);
+}
+
+void kwi_group_no_lease(struct kw_group *group)
+{
+    group->lease_us = UINT64_MAX;
+    kwi_core_disarm(group->consumer->core, &group->lease);
+}
+
+static void group_lease_due(struct kw_timer *timer)
+{
+    struct kw_group *group = KWI_OF(timer, struct kw_group, lease);
+
+    struct kw_core *core = group->consumer->core;
+
+    if (!group->protocol->lease_over(group)) /* records are withheld meanwhile */
+        kwi_core_arm(core, timer, kwi_core_after_ms(core, GROUP_LEASE_AGAIN_MS));
+}
+
+void kwi_group_was_late(struct kw_group *group, uint64_t late_us)
+{
+    int64_t late_ms = (int64_t)(late_us / 1000);
+
+    if (late_ms > group->late_ms)
+        group->late_ms = late_ms;
+    kwi_consumer_notify(group->consumer);
+}
+
+bool kwi_group_polls(struct kw_consumer *consumer)
+{
+    struct kw_group *group = consumer->group;
+
+    if (!group)
+        return true;
+    if (group->away) {
+        group->away = false;
+        group->protocol->polled(group);
+    }
+    return group->lease_us > consumer->core->now.mono_us;
+}
+
+void kwi_group_watch_poll(struct kw_consumer *consumer, bool polled)
+{
+    struct kw_group *group = consumer->group;
+    struct kw_core *core = consumer->core;
+
+    if (!group || group->away || consumer->closed)
+        return;
+    if (kwi_list_empty(&consumer->ready) && kwi_list_empty(&consumer->held))
+        kwi_core_disarm(core, &group->poll);
+    else if (polled || !group->poll.armed)
+        kwi_core_arm(core, &group->poll,
+                     kwi_core_after_ms(core, group_setting(group, KW_KEY_MAX_POLL_INTERVAL_MS)));
+}
+
+static void group_poll_due(struct kw_timer *timer)
+{
+    struct kw_group *group = KWI_OF(timer, struct kw_group, poll);
+    struct kw_error why;
+
+    kwi_group_error(group, &why, KW_ERR_TIMEOUT, 0,
+                    "the application did not poll for max.poll.interval.ms",
+                    "poll more often, take fewer records at a time, or raise it");
+    group->away = true;
+    kwi_group_lose(group, &why);
+    group->protocol->late(group);
+}
+
+/* ---- the subscription --------------------------------------------------------------------------- */
+
+bool kwi_group_subscribes(const struct kw_group *group, struct kw_str topic)
+{
+    for (uint32_t i = 0; group->names && i < group->names->n; i++) {
+        if (topic.len >= 0 && strlen(group->names->list[i]) == (size_t)topic.len &&
+            !memcmp(group->names->list[i], topic.ptr, (size_t)topic.len))
+            return true;
+    }
+    return false;
+}
+
+static bool group_less(const char *a, const char *b)
+{
+    while (*a && *a == *b) {
+        a++;
+        b++;
+    }
+    return (unsigned char)*a < (unsigned char)*b;
+}
+
+/* A sorted copy; a name that is there twice counts once. */
+static struct kw_group_names *group_names(struct kw_heap *heap, const char *const *topics, size_t n)
+{
+    size_t size = sizeof(struct kw_group_names) + n * sizeof(char *);
+    struct kw_group_names *names;
+    char *blob;
+
+    for (size_t i = 0; i < n; i++)
+        size += strlen(topics[i]) + 1;
+    names = kwi_alloc_zero(heap, size);
+    if (!names)
+        return NULL;
+    names->size = size;
+    blob = (char *)(names->list + n);
+    for (size_t i = 0; i < n; i++) {
+        size_t len = strlen(topics[i]) + 1;
+        uint32_t at = names->n;
+        memcpy(blob, topics[i], len);
+        while (at > 0 && group_less(blob, names->list[at - 1]))
+            at--;
+        if (at > 0 && !group_less(names->list[at - 1], blob))
+            continue; /* the same */
+        memmove(names->list + at + 1, names->list + at, (names->n - at) * sizeof(char *));
+        names->list[at] = blob;
+        names->n++;
+        blob += len;
+    }
+    return names;
+}
+
+static bool group_instance_is_good(const char *id)
+{
+    size_t len = strlen(id);
+
+    for (size_t i = 0; i < len; i++) {
+        char c = id[i];
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+              c == '.' || c == '_' || c == '-'))
+            return false;
+    }
+    return len > 0 && len <= 249 && !(id[0] == '.' && (len == 1 || (len == 2 && id[1] == '.')));
+}
+
+static void group_commit_refused(struct kw_consumer *consumer, int16_t kafka_code, int32_t epoch)
+{
+    if (consumer->group && epoch >= 0 && epoch == consumer->keeper.member.epoch)
+        consumer->group->protocol->refused(consumer->group, kafka_code);
+}
+
+static int group_create(struct kw_consumer *consumer, struct kw_error *err)
+{
+    const char *instance_id = kwi_consumer_text(consumer, KW_KEY_GROUP_INSTANCE_ID);
+    struct kw_group *group;
+    int rc;
+
+    if (instance_id && *instance_id && !group_instance_is_good(instance_id)) {
+        kwi_error_fmt(err, KW_ERR_CONFIG, KW_PHASE_CONFIG,
+                      "use 1 to 249 letters, digits, '.', '_' and '-'",
+                      "group.instance.id = %.*s: not a legal name", 60, instance_id);
+        return KW_ERR_CONFIG;
+    }
+    group = kwi_alloc_zero(&consumer->core->control, sizeof(*group));
+    if (!group) {
+        kwi_error_set(err, KW_ERR_NOMEM, KW_PHASE_NONE, "no memory for a group",
+                      "raise control.memory");
+        return KW_ERR_NOMEM;
+    }
+    group->consumer = consumer;
+    group->lease_us = UINT64_MAX;
+    group->instance_id = instance_id && *instance_id ? instance_id : NULL;
+    group->ack.fire = group_ack_due;
+    group->lease.fire = group_lease_due;
+    group->poll.fire = group_poll_due;
+    rc = kwi_classic_create(group, err);
+    if (rc) {
+        kwi_free(&consumer->core->control, group, sizeof(*group));
+        return rc;
+    }
+    consumer->group = group;
+    consumer->keeper.refused = group_commit_refused;
+    return 0;
+}
+
+/* NULL, or what is wrong. */
+static const char *group_check(const struct kw_consumer *consumer, const char *const *topics,
+                               size_t n, int *code)
+{
+    *code = KW_ERR_USE;
+    if (!consumer->keeper.group_id)
+        return "group.id is not set";
+    for (size_t i = 0; i < n; i++) {
+        if (!topics[i] || !kwi_consumer_name_is_good(topics[i]))
+            return "a topic name must have 1 to 249 characters of [a-zA-Z0-9._-]";
+    }
+    if (n > GROUP_TOPICS_MAX)
+        return "a subscription has at most 4,096 topics";
+    *code = KW_ERR_CLOSED;
+    if (consumer->closed)
+        return "the consumer is closed";
+    *code = KW_ERR_STATE;
+    if (!consumer->group && kwi_map_len(&consumer->topics))
+        return "partitions are assigned by hand: let them go first (kw_assign with none)";
+    return NULL;
+}
+
+int kw_core_subscribe(struct kw_consumer *consumer, const char *const *topics, size_t n,
+                      struct kw_error *err)
+{
+    struct kw_heap *heap = &consumer->core->control;
+    struct kw_group_names *names = NULL;
+    struct kw_group *group;
+    int code;
+    const char *why = group_check(consumer, topics, n, &code);
+
+    if (why) {
+        kwi_error_fmt(err, code, KW_PHASE_NONE, "", "subscribe: %s", why);
+        return code;
+    }
+    if (!consumer->group) {
+        code = n ? group_create(consumer, err) : 0;
+        if (code || n == 0)
+            return code;
+    }
+    group = consumer->group;
+    if (n > 0) {
+        names = group_names(heap, topics, n);
+        if (!names) {
+            kwi_error_set(err, KW_ERR_NOMEM, KW_PHASE_NONE, "no memory for a subscription",
+                          "raise control.memory");
+            return KW_ERR_NOMEM;
+        }
+    }
+    if (group->names)
+        kwi_free(heap, group->names, group->names->size);
+    group->names = names;
+    group->away = false;
+    group->protocol->changed(group);
+    return 0;
+}
+
+int kw_core_rebalance_ack(struct kw_consumer *consumer)
+{
+    struct kw_group *group = consumer->group;
+
+    if (!group || !group->open)
+        return KW_ERR_STATE;
+    group_end_revoke(group);
+    return 0;
+}
+
+int kw_core_rejoin(struct kw_consumer *consumer, const char *reason)
+{
+    if (!consumer->group || !consumer->group->names)
+        return KW_ERR_STATE;
+    return consumer->group->protocol->rejoin(consumer->group, reason);
+}
+
+/* ---- for the consumer ---------------------------------------------------------------------------- */
+
+void kwi_group_coordinator_changed(struct kw_consumer *consumer)
+{
+    if (consumer->group)
+        consumer->group->protocol->coordinator(consumer->group);
+}
+
+bool kwi_group_is_out(const struct kw_consumer *consumer)
+{
+    return !consumer->group || consumer->group->protocol->is_out(consumer->group);
+}
+
+/* What is stored was committed, or will not be. */
+void kwi_group_close(struct kw_consumer *consumer)
+{
+    struct kw_group *group = consumer->group;
+
+    if (!group)
+        return;
+    group->revoking = group->open = false;
+    kwi_core_disarm(consumer->core, &group->ack);
+    kwi_core_disarm(consumer->core, &group->poll);
+    group->protocol->leave(group);
+    kwi_close_check(consumer->core);
+}
+
+void kwi_group_destroy(struct kw_consumer *consumer)
+{
+    struct kw_group *group = consumer->group;
+    struct kw_core *core = consumer->core;
+
+    if (!group)
+        return;
+    kwi_core_disarm(core, &group->ack);
+    kwi_core_disarm(core, &group->lease);
+    kwi_core_disarm(core, &group->poll);
+    group->protocol->destroy(group);
+    consumer->group = NULL;
+    while (!kwi_list_empty(&group->notices))
+        group_notice_free(group,
+                          KWI_OF(kwi_list_pop(&group->notices), struct kw_group_notice, node));
+    group_notice_free(group, group->told);
+    group_notice_free(group, group->spare);
+    if (group->names)
+        kwi_free(&core->control, group->names, group->names->size);
+    kwi_free(&core->control, group, sizeof(*group));
+}

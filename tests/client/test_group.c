@@ -1,0 +1,627 @@
+/* Members of a classic group: joining, sharing, giving up, losing, leaving, and every
+ * error of the coordinator on the way.
+ *
+ * covers: C26 C62 G01 G02 G03 G05 G06 G07 G08 G09 G10 G11 G14 G17 G19 G20 G22 G27 G28 G29 G34
+ * G38 G39 G40 G43 G44 */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/sim/group_bed.h"
+
+static struct group_bed bed;
+
+static unsigned group_members(void)
+{
+    struct kw_mock_group_info info = {0};
+    return kwi_mock_group(bed.pair.mock, "g", &info) ? 0 : info.n_members;
+}
+
+static void two_members(const char *const *settings)
+{
+    group_begin(&bed, NULL);
+    bed_produce(&bed, 20);
+    bed_subscribe(bed_join(&bed, settings));
+    cr_assert(bed_settled(&bed, 2000));
+    bed_subscribe(bed_join(&bed, settings));
+    bed_run(&bed, 1000);
+    cr_assert(bed_settled(&bed, 2000));
+    cr_assert_eq(bed_owned(&bed.members[0]), 3);
+    cr_assert_eq(bed_owned(&bed.members[1]), 3);
+}
+
+/* ---- joining and sharing ------------------------------------------------------------------ */
+
+Test(group, one_member_gets_everything_and_commits_what_it_handled)
+{
+    group_begin(&bed, NULL);
+    bed_produce(&bed, 20);
+    bed_subscribe(bed_join(&bed, NULL));
+    cr_assert(bed_settled(&bed, 2000));
+    cr_assert(bed_drained(&bed, 2000));
+    bed_run(&bed, 300);
+    for (int p = 0; p < BED_PARTITIONS; p++)
+        cr_assert_eq(bed.committed[p], 20, "%lld", (long long)bed.committed[p]);
+    cr_assert_eq(bed.members[0].n_assigned, 1);
+    cr_assert_eq(bed.members[0].n_lost + bed.members[0].n_revoked, 0);
+    /* Heartbeats go on, whatever the application does, and nothing else happens. */
+    uint64_t beats = kwi_mock_n_requests(bed.pair.mock, 12);
+    uint64_t joins = kwi_mock_n_requests(bed.pair.mock, 11);
+    bed_run(&bed, 2000);
+    cr_assert_geq(kwi_mock_n_requests(bed.pair.mock, 12), beats + 9);
+    cr_assert_leq(kwi_mock_n_requests(bed.pair.mock, 12), beats + 11);
+    cr_assert_eq(kwi_mock_n_requests(bed.pair.mock, 11), joins);
+    group_end(&bed);
+}
+
+Test(group, two_members_share_and_the_one_that_stays_gets_all)
+{
+    two_members(NULL);
+    bed_produce(&bed, 20);
+    cr_assert(bed_drained(&bed, 2000));
+    struct kw_error err;
+    cr_assert_eq(kw_core_subscribe(bed.members[0].consumer, NULL, 0, &err), 0);
+    bed_run(&bed, 1500);
+    cr_assert(bed_settled(&bed, 2000));
+    cr_assert_eq(bed_owned(&bed.members[0]), 0);
+    cr_assert_eq(bed_owned(&bed.members[1]), BED_PARTITIONS);
+    cr_assert_eq(group_members(), 1);
+    bed_produce(&bed, 5);
+    cr_assert(bed_drained(&bed, 2000));
+    bed_subscribe(&bed.members[0]); /* and back */
+    bed_run(&bed, 1500);
+    cr_assert_eq(bed_owned(&bed.members[0]), 3);
+    group_end(&bed);
+}
+
+Test(group, what_one_had_handled_is_not_handled_again_by_the_next)
+{
+    two_members(NULL);
+    bed_produce(&bed, 30);
+    cr_assert(bed_drained(&bed, 3000));
+    for (int i = 0; i < 4; i++) {
+        struct kw_error err;
+        cr_assert_eq(kw_core_subscribe(bed.members[i % 2].consumer, NULL, 0, &err), 0);
+        bed_run(&bed, 1000);
+        bed_produce(&bed, 10);
+        bed_subscribe(&bed.members[i % 2]);
+        bed_run(&bed, 1000);
+    }
+    cr_assert(bed_drained(&bed, 3000));
+    for (int p = 0; p < BED_PARTITIONS; p++) {
+        for (unsigned i = 0; i < bed.n_produced[p]; i++)
+            cr_assert_eq(bed.handled[p][i], 1, "partition %d offset %u: %u times", p, i,
+                         bed.handled[p][i]);
+    }
+    group_end(&bed);
+}
+
+Test(group, an_id_is_asked_for_and_used_at_once)
+{
+    group_begin(&bed, NULL);
+    bed_subscribe(bed_join(&bed, NULL));
+    bed_run(&bed, 60);
+    cr_assert_eq(bed_owned(&bed.members[0]), BED_PARTITIONS, "MEMBER_ID_REQUIRED costs no pause");
+    cr_assert_eq(kwi_mock_n_requests(bed.pair.mock, 11), 2);
+    group_end(&bed);
+}
+
+Test(group, every_release_has_the_classic_protocol)
+{
+    static const char *const releases[] = {"2.1", "2.8", "3.3", "3.9", "4.0", "4.3"};
+    for (size_t i = 0; i < sizeof releases / sizeof *releases; i++) {
+        const struct kw_mock_versions *versions;
+        size_t n;
+        cr_assert_eq(kwi_mock_release(releases[i], &versions, &n), 0);
+        group_begin(&bed, NULL);
+        kw_core_destroy(bed.pair.core);
+        kwi_mock_destroy(bed.pair.mock);
+        struct kw_mock_config config = {.alloc = sim_memory_alloc(&bed.pair.mock_memory),
+                                        .n_brokers = 2,
+                                        .versions = versions,
+                                        .n_versions = n};
+        bed.pair.n_conns = 0;
+        cr_assert_eq(kwi_mock_create(&bed.pair.mock, &config), 0);
+        kwi_mock_step(bed.pair.mock, bed.pair.now);
+        cr_assert_eq(kwi_mock_create_topic(bed.pair.mock, "t", BED_PARTITIONS), 0);
+        kwi_mock_set_coordinator(bed.pair.mock, 1);
+        cr_assert_eq(sim_pair_core(&bed.pair, NULL, NULL), 0);
+        bed_subscribe(bed_join(&bed, NULL));
+        bed_subscribe(bed_join(&bed, NULL));
+        bed_run(&bed, 1500);
+        cr_assert(bed_settled(&bed, 3000), "%s: %s", releases[i], bed.members[0].text);
+        cr_assert_eq(bed_owned(&bed.members[0]), 3);
+        group_end(&bed);
+    }
+}
+
+/* ---- errors that heal ---------------------------------------------------------------------- */
+
+/* With this fault two members share, all is handled, and nobody was told of an error. */
+static void survive(const char *spec, bool back)
+{
+    group_begin(&bed, NULL);
+    bed.may_go_back = back;
+    bed_produce(&bed, 20);
+    bed_fault(&bed, spec);
+    bed_subscribe(bed_join(&bed, NULL));
+    bed_run(&bed, 700);
+    bed_subscribe(bed_join(&bed, NULL));
+    bed_run(&bed, 3000);
+    cr_assert(bed_settled(&bed, 12000), "%s", spec);
+    bed_produce(&bed, 10);
+    cr_assert(bed_drained(&bed, 5000), "%s", spec);
+    cr_assert_eq(bed.members[0].n_error + bed.members[1].n_error, 0, "%s: %s", spec,
+                 bed.members[0].text);
+    bed_run(&bed, 1000);
+    for (int i = 0; i < 80 && bed.committed[0] < 30; i++)
+        bed_run(&bed, 100); /* a coordinator waits a session for a member that it lost */
+    for (int p = 0; p < BED_PARTITIONS; p++)
+        cr_assert_eq(bed.committed[p], 30, "%s: partition %d at %lld", spec, p,
+                     (long long)bed.committed[p]);
+    group_end(&bed);
+}
+
+Test(group, errors_of_the_coordinator_heal)
+{
+    static const char *const apis[] = {"joingroup", "syncgroup", "heartbeat"};
+    static const char *const what[] = {
+        "1-2:error=14",   "1-2:error=15",  "1-2:error=16",    "1:error=27",     "2:error=27",
+        "1:close-before", "1:close-after", "2:close-after",   "1:drop-request", "2:drop-answer",
+        "1:cut=7",        "1:delay=150",   "/7:close-before", "1:error=-1"};
+    for (size_t a = 0; a < sizeof apis / sizeof *apis; a++) {
+        for (size_t i = 0; i < sizeof what / sizeof *what; i++) {
+            char spec[64];
+            snprintf(spec, sizeof spec, "%s:%s", apis[a], what[i]);
+            survive(spec, false);
+        }
+    }
+}
+
+Test(group, a_member_that_is_forgotten_joins_again)
+{
+    static const char *const specs[] = {"heartbeat:3:error=25",    "heartbeat:4:error=22",
+                                        "syncgroup:2:error=25",    "syncgroup:1:error=22",
+                                        "joingroup:3:error=25",    "offsetcommit:2:error=25",
+                                        "offsetcommit:2:error=22", "offsetcommit:1:error=27"};
+    for (size_t i = 0; i < sizeof specs / sizeof *specs; i++)
+        survive(specs[i], false);
+}
+
+Test(group, membership_that_is_void_is_told_as_lost_and_nothing_is_committed)
+{
+    group_begin(&bed, NULL);
+    bed_produce(&bed, 20);
+    struct bed_member *member = bed_join(&bed, NULL);
+    member->hold = true;
+    bed_subscribe(member);
+    cr_assert(bed_drained(&bed, 2000));
+    bed_fault(&bed, "heartbeat:1:error=25");
+    for (int i = 0; i < 60 && member->n_lost == 0; i++)
+        bed_run(&bed, 10);
+    cr_assert_eq(member->n_lost, 1);
+    cr_assert_eq(member->n_revoked, 0);
+    cr_assert_eq(member->kafka_code, 25);
+    uint64_t commits = kwi_mock_n_requests(bed.pair.mock, 8);
+    for (unsigned i = 0; i < member->n_held; i++)
+        cr_assert_null(kw_records_next(member->held[i]), "a lost handle shows nothing");
+    bed_release_held(member, KW_DONE);
+    bed_run(&bed, 300);
+    cr_assert_eq(kwi_mock_n_requests(bed.pair.mock, 8), commits);
+    member->hold = false;
+    cr_assert(bed_settled(&bed, 2000));
+    bed_run(&bed, 1000);
+    for (int p = 0; p < BED_PARTITIONS; p++)
+        cr_assert_eq(bed.handled[p][0], 2, "what was lost comes again");
+    group_end(&bed);
+}
+
+Test(group, the_coordinator_may_move_and_its_broker_may_die)
+{
+    two_members(NULL);
+    for (int i = 0; i < 6; i++) {
+        kwi_mock_set_coordinator(bed.pair.mock, i % 2);
+        bed_run(&bed, 300);
+        cr_assert_eq(bed.members[0].n_lost + bed.members[1].n_lost, 0, "membership is kept");
+    }
+    kwi_mock_broker_down(bed.pair.mock, 1, false);
+    bed_run(&bed, 1500);
+    kwi_mock_broker_up(bed.pair.mock, 1);
+    bed_run(&bed, 1500);
+    bed_produce(&bed, 10);
+    cr_assert(bed_drained(&bed, 4000));
+    cr_assert_eq(bed.members[0].n_lost + bed.members[1].n_lost, 0);
+    group_end(&bed);
+}
+
+Test(group, slow_answers_to_heartbeats_keep_the_member)
+{
+    two_members(NULL);
+    bed_fault(&bed, "heartbeat:*:delay=700");
+    bed_run(&bed, 6000);
+    cr_assert_eq(bed.members[0].n_lost + bed.members[1].n_lost, 0);
+    cr_assert_eq(bed_owned(&bed.members[0]), 3);
+    group_end(&bed);
+}
+
+/* ---- errors that do not ----------------------------------------------------------------------- */
+
+static void refused(const char *spec, int16_t code)
+{
+    group_begin(&bed, NULL);
+    bed_fault(&bed, spec);
+    struct bed_member *member = bed_join(&bed, NULL);
+    bed_subscribe(member);
+    bed_run(&bed, 1500);
+    cr_assert_eq(member->n_error, 1, "%s: %u errors", spec, member->n_error);
+    cr_assert_eq(member->kafka_code, code, "%s: %s", spec, member->text);
+    cr_assert(strstr(member->text, "group g"), "%s", member->text);
+    uint64_t n = kwi_mock_n_requests(bed.pair.mock, -1);
+    bed_run(&bed, 1000);
+    cr_assert_leq(kwi_mock_n_requests(bed.pair.mock, -1), n + 2, "%s: it goes on asking", spec);
+    cr_assert_eq(bed_owned(member), 0);
+    group_end(&bed);
+}
+
+Test(group, errors_that_no_retry_helps_are_told_once)
+{
+    static const int16_t codes[] = {23, 24, 26, 30, 35, 81, 82};
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
+        char spec[64];
+        snprintf(spec, sizeof spec, "joingroup:*:error=%d", codes[i]);
+        refused(spec, codes[i]);
+    }
+    refused("syncgroup:*:error=23", 23);
+    refused("syncgroup:*:error=30", 30);
+    refused("heartbeat:2:error=82", 82);
+    refused("heartbeat:2:error=30", 30);
+    refused("findcoordinator:*:error=30", 30);
+}
+
+Test(group, a_new_subscription_leaves_the_refusal_behind)
+{
+    group_begin(&bed, NULL);
+    bed_fault(&bed, "joingroup:1:error=81");
+    struct bed_member *member = bed_join(&bed, NULL);
+    bed_subscribe(member);
+    bed_run(&bed, 500);
+    cr_assert_eq(member->n_error, 1);
+    bed_subscribe(member);
+    cr_assert(bed_settled(&bed, 2000));
+    group_end(&bed);
+}
+
+Test(group, a_subscription_that_makes_no_sense_is_refused)
+{
+    static const char *const bad[][2] = {{"partition.assignment.strategy=", "names no assignor"},
+                                         {"partition.assignment.strategy=best", "no assignor best"},
+                                         {"group.instance.id=a/b", "not a legal name"}};
+    static const char *const topics[] = {"t"}, *const wrong[] = {"a b"};
+    struct kw_error err;
+    group_begin(&bed, NULL);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        const char *const settings[] = {bad[i][0], NULL};
+        struct bed_member *member = bed_join(&bed, settings);
+        cr_assert_eq(kw_core_subscribe(member->consumer, topics, 1, &err), KW_ERR_CONFIG);
+        cr_assert(strstr(err.text, bad[i][1]), "%s", err.text);
+    }
+    struct bed_member *member = bed_join(&bed, NULL);
+    cr_assert_eq(kw_core_subscribe(member->consumer, wrong, 1, &err), KW_ERR_USE);
+    cr_assert_eq(kw_core_rebalance_ack(member->consumer), KW_ERR_STATE);
+    cr_assert_eq(kw_core_rejoin(member->consumer, NULL), KW_ERR_STATE);
+    struct kw_start start = {"t", 0, KW_START_EARLIEST, 0};
+    cr_assert_eq(kw_core_assign(member->consumer, &start, 1, &err), 0);
+    cr_assert_eq(kw_core_subscribe(member->consumer, topics, 1, &err), KW_ERR_STATE);
+    cr_assert_eq(kw_core_assign(member->consumer, NULL, 0, &err), 0);
+    bed_subscribe(member);
+    cr_assert_eq(kw_core_assign(member->consumer, &start, 1, &err), KW_ERR_STATE);
+    group_end(&bed);
+}
+
+/* ---- giving up ---------------------------------------------------------------------------------- */
+
+Test(group, a_revoke_is_open_until_it_is_acknowledged)
+{
+    group_begin(&bed, NULL);
+    bed_produce(&bed, 20);
+    struct bed_member *first = bed_join(&bed, NULL);
+    bed_subscribe(first);
+    cr_assert(bed_drained(&bed, 2000));
+    bed_run(&bed, 300);
+    first->hold = first->no_ack = true;
+    bed_produce(&bed, 20);
+    cr_assert(bed_drained(&bed, 2000));
+    bed_subscribe(bed_join(&bed, NULL));
+    for (int i = 0; i < 50 && first->n_revoked == 0; i++)
+        bed_run(&bed, 10);
+    cr_assert_eq(first->n_revoked, 1);
+    bed_run(&bed, 100); /* still open: the other one waits */
+    cr_assert_eq(bed.members[1].n_assigned, 0);
+    /* In an open revoke records may be ended and offsets committed. */
+    bed_release_held(first, KW_DONE);
+    unsigned done = bed.n_done;
+    cr_assert_not_null(kw_core_commit(first->consumer, NULL, 1000, NULL));
+    for (int i = 0; i < 20 && bed.n_done == done; i++)
+        bed_run(&bed, 5);
+    cr_assert_eq(bed.op_code, 0);
+    struct kw_start back = {"t", 0, KW_START_EARLIEST, 0};
+    cr_assert_eq(kw_core_seek(first->consumer, &back), KW_ERR_STATE);
+    cr_assert_eq(kw_core_rebalance_ack(first->consumer), 0);
+    cr_assert_eq(kw_core_rebalance_ack(first->consumer), KW_ERR_STATE);
+    for (int p = 0; p < BED_PARTITIONS; p++)
+        first->owns[p] = first->revoking[p] = false;
+    first->revoke_us = 0;
+    first->no_ack = false;
+    bed_run(&bed, 1000);
+    cr_assert(bed_settled(&bed, 2000));
+    for (int p = 0; p < BED_PARTITIONS; p++)
+        cr_assert_eq(bed.handled[p][39], 1, "it was committed in time");
+    group_end(&bed);
+}
+
+Test(group, a_revoke_that_nobody_acknowledges_ends_by_its_deadline)
+{
+    group_begin(&bed, NULL);
+    bed_produce(&bed, 20);
+    struct bed_member *first = bed_join(&bed, NULL);
+    first->hold = true;
+    bed_subscribe(first);
+    cr_assert(bed_drained(&bed, 2000));
+    first->no_ack = true;
+    kw_core_records_release(first->held[0], KW_DONE);
+    first->held[0] = first->held[--first->n_held];
+    bed_subscribe(bed_join(&bed, NULL));
+    bed_run(&bed, 1500);
+    cr_assert(bed_settled(&bed, 2000));
+    cr_assert_eq(bed.members[1].n_lost + first->n_lost, 0);
+    for (unsigned i = 0; i < first->n_held; i++)
+        cr_assert_null(kw_records_next(first->held[i]));
+    bed_release_held(first, KW_DONE); /* too late to count */
+    first->hold = first->no_ack = false;
+    cr_assert(bed_drained(&bed, 2000));
+    bed_run(&bed, 500);
+    int64_t sum = 0;
+    for (int p = 0; p < BED_PARTITIONS; p++)
+        sum += bed.committed[p];
+    cr_assert_eq(sum, 20 * BED_PARTITIONS);
+    group_end(&bed);
+}
+
+/* ---- time ---------------------------------------------------------------------------------------- */
+
+Test(group, a_host_that_comes_too_late_is_told_and_does_no_harm)
+{
+    two_members(NULL);
+    bed.members[0].hold = bed.members[1].hold = true;
+    bed_produce(&bed, 20);
+    bed_run(&bed, 100);
+    unsigned before = bed.members[0].n_records;
+    sim_pair_step(&bed.pair, 60000000); /* nobody called process for a minute */
+    bed_run(&bed, 10);
+    cr_assert_gt(bed.members[0].n_late, 0);
+    cr_assert_gt(bed.members[0].n_lost, 0);
+    cr_assert(strstr(bed.members[0].text, "session.timeout.ms"), "%s", bed.members[0].text);
+    cr_assert_eq(bed.members[0].n_records, before);
+    bed_release_held(&bed.members[0], KW_DONE);
+    bed_release_held(&bed.members[1], KW_DONE);
+    bed.members[0].hold = bed.members[1].hold = false;
+    bed_run(&bed, 2000);
+    cr_assert(bed_settled(&bed, 5000));
+    cr_assert(bed_drained(&bed, 5000));
+    group_end(&bed);
+}
+
+Test(group, without_a_confirmed_heartbeat_nothing_is_handed_out_after_the_session)
+{
+    two_members(NULL);
+    bed.pair.hold_answers = true; /* the coordinator is silent, and so is everybody else */
+    bed_run(&bed, 2300);
+    cr_assert_eq(bed.members[0].n_lost, 1);
+    cr_assert_eq(bed.members[1].n_lost, 1);
+    bed.pair.hold_answers = false;
+    bed_run(&bed, 3000);
+    cr_assert(bed_settled(&bed, 8000));
+    bed_produce(&bed, 5);
+    cr_assert(bed_drained(&bed, 3000));
+    group_end(&bed);
+}
+
+Test(group, a_member_that_does_not_poll_leaves_and_comes_back_with_the_next_poll)
+{
+    two_members(NULL);
+    struct bed_member *idle = &bed.members[0];
+    idle->no_poll = true;
+    bed_run(&bed, 4000); /* there is nothing to poll for: it stays */
+    cr_assert_eq(idle->n_lost, 0);
+    bed_produce(&bed, 10);
+    bed_run(&bed, 3500);
+    cr_assert_eq(idle->n_lost, 1);
+    cr_assert(strstr(idle->text, "max.poll.interval.ms"), "%s", idle->text);
+    bed_run(&bed, 1000);
+    cr_assert(bed_settled(&bed, 2000));
+    cr_assert_eq(bed_owned(idle), 0);
+    cr_assert_eq(group_members(), 1);
+    idle->no_poll = false;
+    bed_run(&bed, 2000);
+    cr_assert_eq(bed_owned(idle), 3);
+    cr_assert(bed_drained(&bed, 2000));
+    group_end(&bed);
+}
+
+Test(group, work_on_a_handle_counts_against_the_poll_interval)
+{
+    group_begin(&bed, NULL);
+    bed_produce(&bed, 3);
+    struct bed_member *slow = bed_join(&bed, NULL);
+    slow->hold = true;
+    bed_subscribe(slow);
+    cr_assert(bed_drained(&bed, 2000));
+    slow->no_poll = true;
+    bed_run(&bed, 2500);
+    cr_assert_eq(slow->n_lost, 0);
+    bed_run(&bed, 1000);
+    cr_assert_eq(slow->n_lost, 1);
+    bed_release_held(slow, KW_DONE);
+    group_end(&bed);
+}
+
+Test(group, timeouts_near_the_largest_number_do_no_harm)
+{
+    static const char *const large[] = {"session.timeout.ms=2147483647",
+                                        "max.poll.interval.ms=2147483647",
+                                        "heartbeat.interval.ms=2147483646", NULL};
+    group_begin(&bed, NULL);
+    bed_fault(&bed, "heartbeat:*:error=25"); /* none is ever sent */
+    bed_subscribe(bed_join(&bed, large));
+    bed_run(&bed, 500);
+    /* Kafka's limit is 30 minutes, and so is the model's. */
+    cr_assert_eq(bed.members[0].kafka_code, 26, "%s", bed.members[0].text);
+    group_end(&bed);
+}
+
+/* ---- static members --------------------------------------------------------------------------------- */
+
+Test(group, a_static_member_that_comes_back_has_what_it_had)
+{
+    static const char *const named[] = {"group.instance.id=one", NULL};
+    static const char *const other[] = {"group.instance.id=two", NULL};
+    group_begin(&bed, NULL);
+    bed_produce(&bed, 10);
+    bed_subscribe(bed_join(&bed, named));
+    bed_subscribe(bed_join(&bed, other));
+    bed_run(&bed, 1500);
+    cr_assert(bed_settled(&bed, 3000));
+    unsigned events = bed.members[1].n_assigned + bed.members[1].n_revoked;
+    bool had[BED_PARTITIONS];
+    memcpy(had, bed.members[0].owns, sizeof had);
+    struct kw_error err;
+    cr_assert_eq(kw_core_subscribe(bed.members[0].consumer, NULL, 0, &err), 0);
+    bed_run(&bed, 300);
+    cr_assert_eq(group_members(), 2, "it does not leave");
+    bed_subscribe(bed_join(&bed, named));
+    bed_run(&bed, 500);
+    cr_assert_eq(memcmp(had, bed.members[2].owns, sizeof had), 0);
+    bed_run(&bed, 3000);
+    cr_assert_eq(bed.members[1].n_assigned + bed.members[1].n_revoked, events,
+                 "the other one noticed nothing");
+    group_end(&bed);
+}
+
+Test(group, of_two_members_with_one_name_the_older_is_fenced)
+{
+    static const char *const named[] = {"group.instance.id=one", NULL};
+    group_begin(&bed, NULL);
+    bed_subscribe(bed_join(&bed, named));
+    cr_assert(bed_settled(&bed, 2000));
+    struct bed_member *second = bed_join(&bed, named);
+    /* Who is declared dead keeps nothing, but it must hear of it first. */
+    bed.members[0].no_poll = true;
+    static const char *const topics[] = {"t"};
+    struct kw_error err;
+    bed_fault(&bed, "syncgroup:*:delay=300");
+    cr_assert_eq(kw_core_subscribe(second->consumer, topics, 1, &err), 0);
+    bed_run(&bed, 1500);
+    cr_assert_eq(bed.members[0].n_error, 1);
+    cr_assert_eq(bed.members[0].kafka_code, 82);
+    cr_assert_eq(bed_owned(second), BED_PARTITIONS);
+    group_end(&bed);
+}
+
+/* ---- subscriptions ------------------------------------------------------------------------------------ */
+
+Test(group, a_subscription_may_change_at_any_moment_and_the_last_one_counts)
+{
+    static const char *const both[] = {"t", "u"}, *const none[] = {"nothing"};
+    struct kw_error err;
+    for (int wait = 0; wait < 12; wait++) {
+        group_begin(&bed, NULL);
+        cr_assert_eq(kwi_mock_create_topic(bed.pair.mock, "u", 2), 0);
+        bed_fault(&bed, "joingroup:*:delay=20");
+        bed_fault(&bed, "syncgroup:*:delay=20");
+        struct bed_member *member = bed_join(&bed, NULL);
+        bed_subscribe(member);
+        bed_run(&bed, (uint64_t)wait * 10);
+        cr_assert_eq(kw_core_subscribe(member->consumer, none, 1, &err), 0);
+        bed_run(&bed, (uint64_t)wait * 5);
+        cr_assert_eq(kw_core_subscribe(member->consumer, both, 2, &err), 0);
+        bed_run(&bed, 1500);
+        cr_assert(bed_settled(&bed, 3000));
+        cr_assert_eq(member->n_error, 0, "%s", member->text);
+        int64_t offset;
+        cr_assert_eq(kw_position(member->consumer, "u", 1, &offset), 0);
+        group_end(&bed);
+    }
+}
+
+Test(group, a_topic_that_comes_later_is_shared_out)
+{
+    static const char *const both[] = {"t", "later"};
+    struct kw_error err;
+    int64_t offset;
+    group_begin(&bed, NULL);
+    struct bed_member *member = bed_join(&bed, NULL);
+    cr_assert_eq(kw_core_subscribe(member->consumer, both, 2, &err), 0);
+    cr_assert(bed_settled(&bed, 8000));
+    cr_assert_eq(kw_position(member->consumer, "later", 0, &offset), KW_ERR_STATE);
+    cr_assert_eq(kwi_mock_create_topic(bed.pair.mock, "later", 3), 0);
+    bed_run(&bed, 3500);
+    for (int32_t p = 0; p < 3; p++)
+        cr_assert_eq(kw_position(member->consumer, "later", p, &offset), 0);
+    group_end(&bed);
+}
+
+Test(group, the_application_may_ask_for_a_rebalance)
+{
+    two_members(NULL);
+    unsigned before = bed.members[1].n_assigned;
+    cr_assert_eq(kw_core_rejoin(bed.members[0].consumer, "for the test"), 0);
+    bed_run(&bed, 1000);
+    cr_assert(bed_settled(&bed, 2000));
+    /* The leader's wish is granted; a follower's with the same subscription is not. */
+    cr_assert_gt(bed.members[0].n_assigned + bed.members[1].n_assigned, before);
+    group_end(&bed);
+}
+
+/* ---- the end --------------------------------------------------------------------------------------------- */
+
+Test(group, closing_commits_and_leaves)
+{
+    group_begin(&bed, NULL);
+    bed_produce(&bed, 10);
+    bed_subscribe(bed_join(&bed, NULL));
+    bed_subscribe(bed_join(&bed, NULL));
+    bed_run(&bed, 1000);
+    cr_assert(bed_drained(&bed, 2000));
+    cr_assert_not_null(kw_core_close(bed.pair.core, 5000, NULL));
+    bed_run(&bed, 300);
+    cr_assert_eq(bed.n_done, 1);
+    cr_assert_eq(bed.op_code, 0);
+    cr_assert_eq(group_members(), 0);
+    for (int p = 0; p < BED_PARTITIONS; p++)
+        cr_assert_eq(bed.committed[p], 10);
+    group_end(&bed);
+}
+
+Test(group, closing_ends_in_every_state_of_membership)
+{
+    static const char *const specs[] = {
+        "heartbeat:99:error=25",      "joingroup:*:error=14",       "joingroup:1:drop-answer",
+        "joingroup:2:drop-answer",    "syncgroup:1:drop-answer",    "syncgroup:*:error=27",
+        "findcoordinator:*:error=15", "leavegroup:*:drop-answer",   "leavegroup:*:close-before",
+        "leavegroup:*:error=16",      "offsetcommit:*:drop-answer", "heartbeat:*:drop-answer"};
+    for (size_t i = 0; i < sizeof specs / sizeof *specs; i++) {
+        for (uint64_t wait = 0; wait <= 400; wait += 80) {
+            group_begin(&bed, NULL);
+            bed_produce(&bed, 3);
+            bed_fault(&bed, specs[i]);
+            bed_subscribe(bed_join(&bed, NULL));
+            bed_run(&bed, wait);
+            cr_assert_not_null(kw_core_close(bed.pair.core, 1000, NULL));
+            for (int k = 0; k < 400 && bed.n_done == 0; k++)
+                sim_pair_step(&bed.pair, 10000);
+            cr_assert_eq(bed.n_done, 1, "%s after %lu ms", specs[i], (unsigned long)wait);
+            cr_assert(bed.op_code == 0 || bed.op_code == KW_ERR_TIMEOUT);
+            group_end(&bed);
+        }
+    }
+}

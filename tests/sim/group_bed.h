@@ -1,0 +1,69 @@
+/* tests/sim/group_bed.h -- several members of one group in one core, against the
+ * broker model, and what must hold of them at any moment:
+ *
+ *   - a partition is in the hands of one member at most, by the events that tell who
+ *     has it (I7);
+ *   - a record is only handed to the member that has its partition, and within one
+ *     assignment offsets only grow (I5);
+ *   - what is committed was handed out, and does not go back (I6);
+ *   - in the end every record was handled at least once. */
+#ifndef SIM_GROUP_BED_H
+#define SIM_GROUP_BED_H
+#include "tests/sim/pair.h"
+
+enum { BED_MEMBERS = 6, BED_PARTITIONS = 6, BED_RECORDS = 4000 };
+
+struct bed_member {
+    struct kw_consumer *consumer;
+    bool owns[BED_PARTITIONS], revoking[BED_PARTITIONS];
+    int64_t last[BED_PARTITIONS]; /* offset handed out last; -1 */
+    int64_t fence;                /* highest token seen */
+    uint64_t revoke_us;           /* when the open revoke is over; 0 none */
+    unsigned n_assigned, n_revoked, n_lost, n_error, n_late; /* events */
+    unsigned n_given, n_taken;                               /* partitions */
+    int code;
+    int16_t kafka_code;
+    char text[192];
+    unsigned n_records, n_failed;
+    /* habits */
+    bool no_ack, no_poll, hold;
+    struct kw_records *held[64];
+    unsigned n_held;
+};
+
+struct group_bed {
+    struct sim_pair pair;
+    struct bed_member members[BED_MEMBERS];
+    unsigned n_members;
+    uint32_t session_ms, ack_ms;
+    struct kw_producer *producer;
+    struct kw_topic *topic;
+    unsigned n_produced[BED_PARTITIONS], n_accepted, n_delivered;
+    uint8_t handled[BED_PARTITIONS][BED_RECORDS]; /* how often */
+    int64_t handed[BED_PARTITIONS];               /* highest offset handed out; -1 */
+    int64_t committed[BED_PARTITIONS], fences[BED_PARTITIONS];
+    unsigned n_done, n_faults;
+    int op_code;
+    bool may_go_back; /* a late request may be applied behind a newer one */
+    char why[160];    /* the first promise that was broken */
+};
+
+/* settings: of the core, may be NULL. */
+void group_begin(struct group_bed *bed, const char *const *settings);
+void group_end(struct group_bed *bed);
+/* A consumer with these settings besides the usual ones; not subscribed. */
+struct bed_member *bed_join(struct group_bed *bed, const char *const *settings);
+void bed_subscribe(struct bed_member *member);
+void bed_produce(struct group_bed *bed, unsigned n); /* into each partition */
+void bed_fault(struct group_bed *bed, const char *spec);
+void bed_run(struct group_bed *bed, uint64_t for_ms);
+/* Runs until each partition has an owner, or for_ms passed. */
+bool bed_settled(struct group_bed *bed, uint64_t for_ms);
+/* Runs until everything that was produced was handled, or for_ms passed. */
+bool bed_drained(struct group_bed *bed, uint64_t for_ms);
+unsigned bed_owned(const struct bed_member *member);
+void bed_release_held(struct bed_member *member, enum kw_done done);
+/* Looks whether the promises hold; fails the test. */
+void bed_check(struct group_bed *bed);
+
+#endif
