@@ -216,7 +216,9 @@ static void bed_write(size_t len)
     if (bed.is_over)
         return;
     if (bed.half == 0) {
-        len = bed_least(bed_least(len, KWI_TLS_RECORD), BED_STREAM - bed.up.len);
+        /* A few bytes are left for bed_settle, which writes one at a time. */
+        size_t most = len > 1 ? BED_STREAM - 64 : BED_STREAM;
+        len = bed.up.len < most ? bed_least(bed_least(len, KWI_TLS_RECORD), most - bed.up.len) : 0;
         memcpy(bed.up.bytes + bed.up.len, bed.noise + bed.up.len % 251, len);
         bed.half = len;
         bed.up.len += len;
@@ -395,6 +397,7 @@ static void bed_change_keys(bool ask)
         return;
     tls_end_update_keys(bed.line->end, ask);
     bed.asked = ask;
+    bed_collect();
 }
 
 static void bed_do(struct input *in, enum op op, bool may_be_rough)
@@ -439,8 +442,8 @@ static void bed_settle(void)
 {
     bed.may_recv = bed.may_send = BED_PLENTY;
     for (int turn = 0; turn < 4 && !bed_is_settled(turn); turn++) {
-        if (bed.half > 0 || (bed.asked && turn == 1))
-            bed_write(1); /* the answer to a change of keys goes with it */
+        if (bed.half > 0 || (bed.asked && turn > 0))
+            bed_write(1); /* our answer goes with it, and is not left for the next input */
         bed_drain();
         bed_read(KWI_TLS_RECORD);
     }

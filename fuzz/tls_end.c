@@ -154,7 +154,9 @@ bool tls_end_is_13(const struct tls_end *end)
 
 void tls_end_update_keys(struct tls_end *end, bool ask)
 {
+    ERR_clear_error();
     (void)SSL_key_update(end->ssl, ask ? SSL_KEY_UPDATE_REQUESTED : SSL_KEY_UPDATE_NOT_REQUESTED);
+    (void)SSL_do_handshake(end->ssl);
 }
 
 void tls_end_renegotiate(struct tls_end *end)

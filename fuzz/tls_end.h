@@ -23,7 +23,7 @@ bool tls_end_write(struct tls_end *end, const void *ptr, size_t len);
 /* So many bytes of plaintext from the client; 0: there is nothing, or no more. */
 size_t tls_end_read(struct tls_end *end, void *buf, size_t cap);
 bool tls_end_is_13(const struct tls_end *end);
-/* The next write comes with new keys; ask: the client is to follow. */
+/* What it writes from now on has new keys; ask: the client is to follow. */
 void tls_end_update_keys(struct tls_end *end, bool ask);
 /* TLS 1.2: asks for another handshake. */
 void tls_end_renegotiate(struct tls_end *end);
