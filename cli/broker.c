@@ -67,13 +67,14 @@ static const struct cli_command broker_command = {
     .usage = "[OPTIONS]",
     .about = "Runs a development broker in memory, for any Kafka client. Prints 'listening on "
              "HOST:PORT[,HOST:PORT...]' when it is ready, and runs until Ctrl-C. It keeps nothing "
-             "on disk, and has no groups, transactions, encryption or access control: for tests "
-             "and demos only.",
+             "on disk, and has no transactions, encryption or access control: for tests and demos "
+             "only. Groups are those of the classic protocol; broker 0 coordinates them.",
     .notes =
         "A fault is API:WHEN:ACTION[:FILTER...]\n"
         "  API     produce, fetch, metadata, listoffsets, apiversions, initproducerid,\n"
         "          createtopics, deletetopics, findcoordinator, describeconfigs,\n"
-        "          offsetforleaderepoch, saslhandshake, saslauthenticate, or *\n"
+        "          offsetforleaderepoch, saslhandshake, saslauthenticate, joingroup,\n"
+        "          syncgroup, heartbeat, leavegroup, offsetcommit, offsetfetch, or *\n"
         "  WHEN    N (the N-th call), N-M, N+ (from the N-th on), /K (every K-th), or *\n"
         "  ACTION  error=CODE, error-after=CODE (done all the same), drop-request,\n"
         "          drop-answer, close-before, close-after, cut=BYTES, delay=MS, late=MS,\n"
@@ -270,6 +271,7 @@ static int broker_model_create(const struct broker_options *options, struct kw_m
         fprintf(stderr, "kw broker: out of memory\n");
         return CLI_EXIT_FAILED;
     }
+    kwi_mock_set_coordinator(*mock, 0);
     for (size_t i = 0; rc < 0 && i < options->topics.n; i++)
         rc = broker_topic_add(*mock, options->topics.items[i].text);
     for (size_t i = 0; rc < 0 && i < options->faults.n; i++)

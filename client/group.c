@@ -30,8 +30,6 @@ void kwi_group_error(const struct kw_group *group, struct kw_error *err, int cod
         kwi_error_set(err, code, KW_PHASE_REQUEST, text, hint);
 }
 
-/* ---- notices ----------------------------------------------------------------------------- */
-
 static bool group_any(const struct kw_group *group, const struct kw_consumer_part *part)
 {
     (void)group;
@@ -43,166 +41,6 @@ static bool group_is_new(const struct kw_group *group, const struct kw_consumer_
 {
     (void)group;
     return part->fresh && !part->notice;
-}
-
-struct group_size {
-    uint32_t n;
-    size_t names;
-};
-
-static struct group_size group_measure(const struct kw_group *group, kwi_group_filter_fn *filter)
-{
-    struct group_size size = {0, 0};
-    struct kw_consumer_topic *topic;
-    struct kw_consumer_part *part;
-
-    for (uint32_t i = 0; (topic = kwi_map_next(&group->consumer->topics, &i));) {
-        uint32_t before = size.n;
-        for (uint32_t k = 0; (part = kwi_map_next(&topic->parts, &k));)
-            size.n += filter(group, part);
-        if (size.n > before)
-            size.names += topic->meta->name_len + 1;
-    }
-    return size;
-}
-
-static struct kw_group_notice *group_notice(struct kw_group *group, struct group_size need)
-{
-    size_t size = sizeof(struct kw_group_notice) + need.n * sizeof(struct kw_topic_partition) +
-                  need.names;
-    struct kw_group_notice *notice = kwi_alloc_zero(&group->consumer->core->control, size);
-
-    if (!notice)
-        return NULL;
-    notice->cap = need.n;
-    notice->names_cap = need.names;
-    notice->size = size;
-    return notice;
-}
-
-static void group_notice_free(struct kw_group *group, struct kw_group_notice *notice)
-{
-    if (notice)
-        kwi_free(&group->consumer->core->control, notice, notice->size);
-}
-
-/* Lists the parts that pass. There is room for them. */
-static void group_notice_fill(struct kw_group *group, struct kw_group_notice *notice,
-                              enum kw_event_kind kind, kwi_group_filter_fn *filter)
-{
-    char *names = (char *)(notice->list + notice->cap);
-    struct kw_consumer_topic *topic;
-    struct kw_consumer_part *part;
-
-    notice->kind = (uint8_t)kind;
-    notice->n = 0;
-    for (uint32_t i = 0; (topic = kwi_map_next(&group->consumer->topics, &i));) {
-        uint32_t before = notice->n;
-        for (uint32_t k = 0; (part = kwi_map_next(&topic->parts, &k));) {
-            if (!filter(group, part))
-                continue;
-            notice->list[notice->n++] = (struct kw_topic_partition){names, part->partition};
-            if (kind == KW_EVENT_ASSIGNED)
-                part->notice = notice;
-        }
-        if (notice->n == before)
-            continue;
-        memcpy(names, topic->meta->name, topic->meta->name_len + 1);
-        names += topic->meta->name_len + 1;
-    }
-}
-
-static void group_notice_raise(struct kw_group *group, struct kw_group_notice *notice)
-{
-    kwi_list_push(&group->notices, &notice->node);
-    kwi_consumer_notify(group->consumer);
-}
-
-/* A revoke that is over before its event was taken is no news. */
-static void group_drop_notices(struct kw_group *group, uint8_t kind)
-{
-    struct kw_node *next;
-
-    for (struct kw_node *n = group->notices.first; n; n = next) {
-        struct kw_group_notice *notice = KWI_OF(n, struct kw_group_notice, node);
-        next = n->next;
-        if (notice->kind != kind)
-            continue;
-        kwi_list_remove(&group->notices, n);
-        group_notice_free(group, notice);
-    }
-}
-
-bool kwi_group_fill(struct kw_consumer *consumer, struct kw_event *out)
-{
-    struct kw_group *group = consumer->group;
-    struct kw_group_notice *notice;
-
-    if (!group)
-        return false;
-    if (group->error) {
-        group->error = false;
-        out->kind = KW_EVENT_ERROR;
-        out->code = group->why.code;
-        out->error = &group->why;
-        return true;
-    }
-    if (group->late_ms) {
-        out->kind = KW_EVENT_LOOP_LATE;
-        out->late_ms = group->late_ms;
-        group->late_ms = 0;
-        return true;
-    }
-    if (kwi_list_empty(&group->notices))
-        return false;
-    notice = KWI_OF(kwi_list_pop(&group->notices), struct kw_group_notice, node);
-    group->told = notice;
-    out->kind = notice->kind;
-    out->partitions = notice->list;
-    out->n_partitions = notice->n;
-    if (notice->kind == KW_EVENT_LOST) {
-        out->code = group->why.code;
-        out->error = &group->why;
-    }
-    return true;
-}
-
-/* Parts begin when the event that names them was taken, and the application had its
- * chance to seek. */
-static void group_begin(struct kw_group *group, const struct kw_group_notice *notice)
-{
-    for (uint32_t i = 0; i < notice->n; i++) {
-        const struct kw_topic_partition *entry = &notice->list[i];
-        struct kw_consumer_part *part = kwi_consumer_find(group->consumer, entry->topic,
-                                                          strlen(entry->topic), entry->partition);
-        if (!part || part->notice != notice)
-            continue;
-        part->notice = NULL;
-        if (part->fresh) {
-            part->fresh = false;
-            kwi_part_begin(part);
-        }
-    }
-}
-
-void kwi_group_told(struct kw_consumer *consumer)
-{
-    struct kw_group *group = consumer->group;
-    struct kw_group_notice *notice = group ? group->told : NULL;
-
-    if (!notice)
-        return;
-    group->told = NULL;
-    if (notice->kind == KW_EVENT_ASSIGNED)
-        group_begin(group, notice);
-    group_notice_free(group, notice);
-}
-
-void kwi_group_tell_error(struct kw_group *group, const struct kw_error *why)
-{
-    group->why = *why;
-    group->error = true;
-    kwi_consumer_notify(group->consumer);
 }
 
 /* ---- parts ---------------------------------------------------------------------------------- */
@@ -301,7 +139,7 @@ static void group_end_revoke(struct kw_group *group)
 
     group->open = false;
     kwi_core_disarm(consumer->core, &group->ack);
-    group_drop_notices(group, KW_EVENT_REVOKED);
+    kwi_group_drop_notices(group, KW_EVENT_REVOKED);
     if (!consumer->keeper.auto_commit || consumer->closed ||
         kwi_commit_stored(consumer, group_commit_filter, NULL,
                           group_setting(group, KW_KEY_REQUEST_TIMEOUT_MS), group_gone))
@@ -321,34 +159,34 @@ static void group_ack_due(struct kw_timer *timer)
 int kwi_group_revoke(struct kw_group *group, kwi_group_filter_fn *filter)
 {
     struct kw_consumer *consumer = group->consumer;
-    struct group_size need = group_measure(group, filter ? filter : group_any);
+    struct kw_group_size need = kwi_group_measure(group, filter ? filter : group_any);
     struct kw_group_notice *notice;
 
     KWI_ASSERT(!group->revoking);
     if (need.n == 0)
         return 0;
-    notice = group_notice(group, need);
+    notice = kwi_group_notice(group, need);
     if (!notice)
         return KW_ERR_NOMEM;
-    group_notice_fill(group, notice, KW_EVENT_REVOKED, filter ? filter : group_any);
+    kwi_group_notice_fill(group, notice, KW_EVENT_REVOKED, filter ? filter : group_any);
     group_each(group, filter ? filter : group_any, group_stop_part);
     group->revoking = group->open = true;
     kwi_core_arm(
         consumer->core, &group->ack,
         kwi_core_after_ms(consumer->core, group_setting(group, KW_KEY_REBALANCE_ACK_TIMEOUT_MS)));
-    group_notice_raise(group, notice);
+    kwi_group_notice_raise(group, notice);
     return 1;
 }
 
 void kwi_group_lose(struct kw_group *group, const struct kw_error *why)
 {
     struct kw_group_notice *notice = group->spare;
-    struct group_size all = group_measure(group, group_any);
+    struct kw_group_size all = kwi_group_measure(group, group_any);
 
     group->revoking = group->open = false;
     kwi_core_disarm(group->consumer->core, &group->ack);
     kwi_commits_disown(group->consumer);
-    group_drop_notices(group, KW_EVENT_REVOKED);
+    kwi_group_drop_notices(group, KW_EVENT_REVOKED);
     kwi_group_no_lease(group);
     if (all.n == 0)
         return;
@@ -356,8 +194,8 @@ void kwi_group_lose(struct kw_group *group, const struct kw_error *why)
     group->spare = NULL;
     kwi_log(group->consumer->core, 4, "%u partitions are lost: %s", all.n, why->text);
     if (notice) { /* always: it was taken before the first part was */
-        group_notice_fill(group, notice, KW_EVENT_LOST, group_any);
-        group_notice_raise(group, notice);
+        kwi_group_notice_fill(group, notice, KW_EVENT_LOST, group_any);
+        kwi_group_notice_raise(group, notice);
     }
     group_each(group, group_any, group_drop_part);
     group_after_parts(group);
@@ -389,20 +227,21 @@ static int group_add(struct kw_group *group, const struct kw_group_target *list,
 /* The events for what a new assignment brings. */
 static int group_prepare_notices(struct kw_group *group, struct kw_group_notice **given)
 {
-    struct group_size all = group_measure(group, group_any);
+    struct kw_group_size all = kwi_group_measure(group, group_any);
     struct kw_group_notice *spare = NULL;
 
-    *given = group_notice(group, group_measure(group, group_is_new));
+    *given = kwi_group_notice(group, kwi_group_measure(group, group_is_new));
     if (!*given)
         return KW_ERR_NOMEM;
     if (all.n &&
         (!group->spare || group->spare->cap < all.n || group->spare->names_cap < all.names)) {
-        spare = group_notice(group, all);
+        spare = kwi_group_notice(group, all);
         if (!spare) {
-            group_notice_free(group, *given);
+            kwi_group_notice_free(group, *given);
+            *given = NULL;
             return KW_ERR_NOMEM;
         }
-        group_notice_free(group, group->spare);
+        kwi_group_notice_free(group, group->spare);
         group->spare = spare;
     }
     return 0;
@@ -420,12 +259,12 @@ int kwi_group_assign(struct kw_group *group, const struct kw_group_target *list,
     if (!rc)
         rc = kwi_group_revoke(group, group_is_unwanted);
     if (rc < 0) {
-        group_notice_free(group, given);
+        kwi_group_notice_free(group, given);
         group_each(group, group_is_new, group_drop_part);
         return rc;
     }
-    group_notice_fill(group, given, KW_EVENT_ASSIGNED, group_is_new);
-    group_notice_raise(group, given);
+    kwi_group_notice_fill(group, given, KW_EVENT_ASSIGNED, group_is_new);
+    kwi_group_notice_raise(group, given);
     return rc;
 }
 
@@ -720,10 +559,10 @@ void kwi_group_destroy(struct kw_consumer *consumer)
     group->protocol->destroy(group);
     consumer->group = NULL;
     while (!kwi_list_empty(&group->notices))
-        group_notice_free(group,
-                          KWI_OF(kwi_list_pop(&group->notices), struct kw_group_notice, node));
-    group_notice_free(group, group->told);
-    group_notice_free(group, group->spare);
+        kwi_group_notice_free(group,
+                              KWI_OF(kwi_list_pop(&group->notices), struct kw_group_notice, node));
+    kwi_group_notice_free(group, group->told);
+    kwi_group_notice_free(group, group->spare);
     if (group->names)
         kwi_free(&core->control, group->names, group->names->size);
     kwi_free(&core->control, group, sizeof(*group));

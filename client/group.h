@@ -105,6 +105,24 @@ bool kwi_group_polls(struct kw_consumer *consumer);
 void kwi_group_watch_poll(struct kw_consumer *consumer, bool polled);
 void kwi_group_coordinator_changed(struct kw_consumer *consumer);
 
+/* group_notice.c, for group.c */
+typedef bool kwi_group_filter_fn(const struct kw_group *group, const struct kw_consumer_part *part);
+struct kw_group_size {
+    uint32_t n;
+    size_t names; /* bytes */
+};
+/* What a notice of the parts that pass takes. */
+struct kw_group_size kwi_group_measure(const struct kw_group *group, kwi_group_filter_fn *filter);
+/* NULL: no memory. */
+struct kw_group_notice *kwi_group_notice(struct kw_group *group, struct kw_group_size need);
+void kwi_group_notice_free(struct kw_group *group, struct kw_group_notice *notice);
+/* Lists the parts that pass. There is room for them. */
+void kwi_group_notice_fill(struct kw_group *group, struct kw_group_notice *notice,
+                           enum kw_event_kind kind, kwi_group_filter_fn *filter);
+void kwi_group_notice_raise(struct kw_group *group, struct kw_group_notice *notice);
+/* A revoke that is over before its event was taken is no news. */
+void kwi_group_drop_notices(struct kw_group *group, uint8_t kind);
+
 /* group.c, for protocols */
 /* What is assigned now, whole. Parts that are new come with the event ASSIGNED (which
  * is raised also if there is none); returns 1 if others are to be given up first: a
@@ -113,7 +131,6 @@ KW_MUST_USE int kwi_group_assign(struct kw_group *group, const struct kw_group_t
                                  uint32_t n);
 /* Opens a revoke of all parts that pass (NULL: all). 1: it is open, given_up follows;
  * 0: there is no such part; KW_ERR_NOMEM. */
-typedef bool kwi_group_filter_fn(const struct kw_group *group, const struct kw_consumer_part *part);
 KW_MUST_USE int kwi_group_revoke(struct kw_group *group, kwi_group_filter_fn *filter);
 /* Membership is void: all parts are gone at once, nothing is committed. `why` is what
  * the event LOST says. */

@@ -1,6 +1,7 @@
 /* client/group_classic.h -- membership by the classic protocol.
  *
  * group_classic.c  the state machine
+ * group_answers.c  what answers mean for it
  * group_calls.c    JoinGroup, SyncGroup, Heartbeat, LeaveGroup
  * group_plan.c     the leader's part: metadata of all topics, the assignor, its result */
 #ifndef KWI_GROUP_CLASSIC_H
@@ -87,12 +88,28 @@ struct kw_classic {
     uint32_t n_members;
 };
 
+static inline struct kw_core *kwi_classic_core(const struct kw_classic *classic)
+{
+    return classic->group->consumer->core;
+}
+
+static inline struct kw_keeper *kwi_classic_keeper(const struct kw_classic *classic)
+{
+    return &classic->group->consumer->keeper;
+}
+
 /* group_classic.c */
+/* No member any more; forget: not even with this id. */
+void kwi_classic_no_member(struct kw_classic *classic, bool forget);
 void kwi_classic_step(struct kw_classic *classic, enum kw_classic_event event);
 /* The member or its generation is void: everything is lost. forget: the id too. */
 void kwi_classic_void(struct kw_classic *classic, bool forget, int16_t kafka_code);
 /* It cannot go on: everything is lost, the application is told. */
 void kwi_classic_fail(struct kw_classic *classic, int code, int16_t kafka_code, const char *what);
+
+/* group_answers.c */
+/* An error that a request of the present generation met. */
+void kwi_classic_member_error(struct kw_classic *classic, int16_t error);
 void kwi_classic_joined(struct kw_classic *classic, const struct kw_join_group_response *msg);
 void kwi_classic_sync_error(struct kw_classic *classic, int16_t error);
 void kwi_classic_synced(struct kw_classic *classic, const struct kw_blob *assignment);

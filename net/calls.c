@@ -179,7 +179,7 @@ int kw_consumer_poll(struct kw_consumer *consumer, struct kw_records **out, size
 {
     if (!consumer)
         return KW_ERR_USE;
-    kwi_client_tick(kwi_client_of(consumer)); /* what is over by now is not handed out */
+    kwi_client_catch_up(kwi_client_of(consumer)); /* what is over by now is not handed out */
     int rc = kw_core_consumer_poll(consumer, out, max);
     kwi_client_kick(kwi_client_of(consumer));
     return rc;

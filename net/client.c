@@ -43,6 +43,8 @@ static int client_error(struct kw_error *err, int code, int os_err, const char *
 
 /* ---- time ------------------------------------------------------------------ */
 
+enum { CLIENT_STALE_US = 50000 };
+
 static void client_step(struct kw_client *client)
 {
     struct kw_time now;
@@ -55,6 +57,14 @@ static void client_step(struct kw_client *client)
 void kwi_client_tick(struct kw_client *client)
 {
     if (client->waited)
+        client_step(client);
+}
+
+void kwi_client_catch_up(struct kw_client *client)
+{
+    struct kw_time now;
+    kwi_loop_now(client->loop, &now);
+    if (now.mono_us > client->now_us + CLIENT_STALE_US)
         client_step(client);
 }
 

@@ -71,5 +71,7 @@ void kwi_client_push(struct kw_client *client);
 /* Tells the core the time if it may have changed since it was last told: to be
  * called before any input. */
 void kwi_client_tick(struct kw_client *client);
+/* Tells the core the time if the host has been away for more than a moment since. */
+void kwi_client_catch_up(struct kw_client *client);
 
 #endif

@@ -33,6 +33,7 @@ void broker_start(struct broker *broker, int32_t n_partitions, const char *fault
     atomic_init(&broker->stop, false);
     cr_assert_eq(kwi_mock_create(&broker->mock, &config), 0);
     cr_assert_eq(kwi_mock_create_topic(broker->mock, "t", n_partitions), 0);
+    kwi_mock_set_coordinator(broker->mock, 0);
     if (fault) {
         struct kw_mock_fault parsed;
         const char *why = "";

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "tests/api/broker.h"
 
@@ -159,6 +160,62 @@ Test(client, records_go_through_a_broker_and_come_back_intact, .timeout = 60)
         n += consume_ready(consumer, next_of);
     }
     cr_assert_eq(n, N_RECORDS, "%zu records came: %s", n, outcome->error);
+    cr_assert_eq(kw_wait(client, kw_close(client, 5000, NULL), &err), 0, "%s", err.text);
+    kw_client_destroy(client);
+    broker_stop(&broker);
+    free(outcome);
+}
+
+/* ---- in a group, and too late ---------------------------------------------------------- */
+
+/* A host that is away for longer than the session polls before it processes: what is
+ * buffered may be another member's by now. */
+Test(client, a_member_that_comes_too_late_is_handed_out_nothing, .timeout = 60)
+{
+    static const char *const topics[] = {"t"};
+    struct broker broker;
+    struct kw_producer *producer;
+    struct kw_consumer *consumer;
+    struct kw_topic *topic;
+    struct kw_records *records = NULL;
+    struct kw_event event;
+    struct kw_error err = {0};
+    struct outcome *outcome = calloc(1, sizeof(*outcome));
+    bool lost = false, late = false;
+    uint64_t end = clock_ms() + 20000;
+    broker_start(&broker, 3, NULL);
+    struct kw_client *client = client_with(
+        broker.servers, "group.id", "g", "auto.offset.reset", "earliest", "session.timeout.ms",
+        "1000", "heartbeat.interval.ms", "100", "max.poll.records", "10", NULL);
+    cr_assert_eq(kw_producer_create(&producer, client, NULL, &err), 0, "%s", err.text);
+    cr_assert_eq(kw_topic_open(&topic, producer, "t", &err), 0, "%s", err.text);
+    for (size_t i = 0; i < N_RECORDS; i++)
+        produce_one(client, topic, i, outcome, poll_turn);
+    cr_assert_eq(kw_wait(client, kw_flush(producer, 20000, NULL), &err), 0, "%s", err.text);
+    cr_assert_eq(kw_consumer_create(&consumer, client, NULL, &err), 0, "%s", err.text);
+    cr_assert_eq(kw_consumer_subscribe(consumer, topics, 1, &err), 0, "%s", err.text);
+    while (kw_consumer_poll(consumer, &records, 0) != 1 && clock_ms() < end) {
+        cr_assert_geq(kw_client_poll(client, 100), 0);
+        take_events(client, outcome);
+    }
+    cr_assert_not_null(records, "nothing came: %s", outcome->error);
+    cr_assert_geq(kw_records_fence(records), 1);
+    kw_records_release(records, KW_DONE);
+    usleep(1500000);
+    cr_assert_eq(kw_consumer_poll(consumer, &records, 0), 0, "a record of a member that is over");
+    while (kw_next_event(client, &event) == 1) {
+        lost |= event.kind == KW_EVENT_LOST && event.n_partitions == 3;
+        late |= event.kind == KW_EVENT_LOOP_LATE && event.late_ms >= 1000;
+    }
+    cr_assert(lost && late);
+    /* It comes back by itself. */
+    while (kw_consumer_poll(consumer, &records, 0) != 1 && clock_ms() < end) {
+        cr_assert_geq(kw_client_poll(client, 100), 0);
+        take_events(client, outcome);
+    }
+    cr_assert_not_null(records);
+    cr_assert_geq(kw_records_fence(records), 2);
+    kw_records_release(records, KW_DONE);
     cr_assert_eq(kw_wait(client, kw_close(client, 5000, NULL), &err), 0, "%s", err.text);
     kw_client_destroy(client);
     broker_stop(&broker);

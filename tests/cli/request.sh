@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # kw request, against kw broker.
 . "$(dirname "$0")/lib.sh"
-start_broker --brokers 3 --topic orders:2
+start_broker --brokers 3 --topic orders:2 --fault 'findcoordinator:*:error=COORDINATOR_NOT_AVAILABLE'
 
 echo '{"topics":[{"name":"orders"}],"allowAutoTopicCreation":false}' >"$work/metadata.json"
 run "Metadata, version 4" 0 "$kw" request -b "$B" --api Metadata --version 4 <"$work/metadata.json"

@@ -5,6 +5,7 @@
  * G38 G39 G40 G43 G44 */
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/sim/group_bed.h"
@@ -74,6 +75,30 @@ Test(group, two_members_share_and_the_one_that_stays_gets_all)
     group_end(&bed);
 }
 
+Test(group, a_cooperative_member_gives_up_only_what_goes_elsewhere)
+{
+    static const char *const cooperative[] = {"partition.assignment.strategy=cooperative-sticky",
+                                              NULL};
+    two_members(cooperative);
+    cr_assert_eq(bed.members[0].n_taken, 3, "%u", bed.members[0].n_taken);
+    cr_assert_eq(bed.members[1].n_taken, 0);
+    bed_produce(&bed, 20);
+    cr_assert(bed_drained(&bed, 2000));
+    bed_subscribe(bed_join(&bed, cooperative));
+    bed_run(&bed, 1500);
+    cr_assert(bed_settled(&bed, 2000));
+    for (int i = 0; i < 3; i++)
+        cr_assert_eq(bed_owned(&bed.members[i]), 2);
+    cr_assert_eq(bed.members[0].n_taken + bed.members[1].n_taken, 5);
+    bed_produce(&bed, 20);
+    cr_assert(bed_drained(&bed, 2000));
+    for (int p = 0; p < BED_PARTITIONS; p++) {
+        for (unsigned i = 0; i < bed.n_produced[p]; i++)
+            cr_assert_eq(bed.handled[p][i], 1, "partition %d offset %u", p, i);
+    }
+    group_end(&bed);
+}
+
 Test(group, what_one_had_handled_is_not_handled_again_by_the_next)
 {
     two_members(NULL);
@@ -115,12 +140,16 @@ Test(group, every_release_has_the_classic_protocol)
         cr_assert_eq(kwi_mock_release(releases[i], &versions, &n), 0);
         group_begin(&bed, NULL);
         kw_core_destroy(bed.pair.core);
-        kwi_mock_destroy(bed.pair.mock);
         struct kw_mock_config config = {.alloc = sim_memory_alloc(&bed.pair.mock_memory),
                                         .n_brokers = 2,
                                         .versions = versions,
                                         .n_versions = n};
+        for (uint32_t k = 0; k < bed.pair.n_conns; k++) {
+            kwi_mock_conn_free(bed.pair.conns[k]->server);
+            free(bed.pair.conns[k]);
+        }
         bed.pair.n_conns = 0;
+        kwi_mock_destroy(bed.pair.mock);
         cr_assert_eq(kwi_mock_create(&bed.pair.mock, &config), 0);
         kwi_mock_step(bed.pair.mock, bed.pair.now);
         cr_assert_eq(kwi_mock_create_topic(bed.pair.mock, "t", BED_PARTITIONS), 0);

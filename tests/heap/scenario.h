@@ -33,6 +33,7 @@ enum heap_step {
     HEAP_LEGACY_0,       /* the logs become messages of format 0 */
     HEAP_LEGACY_1,
     HEAP_FETCH, /* from the beginning, until all is read */
+    HEAP_GROUP, /* the same as a member of a group, until all is committed */
     HEAP_CLOSE,
     HEAP_CLOSE_LOADED, /* with records under way, and too little time */
     HEAP_N_STEPS

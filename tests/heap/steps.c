@@ -321,6 +321,32 @@ static void step_fetch(struct heap_scenario *scenario)
     scenario->done = scenario->n_read == steps_log_size(scenario);
 }
 
+static bool steps_all_committed(const struct heap_scenario *scenario)
+{
+    for (int32_t i = 0; i < steps_partitions(scenario); i++) {
+        struct kw_mock_partition_info info = {0};
+        if (kwi_mock_partition(scenario->pair.mock, "t", i, &info) == 0 &&
+            info.high_watermark > 0 &&
+            kwi_mock_committed(scenario->pair.mock, "g", "t", i) != info.high_watermark)
+            return false;
+    }
+    return true;
+}
+
+static void step_group(struct heap_scenario *scenario)
+{
+    static const char *const topics[] = {"t"};
+    scenario->was_read = true;
+    if (scenario->stage == 0) {
+        kwi_mock_set_coordinator(scenario->pair.mock, 1);
+        if (!steps_good(scenario, kw_core_subscribe(scenario->consumer, topics, 1, NULL)))
+            return;
+        heap_next_stage(scenario);
+    }
+    heap_read(scenario, true);
+    scenario->done = steps_all_committed(scenario);
+}
+
 /* ---- logs of old brokers ------------------------------------------------------------------- */
 
 /* A batch of format 2 is overwritten in the broker's log with as many messages of
@@ -446,6 +472,7 @@ const struct heap_step_info heap_steps[HEAP_N_STEPS] = {
     [HEAP_LEGACY_0] = {"make messages of format 0", step_legacy_0},
     [HEAP_LEGACY_1] = {"make messages of format 1", step_legacy_1},
     [HEAP_FETCH] = {"fetch", step_fetch},
+    [HEAP_GROUP] = {"read as a member of a group", step_group},
     [HEAP_CLOSE] = {"close", step_close},
     [HEAP_CLOSE_LOADED] = {"close under load", step_close_loaded},
 };

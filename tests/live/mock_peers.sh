@@ -5,7 +5,7 @@
 # after it has written, and moves leaders: idempotent producers then send again,
 # and each record must be there once.
 #
-# The broker has no groups, so consumers here are told their partitions.
+# Consumers here are told their partitions; members of groups are in tests/cli/groups.sh.
 #
 # covers: I1 I2 P01
 . "$(dirname "$0")/lib.sh"

@@ -53,11 +53,14 @@ static void bed_assigned(struct group_bed *bed, struct bed_member *member,
         if (strcmp(event->partitions[i].topic, "t") != 0)
             continue;
         for (unsigned k = 0; k < bed->n_members; k++) {
-            if (bed->members[k].owns[p])
-                bed_broken(bed, "partition %d was given to %td while %u has it", p,
-                           member - bed->members, k);
+            /* Who was away for too long learns of it late. Until then it gets nothing. */
+            if (bed->members[k].owns[p] && k != (unsigned)(member - bed->members))
+                bed->members[k].superseded[p] = true;
+            else if (bed->members[k].owns[p])
+                bed_broken(bed, "partition %d was given to %u, who has it", p, k);
         }
         member->owns[p] = true;
+        member->superseded[p] = false;
         member->revoking[p] = false;
         member->last[p] = -1;
         member->n_given++;
@@ -83,7 +86,7 @@ static void bed_revoked(struct group_bed *bed, struct bed_member *member,
         int32_t p = event->partitions[i].partition;
         if (strcmp(event->partitions[i].topic, "t") != 0)
             continue;
-        if (!member->owns[p])
+        if (!member->owns[p] || member->superseded[p])
             bed_broken(bed, "partition %d was revoked and not owned", p);
         member->revoking[p] = true;
     }
@@ -99,12 +102,13 @@ static void bed_revoked(struct group_bed *bed, struct bed_member *member,
 
 static void bed_lost(struct group_bed *bed, struct bed_member *member, const struct kw_event *event)
 {
-    (void)bed;
     member->n_lost++;
+    if (member->revoke_us && bed->pair.now.mono_us >= member->revoke_us)
+        bed_drop_revoked(member); /* in the same step, before */
     for (size_t i = 0; i < event->n_partitions; i++) {
         int32_t p = event->partitions[i].partition;
         if (strcmp(event->partitions[i].topic, "t") == 0)
-            member->owns[p] = member->revoking[p] = false;
+            member->owns[p] = member->revoking[p] = member->superseded[p] = false;
     }
     member->revoke_us = 0;
 }
@@ -147,6 +151,8 @@ static void bed_read(struct group_bed *bed, struct bed_member *member, struct kw
     if (!member->owns[p] || member->revoking[p])
         bed_broken(bed, "a record of partition %d after its %s", p,
                    member->owns[p] ? "revoke" : "loss");
+    if (member->superseded[p])
+        bed_broken(bed, "a record of partition %d, which somebody else has", p);
     if (fence < bed->fences[p])
         bed_broken(bed, "partition %d: fence %lld after %lld", p, (long long)fence,
                    (long long)bed->fences[p]);

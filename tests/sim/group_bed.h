@@ -1,8 +1,8 @@
 /* tests/sim/group_bed.h -- several members of one group in one core, against the
  * broker model, and what must hold of them at any moment:
  *
- *   - a partition is in the hands of one member at most, by the events that tell who
- *     has it (I7);
+ *   - a partition is in the hands of one member at most; one that was away for longer
+ *     than its lease may hear of its loss late, but gets no record of it (I7);
  *   - a record is only handed to the member that has its partition, and within one
  *     assignment offsets only grow (I5);
  *   - what is committed was handed out, and does not go back (I6);
@@ -16,9 +16,10 @@ enum { BED_MEMBERS = 6, BED_PARTITIONS = 6, BED_RECORDS = 4000 };
 struct bed_member {
     struct kw_consumer *consumer;
     bool owns[BED_PARTITIONS], revoking[BED_PARTITIONS];
-    int64_t last[BED_PARTITIONS]; /* offset handed out last; -1 */
-    int64_t fence;                /* highest token seen */
-    uint64_t revoke_us;           /* when the open revoke is over; 0 none */
+    bool superseded[BED_PARTITIONS]; /* somebody else has it, and we were not told yet */
+    int64_t last[BED_PARTITIONS];    /* offset handed out last; -1 */
+    int64_t fence;                   /* highest token seen */
+    uint64_t revoke_us;              /* when the open revoke is over; 0 none */
     unsigned n_assigned, n_revoked, n_lost, n_error, n_late; /* events */
     unsigned n_given, n_taken;                               /* partitions */
     int code;

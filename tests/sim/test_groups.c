@@ -115,3 +115,10 @@ Test(groups, an_eager_group_keeps_its_promises_whatever_happens, .timeout = 3600
 {
     all_seeds(NULL);
 }
+
+Test(groups, a_cooperative_group_keeps_its_promises_whatever_happens, .timeout = 3600)
+{
+    static const char *const cooperative[] = {"partition.assignment.strategy=cooperative-sticky",
+                                              NULL};
+    all_seeds(cooperative);
+}

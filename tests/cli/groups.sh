@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# kw consume -G, against kw broker: what was printed is committed, the rest is printed by
+# the next one, and a member that comes late gets its share.
+. "$(dirname "$0")/lib.sh"
+start_broker --brokers 2 --topic orders:4 --topic users:2
+
+seq 100 | "$kw" produce -q -b "$B" -t orders
+seq 101 120 | "$kw" produce -q -b "$B" -t users
+run "a new group" 0 "$kw" consume -b "$B" -G printers orders users -e
+true_that "prints everything" [ "$(sort -n "$out" | uniq | wc -l)" = 120 ]
+says "and says how much" '120 records'
+run "the same again" 0 "$kw" consume -b "$B" -G printers orders users -e
+true_that "has nothing left to print" [ ! -s "$out" ]
+seq 201 250 | "$kw" produce -q -b "$B" -t orders
+run "-c" 0 "$kw" consume -q -b "$B" -G printers orders -c 7
+cp "$out" "$work/seven"
+run "and the rest" 0 "$kw" consume -q -b "$B" -G printers orders -e
+true_that "is what -c left" cmp -s <(seq 201 250) <(sort -n "$work/seven" "$out")
+run "-o end, for a group that is new" 0 "$kw" consume -q -b "$B" -G latecomers orders -o end -e
+true_that "begins at the end" [ ! -s "$out" ]
+run "a group without topics" 2 "$kw" consume -b "$B" -G printers
+says "is told" 'no topic: name them behind -G printers'
+run "-G and -t" 2 "$kw" consume -b "$B" -G printers -t orders orders
+run "a topic without -G" 2 "$kw" consume -b "$B" orders
+run "-o 5 with -G" 2 "$kw" consume -b "$B" -G printers orders -o 5
+run "an assignor that is not there" 2 "$kw" consume -b "$B" -G printers orders -e \
+    -X partition.assignment.strategy=best
+says "is named" 'there is no assignor best'
+done_testing
