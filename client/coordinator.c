@@ -252,6 +252,7 @@ static void coordinator_done(struct kw_request *req, const struct kw_answer *ans
     core->finding = false;
     if (core->closing)
         return;
+    kwi_find_coordinator_response_init(&msg);
     if (end.err && !coordinator_asked(core, NULL)) { /* never encoded: all are meant */
         for (struct kw_node *n = core->coordinators.first; n; n = n->next)
             coordinator_of(n)->asked = true;

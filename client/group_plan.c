@@ -285,14 +285,15 @@ void kwi_classic_plan_run(struct kw_classic *classic)
         return;
     }
     rc = kwi_plan_prepare(classic->plan, classic->chosen, &err);
+    if (!rc && !kwi_plan_is_work(classic->plan)) {
+        kwi_plan_run(classic->plan);
+        plan_ran(classic);
+        return;
+    }
+    if (!rc && !plan_submit(classic))
+        rc = KW_ERR_NOMEM;
     if (rc == KW_ERR_NOMEM)
         kwi_classic_step(classic, KWI_CLASSIC_RETRY);
     else if (rc)
         kwi_classic_fail(classic, rc, 0, err.text);
-    else if (!kwi_plan_is_work(classic->plan)) {
-        kwi_plan_run(classic->plan);
-        plan_ran(classic);
-    } else if (!plan_submit(classic)) {
-        kwi_classic_step(classic, KWI_CLASSIC_RETRY);
-    }
 }
