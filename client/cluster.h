@@ -46,16 +46,20 @@ struct kw_cluster {
     struct kw_map brokers;    /* node id -> kw_broker, learned */
     struct kw_broker **seeds; /* bootstrap.servers */
     uint32_t n_seeds, next_seed;
-    struct kw_map topics;    /* name -> kw_topic_meta */
-    struct kw_timer timer;   /* next refresh: by age, or after a backoff */
-    struct kw_timer connect; /* not one link could be made: try again */
-    bool in_flight;          /* a Metadata request is under way or waits */
-    uint8_t again;           /* asked meanwhile: 1 a refresh, 2 a new topic */
-    uint32_t streak;         /* refreshes in a row that left something open */
-    uint64_t last_us;        /* when the last one ended */
-    uint64_t n_answers;      /* metadata answers taken over so far */
-    int32_t controller_id;   /* -1 unknown */
-    struct kw_list waiting;  /* requests of kwi_cluster_submit without a link */
+    bool bootstrapping;       /* only the seeds are asked, until one answered */
+    struct kw_timer recovery; /* armed while metadata is asked for in vain */
+    uint16_t cluster_id_len;  /* 0: not known */
+    char cluster_id[64];      /* its beginning */
+    struct kw_map topics;     /* name -> kw_topic_meta */
+    struct kw_timer timer;    /* next refresh: by age, or after a backoff */
+    struct kw_timer connect;  /* not one link could be made: try again */
+    bool in_flight;           /* a Metadata request is under way or waits */
+    uint8_t again;            /* asked meanwhile: 1 a refresh, 2 a new topic */
+    uint32_t streak;          /* refreshes in a row that left something open */
+    uint64_t last_us;         /* when the last one ended */
+    uint64_t n_answers;       /* metadata answers taken over so far */
+    int32_t controller_id;    /* -1 unknown */
+    struct kw_list waiting;   /* requests of kwi_cluster_submit without a link */
 };
 
 int kwi_cluster_init(struct kw_core *core, struct kw_error *err);
@@ -68,6 +72,10 @@ void kwi_topic_meta_put(struct kw_topic_meta *meta);
 /* Asks for a refresh of all topics of interest: at once, or behind the backoff
  * when the last one was a moment ago. Coalesced. */
 void kwi_cluster_refresh(struct kw_core *core);
+/* Before an answer's brokers are taken over, and after: those that it did not name
+ * are asked no more, and forgotten once they have no links. */
+void kwi_cluster_mark_absent(struct kw_core *core);
+void kwi_cluster_sweep(struct kw_core *core);
 /* The learned broker, or NULL. */
 struct kw_broker *kwi_cluster_broker(struct kw_core *core, int32_t node_id);
 /* Adds or moves a broker that an answer named. 0 or KW_ERR_NOMEM. */
@@ -75,21 +83,8 @@ int kwi_cluster_take_broker(struct kw_core *core, int32_t node_id, struct kw_str
                             int32_t port);
 /* The leader's broker, or NULL when the partition has none that is known. */
 struct kw_broker *kwi_topic_meta_leader(struct kw_topic_meta *meta, int32_t partition);
-/* Sends a request (made with link NULL) to whichever broker can be reached; it
- * waits while none can. Ends with the error of its connection if that is lost
- * after it was sent. */
-void kwi_cluster_submit(struct kw_request *req);
-/* Takes a request back that still waits; false: it is on a link already. */
-bool kwi_cluster_withdraw(struct kw_request *req);
 /* The control link of a node if it is known, else NULL. */
 struct kw_link *kwi_cluster_control(struct kw_core *core, int32_t node_id);
-/* For link.c: a control link is ready; could not be made or was lost. */
-void kwi_cluster_link_up(struct kw_link *link);
-void kwi_cluster_link_down(struct kw_link *link);
-/* Nobody can be talked to, and every candidate failed so that another attempt would
- * fail the same way: a wrong port, protocol or password. False while one of them was
- * not tried, or was right once. */
-bool kwi_cluster_is_hopeless(struct kw_core *core);
 /* A produce or fetch answer named the new leader (KIP-951): taken if newer.
  * Returns true if it was. */
 bool kwi_topic_meta_hint(struct kw_topic_meta *meta, int32_t partition, int32_t leader,
@@ -97,5 +92,30 @@ bool kwi_topic_meta_hint(struct kw_topic_meta *meta, int32_t partition, int32_t 
 /* A broker said that its leader is another, without telling which: what the next
  * answer says is taken, even if its epoch is older. */
 void kwi_topic_meta_doubt(struct kw_topic_meta *meta, int32_t partition);
+
+/* ---- reach.c: the way to any broker ---- */
+
+int kwi_reach_init(struct kw_core *core);
+void kwi_reach_deinit(struct kw_core *core);
+/* Sends a request (made with link NULL) to whichever broker can be reached; it
+ * waits while none can. Ends with the error of its connection if that is lost
+ * after it was sent. */
+void kwi_cluster_submit(struct kw_request *req);
+/* Takes a request back that still waits; false: it is on a link already. */
+bool kwi_cluster_withdraw(struct kw_request *req);
+/* For link.c: a control link is ready; could not be made or was lost. */
+void kwi_cluster_link_up(struct kw_link *link);
+void kwi_cluster_link_down(struct kw_link *link);
+/* Nobody can be talked to, and every candidate failed so that another attempt would
+ * fail the same way: a wrong port, protocol or password. False while one of them was
+ * not tried, or was right once. */
+bool kwi_cluster_is_hopeless(struct kw_core *core);
+/* Metadata is asked for; was answered. Between the two runs the time after which
+ * the client begins anew. */
+void kwi_reach_asked(struct kw_core *core);
+void kwi_reach_answered(struct kw_core *core);
+/* Forgets the learned brokers and begins with bootstrap.servers again, if
+ * metadata.recovery.strategy says so (KIP-899, KIP-1102). */
+void kwi_reach_rebootstrap(struct kw_core *core, const char *why);
 
 #endif

@@ -2,8 +2,10 @@
  *
  * docs/CONFIG.md is generated from this table, and nothing else knows a key's
  * text. Names are Java's where Java has the key; receive.message.max.bytes is
- * librdkafka's; memory.limit, control.memory, fetch.memory, produce.writes, rebalance.ack.timeout.ms,
- * sasl.scram.tokenauth, sasl.oauthbearer.token and sasl.allow.plaintext are ours. Defaults are Java's, except where a safer one exists. */
+ * librdkafka's; memory.limit, control.memory, fetch.memory, produce.writes,
+ * rebalance.ack.timeout.ms, sasl.scram.tokenauth, sasl.oauthbearer.token,
+ * sasl.allow.plaintext, dns.* and socket.connection.attempt.delay.ms are ours. Defaults
+ * are Java's, except where a safer one exists. */
 #include "client/config.h"
 
 #include <string.h>
@@ -330,6 +332,25 @@ const struct kw_config_row kwi_config_rows[KW_N_KEYS] = {
                 "The cipher suites that may be negotiated, by name, separated by commas; empty: "
                 "the TLS library's choice. Standard and OpenSSL's names are taken. A protocol "
                 "of which no suite is named is not used."),
+
+    CONFIG_INT(DNS_LOOKUP_TIMEOUT_MS, "dns.lookup.timeout.ms", NULL, "ms", 10000, 1, CONFIG_MS_MAX,
+               CONFIG_CLIENT,
+               "How long a host name may be looked up; then the attempt to connect has failed."),
+    CONFIG_INT(SOCKET_CONNECTION_ATTEMPT_DELAY_MS, "socket.connection.attempt.delay.ms", NULL, "ms",
+               250, 10, CONFIG_MS_MAX, CONFIG_CLIENT,
+               "The addresses of a name, IPv6 and IPv4 in turn, are tried one after the other "
+               "with this pause, or at once when one fails, and the first that is up is used "
+               "(RFC 8305)."),
+    CONFIG_WORD(METADATA_RECOVERY_STRATEGY, "metadata.recovery.strategy", NULL, "rebootstrap|none",
+                NULL, CONFIG_CLIENT, NULL,
+                "What to do when no known broker can be reached, when metadata was asked for in "
+                "vain for metadata.recovery.rebootstrap.trigger.ms, or when a broker says that it "
+                "no longer is the right one. rebootstrap: forget them and begin with "
+                "bootstrap.servers again (KIP-899, KIP-1102). none: go on trying."),
+    CONFIG_INT(METADATA_RECOVERY_REBOOTSTRAP_TRIGGER_MS, "metadata.recovery.rebootstrap.trigger.ms",
+               NULL, "ms", 300000, 0, CONFIG_MS_MAX, CONFIG_CLIENT,
+               "How long metadata may be asked for in vain, counted from the first attempt after "
+               "the last success, before metadata.recovery.strategy=rebootstrap begins anew."),
 };
 
 const char *kwi_config_word(const char *words, unsigned index, size_t *len)

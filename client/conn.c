@@ -123,7 +123,7 @@ bool kwi_conn_next_want(struct kw_conn *conn, struct kw_want *want)
             if (want->kind == KW_WANT_OPEN) {
                 want->addr = conn->addr;
                 want->tls = kwi_config_uses_tls(conn->core->cfg);
-                want->name = conn->link ? conn->link->broker->host : conn->peer;
+                want->name = conn->link ? conn->link->broker->server_name : conn->peer;
             }
             return true;
         }
@@ -223,8 +223,7 @@ static void conn_session_due(struct kw_timer *timer)
     kwi_conn_fail(conn, &err);
 }
 
-struct kw_conn *kwi_conn_open(struct kw_link *link, const struct kw_addr *addr,
-                              uint64_t setup_timeout_us)
+struct kw_conn *kwi_conn_open(struct kw_link *link, uint32_t addr_idx, uint64_t setup_timeout_us)
 {
     struct kw_core *core = link->core;
     struct kw_conn *conn = kwi_alloc(&core->control, sizeof(*conn));
@@ -235,14 +234,15 @@ struct kw_conn *kwi_conn_open(struct kw_link *link, const struct kw_addr *addr,
     conn->core = core;
     conn->link = link;
     conn->id = ++core->next_conn_id;
-    conn->addr = *addr;
+    conn->addr_idx = addr_idx;
+    conn->addr = link->addrs[addr_idx];
     conn->write_idle = true;
     conn->timer.fire = conn_timed_out;
     conn->stall.fire = kwi_conn_unstall;
     conn->again.fire = conn_session_due;
     for (unsigned i = 0; i < KWI_API_KEYS; i++)
         conn->api_max[i] = -1;
-    kwi_fmt(conn->peer, sizeof(conn->peer), "%.*s:%u", 52, link->broker->host, addr->port);
+    kwi_fmt(conn->peer, sizeof(conn->peer), "%.*s:%u", 52, link->broker->host, conn->addr.port);
     if (kwi_map_put(&core->conns, conn->id, conn)) {
         kwi_free(&core->control, conn, sizeof(*conn));
         return NULL;
@@ -256,6 +256,8 @@ struct kw_conn *kwi_conn_open(struct kw_link *link, const struct kw_addr *addr,
 
 static void conn_begin(struct kw_conn *conn)
 {
+    if (conn->link)
+        kwi_link_opened(conn->link, conn);
     kwi_conn_want(conn, KW_WANT_READ_ON);
     kwi_conn_wake(conn);
 }
@@ -362,14 +364,14 @@ static void conn_detach(struct kw_conn *conn, bool was_ready, const struct kw_er
     if (was_ready)
         conn->core->stats.disconnects++;
     if (link) {
-        link->conn = NULL;
+        kwi_link_leave(link, conn);
         link->cause = *cause; /* who is told of it may ask whether all is lost */
         if (!was_ready)
             kwi_watch_failed(conn, link, cause);
     }
     conn_end_requests(conn, cause);
     if (link)
-        kwi_link_down(link, was_ready, cause);
+        kwi_link_down(link, conn, was_ready, cause);
 }
 
 void kwi_conn_fail(struct kw_conn *conn, const struct kw_error *cause)
@@ -483,7 +485,8 @@ static struct kw_request *conn_next_request(struct kw_conn *conn, bool *pulled)
         return kwi_versions_request(conn);
     if (conn->state == CONN_SASL || (conn->state == CONN_REAUTH && conn->n_unanswered == 0))
         return kwi_sasl_request(conn);
-    if (conn->state != CONN_READY || !link || conn->n_unanswered >= link->max_in_flight)
+    if (conn->state != CONN_READY || !link || link->retired ||
+        conn->n_unanswered >= link->max_in_flight)
         return NULL;
     if (!kwi_list_empty(&link->queue))
         return KWI_OF(kwi_list_pop(&link->queue), struct kw_request, node);
@@ -531,7 +534,8 @@ static bool conn_build(struct kw_conn *conn)
             return false;
     }
     /* A connection that fails before it is ready has asked pull for nothing. */
-    if (conn->link && conn->state == CONN_READY && conn->n_unanswered < conn->link->max_in_flight)
+    if (conn->link && !conn->link->retired && conn->state == CONN_READY &&
+        conn->n_unanswered < conn->link->max_in_flight)
         conn->link->needed = false;
     return false;
 }
@@ -588,6 +592,16 @@ size_t kw_core_write_vec(struct kw_core *core, uint32_t id, size_t skip, struct 
     return n;
 }
 
+void kwi_conn_retire(struct kw_conn *conn)
+{
+    struct kw_error quiet;
+
+    if (!conn->link || !conn->link->retired || !kwi_list_empty(&conn->requests))
+        return;
+    kwi_error_set(&quiet, KW_ERR_CLOSED, KW_PHASE_NONE, "the broker moved", "");
+    kwi_conn_fail(conn, &quiet);
+}
+
 /* Frees what is answered and no longer lent; ends requests without answer. */
 void kwi_conn_settle(struct kw_conn *conn)
 {
@@ -609,6 +623,7 @@ void kwi_conn_settle(struct kw_conn *conn)
         if (conn->state == CONN_CLOSING)
             return; /* done may have given the connection up */
     }
+    kwi_conn_retire(conn);
 }
 
 void kw_core_written(struct kw_core *core, uint32_t id, size_t n)

@@ -25,6 +25,8 @@ struct kw_conn {
     struct kw_node want_node; /* in core->want_conns while wants != 0 */
     struct kw_timer timer;    /* set-up deadline, then the oldest request's */
     struct kw_timer stall;    /* memory for an answer was short: try again */
+    struct kw_node race_node; /* in link->opening */
+    uint32_t addr_idx;        /* in link->addrs */
     struct kw_addr addr;
     char peer[64];    /* "host:port", for people */
     uint64_t step_us; /* when the present step of the set-up began (watch.h) */
@@ -53,9 +55,10 @@ struct kw_conn {
     uint8_t stage[KWI_STAGE];
 };
 
-/* Opens a connection of link to addr. NULL: no memory. */
-struct kw_conn *kwi_conn_open(struct kw_link *link, const struct kw_addr *addr,
-                              uint64_t setup_timeout_us);
+/* Opens a connection of link to its address number addr_idx. NULL: no memory. */
+struct kw_conn *kwi_conn_open(struct kw_link *link, uint32_t addr_idx, uint64_t setup_timeout_us);
+/* Closes it without a word when its requests are over. */
+void kwi_conn_retire(struct kw_conn *conn);
 /* We give it up. cause is told to its link and its requests. */
 void kwi_conn_fail(struct kw_conn *conn, const struct kw_error *cause);
 /* Raises WRITE_READY if the driver has stopped writing. */

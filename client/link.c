@@ -1,15 +1,23 @@
-/* client/link.c -- brokers and links: look-up, connecting, backoff, idleness.
+/* client/link.c -- links: connecting, the race of addresses, backoff, idleness.
  *
  *   IDLE --need--> RESOLVING --addresses--> OPENING --up--> READY
- *   OPENING --down, another address--> OPENING     OPENING --down--> BACKOFF
+ *   OPENING --due, or one failed: another address--> OPENING
+ *   OPENING --the last one failed--> BACKOFF
  *   READY --down--> BACKOFF --due--> IDLE (and on, if something waits)
+ *   READY --idle, or the broker moved--> IDLE
  *
- * The table is link_steps below. Nothing connects before it is needed. */
+ * The table is link_steps below. Nothing connects before it is needed. Names are
+ * looked up and addresses ordered in client/address.c; brokers are in broker.c.
+ *
+ * Addresses race as RFC 8305 has it: the next attempt begins when one failed, or
+ * when socket.connection.attempt.delay.ms have passed without an outcome. The first
+ * that is up (TLS included) is the link's; the others are closed. If that one then
+ * fails before it is ready, those that did not fail by themselves get their turn. */
 #include "client/link.h"
 
 #include <string.h>
 
-#include "base/fmt.h"
+#include "client/address.h"
 #include "client/config.h"
 #include "client/conn.h"
 #include "client/conn_why.h"
@@ -21,14 +29,13 @@ enum { LINK_CONTROL_IN_FLIGHT = 16, LINK_GROUP_IN_FLIGHT = 5 };
 
 enum link_state { LINK_IDLE, LINK_RESOLVING, LINK_OPENING, LINK_READY, LINK_BACKOFF };
 enum link_event {
-    LINK_NEED_KNOWN,   /* something to send, and an address to try */
-    LINK_NEED_UNKNOWN, /* something to send, the name must be looked up */
+    LINK_NEED,
     LINK_RESOLVED,
     LINK_UNRESOLVED,
     LINK_UP,
-    LINK_DOWN_MORE, /* the attempt failed, another address is left */
+    LINK_DOWN_MORE, /* an attempt failed, another address is left */
     LINK_DOWN,
-    LINK_QUIET, /* closed for idleness */
+    LINK_QUIET, /* closed for idleness, or because the broker moved */
     LINK_DUE
 };
 
@@ -44,15 +51,17 @@ static void link_settle(struct kw_link *link);
 static void link_again(struct kw_link *link);
 
 static const struct link_step link_steps[KWI_LINK_STATES][KWI_LINK_EVENTS] = {
-    [LINK_IDLE] = {[LINK_NEED_KNOWN] = {1, LINK_OPENING, link_open},
-                   [LINK_NEED_UNKNOWN] = {1, LINK_RESOLVING, link_resolve}},
+    [LINK_IDLE] = {[LINK_NEED] = {1, LINK_RESOLVING, link_resolve}},
     [LINK_RESOLVING] = {[LINK_RESOLVED] = {1, LINK_OPENING, link_open},
-                        [LINK_UNRESOLVED] = {1, LINK_BACKOFF, link_backoff}},
+                        [LINK_UNRESOLVED] = {1, LINK_BACKOFF, link_backoff},
+                        [LINK_QUIET] = {1, LINK_IDLE, link_again}},
     [LINK_OPENING] = {[LINK_UP] = {1, LINK_READY, link_settle},
                       [LINK_DOWN_MORE] = {1, LINK_OPENING, link_open},
-                      [LINK_DOWN] = {1, LINK_BACKOFF, link_backoff}},
+                      [LINK_DUE] = {1, LINK_OPENING, link_open},
+                      [LINK_DOWN] = {1, LINK_BACKOFF, link_backoff},
+                      [LINK_QUIET] = {1, LINK_IDLE, link_again}},
     [LINK_READY] =
-        {[LINK_DOWN] = {1, LINK_BACKOFF, link_backoff}, [LINK_QUIET] = {1, LINK_IDLE, NULL}},
+        {[LINK_DOWN] = {1, LINK_BACKOFF, link_backoff}, [LINK_QUIET] = {1, LINK_IDLE, link_again}},
     [LINK_BACKOFF] = {[LINK_DUE] = {1, LINK_IDLE, link_again}},
 };
 
@@ -85,30 +94,63 @@ static void link_resolve(struct kw_link *link)
 {
     struct kw_core *core = link->core;
 
-    link->query = ++core->next_query_id;
-    link->query_us = core->now.mono_us;
-    if (kwi_map_put(&core->queries, link->query, link)) {
-        link->query = 0;
+    if (kwi_address_ask(link)) {
         link->state = LINK_BACKOFF;
         link_backoff(link);
         return;
     }
-    kwi_list_push(&core->want_queries, &link->query_node);
-    kwi_attend(core, KW_ATT_WANT);
+    kwi_core_arm(core, &link->timer,
+                 kwi_core_after_ms(core, link_config(link, KW_KEY_DNS_LOOKUP_TIMEOUT_MS)));
 }
 
+/* The next one of the race, if there is room for it. */
 static void link_open(struct kw_link *link)
 {
-    const struct kw_addr *addr = &link->addrs[link->next_addr++];
-    uint64_t timeout_us = kwi_core_backoff_us(
-        link->core, link_config(link, KW_KEY_SOCKET_CONNECTION_SETUP_TIMEOUT_MS),
-        link_config(link, KW_KEY_SOCKET_CONNECTION_SETUP_TIMEOUT_MAX_MS), link->attempts);
+    struct kw_core *core = link->core;
+    uint64_t timeout_us;
+    int idx = link->n_opening < KWI_LINK_RACERS ? kwi_address_next(link) : -1;
+    struct kw_conn *conn;
 
-    link->conn = kwi_conn_open(link, addr, timeout_us);
-    if (link->conn)
+    kwi_core_disarm(core, &link->timer);
+    if (idx < 0)
         return;
-    link->state = LINK_BACKOFF;
-    link_backoff(link);
+    timeout_us = kwi_core_backoff_us(
+        core, link_config(link, KW_KEY_SOCKET_CONNECTION_SETUP_TIMEOUT_MS),
+        link_config(link, KW_KEY_SOCKET_CONNECTION_SETUP_TIMEOUT_MAX_MS), link->attempts);
+    conn = kwi_conn_open(link, (unsigned)idx, timeout_us);
+    if (conn) {
+        link->started |= 1u << idx;
+        kwi_list_push(&link->opening, &conn->race_node);
+        link->n_opening++;
+    } else if (!link->n_opening && !link->conn) {
+        link->state = LINK_BACKOFF;
+        link_backoff(link);
+        return;
+    }
+    if (kwi_address_next(link) >= 0)
+        kwi_core_arm(
+            core, &link->timer,
+            kwi_core_after_ms(core, link_config(link, KW_KEY_SOCKET_CONNECTION_ATTEMPT_DELAY_MS)));
+}
+
+/* Ends all attempts but one (or all) without a word: they are not wanted any more. */
+static void link_end_race(struct kw_link *link, const struct kw_conn *but)
+{
+    struct kw_node *next;
+    struct kw_error quiet;
+
+    kwi_error_set(&quiet, KW_ERR_CLOSED, KW_PHASE_NONE, "another address was faster", "");
+    for (struct kw_node *n = link->opening.first; n; n = next) {
+        struct kw_conn *conn = KWI_OF(n, struct kw_conn, race_node);
+
+        next = n->next;
+        if (conn == but)
+            continue;
+        kwi_link_leave(link, conn);
+        link->started &= ~(1u << conn->addr_idx);
+        conn->link = NULL;
+        kwi_conn_fail(conn, &quiet);
+    }
 }
 
 static void link_backoff(struct kw_link *link)
@@ -122,7 +164,6 @@ static void link_backoff(struct kw_link *link)
 
     if (link->attempts < 32)
         link->attempts++;
-    link->next_addr = link->n_addrs; /* look the name up again */
     kwi_core_arm(core, &link->timer, core->now.mono_us + us);
 }
 
@@ -148,8 +189,22 @@ static void link_settle(struct kw_link *link)
 
 static void link_again(struct kw_link *link)
 {
+    kwi_core_disarm(link->core, &link->timer);
     if (link->needed || !kwi_list_empty(&link->queue))
         kwi_link_kick(link);
+}
+
+/* True, and the next look armed, if there was traffic within the idle time. */
+static bool link_is_used(struct kw_link *link, uint64_t idle_us)
+{
+    struct kw_core *core = link->core;
+    uint64_t due_us = link->last_used_us + idle_us;
+
+    if (kwi_list_empty(&link->conn->requests) && due_us <= core->now.mono_us)
+        return false;
+    kwi_core_arm(core, &link->timer,
+                 due_us > core->now.mono_us ? due_us : core->now.mono_us + idle_us);
+    return true;
 }
 
 static void link_timer(struct kw_timer *timer)
@@ -158,22 +213,15 @@ static void link_timer(struct kw_timer *timer)
     int64_t idle_ms = link_config(link, KW_KEY_CONNECTIONS_MAX_IDLE_MS);
     struct kw_error quiet;
 
-    if (link->state == LINK_BACKOFF) {
+    if (link->state == LINK_RESOLVING) {
+        kwi_address_timed_out(link);
+    } else if (link->state == LINK_BACKOFF || link->state == LINK_OPENING) {
         link_step(link, LINK_DUE);
-        return;
+    } else if (link->state == LINK_READY && idle_ms >= 0 &&
+               !link_is_used(link, (uint64_t)idle_ms * 1000)) {
+        kwi_error_set(&quiet, KW_ERR_CLOSED, KW_PHASE_NONE, "idle", "");
+        kwi_conn_fail(link->conn, &quiet);
     }
-    if (link->state != LINK_READY || idle_ms < 0)
-        return;
-    if (!kwi_list_empty(&link->conn->requests) ||
-        link->core->now.mono_us - link->last_used_us < (uint64_t)idle_ms * 1000) {
-        uint64_t due_us = link->last_used_us + (uint64_t)idle_ms * 1000;
-        kwi_core_arm(link->core, &link->timer,
-                     due_us > link->core->now.mono_us ? due_us
-                                                      : kwi_core_after_ms(link->core, idle_ms));
-        return;
-    }
-    kwi_error_set(&quiet, KW_ERR_CLOSED, KW_PHASE_NONE, "idle", "");
-    kwi_conn_fail(link->conn, &quiet);
 }
 
 /* What waits for a connection that could not be had is told so; its owner knows
@@ -187,7 +235,25 @@ static void link_end_queue(struct kw_link *link, const struct kw_error *cause)
         kwi_request_end(KWI_OF(kwi_list_pop(&queue), struct kw_request, node), cause->code, cause);
 }
 
-/* ---- what conn.c tells ------------------------------------------------------------ */
+/* ---- what conn.c and address.c tell ------------------------------------------------ */
+
+void kwi_link_opened(struct kw_link *link, struct kw_conn *conn)
+{
+    link_end_race(link, conn);
+    kwi_link_leave(link, conn);
+    kwi_core_disarm(link->core, &link->timer);
+    link->conn = conn;
+}
+
+void kwi_link_leave(struct kw_link *link, struct kw_conn *conn)
+{
+    if (link->conn == conn) {
+        link->conn = NULL;
+    } else if (kwi_list_has(&link->opening, &conn->race_node)) {
+        kwi_list_remove(&link->opening, &conn->race_node);
+        link->n_opening--;
+    }
+}
 
 void kwi_link_up(struct kw_link *link)
 {
@@ -203,6 +269,9 @@ static void link_failed(struct kw_link *link)
     link_end_queue(link, &cause);
     if (link->changed)
         link->changed(link, false);
+    /* What it led may have another leader by now, and it another address. */
+    if (link->broker->node_id >= 0)
+        kwi_cluster_refresh(link->core);
     if (link->lane == KWI_LANE_CONTROL)
         kwi_cluster_link_down(link);
 }
@@ -217,23 +286,42 @@ static void link_tell(struct kw_link *link, bool was_ready)
     kwi_event_error(link->core, &told);
 }
 
-void kwi_link_down(struct kw_link *link, bool was_ready, const struct kw_error *cause)
+/* Which event the end of this connection is; LINK_NEED: none, others still race. */
+static enum link_event link_outcome(struct kw_link *link, const struct kw_conn *conn,
+                                    bool was_ready, const struct kw_error *cause)
 {
-    bool quiet = was_ready && cause->code == KW_ERR_CLOSED;
+    if (was_ready)
+        return cause->code == KW_ERR_CLOSED ? LINK_QUIET : LINK_DOWN;
+    link->failed |= 1u << conn->addr_idx;
+    /* Trust that was refused is refused at the other addresses, too; and what our
+     * own system lacks is not at any of them. */
+    if (cause->code == KW_ERR_AUTH || cause->code == KW_ERR_IO) {
+        link_end_race(link, NULL);
+        return LINK_DOWN;
+    }
+    if (kwi_address_next(link) >= 0)
+        return LINK_DOWN_MORE;
+    return link->n_opening ? LINK_NEED : LINK_DOWN;
+}
+
+void kwi_link_down(struct kw_link *link, struct kw_conn *conn, bool was_ready,
+                   const struct kw_error *cause)
+{
+    enum link_event event = link_outcome(link, conn, was_ready, cause);
     int64_t max_ms = link_config(link, KW_KEY_RECONNECT_BACKOFF_MAX_MS);
 
     /* One that broke as soon as it was up is no success: the backoff goes on growing. */
     if (was_ready && link->core->now.mono_us - link->ready_us >= (uint64_t)max_ms * 1000)
         link->attempts = 0;
     link->cause = *cause;
-    if (quiet)
-        link_step(link, LINK_QUIET);
-    else if (!was_ready && cause->code != KW_ERR_AUTH && link->next_addr < link->n_addrs)
-        link_step(link, LINK_DOWN_MORE);
-    else
-        link_step(link, LINK_DOWN);
-    if (!quiet && (!was_ready || cause->code == KW_ERR_PROTOCOL || cause->code == KW_ERR_TIMEOUT ||
-                   cause->code == KW_ERR_LIMIT || cause->code == KW_ERR_AUTH))
+    if (event == LINK_DOWN)
+        link->broker->failed_addr = conn->addr;
+    link->retired = false;
+    if (event != LINK_NEED)
+        link_step(link, event);
+    if (event != LINK_QUIET &&
+        (!was_ready || cause->code == KW_ERR_PROTOCOL || cause->code == KW_ERR_TIMEOUT ||
+         cause->code == KW_ERR_LIMIT || cause->code == KW_ERR_AUTH))
         link_tell(link, was_ready);
     else
         kwi_log(link->core, 6, "%s", cause->text);
@@ -241,11 +329,50 @@ void kwi_link_down(struct kw_link *link, bool was_ready, const struct kw_error *
         link_failed(link);
 }
 
+void kwi_link_resolved(struct kw_link *link)
+{
+    link_step(link, LINK_RESOLVED);
+}
+
+void kwi_link_unresolved(struct kw_link *link, const struct kw_error *cause)
+{
+    link->cause = *cause;
+    kwi_event_error(link->core, cause);
+    link_step(link, LINK_UNRESOLVED);
+    link_failed(link);
+}
+
+void kwi_link_retire(struct kw_link *link)
+{
+    switch ((enum link_state)link->state) {
+    case LINK_IDLE:
+    case LINK_BACKOFF: return; /* the name is looked up before the next attempt */
+    case LINK_RESOLVING: kwi_address_forget(link); break;
+    case LINK_OPENING:
+        link_end_race(link, NULL);
+        if (link->conn) {
+            struct kw_conn *conn = link->conn;
+            struct kw_error quiet;
+
+            kwi_error_set(&quiet, KW_ERR_CLOSED, KW_PHASE_NONE, "the broker moved", "");
+            conn->link = NULL;
+            link->conn = NULL;
+            kwi_conn_fail(conn, &quiet);
+        }
+        break;
+    case LINK_READY:
+        link->retired = true;
+        kwi_conn_retire(link->conn);
+        return;
+    }
+    link_step(link, LINK_QUIET);
+}
+
 /* ---- interface ---------------------------------------------------------------------- */
 
 bool kwi_link_ready(const struct kw_link *link)
 {
-    return link->state == LINK_READY;
+    return link->state == LINK_READY && !link->retired;
 }
 
 bool kwi_link_connecting(const struct kw_link *link)
@@ -264,10 +391,10 @@ void kwi_link_kick(struct kw_link *link)
     link->last_used_us = link->core->now.mono_us;
     if (link->state == LINK_READY) {
         /* Without conn it is being lost right now: link_again sees `needed`. */
-        if (link->conn && link->conn->n_unanswered < link->max_in_flight)
+        if (link->conn && !link->retired && link->conn->n_unanswered < link->max_in_flight)
             kwi_conn_wake(link->conn);
     } else if (link->state == LINK_IDLE && !link->core->closing) {
-        link_step(link, link->next_addr < link->n_addrs ? LINK_NEED_KNOWN : LINK_NEED_UNKNOWN);
+        link_step(link, LINK_NEED);
     }
 }
 
@@ -325,15 +452,6 @@ struct kw_link *kwi_link_get(struct kw_broker *broker, enum kw_lane lane, void *
     return link;
 }
 
-static void link_forget_query(struct kw_link *link)
-{
-    if (!link->query)
-        return;
-    kwi_map_remove(&link->core->queries, link->query);
-    kwi_list_remove(&link->core->want_queries, &link->query_node);
-    link->query = 0;
-}
-
 void kwi_link_destroy(struct kw_link *link, int err)
 {
     struct kw_core *core = link->core;
@@ -343,7 +461,8 @@ void kwi_link_destroy(struct kw_link *link, int err)
     link->changed = NULL;
     link->pull = NULL;
     kwi_core_disarm(core, &link->timer);
-    link_forget_query(link);
+    kwi_address_forget(link);
+    link_end_race(link, NULL);
     if (link->conn) {
         struct kw_conn *conn = link->conn;
         conn->link = NULL;
@@ -378,97 +497,4 @@ void kwi_links_destroy(struct kw_core *core)
     for (uint32_t i = 0; (conn = kwi_map_next(&core->conns, &i));)
         kwi_conn_destroy(conn);
     kwi_requests_deinit(core);
-}
-
-/* ---- look-ups ------------------------------------------------------------------------- */
-
-bool kwi_query_next_want(struct kw_core *core, struct kw_want *want)
-{
-    struct kw_link *link;
-
-    if (kwi_list_empty(&core->want_queries))
-        return false;
-    link = KWI_OF(kwi_list_pop(&core->want_queries), struct kw_link, query_node);
-    want->kind = KW_WANT_RESOLVE;
-    want->id = link->query;
-    want->name = link->broker->host;
-    want->port = link->broker->port;
-    return true;
-}
-
-void kw_core_resolved(struct kw_core *core, uint32_t query, const struct kw_addr *addrs, size_t n,
-                      int os_err)
-{
-    struct kw_link *link = kwi_map_remove(&core->queries, query);
-    struct kw_error err;
-
-    if (!link)
-        return;
-    link->query = 0;
-    link->n_addrs = (uint32_t)(n < KWI_LINK_ADDRS ? n : KWI_LINK_ADDRS);
-    link->next_addr = 0;
-    if (link->n_addrs) {
-        memcpy(link->addrs, addrs, link->n_addrs * sizeof(*addrs));
-        kwi_watch_resolved(link, link->addrs, link->n_addrs, NULL);
-        link_step(link, LINK_RESOLVED);
-        return;
-    }
-    kwi_error_fmt(&err, KW_ERR_CONNECT, KW_PHASE_RESOLVE,
-                  "check the spelling in bootstrap.servers, DNS and /etc/hosts",
-                  "the host name %s cannot be resolved", link->broker->host);
-    err.os_err = os_err;
-    kwi_why_advertised(link->broker, &err);
-    kwi_fmt(err.peer, sizeof(err.peer), "%.*s:%u", 52, link->broker->host, link->broker->port);
-    link->cause = err;
-    kwi_watch_resolved(link, NULL, 0, &err);
-    kwi_event_error(core, &err);
-    link_step(link, LINK_UNRESOLVED);
-    link_failed(link);
-}
-
-/* ---- brokers ---------------------------------------------------------------------------- */
-
-int kwi_broker_move(struct kw_broker *broker, const char *host, size_t host_len, uint16_t port)
-{
-    char *copy;
-
-    if (broker->host && broker->port == port && broker->host_size == host_len + 1 &&
-        !memcmp(broker->host, host, host_len))
-        return 0;
-    copy = kwi_strdup(&broker->core->control, host, host_len);
-    if (!copy)
-        return KW_ERR_NOMEM;
-    kwi_free(&broker->core->control, broker->host, broker->host_size);
-    broker->host = copy;
-    broker->host_size = host_len + 1;
-    broker->port = port;
-    for (struct kw_node *n = broker->links.first; n; n = n->next) {
-        struct kw_link *link = KWI_OF(n, struct kw_link, broker_node);
-        link->n_addrs = link->next_addr = 0; /* of the old address */
-    }
-    return 0;
-}
-
-struct kw_broker *kwi_broker_create(struct kw_core *core, int32_t node_id, const char *host,
-                                    size_t host_len, uint16_t port)
-{
-    struct kw_broker *broker = kwi_alloc_zero(&core->control, sizeof(*broker));
-
-    if (!broker)
-        return NULL;
-    broker->core = core;
-    broker->node_id = node_id;
-    if (kwi_broker_move(broker, host, host_len, port)) {
-        kwi_free(&core->control, broker, sizeof(*broker));
-        return NULL;
-    }
-    return broker;
-}
-
-void kwi_broker_destroy(struct kw_broker *broker)
-{
-    while (!kwi_list_empty(&broker->links))
-        kwi_link_destroy(KWI_OF(broker->links.first, struct kw_link, broker_node), KW_ERR_CLOSED);
-    kwi_free(&broker->core->control, broker->host, broker->host_size);
-    kwi_free(&broker->core->control, broker, sizeof(*broker));
 }

@@ -26,10 +26,13 @@ struct kw_request;
 
 struct kw_broker {
     struct kw_core *core;
-    int32_t node_id; /* < -1: bootstrap entry -2 - index */
-    char *host;      /* heap, NUL-terminated */
-    size_t host_size;
+    int32_t node_id;   /* < -1: bootstrap entry -2 - index */
+    char *host;        /* heap, NUL-terminated */
+    char *server_name; /* the same without a trailing dot: what a certificate is for */
+    size_t host_size, server_size;
     uint16_t port;
+    bool absent;                /* the last metadata did not name it: nobody to ask */
+    struct kw_addr failed_addr; /* of the connection lost last: it comes last next time */
     struct kw_list links;
 };
 
@@ -87,7 +90,10 @@ struct kw_request {
     uint32_t n_segs, segs_cap;
 };
 
-enum { KWI_LINK_ADDRS = 16 }; /* further addresses of a name are not tried */
+enum {
+    KWI_LINK_ADDRS = 16, /* further addresses of a name are not tried */
+    KWI_LINK_RACERS = 4  /* attempts at a time */
+};
 
 struct kw_link {
     struct kw_core *core;
@@ -95,20 +101,24 @@ struct kw_link {
     struct kw_node node, broker_node; /* core->links, broker->links */
     uint8_t lane, state;              /* enum kw_lane; enum link_state in link.c */
     void *owner;                      /* producer, consumer; NULL for control */
-    struct kw_conn *conn;             /* the live one, or NULL */
-    struct kw_list queue;             /* requests waiting to be encoded */
-    struct kw_timer timer;            /* backoff, idle */
-    uint32_t attempts;                /* failed connects since one that lasted */
-    int8_t versions_try;              /* ApiVersions version to begin with */
-    uint64_t query_us;                /* when the look-up began */
-    uint32_t query;                   /* outstanding RESOLVE, 0 none */
-    struct kw_node query_node;        /* in core->want_queries until taken */
-    struct kw_addr addrs[KWI_LINK_ADDRS];
-    uint32_t n_addrs, next_addr;
-    bool needed;           /* kicked since pull last had nothing */
-    uint8_t n_cut;         /* times that the first request was answered by an end */
-    bool served;           /* a request of ours was once answered: the way is right */
-    struct kw_error cause; /* of the last failed attempt */
+    struct kw_conn *conn;             /* the one that is up, or NULL */
+    struct kw_list opening;           /* attempts under way: kw_conn.race_node */
+    uint32_t n_opening;
+    struct kw_list queue;                 /* requests waiting to be encoded */
+    struct kw_timer timer;                /* the look-up's end, the next attempt, backoff, idle */
+    uint32_t attempts;                    /* failed connects since one that lasted */
+    int8_t versions_try;                  /* ApiVersions version to begin with */
+    uint64_t query_us;                    /* when the look-up began */
+    uint32_t query;                       /* outstanding RESOLVE, 0 none */
+    struct kw_node query_node;            /* in core->want_queries until taken */
+    struct kw_addr addrs[KWI_LINK_ADDRS]; /* in the order of the attempts */
+    uint32_t n_addrs;
+    uint32_t started, failed; /* bit per address: under way or tried, in this round */
+    bool retired;             /* nothing more is sent on its connection */
+    bool needed;              /* kicked since pull last had nothing */
+    uint8_t n_cut;            /* times that the first request was answered by an end */
+    bool served;              /* a request of ours was once answered: the way is right */
+    struct kw_error cause;    /* of the last failed attempt */
     uint32_t max_in_flight;
     uint64_t ready_us, last_used_us;
     struct kw_list ready; /* produce lane: parts with a batch to send */
@@ -126,6 +136,7 @@ struct kw_link *kwi_link_find(const struct kw_broker *broker, enum kw_lane lane,
 /* Something is to be sent: connects if there is no connection, or raises
  * WRITE_READY if it is ready. Cheap to call again. */
 void kwi_link_kick(struct kw_link *link);
+/* Requests can be sent on it now. */
 bool kwi_link_ready(const struct kw_link *link);
 /* Closes and frees; queued requests end with `err`. */
 void kwi_link_destroy(struct kw_link *link, int err);
@@ -161,21 +172,31 @@ int kwi_request_malformed(struct kw_request *req, const struct kw_fault *fault, 
 /* Brokers. */
 struct kw_broker *kwi_broker_create(struct kw_core *core, int32_t node_id, const char *host,
                                     size_t host_len, uint16_t port);
-/* A new address for a known id; links keep their live connections. */
+/* A new address for a known id. Nothing more is sent on the connections that it has;
+ * each is closed when its requests are over, and a new one is opened on need. */
 int kwi_broker_move(struct kw_broker *broker, const char *host, size_t host_len, uint16_t port);
+/* The same for the address that it has: all its connections are given up. */
+void kwi_broker_retire(struct kw_broker *broker);
 void kwi_broker_destroy(struct kw_broker *broker);
 
 /* A cell of the state table, as kwi_conn_cell. States: IDLE RESOLVING OPENING
- * READY BACKOFF; events: NEED_KNOWN NEED_UNKNOWN RESOLVED UNRESOLVED UP DOWN_MORE
- * DOWN QUIET DUE. */
-enum { KWI_LINK_STATES = 5, KWI_LINK_EVENTS = 9 };
+ * READY BACKOFF; events: NEED RESOLVED UNRESOLVED UP DOWN_MORE DOWN QUIET DUE. */
+enum { KWI_LINK_STATES = 5, KWI_LINK_EVENTS = 8 };
 bool kwi_link_cell(unsigned state, unsigned event, unsigned *next);
 
-/* For core.c and conn.c. */
-bool kwi_query_next_want(struct kw_core *core, struct kw_want *want);
+/* For core.c, conn.c and address.c. */
 void kwi_links_destroy(struct kw_core *core);
+/* An attempt is up: the others are closed. */
+void kwi_link_opened(struct kw_link *link, struct kw_conn *conn);
 void kwi_link_up(struct kw_link *link);
+/* Forgets the connection, which knows of its end itself. */
+void kwi_link_leave(struct kw_link *link, struct kw_conn *conn);
 /* The connection is lost (it lives on until the driver reports it closed). */
-void kwi_link_down(struct kw_link *link, bool was_ready, const struct kw_error *cause);
+void kwi_link_down(struct kw_link *link, struct kw_conn *conn, bool was_ready,
+                   const struct kw_error *cause);
+void kwi_link_resolved(struct kw_link *link);
+void kwi_link_unresolved(struct kw_link *link, const struct kw_error *cause);
+/* Its connection is closed when its requests are over; attempts at once. */
+void kwi_link_retire(struct kw_link *link);
 
 #endif

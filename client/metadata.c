@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "client/config.h"
+#include "client/conn.h"
 #include "client/error_text.h"
 #include "client/link.h"
 #include "proto/error.h"
@@ -67,6 +68,7 @@ static void metadata_ask(struct kw_core *core)
     kwi_core_disarm(core, &cluster->timer);
     cluster->in_flight = true;
     cluster->again = 0;
+    kwi_reach_asked(core);
     kwi_cluster_submit(req);
 }
 
@@ -122,9 +124,71 @@ static int metadata_take_brokers(struct kw_core *core, const struct kw_metadata_
     struct kw_iter it;
     int rc = 0;
 
+    kwi_cluster_mark_absent(core);
     for (kwi_iter_init(&it, &msg->brokers); !rc && kwi_iter_next(&it, &item);)
         rc = kwi_cluster_take_broker(core, item.node_id, item.host, item.port);
+    kwi_cluster_sweep(core);
     return rc;
+}
+
+/* Whether the answer is of another cluster than the one that we know (N20): an
+ * address of a broker that is gone may be somebody else's by now. */
+static bool metadata_is_foreign(const struct kw_cluster *cluster, struct kw_str id)
+{
+    size_t n = sizeof(cluster->cluster_id);
+
+    if (id.len <= 0 || !cluster->cluster_id_len)
+        return false;
+    return id.len != cluster->cluster_id_len ||
+           memcmp(id.ptr, cluster->cluster_id, (size_t)id.len < n ? (size_t)id.len : n) != 0;
+}
+
+static void metadata_take_id(struct kw_core *core, struct kw_str id)
+{
+    struct kw_cluster *cluster = &core->cluster;
+
+    if (id.len <= 0)
+        return;
+    if (metadata_is_foreign(cluster, id))
+        kwi_log(core, 4, "bootstrap.servers lead to another cluster now: %.*s",
+                (int)(id.len < 40 ? id.len : 40), id.ptr);
+    cluster->cluster_id_len = (uint16_t)id.len;
+    memcpy(cluster->cluster_id, id.ptr,
+           (size_t)id.len < sizeof(cluster->cluster_id) ? (size_t)id.len
+                                                        : sizeof(cluster->cluster_id));
+}
+
+/* An answer that must not replace what is known: tells so, and returns what it is.
+ * 0: it may. */
+static int metadata_refuse(struct kw_request *req, const struct kw_metadata_response *msg)
+{
+    struct kw_core *core = req->core;
+    bool from_seed = req->link && req->link->broker->node_id < 0;
+    struct kw_error err;
+
+    if (msg->error_code == KW_E_REBOOTSTRAP_REQUIRED) {
+        kwi_error_kafka(&err, msg->error_code, req->conn->peer, NULL, 0);
+    } else if (msg->error_code) {
+        kwi_error_kafka(&err, msg->error_code, "Metadata", NULL, 0);
+    } else if (msg->brokers.n == 0) {
+        /* A broker that has just started does not know the others yet. */
+        kwi_error_fmt(&err, KW_ERR_PROTOCOL, KW_PHASE_REQUEST, "is the broker starting?",
+                      "%s: metadata without any broker; what was known stays", req->conn->peer);
+    } else if (metadata_is_foreign(&core->cluster, msg->cluster_id) && !from_seed) {
+        kwi_error_fmt(&err, KW_ERR_PROTOCOL, KW_PHASE_REQUEST,
+                      "check advertised.listeners; is its address somebody else's now?",
+                      "%s belongs to another cluster (%.*s); what was known stays", req->conn->peer,
+                      (int)(msg->cluster_id.len < 40 ? msg->cluster_id.len : 40),
+                      msg->cluster_id.ptr);
+    } else {
+        return 0;
+    }
+    kwi_event_error(core, &err);
+    if (msg->error_code == KW_E_REBOOTSTRAP_REQUIRED)
+        kwi_reach_rebootstrap(core, "a broker asked for it");
+    if (msg->error_code || msg->brokers.n)
+        kwi_conn_fail(req->conn, &err); /* not this one again */
+    return err.code;
 }
 
 /* Grows the partition array; a partition that is not named any more stays. */
@@ -228,6 +292,7 @@ static int metadata_take(struct kw_core *core, const struct kw_metadata_response
     struct kw_iter it;
     int rc = metadata_take_brokers(core, msg);
 
+    metadata_take_id(core, msg->cluster_id);
     core->cluster.controller_id = msg->controller_id;
     core->cluster.n_answers++;
     for (kwi_iter_init(&it, &msg->topics); !rc && kwi_iter_next(&it, &item);) {
@@ -257,7 +322,11 @@ static void metadata_done(struct kw_request *req, const struct kw_answer *answer
     if (!rc && kwi_metadata_response_decode(&msg, req->version, answer->body, answer->len, &fault))
         rc = kwi_request_malformed(req, &fault, NULL);
     if (!rc)
+        rc = metadata_refuse(req, &msg);
+    if (!rc)
         rc = metadata_take(core, &msg, &open);
+    if (!rc)
+        kwi_reach_answered(core);
     cluster->in_flight = false;
     cluster->last_us = core->now.mono_us;
     if (core->closing)

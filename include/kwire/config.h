@@ -88,6 +88,11 @@ enum kw_key {
     KW_KEY_HEARTBEAT_INTERVAL_MS,
     KW_KEY_MAX_POLL_INTERVAL_MS,
     KW_KEY_REBALANCE_ACK_TIMEOUT_MS,
+    /* names and connections */
+    KW_KEY_DNS_LOOKUP_TIMEOUT_MS,
+    KW_KEY_SOCKET_CONNECTION_ATTEMPT_DELAY_MS,
+    KW_KEY_METADATA_RECOVERY_STRATEGY,
+    KW_KEY_METADATA_RECOVERY_REBOOTSTRAP_TRIGGER_MS,
     KW_N_KEYS
 };
 
@@ -98,6 +103,9 @@ enum {
     KW_SECURITY_SASL_PLAINTEXT = 2,
     KW_SECURITY_SASL_SSL = 3
 };
+
+/* The words of metadata.recovery.strategy. */
+enum { KW_RECOVERY_REBOOTSTRAP = 0, KW_RECOVERY_NONE = 1 };
 
 struct kw_config;
 

@@ -25,7 +25,9 @@ struct kw_cause {
     uint8_t phase;  /* enum kw_phase */
     int32_t os_err; /* errno, 0 if none (0 in phase REQUEST: the peer closed) */
     const char *text;
-    int32_t code;     /* enum kw_err: KW_ERR_AUTH when trust was refused; 0: KW_ERR_CONNECT */
+    int32_t code;     /* enum kw_err: KW_ERR_AUTH when trust was refused; KW_ERR_IO when this
+                     machine lacks something (descriptors, memory), so that another
+                     address is no help; 0: KW_ERR_CONNECT */
     const char *hint; /* what to do about it; may be NULL; is copied */
 };
 
@@ -68,6 +70,10 @@ KW_EXPORT void kw_core_step(struct kw_core *core, struct kw_time now);
 /* Answer to RESOLVE. n 0: the look-up failed; os_err as getaddrinfo's code. */
 KW_EXPORT void kw_core_resolved(struct kw_core *core, uint32_t query, const struct kw_addr *addrs,
                                 size_t n, int os_err);
+/* The same when it failed and there is more to say: text and hint as in a cause;
+ * code 0: KW_ERR_CONNECT. cause may be NULL. */
+KW_EXPORT void kw_core_unresolved(struct kw_core *core, uint32_t query,
+                                  const struct kw_cause *cause);
 /* TCP is up, and TLS too if OPEN asked for it. */
 KW_EXPORT void kw_core_opened(struct kw_core *core, uint32_t conn);
 /* For kw_env.watch alone, and only where OPEN asked for TLS: TCP is up and TLS begins;

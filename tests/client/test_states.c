@@ -30,12 +30,12 @@ static const char *const sasl_cells[KWI_SASL_STATES] = {
 };
 
 static const char *const link_cells[KWI_LINK_STATES] = {
-    /* NEED_KNOWN NEED_UNKNOWN RESOLVED UNRESOLVED UP DOWN_MORE DOWN QUIET DUE */
-    /* IDLE      */ "21.......",
-    /* RESOLVING */ "..24.....",
-    /* OPENING   */ "....324..",
-    /* READY     */ "......40.",
-    /* BACKOFF   */ "........0",
+    /*           NEED RESOLVED UNRESOLVED UP DOWN_MORE DOWN QUIET DUE */
+    /* IDLE      */ "1.......",
+    /* RESOLVING */ ".24...0.",
+    /* OPENING   */ "...32402",
+    /* READY     */ ".....40.",
+    /* BACKOFF   */ ".......0",
 };
 
 static const char *const part_cells[KWI_N_PART_STATES] = {

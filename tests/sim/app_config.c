@@ -52,6 +52,7 @@ struct kw_config *sim_client_config(struct sim_world *world, struct sim_driver *
     set_number(world, cfg, "reconnect.backoff.max.ms", plan->backoff_max_ms);
     set_number(world, cfg, "socket.connection.setup.timeout.ms", 200);
     set_number(world, cfg, "socket.connection.setup.timeout.max.ms", plan->setup_timeout_max_ms);
+    set_number(world, cfg, "socket.connection.attempt.delay.ms", plan->attempt_delay_ms);
     set_number(world, cfg, "metadata.max.age.ms", plan->metadata_max_age_ms);
     set_number(world, cfg, "connections.max.idle.ms", plan->idle_ms);
     set_number(world, cfg, "memory.limit", (long long)sim_plan_memory_limit(plan));

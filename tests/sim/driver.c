@@ -105,6 +105,20 @@ static struct sim_link *driver_link(struct sim_driver *driver, uint32_t id)
     return NULL;
 }
 
+/* Broker i is 10.0.0.(i + 1), 10.0.1.(i + 1) and fd00::(i + 1). At other addresses
+ * nobody lives, and at 10.9.9.1 nobody even says so. */
+static uint32_t driver_broker_at(const struct kw_addr *addr)
+{
+    static const uint8_t four[2] = {10, 0}, six[2] = {0xfd, 0}, silent[4] = {10, 9, 9, 1};
+    const uint8_t *ip = addr->ip;
+    uint8_t last = addr->family == 4 ? ip[3] : ip[15];
+    if (addr->family == 4 && memcmp(ip, silent, 4) == 0)
+        return SIM_NOBODY;
+    if (addr->port != SIM_PORT || last == 0 || memcmp(ip, addr->family == 4 ? four : six, 2) != 0)
+        return SIM_BROKERS_MAX;
+    return last - 1u;
+}
+
 static void driver_open(struct sim_driver *driver, const struct kw_want *want)
 {
     struct sim_world *world = driver->world;
@@ -123,10 +137,7 @@ static void driver_open(struct sim_driver *driver, const struct kw_want *want)
     driver->n_open++;
     link->driver = driver;
     link->id = want->id;
-    /* Broker i is 10.0.0.(i + 1); nobody lives at other addresses. */
-    bool known = want->addr.family == 4 && want->addr.ip[0] == 10 && want->addr.ip[3] > 0 &&
-                 want->addr.port == SIM_PORT;
-    link->broker = known ? (uint32_t)want->addr.ip[3] - 1 : SIM_BROKERS_MAX;
+    link->broker = driver_broker_at(&want->addr);
     sim_trace_bytes(&world->trace, want->addr.ip, want->addr.family == 4 ? 4 : 16);
     sim_trace_line(&world->trace, "core %u: open conn %u to broker %u (%s)", driver->idx, want->id,
                    link->broker, want->name ? want->name : "-");
@@ -138,6 +149,7 @@ void sim_link_connected(struct sim_link *link)
     if (link->state != SIM_LINK_CONNECTING || link->close_wanted)
         return;
     link->state = SIM_LINK_UP;
+    link->up_us = link->driver->world->now_us;
     sim_driver_enter(link->driver);
     sim_trace_line(&link->driver->world->trace, "core %u: conn %u is up", link->driver->idx,
                    link->id);
@@ -196,24 +208,43 @@ struct sim_query {
     char name[80];
 };
 
-/* Names: broker-0.test and so on; 10.0.0.1 and so on. Each name also has an
- * address at which nobody answers. */
+/* The addresses of a name: two families, and while there are faults some at which
+ * nobody lives, in any order. */
+static size_t driver_addresses(struct sim_driver *driver, const struct sim_query *query, int idx,
+                               struct kw_addr *addrs)
+{
+    const uint8_t last = (uint8_t)(idx + 1), site = (uint8_t)(query->name[9] == 'm');
+    size_t n = 0;
+    if (!driver->world->healed && sim_one_in(&driver->rng, 3))
+        addrs[n++] = (struct kw_addr){4, {10, 9, 9, 0}, query->port, 0};
+    if (!driver->world->healed && sim_one_in(&driver->rng, 3))
+        addrs[n++] = (struct kw_addr){4, {10, 9, 9, 1}, query->port, 0};
+    if (sim_one_in(&driver->rng, 2))
+        addrs[n++] = (struct kw_addr){
+            6, {0xfd, 0, site, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, last}, query->port, 0};
+    addrs[n++] = (struct kw_addr){4, {10, 0, site, last}, query->port, 0};
+    for (size_t i = n; i > 1; i--) {
+        size_t k = sim_below(&driver->rng, (uint32_t)i);
+        struct kw_addr other = addrs[k];
+        addrs[k] = addrs[i - 1];
+        addrs[i - 1] = other;
+    }
+    return n;
+}
+
+/* Names: broker-0.test or, when it has moved, broker-0.moved; 10.0.0.1 or 10.0.1.1. */
 static void driver_resolved(void *target, uint64_t fails)
 {
     struct sim_query *query = target;
     struct sim_driver *driver = query->driver;
-    struct kw_addr addrs[2];
+    struct kw_addr addrs[4];
     memset(addrs, 0, sizeof(addrs));
     size_t n = 0;
-    int idx = -1;
-    if (strncmp(query->name, "broker-", 7) == 0)
-        idx = query->name[7] - '0';
-    else if (strncmp(query->name, "10.0.0.", 7) == 0)
-        idx = query->name[7] - '1';
-    if (!fails && idx >= 0 && idx < SIM_BROKERS_MAX) {
-        if (query->name[0] == 'b' && !driver->world->healed && sim_one_in(&driver->rng, 3))
-            addrs[n++] = (struct kw_addr){4, {10, 9, 9, 0}, query->port, 0};
-        addrs[n++] = (struct kw_addr){4, {10, 0, 0, (uint8_t)(idx + 1)}, query->port, 0};
+    if (!fails && strncmp(query->name, "broker-", 7) == 0) {
+        n = driver_addresses(driver, query, query->name[7] - '0', addrs);
+    } else if (!fails && strncmp(query->name, "10.0.", 5) == 0) {
+        uint8_t site = (uint8_t)(query->name[5] - '0'), last = (uint8_t)(query->name[7] - '0');
+        addrs[n++] = (struct kw_addr){4, {10, 0, site, last}, query->port, 0};
     }
     if (!driver->core)
         return;
@@ -256,6 +287,17 @@ static void driver_work_done(void *target, uint64_t work)
     sim_driver_leave(driver);
 }
 
+/* An attempt is given up while another one to the same broker has just come up. */
+static void driver_see_race(struct sim_driver *driver, const struct sim_link *link)
+{
+    for (size_t i = 0; i < driver->n_links && link->state == SIM_LINK_CONNECTING; i++) {
+        const struct sim_link *other = driver->links[i];
+        if (other->state == SIM_LINK_UP && other->broker == link->broker &&
+            other->up_us == driver->world->now_us)
+            sim_saw(driver->world, SIM_SAW_RACE);
+    }
+}
+
 static void driver_link_want(struct sim_driver *driver, const struct kw_want *want)
 {
     struct sim_world *world = driver->world;
@@ -267,6 +309,7 @@ static void driver_link_want(struct sim_driver *driver, const struct kw_want *wa
     }
     switch (want->kind) {
     case KW_WANT_CLOSE:
+        driver_see_race(driver, link);
         link->close_wanted = true;
         sim_watch_close_wanted(link);
         sim_trace_line(&world->trace, "core %u: close conn %u", driver->idx, link->id);

@@ -162,13 +162,46 @@ void sim_pair_confirm(struct sim_pair *pair)
 
 /* ---- reading ---------------------------------------------------------------------------- */
 
+/* What the broker says, by way of on_frame: whole answers only. */
+static struct kw_span conn_gather(struct sim_pair *pair, struct sim_pair_conn *conn)
+{
+    struct kw_span span;
+    if (!conn->said)
+        conn->said = malloc(SIM_PAIR_ANSWER);
+    if (!conn->said)
+        abort();
+    while (conn->said_ready == 0 && (span = kwi_mock_output(conn->server)).len > 0) {
+        size_t want = conn->said_len < 4
+                          ? 4
+                          : 4 + ((size_t)conn->said[0] << 24 | (size_t)conn->said[1] << 16 |
+                                 (size_t)conn->said[2] << 8 | conn->said[3]);
+        size_t n = span.len < want - conn->said_len ? span.len : want - conn->said_len;
+        if (want > SIM_PAIR_ANSWER)
+            abort();
+        memcpy(conn->said + conn->said_len, span.ptr, n);
+        conn->said_len += n;
+        kwi_mock_output_done(conn->server, n);
+        if (conn->said_len == want && want > 4)
+            conn->said_ready = conn->said_len = pair->on_frame(pair->ctx, conn, conn->said, want);
+    }
+    return (struct kw_span){conn->said, conn->said_ready};
+}
+
+static void conn_gather_done(struct sim_pair_conn *conn, size_t n)
+{
+    memmove(conn->said, conn->said + n, conn->said_len - n);
+    conn->said_len -= n;
+    conn->said_ready -= n;
+}
+
 static bool conn_read(struct sim_pair *pair, struct sim_pair_conn *conn)
 {
     if (!conn->up || conn->close_wanted || !conn->read_on || !conn->server || pair->hold_answers ||
         pair->read_max == 0)
         return false;
-    struct kw_span from = pair->on_answer ? sim_pair_talk_said(pair, conn)
-                                          : kwi_mock_output(conn->server);
+    struct kw_span from = pair->on_frame    ? conn_gather(pair, conn)
+                          : pair->on_answer ? sim_pair_talk_said(pair, conn)
+                                            : kwi_mock_output(conn->server);
     if (from.len == 0) {
         if (!kwi_mock_closing(conn->server))
             return false;
@@ -185,7 +218,9 @@ static bool conn_read(struct sim_pair *pair, struct sim_pair_conn *conn)
         n = pair->read_max;
     pair->read_max -= pair->read_max == SIZE_MAX ? 0 : n;
     memcpy(to.ptr, from.ptr, n);
-    if (pair->on_answer)
+    if (pair->on_frame)
+        conn_gather_done(conn, n);
+    else if (pair->on_answer)
         sim_pair_talk_read(conn, n);
     else
         kwi_mock_output_done(conn->server, n);
@@ -239,8 +274,24 @@ static void pair_open(struct sim_pair *pair, const struct kw_want *want)
         pair_broken(pair, "a connection id came again");
     pair->conns[pair->n_conns++] = conn;
     conn->id = want->id;
-    conn->broker = (uint32_t)(want->addr.port - 9092);
-    conn->server = pair->refuse ? NULL : kwi_mock_accept(pair->mock, conn->broker);
+    conn->addr = want->addr;
+    conn->opened_us = pair->now.mono_us;
+    snprintf(conn->name, sizeof(conn->name), "%s", want->name);
+    conn->broker = pair->route ? pair->route(pair->ctx, &want->addr)
+                               : (uint32_t)(want->addr.port - 9092);
+    if (conn->broker == SIM_PAIR_SILENT)
+        return;
+    if (conn->broker == SIM_PAIR_NO_DESCRIPTOR) {
+        conn_gone(pair, conn,
+                  &(struct kw_cause){.phase = KW_PHASE_CONNECT,
+                                     .os_err = 24,
+                                     .code = KW_ERR_IO,
+                                     .text = "too many open files"});
+        return;
+    }
+    conn->server = pair->refuse || conn->broker == SIM_PAIR_REFUSE
+                       ? NULL
+                       : kwi_mock_accept(pair->mock, conn->broker);
     if (!conn->server) {
         conn_gone(pair, conn,
                   &(struct kw_cause){.phase = KW_PHASE_CONNECT, .os_err = 111, .text = "refused"});
@@ -251,12 +302,20 @@ static void pair_open(struct sim_pair *pair, const struct kw_want *want)
     sim_pair_called(pair);
 }
 
+static void pair_resolve(struct sim_pair *pair, const struct kw_want *want)
+{
+    struct kw_addr addrs[16] = {{4, {127, 0, 0, 1}, want->port, 0}};
+    size_t n = pair->resolve ? pair->resolve(pair->ctx, want->name, want->port, addrs, 16) : 1;
+    if (n != SIZE_MAX)
+        kw_core_resolved(pair->core, want->id, addrs, n, 0);
+    sim_pair_called(pair);
+}
+
 static void pair_want(struct sim_pair *pair, const struct kw_want *want)
 {
-    struct kw_addr addr = {4, {127, 0, 0, 1}, want->port, 0};
     struct sim_pair_conn *conn = pair_conn(pair, want->id);
     switch ((enum kw_want_kind)want->kind) {
-    case KW_WANT_RESOLVE: kw_core_resolved(pair->core, want->id, &addr, 1, 0); return;
+    case KW_WANT_RESOLVE: pair_resolve(pair, want); return;
     case KW_WANT_OPEN: pair_open(pair, want); return;
     case KW_WANT_WORK:
         while (kw_work_run(want->work, 65536))
@@ -364,7 +423,14 @@ bool sim_pair_run(struct sim_pair *pair, const bool *done, uint64_t for_ms)
 int sim_pair_init(struct sim_pair *pair, enum sim_memory_kind kind, uint32_t n_brokers,
                   int32_t n_partitions)
 {
-    struct kw_mock_config config = {0};
+    struct kw_mock_config config = {.n_brokers = n_brokers};
+    return sim_pair_init_of(pair, kind, &config, n_partitions);
+}
+
+int sim_pair_init_of(struct sim_pair *pair, enum sim_memory_kind kind,
+                     const struct kw_mock_config *of, int32_t n_partitions)
+{
+    struct kw_mock_config config = *of;
     memset(pair, 0, sizeof(*pair));
     sim_memory_init(&pair->memory, kind);
     sim_memory_init(&pair->mock_memory, SIM_MEMORY_PLAIN);
@@ -372,7 +438,6 @@ int sim_pair_init(struct sim_pair *pair, enum sim_memory_kind kind, uint32_t n_b
     pair->take_max = pair->read_max = SIZE_MAX;
     pair->hash = 0xcbf29ce484222325u;
     config.alloc = sim_memory_alloc(&pair->mock_memory);
-    config.n_brokers = n_brokers;
     config.seed[0] = 1;
     int rc = kwi_mock_create(&pair->mock, &config);
     if (rc == 0) {
@@ -417,7 +482,9 @@ int sim_pair_core(struct sim_pair *pair, const char *const *settings,
     env.watch_ctx = pair->watch_ctx;
     for (int id = 1; id < KW_N_CODECS; id++)
         env.codecs[id] = kw_codec_by_id(id);
-    if (rc == 0 && (rc = kw_config_set(cfg, "bootstrap.servers", "127.0.0.1:9092", &err)) == 0)
+    if (rc == 0 && !kw_config_text(cfg, KW_KEY_BOOTSTRAP_SERVERS))
+        rc = kw_config_set(cfg, "bootstrap.servers", "127.0.0.1:9092", &err);
+    if (rc == 0)
         rc = kw_core_create(&pair->core, cfg, &env, &err);
     if (rc != 0 && rc != KW_ERR_NOMEM)
         fprintf(stderr, "create: %s\n", err.text);
@@ -434,6 +501,7 @@ void sim_pair_deinit(struct sim_pair *pair)
     kw_core_destroy(pair->core);
     for (uint32_t i = 0; i < pair->n_conns; i++) {
         conn_drop_pieces(pair->conns[i]);
+        free(pair->conns[i]->said);
         kwi_mock_conn_free(pair->conns[i]->server);
         sim_pair_talk_deinit(&pair->conns[i]->talk);
         free(pair->conns[i]);

@@ -9,7 +9,9 @@
 #include <kwire/core.h>
 #include <kwire/kwire.h>
 
-enum { SIM_PAIR_CONNS = 256, SIM_PAIR_HELD = 256 };
+enum { SIM_PAIR_CONNS = 256, SIM_PAIR_HELD = 256, SIM_PAIR_ANSWER = 1 << 16 };
+/* What a test's route may say instead of a broker. */
+enum { SIM_PAIR_REFUSE = 1000, SIM_PAIR_SILENT, SIM_PAIR_NO_DESCRIPTOR };
 
 /* A piece of the core's memory that we hold, and what it said at hand-out. */
 struct sim_pair_piece {
@@ -20,8 +22,13 @@ struct sim_pair_piece {
 struct sim_pair_conn {
     uint32_t id;
     bool up, closed, owns_write, read_on, close_wanted;
-    uint32_t broker;
+    uint32_t broker; /* SIM_PAIR_REFUSE, SIM_PAIR_SILENT: none */
+    struct kw_addr addr;
+    char name[64];      /* as OPEN had it */
+    uint64_t opened_us; /* when OPEN came */
     struct kw_mock_conn *server;
+    uint8_t *said; /* an answer that is gathered for on_frame, or changed by it */
+    size_t said_len, said_cap, said_ready;
     struct sim_pair_piece pieces[SIM_PAIR_HELD]; /* not confirmed, oldest first */
     size_t n_pieces, held;
     struct kw_span span;       /* lent read buffer */
@@ -62,6 +69,15 @@ struct sim_pair {
     /* Set before the first connection: may change an answer's correlation id, and its
      * body by writing one to out; returns its length, 0: it stays as it is. */
     size_t (*on_answer)(void *ctx, struct sim_pair_answer *answer, uint8_t *out, size_t cap);
+    /* The addresses of a name, at most cap; 0: it does not exist; SIZE_MAX: no answer ever
+     * comes. NULL: 127.0.0.1. */
+    size_t (*resolve)(void *ctx, const char *name, uint16_t port, struct kw_addr *addrs,
+                      size_t cap);
+    /* Who lives at an address: a broker's index, or SIM_PAIR_*. NULL: by its port. */
+    uint32_t (*route)(void *ctx, const struct kw_addr *addr);
+    /* The same for a whole frame, size and header included, of at most SIM_PAIR_ANSWER
+     * bytes; returns its new length. */
+    size_t (*on_frame)(void *ctx, struct sim_pair_conn *conn, uint8_t *frame, size_t len);
     void *ctx;
     uint8_t *frame; /* being gathered for on_request */
     size_t frame_len, frame_cap;
@@ -71,8 +87,12 @@ struct sim_pair {
 /* A cluster with one topic "t" of n partitions; no core yet. */
 int sim_pair_init(struct sim_pair *pair, enum sim_memory_kind kind, uint32_t n_brokers,
                   int32_t n_partitions);
+/* The same cluster of another kind: host, ports, versions; alloc and seed are set here. */
+int sim_pair_init_of(struct sim_pair *pair, enum sim_memory_kind kind,
+                     const struct kw_mock_config *config, int32_t n_partitions);
 /* settings: "key=value" strings, NULL at the end; crc32c may be NULL. Returns
- * the error of the first call that failed. */
+ * the error of the first call that failed. bootstrap.servers is 127.0.0.1:9092
+ * unless they say otherwise. */
 int sim_pair_core(struct sim_pair *pair, const char *const *settings,
                   uint32_t (*crc32c)(uint32_t, const void *, size_t));
 void sim_pair_deinit(struct sim_pair *pair);

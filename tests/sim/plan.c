@@ -153,6 +153,16 @@ static void plan_sasl(struct sim_plan *plan)
     plan->session_ms = sim_one_in(&rng, 4) ? 0 : sim_between(&rng, 1100, 4000);
 }
 
+/* Names with addresses that race, and brokers whose address changes. */
+static void plan_addresses(struct sim_plan *plan)
+{
+    struct sim_rng rng = sim_rng_make(plan->seed, 15);
+
+    plan->attempt_delay_ms = sim_one_in(&rng, 2) ? 250 : sim_between(&rng, 10, 100);
+    plan->slow_connect_us = sim_one_in(&rng, 3) ? 150000 : 0;
+    plan->readdress = sim_one_in(&rng, 3);
+}
+
 void sim_plan_make(struct sim_plan *plan, uint64_t seed)
 {
     struct sim_rng rng = sim_rng_make(seed, 1);
@@ -168,6 +178,7 @@ void sim_plan_make(struct sim_plan *plan, uint64_t seed)
     plan_hang(plan);
     plan_receipts(plan);
     plan_sasl(plan);
+    plan_addresses(plan);
     plan->faults_end_us = 1000000ull * sim_between(&rng, 2, 12);
     /* After the last fault: what was sent into a dead connection must time out,
      * then come a back-off, a connect that may itself hit a last dead address,
@@ -190,7 +201,7 @@ void sim_plan_print(const struct sim_plan *plan, char *text, unsigned cap)
         "window %u, codec %d,%s%s%s%s%s%s%s%s%s%s%s%s%s%s refuse %u%%, blackhole %u%%, acks "
         "%d%s, in flight %u%s, "
         "records %u x %u, linger %u, batch %u, timeouts %u/%u ms,%s%s%s%s%s%s%s%s%s%s specs %u, "
-        "sasl %s/%u",
+        "sasl %s/%u, race %u ms, slow connect %u us%s",
         (unsigned long long)plan->seed, plan->n_brokers, plan->release, plan->n_partitions[0],
         plan->n_partitions[1], plan->n_partitions[2], chunks[plan->chunk_up],
         chunks[plan->chunk_down], plan->delay_up_us, plan->delay_down_us, plan->cut_frames,
@@ -209,5 +220,6 @@ void sim_plan_print(const struct sim_plan *plan, char *text, unsigned cap)
         plan->early_close ? " early-close" : "", plan->lazy_events ? " lazy-events" : "",
         plan->hold_records ? " hold" : "", plan->receipts ? " receipts" : "",
         plan->admin ? " admin" : "", plan->big_records ? " big" : "", plan->n_specs,
-        plan->sasl ? plan->sasl : "none", plan->session_ms);
+        plan->sasl ? plan->sasl : "none", plan->session_ms, plan->attempt_delay_ms,
+        plan->slow_connect_us, plan->readdress ? " readdress" : "");
 }

@@ -24,7 +24,8 @@ struct sim_plan {
     bool half_open;                      /* cuts may go unnoticed */
     bool late_requests;                  /* what a client sent before a cut may arrive later */
     uint32_t refuse_percent, blackhole_percent, resolve_fail_percent;
-    uint32_t window; /* bytes on the way, each direction */
+    uint32_t window;          /* bytes on the way, each direction */
+    uint32_t slow_connect_us; /* what connecting takes beyond the way, at most */
     /* driver */
     bool names;        /* bootstrap by host name, so RESOLVE is used */
     bool late_writes;  /* bytes are lent long after they were taken */
@@ -36,7 +37,7 @@ struct sim_plan {
     bool odd_clock;    /* time stands still, goes back, wall clock jumps */
     uint32_t slack_us; /* a step may come this late */
     /* brokers */
-    bool restarts, leader_moves, stale_metadata, stalls;
+    bool restarts, leader_moves, stale_metadata, stalls, readdress;
     uint32_t n_specs; /* faults inside the brokers */
     /* client */
     int acks;  /* -1 all, 1, 0 */
@@ -44,7 +45,7 @@ struct sim_plan {
     bool idempotent, two_cores, shared_consumer_config;
     uint32_t linger_ms, batch_size, buffer_memory, fetch_memory, partition_fetch_bytes;
     uint32_t request_timeout_ms, delivery_timeout_ms, backoff_max_ms, setup_timeout_max_ms;
-    uint32_t metadata_max_age_ms, idle_ms, in_flight;
+    uint32_t metadata_max_age_ms, idle_ms, in_flight, attempt_delay_ms;
     /* workload */
     uint32_t n_records, value_max, burst;
     bool flush, purge, seek, pause, early_close, lazy_events, hold_records, big_records;

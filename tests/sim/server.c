@@ -225,6 +225,27 @@ static void server_resume(void *target, uint64_t broker)
     sim_server_leave(world);
 }
 
+static int server_set_address(struct sim_world *world, uint32_t broker, bool moved)
+{
+    char host[32];
+    if (world->plan.names)
+        snprintf(host, sizeof(host), "broker-%u.%s", broker, moved ? "moved" : "test");
+    else
+        snprintf(host, sizeof(host), "10.0.%d.%u", moved, broker + 1);
+    return kwi_mock_set_address(world->mock, broker, host, SIM_PORT);
+}
+
+/* From the next metadata on the broker is at its other address. */
+static void server_readdress(struct sim_world *world)
+{
+    uint32_t broker = sim_below(&world->fault_rng, world->plan.n_brokers);
+    bool moved = sim_one_in(&world->fault_rng, 2);
+    sim_trace_line(&world->trace, "    broker: %u is at address %d", broker, moved);
+    sim_saw(world, SIM_SAW_READDRESS);
+    if (server_set_address(world, broker, moved) != 0)
+        sim_fail(world, "broker %u cannot move", broker);
+}
+
 static void server_stall(struct sim_world *world)
 {
     uint32_t broker = sim_below(&world->fault_rng, world->plan.n_brokers);
@@ -250,6 +271,8 @@ static void server_fault(void *target, uint64_t arg)
         server_move(world);
     if (world->plan.stalls && sim_one_in(&world->fault_rng, 2))
         server_stall(world);
+    if (world->plan.readdress && sim_one_in(&world->fault_rng, 3))
+        server_readdress(world);
     if (world->plan.stale_metadata && sim_one_in(&world->fault_rng, 3))
         kwi_mock_freeze_metadata(world->mock, sim_below(&world->fault_rng, world->plan.n_brokers),
                                  sim_one_in(&world->fault_rng, 2));
@@ -310,10 +333,7 @@ int sim_server_init(struct sim_world *world)
         return -1;
     kwi_mock_step(world->mock, sim_time(world));
     for (uint32_t i = 0; i < plan->n_brokers; i++) {
-        char host[32];
-        snprintf(host, sizeof(host), plan->names ? "broker-%u.test" : "10.0.0.%u",
-                 plan->names ? i : i + 1);
-        if (kwi_mock_set_address(world->mock, i, host, SIM_PORT) != 0)
+        if (server_set_address(world, i, false) != 0)
             return -1;
     }
     for (uint32_t i = 0; i < plan->n_topics; i++) {

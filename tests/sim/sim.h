@@ -23,6 +23,8 @@
 #define SIM_USER "simon"
 #define SIM_PASSWORD "says, = "
 enum { SIM_PORT = 9092, SIM_BROKERS_MAX = 3, SIM_CORES_MAX = 2 };
+/* Instead of a broker: at this address nobody answers, not even to refuse. */
+enum { SIM_NOBODY = 99 };
 
 struct sim_world;
 struct sim_driver;
@@ -74,6 +76,7 @@ struct sim_link {
     struct sim_pipe up, down;
     struct kw_mock_conn *server;
     struct sim_watch watch;
+    uint64_t up_us;   /* when it came up */
     uint64_t gone_us; /* when the client learnt that it is closed */
 };
 

@@ -29,6 +29,8 @@ static const char *const watch_names[SIM_N_KINDS] = {
     [SIM_SAW_EXPIRED_SENT] = "expired in flight",
     [SIM_SAW_EXPIRED_LENT] = "expired while lent",
     [SIM_SAW_SESSION] = "sessions prolonged",
+    [SIM_SAW_RACE] = "races",
+    [SIM_SAW_READDRESS] = "new addresses",
 };
 
 const char *sim_kind_name(enum sim_kind kind)

@@ -25,6 +25,8 @@ enum sim_kind {
     SIM_SAW_EXPIRED_SENT, /* ... one that was in flight */
     SIM_SAW_EXPIRED_LENT, /* ... one whose bytes the driver still held */
     SIM_SAW_SESSION,      /* a client authenticated again on its connection */
+    SIM_SAW_RACE,         /* two addresses of a broker raced, and one lost */
+    SIM_SAW_READDRESS,    /* a broker got another address */
     SIM_N_KINDS
 };
 

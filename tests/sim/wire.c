@@ -326,13 +326,14 @@ void sim_wire_connect(struct sim_link *link)
 {
     struct sim_world *world = link->driver->world;
     link->up.cut_in = link->down.cut_in = UINT64_MAX;
-    if (wire_percent(world, world->plan.blackhole_percent)) {
+    if (link->broker == SIM_NOBODY || wire_percent(world, world->plan.blackhole_percent)) {
         sim_trace_line(&world->trace, "    net: conn %u.%u gets no answer", link->driver->idx,
                        link->id);
         return;
     }
     uint64_t at_us = world->now_us + wire_delay(world, world->plan.delay_up_us) +
-                     wire_delay(world, world->plan.delay_down_us);
+                     wire_delay(world, world->plan.delay_down_us) +
+                     wire_delay(world, world->plan.slow_connect_us);
     if (wire_percent(world, world->plan.refuse_percent))
         sim_queue_put(&world->queue, at_us, wire_refused, link, 0);
     else
