@@ -90,10 +90,10 @@ void kwi_mock_group_settle(struct kw_mock_group *group);
 /* 0, NOT_COORDINATOR, or an error that a fault asks for. */
 int16_t kwi_mock_group_check(const struct kw_mock_call *call, struct kw_str group_id);
 /* Whether a member is who it says it is: UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID,
- * ILLEGAL_GENERATION or 0, and then *member is set. */
+ * ILLEGAL_GENERATION or 0, and then *out is set. */
 int16_t kwi_mock_group_identify(struct kw_mock_group *group, struct kw_str member_id,
                                 struct kw_str instance_id, int32_t generation,
-                                struct kw_mock_member **member);
+                                struct kw_mock_member **out);
 void kwi_mock_group_destroy(struct kw_mock_group *group);
 void kwi_mock_offsets_destroy(struct kw_mock_group *group);
 

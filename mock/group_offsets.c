@@ -102,7 +102,7 @@ static int16_t mockcommit_partition(struct kw_mock_call *call, struct kw_mock_gr
     struct kw_mock_offset *offset;
     if (!topic && call->version >= 10)
         return KW_E_UNKNOWN_TOPIC_ID;
-    if (!kwi_mock_topic_partition(topic, item->partition_index))
+    if (!topic || !kwi_mock_topic_partition(topic, item->partition_index))
         return KW_E_UNKNOWN_TOPIC_OR_PARTITION;
     if (item->committed_metadata.len > MOCKCOMMIT_METADATA_MAX)
         return KW_E_OFFSET_METADATA_TOO_LARGE;

@@ -220,10 +220,12 @@ int kwi_plan_encode(struct kw_plan *plan, uint32_t member, struct kw_wr *w)
         uint32_t from = at;
         while (at < end && plan->sorted[at] - topic->first < topic->n_partitions)
             at++;
-        if (at > from)
-            plan->encoded[n++] = (struct kw_consumer_protocol_topic){
-                .topic = {topic->name.ptr, (int32_t)topic->name.len},
-                .partitions = KWI_ARR(plan->numbers + from, at - from)};
+        if (at == from)
+            continue;
+        plan->encoded[n] = (struct kw_consumer_protocol_topic){
+            .topic = {topic->name.ptr, (int32_t)topic->name.len},
+            .partitions = KWI_ARR(plan->numbers + from, at - from)};
+        n++;
     }
     KWI_ASSERT(at == end);
     msg.assigned_partitions = KWI_ARR(plan->encoded, n);

@@ -59,7 +59,8 @@ static uint32_t general_place(const struct kw_sticky *s, uint32_t m, uint32_t si
     uint32_t low = 0, high = s->group->n_members;
     while (low < high) {
         uint32_t mid = low + (high - low) / 2, other = s->g->order[mid];
-        if (s->size[other] < size || (s->size[other] == size && other < m))
+        uint32_t owns = s->size[other];
+        if (owns < size || (owns == size && other < m))
             low = mid + 1;
         else
             high = mid;
