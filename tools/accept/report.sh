@@ -1,8 +1,9 @@
 # Sourced by the acceptance scripts (tools/accept/ISSUE.sh, from tools/tier.sh
 # accept): the rows of an issue's report, and its section in docs/ACCEPTANCE.md.
 # The sections of other issues stay as they are. With KW_ACCEPT_LINES="4 6" only
-# those lines of the issue run, and the rows of the others stay as the last run left
-# them: each row has its commit.
+# those lines of the issue run (with KW_ACCEPT_WHAT=TEXT too, those of them that say
+# TEXT), and the rows of the others stay as the last run left them: each row has its
+# commit.
 #
 #     report_begin A
 #     line 1 "WHAT MUST HOLD" COMMAND...      a step and its row
@@ -34,8 +35,8 @@ line() {
     number=$1
     what=$2
     shift 2
-    case " ${KW_ACCEPT_LINES:-$number} " in
-    *" $number "*) ;;
+    case " ${KW_ACCEPT_LINES:-$number}  / $what" in
+    *" $number "*" / "*"${KW_ACCEPT_WHAT:-}"*) ;;
     *) line_kept "$number" "$what"; return ;;
     esac
     line_start=$(date +%s)
