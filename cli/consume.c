@@ -319,27 +319,33 @@ static int consume_partitions(struct consume *consume, const struct kw_meta_topi
     return -1;
 }
 
+/* -1: begun; else the exit code, and the reason was said. */
+static int consume_begun(struct consume *consume, int rc, struct kw_error *error)
+{
+    char text[352];
+
+    if (rc == 0)
+        return -1;
+    error->code = rc;
+    cli_error_text(error, text, sizeof(text));
+    cli_say(&consume->session, "%s", text);
+    return cli_error_exit(error);
+}
+
 static int consume_assign(struct consume *consume)
 {
     struct kw_error error = {0};
-    char text[352];
     int rc = kw_consumer_create(&consume->consumer, consume->session.client, NULL, &error);
 
     if (rc == 0)
         rc = kw_assign(consume->consumer, consume->starts, consume->n_starts, &error);
-    if (rc == 0)
-        return -1;
-    error.code = rc;
-    cli_error_text(&error, text, sizeof(text));
-    cli_say(&consume->session, "%s", text);
-    return cli_error_exit(&error);
+    return consume_begun(consume, rc, &error);
 }
 
 /* Joins the group. As consume_assign. */
 static int consume_subscribe(struct consume *consume)
 {
     struct kw_error error = {0};
-    char text[352];
     const char **topics = calloc(consume->topics.n, sizeof(*topics));
     int rc;
 
@@ -351,12 +357,7 @@ static int consume_subscribe(struct consume *consume)
     if (rc == 0)
         rc = kw_consumer_subscribe(consume->consumer, topics, consume->topics.n, &error);
     free(topics);
-    if (rc == 0)
-        return -1;
-    error.code = rc;
-    cli_error_text(&error, text, sizeof(text));
-    cli_say(&consume->session, "%s", text);
-    return cli_error_exit(&error);
+    return consume_begun(consume, rc, &error);
 }
 
 /* Commits what was printed and leaves the group. */
