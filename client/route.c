@@ -40,6 +40,7 @@ void kwi_part_mute(struct kw_part *part, uint32_t attempts)
     struct kw_core *core = part->topic->core;
 
     part->muted = true;
+    part->n_lost = 0; /* unless kwi_part_route says so, it is not for want of a leader */
     kwi_core_arm(core, &part->backoff,
                  core->now.mono_us +
                      kwi_core_backoff_us(core, kwi_config_i64(core->cfg, KW_KEY_RETRY_BACKOFF_MS),
@@ -70,8 +71,9 @@ void kwi_part_route(struct kw_part *part)
         kwi_part_unready(part);
     part->link = link;
     if (!link) {
-        kwi_part_mute(part, part->n_lost);
-        part->n_lost += part->n_lost < 32;
+        uint32_t n_lost = part->n_lost;
+        kwi_part_mute(part, n_lost);
+        part->n_lost = n_lost + (n_lost < 32);
         return;
     }
     part->n_lost = 0;
