@@ -144,11 +144,7 @@ Test(group, every_release_has_the_classic_protocol)
                                         .n_brokers = 2,
                                         .versions = versions,
                                         .n_versions = n};
-        for (uint32_t k = 0; k < bed.pair.n_conns; k++) {
-            kwi_mock_conn_free(bed.pair.conns[k]->server);
-            free(bed.pair.conns[k]);
-        }
-        bed.pair.n_conns = 0;
+        sim_pair_forget_conns(&bed.pair);
         kwi_mock_destroy(bed.pair.mock);
         cr_assert_eq(kwi_mock_create(&bed.pair.mock, &config), 0);
         kwi_mock_step(bed.pair.mock, bed.pair.now);

@@ -496,9 +496,8 @@ int sim_pair_core(struct sim_pair *pair, const char *const *settings,
     return 0;
 }
 
-void sim_pair_deinit(struct sim_pair *pair)
+void sim_pair_forget_conns(struct sim_pair *pair)
 {
-    kw_core_destroy(pair->core);
     for (uint32_t i = 0; i < pair->n_conns; i++) {
         conn_drop_pieces(pair->conns[i]);
         free(pair->conns[i]->said);
@@ -506,6 +505,13 @@ void sim_pair_deinit(struct sim_pair *pair)
         sim_pair_talk_deinit(&pair->conns[i]->talk);
         free(pair->conns[i]);
     }
+    pair->n_conns = 0;
+}
+
+void sim_pair_deinit(struct sim_pair *pair)
+{
+    kw_core_destroy(pair->core);
+    sim_pair_forget_conns(pair);
     kwi_mock_destroy(pair->mock);
     free(pair->frame);
     sim_memory_deinit(&pair->memory);

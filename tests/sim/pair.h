@@ -96,6 +96,8 @@ int sim_pair_init_of(struct sim_pair *pair, enum sim_memory_kind kind,
 int sim_pair_core(struct sim_pair *pair, const char *const *settings,
                   uint32_t (*crc32c)(uint32_t, const void *, size_t));
 void sim_pair_deinit(struct sim_pair *pair);
+/* Frees the connections, after the core is gone and before the brokers are. */
+void sim_pair_forget_conns(struct sim_pair *pair);
 /* A configuration of these settings, from the pair's allocator. */
 int sim_pair_config(struct sim_pair *pair, struct kw_config **cfg, const char *const *settings);
 
