@@ -10,7 +10,6 @@
  * garbage. Some answers are held by their owner, so that memory is short at
  * times and reading stops until it is back.
  *
- *
  * The same bytes are also read as frame sizes and headers by themselves, where
  * what is read and written again must be what it was.
  *
@@ -19,7 +18,7 @@
  * how: the number of requests, which of them are fetches, which answers are held,
  * and manners: requests without an answer, an owner that closes the connection or
  * wants to send more, an ApiVersions answer with one byte changed, a driver that
- * confirms late. */
+ * confirms late, a broker that moves while answers are under way. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,7 +58,8 @@ enum {
     MANNERS_KICK = 4,      /* owners want to send more */
     MANNERS_DAMAGE = 8,    /* the answer to ApiVersions */
     MANNERS_RESERVE = 16,  /* memory is promised to fetches */
-    MANNERS_LATE = 32      /* what was written is confirmed at the end */
+    MANNERS_LATE = 32,     /* what was written is confirmed at the end */
+    MANNERS_MOVE = 64      /* the broker has another address when the first is answered */
 };
 enum pieces { PIECES_WHOLE, PIECES_RANDOM, PIECES_BYTES };
 
@@ -130,6 +130,10 @@ static void frames_done(struct kw_request *req, const struct kw_answer *answer)
     if (answer->block && (wire->holds >> req->arg & 1) && wire->n_held < HELD) {
         kwi_block_hold(answer->block);
         wire->held[wire->n_held++] = answer->block;
+    }
+    if ((wire->manners & MANNERS_MOVE) && req->arg == 0) {
+        /* The connection outlives its link's use of it, until all are answered. */
+        CHECK(kwi_broker_move(wire->broker, "elsewhere", 9, 9092) == 0);
     }
     if (wire->manners & MANNERS_KICK)
         kwi_link_kick(wire->link);
