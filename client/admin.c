@@ -11,6 +11,7 @@
 #include "client/config.h"
 #include "client/denied.h"
 #include "client/error_text.h"
+#include "client/throttle.h"
 #include "proto/error.h"
 
 static void admin_send(struct kw_admin_op *admin);
@@ -203,6 +204,7 @@ static int admin_take_create(struct kw_admin_op *admin, struct kw_request *req,
 
     if (kwi_create_topics_response_decode(&msg, req->version, answer->body, answer->len, &fault))
         return kwi_request_malformed(req, &fault, NULL);
+    kwi_throttle(req, msg.throttle_time_ms);
     for (kwi_iter_init(&it, &msg.topics); kwi_iter_next(&it, &topic);) {
         if (!admin_is_ours(admin, topic.name))
             continue;
@@ -222,6 +224,7 @@ static int admin_take_delete(struct kw_admin_op *admin, struct kw_request *req,
 
     if (kwi_delete_topics_response_decode(&msg, req->version, answer->body, answer->len, &fault))
         return kwi_request_malformed(req, &fault, NULL);
+    kwi_throttle(req, msg.throttle_time_ms);
     for (kwi_iter_init(&it, &msg.responses); kwi_iter_next(&it, &topic);) {
         if (!admin_is_ours(admin, topic.name))
             continue;

@@ -4,6 +4,7 @@
  * The answer is walked twice by one and the same code, first to measure, then
  * to fill, so the two cannot disagree. */
 #include "client/admin.h"
+#include "client/throttle.h"
 
 #include <string.h>
 
@@ -157,6 +158,7 @@ int kwi_admin_metadata_take(struct kw_admin_op *admin, struct kw_request *req,
 
     if (kwi_metadata_response_decode(&msg, req->version, answer->body, answer->len, &fault))
         return kwi_request_malformed(req, &fault, NULL);
+    kwi_throttle(req, msg.throttle_time_ms);
     admin_room_tree(&room, &msg);
     if (room.used > core->control.limit)
         return KW_ERR_LIMIT;

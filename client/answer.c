@@ -7,6 +7,7 @@
 #include "client/denied.h"
 #include "client/error_text.h"
 #include "client/sender.h"
+#include "client/throttle.h"
 #include "proto/error.h"
 
 /* Back to its place in the queue, byte for byte as it is. Numbers grow in the
@@ -215,6 +216,7 @@ static int answer_read(struct kw_request *req, const struct kw_answer *answer)
 
     if (kwi_produce_response_decode(&msg, req->version, answer->body, answer->len, &fault))
         return kwi_request_malformed(req, &fault, NULL);
+    kwi_throttle(req, msg.throttle_time_ms);
     answer_endpoints(req->core, &msg);
     for (kwi_iter_init(&topics, &msg.responses); kwi_iter_next(&topics, &topic);) {
         for (kwi_iter_init(&parts, &topic.partition_responses);

@@ -17,6 +17,7 @@
 #include "client/error_text.h"
 #include "client/group.h"
 #include "client/op.h"
+#include "client/throttle.h"
 #include "proto/error.h"
 #include <kwire/kwire.h>
 
@@ -363,6 +364,8 @@ static void commit_done(struct kw_request *req, const struct kw_answer *answer)
         rc = kwi_request_malformed(req, &fault, NULL);
     if (rc && answer->cause)
         job->cause = *answer->cause;
+    if (!rc)
+        kwi_throttle(req, msg.throttle_time_ms);
     if (!rc)
         commit_take(job, &msg, req);
     else if (kwi_keeper_is_final(rc))

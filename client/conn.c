@@ -223,6 +223,22 @@ static void conn_session_due(struct kw_timer *timer)
     kwi_conn_fail(conn, &err);
 }
 
+static void conn_unmute(struct kw_timer *timer)
+{
+    kwi_conn_wake(KWI_OF(timer, struct kw_conn, mute));
+}
+
+void kwi_conn_mute(struct kw_conn *conn, int64_t mute_ms)
+{
+    uint64_t until_us = kwi_core_after_ms(conn->core, mute_ms);
+
+    if (!conn->link || (conn->mute.armed && conn->mute.deadline_us >= until_us))
+        return;
+    kwi_log(conn->core, 6, "%s wants to be left alone for %lld ms (quota)", conn->peer,
+            (long long)mute_ms);
+    kwi_core_arm(conn->core, &conn->mute, until_us);
+}
+
 struct kw_conn *kwi_conn_open(struct kw_link *link, uint32_t addr_idx, uint64_t setup_timeout_us)
 {
     struct kw_core *core = link->core;
@@ -240,6 +256,7 @@ struct kw_conn *kwi_conn_open(struct kw_link *link, uint32_t addr_idx, uint64_t 
     conn->timer.fire = conn_timed_out;
     conn->stall.fire = kwi_conn_unstall;
     conn->again.fire = conn_session_due;
+    conn->mute.fire = conn_unmute;
     for (unsigned i = 0; i < KWI_API_KEYS; i++)
         conn->api_max[i] = -1;
     kwi_fmt(conn->peer, sizeof(conn->peer), "%.*s:%u", 52, link->broker->host, conn->addr.port);
@@ -321,6 +338,7 @@ static void conn_quiet(struct kw_conn *conn)
     kwi_core_disarm(conn->core, &conn->timer);
     kwi_core_disarm(conn->core, &conn->stall);
     kwi_core_disarm(conn->core, &conn->again);
+    kwi_core_disarm(conn->core, &conn->mute);
     kwi_sasl_end(conn);
 }
 
@@ -485,7 +503,7 @@ static struct kw_request *conn_next_request(struct kw_conn *conn, bool *pulled)
         return kwi_versions_request(conn);
     if (conn->state == CONN_SASL || (conn->state == CONN_REAUTH && conn->n_unanswered == 0))
         return kwi_sasl_request(conn);
-    if (conn->state != CONN_READY || !link || link->retired ||
+    if (conn->state != CONN_READY || !link || link->retired || conn->mute.armed ||
         conn->n_unanswered >= link->max_in_flight)
         return NULL;
     if (!kwi_list_empty(&link->queue))
@@ -534,7 +552,7 @@ static bool conn_build(struct kw_conn *conn)
             return false;
     }
     /* A connection that fails before it is ready has asked pull for nothing. */
-    if (conn->link && !conn->link->retired && conn->state == CONN_READY &&
+    if (conn->link && !conn->link->retired && !conn->mute.armed && conn->state == CONN_READY &&
         conn->n_unanswered < conn->link->max_in_flight)
         conn->link->needed = false;
     return false;

@@ -34,6 +34,7 @@ struct kw_conn {
     struct kw_sasl *sasl;  /* while we authenticate, else NULL (sasl.h) */
     int64_t session_ms;    /* what the broker said last; 0: for ever */
     struct kw_timer again; /* READY: authenticate again; REAUTH: too late for it */
+    struct kw_timer mute;  /* armed: the broker wants to be left alone for a while */
 
     /* out: positions in the stream of bytes since the connection began */
     struct kw_list requests; /* encoded; in stream order */
@@ -61,6 +62,8 @@ struct kw_conn *kwi_conn_open(struct kw_link *link, uint32_t addr_idx, uint64_t 
 void kwi_conn_retire(struct kw_conn *conn);
 /* We give it up. cause is told to its link and its requests. */
 void kwi_conn_fail(struct kw_conn *conn, const struct kw_error *cause);
+/* Sends nothing for so long, but for what authenticating again takes. */
+void kwi_conn_mute(struct kw_conn *conn, int64_t mute_ms);
 /* Raises WRITE_READY if the driver has stopped writing. */
 void kwi_conn_wake(struct kw_conn *conn);
 bool kwi_conn_is_ready(const struct kw_conn *conn);

@@ -143,9 +143,8 @@ struct kw_fetcher {
     uint32_t solo;                   /* that many fetches ask for one part only */
     uint32_t n_asked;                /* in the Fetch under way */
     struct kw_request *fetching, *looking_up;
-    bool starving;          /* waits for memory */
-    bool at_end;            /* its last answer brought nothing: there is nothing now */
-    uint64_t not_before_us; /* the broker's throttle */
+    bool starving; /* waits for memory */
+    bool at_end;   /* its last answer brought nothing: there is nothing now */
     struct kw_timer timer;
     struct kw_fetch_request_partition *partitions; /* scratch for encoding */
     struct kw_fetch_request_topic *topics;

@@ -7,6 +7,7 @@
 
 #include "client/config.h"
 #include "client/error_text.h"
+#include "client/throttle.h"
 #include "proto/error.h"
 
 enum { COORDINATOR_KEYS = 64 /* in one request */ };
@@ -260,8 +261,10 @@ static void coordinator_done(struct kw_request *req, const struct kw_answer *ans
     if (!end.err &&
         kwi_find_coordinator_response_decode(&msg, req->version, answer->body, answer->len, &fault))
         end.err = kwi_request_malformed(req, &fault, NULL);
-    if (!end.err)
+    if (!end.err) {
+        kwi_throttle(req, msg.throttle_time_ms);
         coordinator_read(core, req->version, &msg);
+    }
     coordinators_unanswered(core, &end);
     coordinators_kick(core);
 }

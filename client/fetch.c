@@ -11,6 +11,7 @@
 
 #include "client/consumer.h"
 #include "client/error_text.h"
+#include "client/throttle.h"
 #include "proto/batch.h"
 #include "proto/error.h"
 #include "proto/fetch.h"
@@ -357,11 +358,7 @@ static struct kw_request *fetcher_pull(struct kw_link *link)
     uint32_t n = fetcher_count(fetcher, &envelope);
 
     if (n == 0 || fetcher->consumer->closed || fetcher->fetching || fetcher->timer.armed)
-        return NULL; /* timer: it pauses */
-    if (fetcher->not_before_us > core->now.mono_us) {
-        kwi_core_arm(core, &fetcher->timer, fetcher->not_before_us);
-        return NULL;
-    }
+        return NULL;             /* timer: it pauses */
     if (core->unpack.is_short) { /* what was fetched comes before what could be */
         fetcher_starve(fetcher);
         return NULL;
@@ -564,8 +561,8 @@ static void fetcher_done(struct kw_request *req, const struct kw_answer *answer)
         fetcher->solo--;
     if (rc == KW_ERR_LIMIT)
         fetcher_oversize(fetcher, req->refused_size);
-    if (!rc && msg.throttle_time_ms > 0)
-        fetcher->not_before_us = kwi_core_after_ms(core, msg.throttle_time_ms);
+    if (!rc)
+        kwi_throttle(req, msg.throttle_time_ms);
     if (!rc && msg.error_code) {
         kwi_log(core, 4, "fetch: %s", kwi_error_info(msg.error_code)->name);
         rc = KW_ERR_BROKER;

@@ -5,6 +5,7 @@
 #include "client/config.h"
 #include "client/error_text.h"
 #include "client/group_classic.h"
+#include "client/throttle.h"
 #include "proto/error.h"
 
 enum { CALLS_JOIN_GRACE_MS = 5000, CALLS_SUBSCRIPTION_VERSION = 3, CALLS_REASON_MAX = 255 };
@@ -315,6 +316,7 @@ static void calls_join_done(struct kw_request *req, const struct kw_answer *answ
             kwi_classic_step(classic, KWI_CLASSIC_RETRY);
         return;
     }
+    kwi_throttle(req, msg.throttle_time_ms);
     calls_coordinator_error(classic, req, msg.error_code);
     kwi_classic_joined(classic, &msg);
 }
@@ -397,6 +399,7 @@ static void calls_sync_done(struct kw_request *req, const struct kw_answer *answ
             kwi_classic_step(classic, KWI_CLASSIC_RETRY);
         return;
     }
+    kwi_throttle(req, msg.throttle_time_ms);
     calls_coordinator_error(classic, req, msg.error_code);
     if (msg.error_code)
         kwi_classic_sync_error(classic, msg.error_code);
@@ -454,6 +457,7 @@ static void calls_beat_done(struct kw_request *req, const struct kw_answer *answ
         return;
     if (calls_ended(classic, req, rc))
         return;
+    kwi_throttle(req, msg.throttle_time_ms);
     calls_coordinator_error(classic, req, msg.error_code);
     kwi_classic_beat_answered(classic, msg.error_code, classic->beat_epoch);
 }

@@ -391,7 +391,8 @@ void kwi_link_kick(struct kw_link *link)
     link->last_used_us = link->core->now.mono_us;
     if (link->state == LINK_READY) {
         /* Without conn it is being lost right now: link_again sees `needed`. */
-        if (link->conn && !link->retired && link->conn->n_unanswered < link->max_in_flight)
+        if (link->conn && !link->retired && !link->conn->mute.armed &&
+            link->conn->n_unanswered < link->max_in_flight)
             kwi_conn_wake(link->conn);
     } else if (link->state == LINK_IDLE && !link->core->closing) {
         link_step(link, LINK_NEED);

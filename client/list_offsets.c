@@ -7,6 +7,7 @@
  * taken for 0. */
 #include "client/consumer.h"
 #include "client/error_text.h"
+#include "client/throttle.h"
 #include "proto/error.h"
 #include "proto/list_offsets.h"
 
@@ -208,8 +209,10 @@ static void lookup_done(struct kw_request *req, const struct kw_answer *answer)
     if (!rc &&
         kwi_list_offsets_response_decode(&msg, req->version, answer->body, answer->len, &fault))
         rc = kwi_request_malformed(req, &fault, NULL);
-    if (!rc)
+    if (!rc) {
+        kwi_throttle(req, msg.throttle_time_ms);
         lookup_take(fetcher, &msg);
+    }
     lookup_retry_all(&fetcher->looking);
     kwi_lookup_kick(fetcher);
 }

@@ -12,6 +12,7 @@
 #include "client/conn.h"
 #include "client/error_text.h"
 #include "client/link.h"
+#include "client/throttle.h"
 #include "proto/error.h"
 #include "proto/metadata.h"
 
@@ -322,6 +323,8 @@ static void metadata_done(struct kw_request *req, const struct kw_answer *answer
     if (!rc && kwi_metadata_response_decode(&msg, req->version, answer->body, answer->len, &fault))
         rc = kwi_request_malformed(req, &fault, NULL);
     if (!rc)
+        kwi_throttle(req, msg.throttle_time_ms);
+    if (!rc)
         rc = metadata_refuse(req, &msg);
     if (!rc)
         rc = metadata_take(core, &msg, &open);
@@ -331,6 +334,9 @@ static void metadata_done(struct kw_request *req, const struct kw_answer *answer
     cluster->last_us = core->now.mono_us;
     if (core->closing)
         return;
+    /* Without it nothing can go on, and the application would never learn why (N25). */
+    if (rc == KW_ERR_UNSUPPORTED && answer->cause)
+        kwi_event_error(core, answer->cause);
     cluster->streak = rc || open ? cluster->streak + (cluster->streak < 32) : 0;
     if (cluster->again & 2 && !rc)
         kwi_metadata_ask_now(core);

@@ -9,6 +9,7 @@
 #include "client/config.h"
 #include "client/consumer.h"
 #include "client/error_text.h"
+#include "client/throttle.h"
 #include "proto/error.h"
 
 enum { OFFSETS_PARTS = 512 }; /* in one request */
@@ -57,6 +58,7 @@ int kwi_offsets_read(struct kw_request *req, const struct kw_answer *answer,
 
     if (kwi_offset_fetch_response_decode(msg, req->version, answer->body, answer->len, &fault))
         return kwi_request_malformed(req, &fault, NULL);
+    kwi_throttle(req, msg->throttle_time_ms);
     *topics = msg->topics;
     *error = msg->error_code;
     if (req->version < 8)

@@ -11,6 +11,7 @@
 #include "client/denied.h"
 #include "client/error_text.h"
 #include "client/producer.h"
+#include "client/throttle.h"
 #include "proto/error.h"
 #include "proto/produce.h"
 
@@ -63,6 +64,7 @@ static void id_done(struct kw_request *req, const struct kw_answer *answer)
         id_retry(producer);
         return;
     }
+    kwi_throttle(req, msg.throttle_time_ms);
     if (msg.error_code && (kwi_error_info(msg.error_code)->flags & KW_E_RETRIABLE)) {
         id_retry(producer);
         return;

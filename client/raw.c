@@ -17,6 +17,7 @@
 #include "client/error_text.h"
 #include "client/link.h"
 #include "client/op.h"
+#include "client/throttle.h"
 #include "proto/coordinator.h"
 #include "proto/error.h"
 #include "json/json.h"
@@ -177,6 +178,7 @@ static int raw_find_read(struct kw_request *req, const struct kw_answer *answer,
     kwi_find_coordinator_response_coordinator_init(item);
     if (kwi_find_coordinator_response_decode(&msg, req->version, answer->body, answer->len, &fault))
         return kwi_request_malformed(req, &fault, NULL);
+    kwi_throttle(req, msg.throttle_time_ms);
     if (req->version < 4) {
         item->node_id = msg.node_id;
         item->host = msg.host;
@@ -350,6 +352,7 @@ static void raw_done(struct kw_request *req, const struct kw_answer *answer)
     } else if (answer->err) {
         raw_lost(raw, answer, answer->offered);
     } else {
+        kwi_throttle_raw(req, answer);
         rc = raw_take(raw, req, answer);
         kwi_error_set(&err, rc, KW_PHASE_REQUEST, "no memory for the answer", "");
         raw_end(raw, rc, rc ? &err : NULL);

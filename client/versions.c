@@ -5,6 +5,7 @@
 
 #include "client/conn_read.h"
 #include "client/error_text.h"
+#include "client/throttle.h"
 #include "proto/api_versions.h"
 #include "proto/error.h"
 
@@ -79,6 +80,7 @@ static void versions_done(struct kw_request *req, const struct kw_answer *answer
         versions_broken(conn, kw_kafka_error_name(msg.error_code));
         return;
     }
+    kwi_throttle(req, msg.throttle_time_ms);
     versions_store(conn, &msg);
     kwi_conn_answered(conn);
 }

@@ -357,6 +357,7 @@ struct kw_stats {
     uint64_t requests_lost;       /* sent, and their connection ended before the answer */
     uint64_t reauths;             /* sessions that were prolonged by authenticating again */
     uint32_t produce_flight_peak; /* most Produce requests without an answer on a connection */
+    uint32_t throttles;           /* answers that asked for a pause (quotas) */
     uint32_t rebootstraps;        /* how often the client began with bootstrap.servers again */
 };
 

@@ -30,6 +30,8 @@ static void net_event(void *ctx, const struct kw_event *event)
             net.n_delivered[net.partition_of[id]]++;
         else
             net.n_other++;
+        if (report->outcome != KW_DELIVERED)
+            net.outcome_code = report->code;
     }
     uint32_t n = net.n_other;
     for (int i = 0; i < NET_PARTITIONS; i++)

@@ -25,7 +25,7 @@ struct net_bed {
     uint32_t n_made, n_delivered[NET_PARTITIONS], n_other, n_errors, n_op_done;
     uint8_t partition_of[NET_RECORDS_MAX];
     bool all;
-    int op_code;
+    int op_code, outcome_code;       /* the last ones; outcomes: of those not delivered */
     struct kw_error error, op_error; /* the last ones */
     char errors[4096];               /* all texts */
 };
