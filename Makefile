@@ -116,10 +116,16 @@ TEST_LDLIBS := $(if $(filter mbedtls,$(WITH_TLS)),$(if $(filter 1,$(HAS_OPENSSL)
 LDLIBS += $(LDLIBS_$(WITH_TLS))
 TLS_OUT := $(foreach backend,$(filter-out $(WITH_TLS),$(TLS_BACKENDS)),$(wildcard net/*_$(backend)*.c))
 
+# Names are looked up by c-ares where it is; without it by what dns.resolver says.
+WITH_CARES ?= $(call has_header,ares.h)
+WITH_CARES := $(WITH_CARES)
+LDLIBS += $(if $(filter 1,$(WITH_CARES)),-lcares)
+CARES_OUT := $(if $(filter 1,$(WITH_CARES)),net/resolver_nocares.c,net/resolver_cares.c)
+
 # ---- sources ---------------------------------------------------------------
 
 CORE_SRC := $(filter-out base/crc32c_hw%.c,$(wildcard base/*.c)) $(wildcard proto/*.c json/*.c client/*.c client/assign/*.c)
-HOST_SRC := $(filter-out $(CODECS_OUT) $(TLS_OUT),$(wildcard base/crc32c_hw*.c net/*.c net/loop/*.c compress/*.c))
+HOST_SRC := $(filter-out $(CODECS_OUT) $(TLS_OUT) $(CARES_OUT),$(wildcard base/crc32c_hw*.c net/*.c net/loop/*.c compress/*.c))
 MOCK_SRC := $(wildcard mock/*.c)
 CLI_SRC := $(if $(TRIPLET),,$(wildcard cli/*.c))
 # What the mock stands on besides its own files.

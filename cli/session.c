@@ -186,6 +186,9 @@ int cli_session_config(struct cli_session *session, struct kw_config **cfg)
     *cfg = NULL;
     if (kw_config_new(cfg))
         return cli_usage_error(session->command, "out of memory");
+    /* A command may wait for its names; -X dns.resolver says otherwise. */
+    if (!kw_has_resolver() && kw_config_set(*cfg, "dns.resolver", "blocking", NULL))
+        return cli_usage_error(session->command, "out of memory");
     if (session->common->references && kw_config_use_references(*cfg))
         return cli_usage_error(session->command, "references cannot be switched on");
     for (size_t i = 0; i < settings->n && rc < 0; i++)

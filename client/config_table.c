@@ -13,6 +13,7 @@
 #define CONFIG_CLIENT KWI_APPLIES_CLIENT
 #define CONFIG_ANY (KWI_APPLIES_CLIENT | KWI_APPLIES_PRODUCER | KWI_APPLIES_CONSUMER)
 #define CONFIG_TLS (KWI_APPLIES_CLIENT | KWI_APPLIES_DRIVER)
+#define CONFIG_DRIVER CONFIG_TLS
 #define CONFIG_MS_MAX INT32_MAX
 #define CONFIG_USER_MAX 1024
 #define CONFIG_BYTES_MAX ((int64_t)1 << 40)
@@ -351,6 +352,32 @@ const struct kw_config_row kwi_config_rows[KW_N_KEYS] = {
                NULL, "ms", 300000, 0, CONFIG_MS_MAX, CONFIG_CLIENT,
                "How long metadata may be asked for in vain, counted from the first attempt after "
                "the last success, before metadata.recovery.strategy=rebootstrap begins anew."),
+    CONFIG_WORD(DNS_RESOLVER, "dns.resolver", NULL, "auto|cares|thread|blocking", NULL,
+                CONFIG_DRIVER, NULL,
+                "How names are looked up. auto: by the resolver hook of kw_env, or else as cares. "
+                "cares: by c-ares, if it was built in (WITH_CARES). thread: by getaddrinfo, on a "
+                "thread for each look-up. blocking: by getaddrinfo, and everything waits for it. "
+                "Addresses in digits need none of them."),
+    CONFIG_TEXT(DNS_SERVERS, "dns.servers", NULL, KWI_CONFIG_STRING, NULL, 1024, CONFIG_DRIVER,
+                "Name servers for c-ares as host:port,... with addresses in digits; empty: those "
+                "of /etc/resolv.conf."),
+    CONFIG_WORD(CLIENT_DNS_LOOKUP, "client.dns.lookup", NULL, "use_all_dns_ips",
+                "resolve_canonical_bootstrap_servers_only", CONFIG_CLIENT,
+                "this version does not look up canonical names; list the brokers themselves in "
+                "bootstrap.servers",
+                "use_all_dns_ips: all addresses of a name are tried, until one is up."),
+    CONFIG_BOOL(SOCKET_KEEPALIVE_ENABLE, "socket.keepalive.enable", 0, CONFIG_DRIVER,
+                "Whether the system probes connections that are silent (SO_KEEPALIVE)."),
+    CONFIG_BOOL(SOCKET_NAGLE_DISABLE, "socket.nagle.disable", 1, CONFIG_DRIVER,
+                "Whether small requests go out at once (TCP_NODELAY)."),
+    CONFIG_INT(SEND_BUFFER_BYTES, "send.buffer.bytes", "socket.send.buffer.bytes", "bytes", -1, -1,
+               INT32_MAX, CONFIG_DRIVER,
+               "The size of the system's send buffer (SO_SNDBUF), set before connecting; -1: the "
+               "system's choice, which adapts."),
+    CONFIG_INT(RECEIVE_BUFFER_BYTES, "receive.buffer.bytes", "socket.receive.buffer.bytes", "bytes",
+               -1, -1, INT32_MAX, CONFIG_DRIVER,
+               "The size of the system's receive buffer (SO_RCVBUF), set before connecting; -1: "
+               "the system's choice, which adapts."),
 };
 
 const char *kwi_config_word(const char *words, unsigned index, size_t *len)

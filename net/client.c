@@ -94,21 +94,16 @@ static void client_resolve(struct kw_client *client, const struct kw_want *want)
     client->n_lookups++;
 }
 
-/* Looks up one name: each may take seconds, and sockets come in between. */
+/* Hands one name to the resolver: if that waits, sockets come in between. */
 static void client_lookup_one(struct kw_client *client)
 {
     struct kw_node *node = kwi_list_pop(&client->lookups);
     if (!node)
         return;
     struct client_lookup *lookup = KWI_OF(node, struct client_lookup, node);
-    struct kw_addr addrs[KWI_LOOKUP_ADDRS];
-    int gai_err = 0;
-    uint32_t query = lookup->query;
-    size_t n = kwi_lookup_name(lookup->name, lookup->port, addrs, KWI_LOOKUP_ADDRS, &gai_err);
     client->n_lookups--;
+    kwi_resolver_ask(client, lookup->query, lookup->name, lookup->port);
     kwi_free(&client->heap, lookup, lookup->size);
-    client_step(client); /* it may have taken long */
-    kw_core_resolved(client->core, query, addrs, n, gai_err);
 }
 
 /* Runs a slice of the oldest work item. */
@@ -169,12 +164,19 @@ static void client_wants(struct kw_client *client, bool *may_write)
 
 /* ---- turns -------------------------------------------------------------------- */
 
+/* When the next turn is needed at the latest. */
+static uint64_t client_deadline(const struct kw_client *client)
+{
+    uint64_t core_us = kw_core_deadline(client->core), dns_us = kwi_resolver_deadline(client);
+    return core_us < dns_us ? core_us : dns_us;
+}
+
 /* Something is left that no descriptor tells of. */
 static bool client_has_more(const struct kw_client *client)
 {
     return client->read_more || !kwi_list_empty(&client->tls_peers) || client->n_work > 0 ||
            client->n_lookups > 0 || (*client->attention & KW_ATT_WANT) ||
-           kw_core_deadline(client->core) <= client->now_us;
+           client_deadline(client) <= client->now_us;
 }
 
 /* The part of a turn before the wait. */
@@ -187,13 +189,14 @@ static void client_before(struct kw_client *client)
     kwi_peers_read_held(client);
     client_work_some(client);
     client_lookup_one(client);
+    kwi_resolver_turn(client);
     client_wants(client, NULL);
 }
 
 /* The wait and the rest. Returns 0 or KW_ERR_IO. */
 static int client_after(struct kw_client *client, int32_t timeout_ms, int *os_err)
 {
-    kwi_loop_set_deadline(client->loop, kw_core_deadline(client->core));
+    kwi_loop_set_deadline(client->loop, client_deadline(client));
     client->waited = timeout_ms != 0;
     int rc = kwi_loop_run_once(client->loop, timeout_ms, os_err);
     kwi_client_tick(client);
@@ -209,7 +212,7 @@ static int client_after(struct kw_client *client, int32_t timeout_ms, int *os_er
 static int client_leave(struct kw_client *client, int rc)
 {
     bool more = client_has_more(client);
-    kwi_loop_set_deadline(client->loop, more ? 0 : kw_core_deadline(client->core));
+    kwi_loop_set_deadline(client->loop, more ? 0 : client_deadline(client));
     client->seen = *client->attention & KW_ATT_EVENT;
     client->asleep = true;
     if (rc < 0)
@@ -266,7 +269,7 @@ void kwi_client_push(struct kw_client *client)
     client_step(client);
     client_wants(client, &may_write);
     if (client->asleep && !client->kicked)
-        kwi_loop_set_deadline(client->loop, kw_core_deadline(client->core));
+        kwi_loop_set_deadline(client->loop, client_deadline(client));
 }
 
 void kwi_client_kick(struct kw_client *client)
@@ -320,6 +323,17 @@ static int client_create_tls(struct kw_client *client, const struct kw_config *c
     return kwi_tls_create(&client->tls, cfg, &client->heap, err);
 }
 
+static void client_socket_options(struct kw_client *client, const struct kw_config *cfg)
+{
+    struct kw_socket_options *options = &client->socket;
+    if (kw_config_number(cfg, KW_KEY_SOCKET_KEEPALIVE_ENABLE))
+        options->flags |= KWI_SOCKET_KEEPALIVE;
+    if (!kw_config_number(cfg, KW_KEY_SOCKET_NAGLE_DISABLE))
+        options->flags |= KWI_SOCKET_NAGLE;
+    options->send_buffer = (int)kw_config_number(cfg, KW_KEY_SEND_BUFFER_BYTES);
+    options->receive_buffer = (int)kw_config_number(cfg, KW_KEY_RECEIVE_BUFFER_BYTES);
+}
+
 int kwi_client_create(struct kw_client **out, const struct kw_config *cfg, const struct kw_env *env,
                       const struct kw_sys *sys, struct kw_error *err)
 {
@@ -338,6 +352,7 @@ int kwi_client_create(struct kw_client **out, const struct kw_config *cfg, const
     kwi_heap_init(&client->heap, &full.alloc, SIZE_MAX);
     kwi_map_init(&client->peers, &client->heap);
     client->sys = sys;
+    client_socket_options(client, cfg);
     client->is_watched = full.watch != NULL;
     rc = kwi_loop_create(&client->loop, &full.alloc, sys, &os_err);
     if (rc == 0)
@@ -345,6 +360,11 @@ int kwi_client_create(struct kw_client **out, const struct kw_config *cfg, const
     bool in_loop = rc != 0 && !client->loop;
     if (rc == 0)
         rc = client_create_tls(client, cfg, err);
+    if (rc == 0) {
+        rc = kwi_resolver_init(client, cfg, &full, err);
+        if (rc == KW_ERR_NOMEM)
+            client_create_fail(err, rc, 0);
+    }
     if (rc != 0) {
         if (in_loop)
             client_create_fail(err, rc, os_err);
@@ -382,6 +402,7 @@ void kw_client_destroy(struct kw_client *client)
         struct client_lookup *lookup = KWI_OF(node, struct client_lookup, node);
         kwi_free(&client->heap, lookup, lookup->size);
     }
+    kwi_resolver_deinit(client);
     kwi_tls_destroy(client->tls);
     kwi_free(&client->heap, client->record, KWI_TLS_RECORD);
     kw_core_destroy(client->core);

@@ -3,7 +3,8 @@
  * client.c  create, destroy, the turn (process), waiting (poll, kw_wait)
  * peer.c    one connection: connect, write, read, close
  * peer_io.c its bytes, plain or through TLS (tls.h and a back end)
- * lookup.c  host names            host.c  memory, random bytes, files
+ * resolver.c, lookup.c  host names
+ * host.c    memory, random bytes, files
  * calls.c   the functions of kwire.h that only pass a call on
  *
  * Nothing here decides anything about Kafka: wants come from the core, bytes
@@ -14,6 +15,8 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "net/loop/loop.h"
+#include "net/loop/socket.h"
+#include "net/resolver.h"
 #include <kwire/core.h>
 #include <kwire/kwire.h>
 
@@ -39,6 +42,8 @@ struct kw_client {
     struct kw_map peers;    /* connection id -> kw_peer */
     struct kw_list lookups; /* names to look up */
     uint32_t n_lookups;
+    struct kw_resolver resolver;
+    struct kw_socket_options socket;           /* of every connection */
     struct kw_work *work[KWI_CLIENT_WORK_MAX]; /* first come, first run */
     uint32_t n_work;
     bool read_more; /* a peer stopped reading at its share of the turn */

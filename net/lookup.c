@@ -1,7 +1,7 @@
 /* net/lookup.c -- host names to addresses, by parsing them or by getaddrinfo.
  *
- * getaddrinfo waits, for seconds when a name server is down. Whoever cannot
- * afford that gives addresses in digits, which never reach it. */
+ * getaddrinfo waits, for seconds when a name server is down, so it is called only if
+ * dns.resolver says so (resolver.c). Addresses in digits never reach it. */
 #include "net/lookup.h"
 #include "net/loop/socket.h"
 #include <netdb.h>
@@ -21,6 +21,12 @@ bool kwi_lookup_numeric(const char *name, uint16_t port, struct kw_addr *out)
     memcpy(digits, name + 1, len);
     digits[len] = '\0';
     return kwi_addr_parse(out, digits, port) && out->family == 6;
+}
+
+bool kwi_lookup_is_name(const char *name)
+{
+    size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.");
+    return len > 0 && len <= 255 && name[len] == '\0';
 }
 
 /* Copies the addresses that a socket of ours can use, in the resolver's order. */

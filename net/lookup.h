@@ -9,6 +9,9 @@ enum { KWI_LOOKUP_ADDRS = 32 }; /* of one name, at most */
  * "[fe80::1%2]". False: it is a name. */
 bool kwi_lookup_numeric(const char *name, uint16_t port, struct kw_addr *out);
 
+/* Whether a host can have this name: letters, digits, '-', '_' and dots, at most 255. */
+bool kwi_lookup_is_name(const char *name);
+
 /* Asks the system's resolver and WAITS for its answer. Returns how many of at
  * most cap addresses were found; 0 with *gai_err (an EAI_ code) when none. */
 size_t kwi_lookup_name(const char *name, uint16_t port, struct kw_addr *out, size_t cap,

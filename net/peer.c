@@ -21,6 +21,12 @@ static void peer_end(struct kw_peer *peer, const struct kw_cause *cause)
     kw_core_closed(client->core, id, cause);
 }
 
+/* What this machine lacks it lacks for every address (N28). */
+static bool peer_is_shortage(int os_err)
+{
+    return os_err == EMFILE || os_err == ENFILE || os_err == ENOBUFS || os_err == ENOMEM;
+}
+
 static void peer_fail(struct kw_peer *peer, int os_err)
 {
     struct kw_cause cause = {.phase = KW_PHASE_REQUEST};
@@ -33,6 +39,10 @@ static void peer_fail(struct kw_peer *peer, int os_err)
     cause.os_err = os_err;
     if (os_err)
         cause.text = kwi_host_error(os_err);
+    if (peer->state == PEER_CONNECTING && peer_is_shortage(os_err)) {
+        cause.code = KW_ERR_IO;
+        cause.hint = "raise this machine's limits (ulimit -n for descriptors)";
+    }
     peer_end(peer, &cause);
 }
 
@@ -297,7 +307,8 @@ void kwi_peer_open(struct kw_client *client, const struct kw_want *want)
         peer_end(peer, &cause);
         return;
     }
-    rc = kwi_socket_connect(client->sys, &want->addr, 0, &peer->watch.fd, &os_err);
+    rc = kwi_socket_connect_with(client->sys, &want->addr, &client->socket, &peer->watch.fd,
+                                 &os_err);
     if (rc != 0 && rc != KW_ERR_WOULD_BLOCK) {
         peer->watch.fd = -1;
         peer_fail(peer, os_err);

@@ -70,6 +70,10 @@ int main(void) { return !ZSTD_versionNumber(); }' -lzstd|zstd under test|libzstd
 check|compiles gcc '#include <openssl/core_names.h>
 #include <openssl/ssl.h>
 int main(void) { return !TLS_client_method(); }' -lssl -lcrypto|TLS and SASL under test|libssl-dev|openssl-devel|openssl-dev|openssl
+check|compiles gcc '#include <ares.h>
+int main(void) { return !ares_version(0); }' -lcares|look-ups of names|libc-ares-dev|c-ares-devel|c-ares-dev|c-ares
+codecs|compiles gcc '#include <ares.h>
+int main(void) { return !ares_version(0); }' -lcares|look-ups of names|libc-ares-dev|c-ares-devel|c-ares-dev|c-ares
 check|has g++|headers as C++17|g++|gcc-c++|g++|gcc
 check|compiles gcc 'int main(void) { return 0; }' -fsanitize=address,undefined|sanitizers|libgcc-12-dev|libasan libubsan|gcc|gcc-libs
 lint|has clang|second compiler|clang|clang|clang|clang

@@ -63,6 +63,15 @@ KW_EXPORT int kw_client_poll(struct kw_client *client, int32_t timeout_ms);
 /* Ends a wait in kw_client_poll or makes kw_client_fd readable. Safe from any
  * thread and from a signal handler. */
 KW_EXPORT void kw_client_wake(struct kw_client *client);
+/* The answer of a resolve hook (struct kw_resolve_hook). addrs come with the port that
+ * was asked for, in the order of preference; n 0: the name has none, and why (may be
+ * NULL) says what failed. All is copied. A query that is not waited for any more is
+ * ignored.
+ * May a callback call it: yes, the hook itself. Threads: the client's. Since: 0.2. */
+KW_EXPORT void kw_client_resolved(struct kw_client *client, uint32_t query,
+                                  const struct kw_addr *addrs, size_t n, const char *why);
+/* Whether names are looked up without a hook and without dns.resolver, by c-ares. */
+KW_EXPORT bool kw_has_resolver(void);
 /* Takes one event: 1, or 0 when there is none. Valid until the next call. */
 KW_EXPORT int kw_next_event(struct kw_client *client, struct kw_event *event);
 /* Drains producers by the deadline, hands back what was not sent

@@ -155,6 +155,17 @@ struct kw_crypto;    /* kwire/crypto.h */
 struct kw_sasl_hook; /* kwire/client_types.h */
 struct kw_conn_step; /* kwire/client_types.h */
 
+struct kw_client;
+/* Looks host names up in the host's own way (libkwire; the core has RESOLVE wants). */
+struct kw_resolve_hook {
+    /* Starts a look-up and must not wait. The answer is one kw_client_resolved with the
+     * same query, from inside or later. name is valid during the call. Returns 0, or
+     * anything else: it cannot be started. NULL: there is no hook. */
+    int (*start)(void *ctx, struct kw_client *client, uint32_t query, const char *name,
+                 uint16_t port);
+    void *ctx;
+};
+
 /* Everything foreign that the core uses, given at create. Copied. */
 struct kw_env {
     struct kw_alloc alloc;
@@ -176,6 +187,8 @@ struct kw_env {
      * NULL: nobody listens. */
     void (*watch)(void *ctx, const struct kw_conn_step *step);
     void *watch_ctx;
+    /* Used by libkwire if dns.resolver=auto; zeroed: c-ares, if it was built in. */
+    struct kw_resolve_hook resolve;
 };
 
 #ifdef __cplusplus

@@ -115,8 +115,29 @@ static int socket_open(const struct kw_sys *sys, const struct kw_addr *addr)
     return fd;
 }
 
+/* Before connect, so that the first request already goes out undelayed, and the window
+ * that the other side is offered fits the buffer. */
+static void socket_apply(const struct kw_sys *sys, int fd, const struct kw_socket_options *options)
+{
+    if (!(options->flags & KWI_SOCKET_NAGLE))
+        socket_set(sys, fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    if (options->flags & KWI_SOCKET_KEEPALIVE)
+        socket_set(sys, fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+    if (options->send_buffer >= 0)
+        socket_set(sys, fd, SOL_SOCKET, SO_SNDBUF, options->send_buffer);
+    if (options->receive_buffer >= 0)
+        socket_set(sys, fd, SOL_SOCKET, SO_RCVBUF, options->receive_buffer);
+}
+
 int kwi_socket_connect(const struct kw_sys *sys, const struct kw_addr *addr, unsigned flags,
                        int *fd, int *os_err)
+{
+    struct kw_socket_options options = {flags, -1, -1};
+    return kwi_socket_connect_with(sys, addr, &options, fd, os_err);
+}
+
+int kwi_socket_connect_with(const struct kw_sys *sys, const struct kw_addr *addr,
+                            const struct kw_socket_options *options, int *fd, int *os_err)
 {
     *fd = -1;
     if (addr->family != 4 && addr->family != 6)
@@ -124,10 +145,7 @@ int kwi_socket_connect(const struct kw_sys *sys, const struct kw_addr *addr, uns
     int new_fd = socket_open(sys, addr);
     if (new_fd < 0)
         return socket_io_error(errno, os_err);
-    /* Before connect, so that the first request already goes out undelayed. */
-    socket_set(sys, new_fd, IPPROTO_TCP, TCP_NODELAY, 1);
-    if (flags & KWI_SOCKET_KEEPALIVE)
-        socket_set(sys, new_fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+    socket_apply(sys, new_fd, options);
     union kw_socket_name name;
     socklen_t len = socket_name_of(&name, addr);
     int err = 0, os = 0;

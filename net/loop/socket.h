@@ -9,7 +9,12 @@
 #include "net/loop/sys.h"
 #include <kwire/types.h>
 
-enum { KWI_SOCKET_KEEPALIVE = 1 };
+enum { KWI_SOCKET_KEEPALIVE = 1, KWI_SOCKET_NAGLE = 2 };
+/* flags: KWI_SOCKET_*; sizes in bytes, below 0: the system's choice. */
+struct kw_socket_options {
+    unsigned flags;
+    int send_buffer, receive_buffer;
+};
 
 /* Fills in addr from a numeric address such as 127.0.0.1, ::1 or fe80::1%2;
  * false for anything else, names included. */
@@ -19,6 +24,10 @@ bool kwi_addr_parse(struct kw_addr *addr, const char *text, uint16_t port);
  * descriptor is writable call kwi_socket_connected. KW_ERR_IO: no descriptor. */
 KW_MUST_USE int kwi_socket_connect(const struct kw_sys *sys, const struct kw_addr *addr,
                                    unsigned flags, int *fd, int *os_err);
+/* The same with buffers of a size. */
+KW_MUST_USE int kwi_socket_connect_with(const struct kw_sys *sys, const struct kw_addr *addr,
+                                        const struct kw_socket_options *options, int *fd,
+                                        int *os_err);
 /* 0: up. WOULD_BLOCK: not yet, wait on. KW_ERR_IO: why not; the caller closes. */
 KW_MUST_USE int kwi_socket_connected(const struct kw_sys *sys, int fd, int *os_err);
 

@@ -135,7 +135,8 @@ Test(wrong_peer, the_name_does_not_exist, .timeout = 30)
     struct kw_producer *producer;
     struct kw_topic *topic;
     struct seen seen = {0};
-    struct kw_client *client = client_with("no-such-host.invalid:9092", NULL);
+    struct kw_client *client = client_with("no-such-host.invalid:9092", "dns.resolver", "blocking",
+                                           NULL);
     cr_assert_eq(kw_producer_create(&producer, client, NULL, NULL), 0);
     cr_assert_eq(kw_topic_open(&topic, producer, "t", NULL), 0);
     for (int i = 0; i < 50 && seen.n_errors == 0; i++) {

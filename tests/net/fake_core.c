@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -136,6 +137,16 @@ void kw_core_step(struct kw_core *core, struct kw_time now)
         core->attention |= KW_ATT_EVENT;
     }
     core->attention &= ~(uint32_t)KW_ATT_TIME;
+}
+
+void kw_core_unresolved(struct kw_core *core, uint32_t query, const struct kw_cause *cause)
+{
+    core->n_resolved++;
+    core->query = query;
+    core->n_addrs = 0;
+    core->gai_err = cause ? cause->os_err : 0;
+    snprintf(core->why, sizeof(core->why), "%s", cause && cause->text ? cause->text : "");
+    snprintf(core->why_hint, sizeof(core->why_hint), "%s", cause && cause->hint ? cause->hint : "");
 }
 
 void kw_core_resolved(struct kw_core *core, uint32_t query, const struct kw_addr *addrs, size_t n,

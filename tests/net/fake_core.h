@@ -43,8 +43,9 @@ struct kw_core {
     struct kw_addr addrs[8];
     size_t n_addrs;
     int gai_err, n_resolved;
-    int n_events; /* events that next_event still gives */
-    int op_steps; /* the op ends after that many more steps */
+    char why[128], why_hint[160]; /* of the last look-up that failed */
+    int n_events;                 /* events that next_event still gives */
+    int op_steps;                 /* the op ends after that many more steps */
     int op_code;
     bool op_canceled;
     int n_works; /* work items done */

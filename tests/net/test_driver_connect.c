@@ -170,7 +170,19 @@ Test(driver_connect, wants_for_connections_that_are_gone_are_ignored)
     kw_client_destroy(client);
 }
 
-/* ---- names --------------------------------------------------------------------- */
+/* ---- names: digits, and by getaddrinfo (the others are in test_resolver.c) ------ */
+
+static struct kw_client *waiting_client(void)
+{
+    struct kw_config *cfg;
+    struct kw_error err;
+    cr_assert_eq(kw_config_new(&cfg), 0);
+    cr_assert_eq(kw_config_set(cfg, "dns.resolver", "blocking", &err), 0);
+    struct kw_client *client = fake_client_of(cfg, NULL, &err);
+    cr_assert_not_null(client, "%s", err.text);
+    kw_config_destroy(cfg);
+    return client;
+}
 
 static struct kw_core *resolve(struct kw_client *client, const char *name)
 {
@@ -206,7 +218,7 @@ Test(driver_connect, addresses_in_digits_are_not_looked_up)
 
 Test(driver_connect, a_name_is_looked_up_and_all_its_addresses_are_told)
 {
-    struct kw_client *client = fake_client(NULL);
+    struct kw_client *client = waiting_client();
     struct kw_core *core = resolve(client, "localhost");
     cr_assert_geq(core->n_addrs, 1);
     for (size_t i = 0; i < core->n_addrs; i++) {
@@ -222,7 +234,7 @@ Test(driver_connect, names_that_cannot_exist_are_answered_with_no_address_and_a_
     static const char *const names[] = {"[10.1.2.3]", "[]", "[::1", "a name with blanks",
                                         ("[aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
                                          "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa]")};
-    struct kw_client *client = fake_client(NULL);
+    struct kw_client *client = waiting_client();
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         struct kw_core *core = resolve(client, names[i]);
         cr_assert_eq(core->n_addrs, 0, "%s", names[i]);
@@ -266,6 +278,7 @@ static int scenario(uint16_t port, int listener, int fail_at, bool for_good)
     struct kw_client *client = NULL;
     struct kw_error err = {0};
     cr_assert_eq(kw_config_new(&cfg), 0);
+    cr_assert_eq(kw_config_set(cfg, "dns.resolver", "blocking", NULL), 0);
     int rc = kw_client_create_env(&client, cfg, &env, &err);
     kw_config_destroy(cfg);
     if (rc != 0) {
