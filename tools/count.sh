@@ -33,25 +33,46 @@ count_log() {
     n_bad=${counts#* }
 }
 
+step_log() { printf '%s' "$log_dir/$(printf '%s' "$1" | tr '/ ' '__').log"; }
+
 # step NAME COMMAND...: one step, its output in $log_dir/NAME.log
 step() {
     step_name=$1
     shift
-    step_log=$log_dir/$(printf '%s' "$step_name" | tr '/ ' '__').log
     step_start=$(date +%s)
-    "$@" >"$step_log" 2>&1 </dev/null
-    step_rc=$?
-    count_log "$step_log" $step_rc
+    "$@" >"$(step_log "$step_name")" 2>&1 </dev/null
+    step_end "$step_name" $? "$step_start"
+}
+
+# beside NAME COMMAND...: begins a step that takes what the ones after it leave of the
+# processors; `beside_wait` ends it and counts it. One at a time.
+beside() {
+    beside_name=$1
+    shift
+    beside_start=$(date +%s)
+    nice -n 19 "$@" >"$(step_log "$beside_name")" 2>&1 </dev/null &
+    beside_pid=$!
+}
+beside_wait() {
+    [ -n "${beside_pid:-}" ] || return 0
+    wait "$beside_pid"
+    step_end "$beside_name" $? "$beside_start"
+    beside_pid=
+}
+
+# step_end NAME EXIT_CODE START: counts what the log says, and prints it
+step_end() {
+    log=$(step_log "$1")
+    count_log "$log" "$2"
     passed=$((passed + n_ok))
     failed=$((failed + n_bad))
-    printf '  %-44s %4d passed %3d failed %4d s\n' "$step_name" "$n_ok" "$n_bad" \
-        $(($(date +%s) - step_start))
+    printf '  %-44s %4d passed %3d failed %4d s\n' "$1" "$n_ok" "$n_bad" $(($(date +%s) - $3))
     if [ "$n_bad" -gt 0 ]; then
-        echo "  ---- $step_name (exit $step_rc), the end of $step_log:"
-        grep -E '^not ok - |^\[----\]|^\[FAIL\]|ERROR: |runtime error: |error:' "$step_log" | head -n 20 | sed 's/^/  | /'
-        tail -n 12 "$step_log" | sed 's/^/  | /'
+        echo "  ---- $1 (exit $2), the end of $log:"
+        grep -E '^not ok - |^\[----\]|^\[FAIL\]|ERROR: |runtime error: |error:' "$log" | head -n 20 | sed 's/^/  | /'
+        tail -n 12 "$log" | sed 's/^/  | /'
     fi
-    return $step_rc
+    return "$2"
 }
 
 # finish: the total, alone on a line; false if anything failed

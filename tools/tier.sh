@@ -101,16 +101,17 @@ tier_check() {
     quick_checks
 }
 
+lint_quick() {
+    step clang-format sh -c 'clang-format --dry-run -Werror $(git ls-files "*.c" "*.h")'
+    step cppcheck tools/lint.sh cppcheck
+}
+
 tier_lint() {
     deps build lint
     codecs
-    if has_c_files; then
-        step clang-format sh -c 'clang-format --dry-run -Werror $(git ls-files "*.c" "*.h")'
-        step cppcheck tools/lint.sh cppcheck
-        step clang-tidy tools/lint.sh clang-tidy
-    fi
+    lint_quick
+    step clang-tidy tools/lint.sh clang-tidy
 }
-has_c_files() { [ -n "$(git ls-files '*.c')" ]; }
 
 fuzz_smoke() { # seconds per target
     build plain fuzz
@@ -143,12 +144,15 @@ tier_test() {
     run_cli build/asan
     build gcc CI=1 all tests replay examples bench
     build clang CI=1 all tests replay examples bench
-    tier_lint
+    lint_quick
     run_machines
     run_mbedtls
     fuzz_smoke "${KW_FUZZ_SECONDS:-10}"
+    # Minutes of work, while the live tests wait for brokers most of the time.
+    beside clang-tidy tools/lint.sh clang-tidy
     step "make demo" tools/demo.sh mock
     live
+    beside_wait
 }
 
 # Seeds and fuzzing in turns until the time is over, so that a run that is cut

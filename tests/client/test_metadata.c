@@ -1,6 +1,6 @@
 /* Metadata that is wrong, missing or late, and beginning anew with bootstrap.servers.
  *
- * covers: N17 N19 N20 N21 N22 N33 N36 N37 */
+ * covers: B11 N17 N19 N20 N21 N22 N33 N36 N37 */
 #include "tests/client/net_bed.h"
 
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* What brokers offer, answers in the wrong form, and quotas: everything that belongs to
  * one connection alone.
  *
- * covers: N24 N25 N26 N39 */
+ * covers: B08 N24 N25 N26 N39 */
 #include "tests/client/net_bed.h"
 
 #include <stdio.h>

@@ -43,7 +43,7 @@ line() {
     step "$number. $what" "$@"
     line_rc=$?
     figures=$(sed -n 's/^figure: //p; s/^  \(produce  .*\)/\1/p; s/^  \(consume  .*\)/\1/p; s/^\([0-9]* passed, [0-9]* failed\)$/\1/p' \
-        "$step_log" | paste -s -d';' - | sed 's/;/; /g; s/|/\\|/g')
+        "$log" | paste -s -d';' - | sed 's/;/; /g; s/|/\\|/g')
     [ "$n_bad" -eq 0 ] && [ $line_rc -eq 0 ] && verdict=passed || verdict='**failed**'
     printf '| %s | %s | `%s` | %s | %s | %d s | %s |\n' "$number" "$what" \
         "$(shown "$@")" "$report_commit" "$verdict" \
