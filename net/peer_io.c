@@ -9,6 +9,8 @@
 #include "net/loop/socket.h"
 #include <string.h>
 
+enum { IO_ENOUGH = KWI_TLS_RECORD / 4 };
+
 /* ---- the socket, for TLS ----------------------------------------------------------- */
 
 static int io_recv(void *ctx, void *buf, size_t cap, size_t *n, int *os_err)
@@ -78,11 +80,12 @@ void kwi_peer_end_tls(struct kw_peer *peer)
     peer->tls = NULL;
 }
 
-/* The first `max` bytes of the list, in one piece. */
+/* The first bytes of the list in one piece: `max` of them, or what lies together if
+ * that is enough for a record of its own, which costs less than a copy. */
 static const void *io_gather(struct kw_client *client, const struct kw_iov *iov, size_t n_iov,
-                             size_t max, size_t *len)
+                             size_t max, size_t enough, size_t *len)
 {
-    if (iov[0].len >= max || n_iov == 1) {
+    if (iov[0].len >= enough || n_iov == 1) {
         *len = iov[0].len < max ? iov[0].len : max;
         return iov[0].base;
     }
@@ -108,8 +111,9 @@ int kwi_peer_recv(struct kw_peer *peer, void *ptr, size_t cap, size_t *n, int *o
 static int io_send_record(struct kw_peer *peer, const struct kw_iov *iov, size_t n_iov, size_t *n,
                           int *os_err)
 {
-    size_t len, max = peer->half_record ? peer->half_record : KWI_TLS_RECORD;
-    const void *ptr = io_gather(peer->client, iov, n_iov, max, &len);
+    size_t len, half = peer->half_record; /* is offered again as it was */
+    const void *ptr = io_gather(peer->client, iov, n_iov, half ? half : KWI_TLS_RECORD,
+                                half ? half : IO_ENOUGH, &len);
     int rc = io_result(peer, kwi_tls_write(peer->tls, ptr, len), &peer->write_needs, os_err);
     peer->half_record = rc == KW_ERR_WOULD_BLOCK ? len : 0;
     *n = rc == 0 ? len : 0;
