@@ -185,7 +185,7 @@ static void bare_prepare(struct bare *bare, bool produce, int32_t n_partitions)
         bare_put(w, 8, -1);
         bare_put(w, 4, BARE_PARTITION_MAX);
     }
-    bare_put(w, 4, produce ? 0 : 0); /* partition 0; nothing forgotten */
+    bare_put(w, 4, 0); /* partition 0, or nothing forgotten */
     if (produce) {
         bare_put(w, 4, BARE_BATCH);
         bare_batch(bare);

@@ -1,11 +1,10 @@
 /* bench/sink.c -- a broker of one node that counts and checks.
  *
- * It serves one old version of each API (Produce 8, Fetch 11, Metadata 8,
- * ListOffsets 5, InitProducerId 1), because those have no tag sections and the
- * few fields are quickly read by hand. Which version carries the batches makes
- * no difference to the work per record. It says that it has all versions below
- * as well, because librdkafka looks for old ones, and ends the program when one
- * of them is used. */
+ * It serves old versions of each API (sink_apis), because those have no tag sections
+ * and the few fields are quickly read by hand. Which version carries the batches makes
+ * no difference to the work per record. It says that it has all versions below as
+ * well, because librdkafka looks for old ones, and ends the program when one of them
+ * is used. */
 #include "bench/sink.h"
 
 #include <stdarg.h>
@@ -213,7 +212,8 @@ static int64_t sink_append(struct sink *sink, int32_t partition, const uint8_t *
     return base;
 }
 
-static void sink_produce(struct sink *sink, struct sink_reader *reader, struct sink_buf *out)
+static void sink_produce(struct sink *sink, int64_t version, struct sink_reader *reader,
+                         struct sink_buf *out)
 {
     sink->n_requests++;
     sink_skip_string(reader);
@@ -236,6 +236,8 @@ static void sink_produce(struct sink *sink, struct sink_reader *reader, struct s
             sink_put_int(out, 8, base);
             sink_put_int(out, 8, -1); /* log append time */
             sink_put_int(out, 8, 0);  /* log start */
+            if (version < 8)
+                continue;
             sink_put_int(out, 4, 0);  /* record errors */
             sink_put_int(out, 2, -1); /* message */
         }
@@ -388,15 +390,17 @@ static void sink_fetch(struct sink *sink, struct sink_reader *reader, struct sin
 
 /* FindCoordinator (10) is offered and not served: librdkafka takes a broker that
  * lacks it for one that cannot read lz4, and sends plain batches in silence. */
-static const int16_t sink_apis[][2] = {{0, 8}, {1, 11}, {2, 5}, {3, 8}, {10, 0}, {22, 1}};
+static const struct {
+    int16_t api, min, max; /* served */
+} sink_apis[] = {{0, 7, 8}, {1, 11, 11}, {2, 2, 5}, {3, 4, 8}, {10, 0, 0}, {22, 1, 1}};
 static const size_t sink_n_apis = sizeof(sink_apis) / sizeof(sink_apis[0]);
 
 static void sink_check_version(int64_t api, int64_t version)
 {
     for (size_t i = 0; i < sink_n_apis; i++)
-        if (sink_apis[i][0] == api && sink_apis[i][1] != version)
-            sink_die("a request of API %lld in version %lld, %d is served", (long long)api,
-                     (long long)version, sink_apis[i][1]);
+        if (sink_apis[i].api == api && (version < sink_apis[i].min || version > sink_apis[i].max))
+            sink_die("a request of API %lld in version %lld, %d to %d are served", (long long)api,
+                     (long long)version, sink_apis[i].min, sink_apis[i].max);
 }
 
 static void sink_versions(int64_t version, struct sink_buf *out)
@@ -414,13 +418,13 @@ static void sink_versions(int64_t version, struct sink_buf *out)
     sink_put_int(out, 2, 18);
     sink_put_int(out, 4, 0);
     for (size_t i = 0; i < sink_n_apis; i++) {
-        sink_put_int(out, 2, sink_apis[i][0]);
+        sink_put_int(out, 2, sink_apis[i].api);
         sink_put_int(out, 2, 0);
-        sink_put_int(out, 2, sink_apis[i][1]);
+        sink_put_int(out, 2, sink_apis[i].max);
     }
 }
 
-static void sink_metadata(const struct sink *sink, struct sink_buf *out)
+static void sink_metadata(const struct sink *sink, int64_t version, struct sink_buf *out)
 {
     sink_put_int(out, 4, 0);
     sink_put_int(out, 4, 1);
@@ -439,18 +443,21 @@ static void sink_metadata(const struct sink *sink, struct sink_buf *out)
         sink_put_int(out, 2, 0);
         sink_put_int(out, 4, i);
         sink_put_int(out, 4, 1);
-        sink_put_int(out, 4, 0);
+        if (version >= 7)
+            sink_put_int(out, 4, 0);           /* leader epoch */
         for (int list = 0; list < 2; list++) { /* replicas, in sync */
             sink_put_int(out, 4, 1);
             sink_put_int(out, 4, 1);
         }
-        sink_put_int(out, 4, 0);
+        if (version >= 5)
+            sink_put_int(out, 4, 0); /* offline */
     }
-    sink_put_int(out, 4, INT32_MIN);
-    sink_put_int(out, 4, INT32_MIN);
+    for (int list = 0; version >= 8 && list < 2; list++)
+        sink_put_int(out, 4, INT32_MIN); /* allowed operations */
 }
 
-static void sink_list_offsets(struct sink *sink, struct sink_reader *reader, struct sink_buf *out)
+static void sink_list_offsets(struct sink *sink, int64_t version, struct sink_reader *reader,
+                              struct sink_buf *out)
 {
     sink_take(reader, 5);
     sink_put_int(out, 4, 0);
@@ -463,13 +470,14 @@ static void sink_list_offsets(struct sink *sink, struct sink_reader *reader, str
         sink_put_int(out, 4, n_partitions);
         while (n_partitions-- > 0) {
             int32_t partition = sink_get_partition(sink, reader);
-            sink_take(reader, 4);
+            sink_take(reader, version >= 4 ? 4 : 0); /* leader epoch */
             int64_t timestamp = sink_get_int(reader, 8);
             sink_put_int(out, 4, partition);
             sink_put_int(out, 2, 0);
             sink_put_int(out, 8, -1);
             sink_put_int(out, 8, timestamp == -1 ? sink->log_end[partition] : 0);
-            sink_put_int(out, 4, 0);
+            if (version >= 4)
+                sink_put_int(out, 4, 0);
         }
     }
 }
@@ -485,10 +493,10 @@ void sink_answer(struct sink *sink, const uint8_t *frame, size_t len, struct sin
     sink_skip_string(&reader);
     sink_check_version(api, version);
     switch (api) {
-    case 0: sink_produce(sink, &reader, out); break;
+    case 0: sink_produce(sink, version, &reader, out); break;
     case 1: sink_fetch(sink, &reader, out); break;
-    case 2: sink_list_offsets(sink, &reader, out); break;
-    case 3: sink_metadata(sink, out); break;
+    case 2: sink_list_offsets(sink, version, &reader, out); break;
+    case 3: sink_metadata(sink, version, out); break;
     case 18: sink_versions(version, out); break;
     case 22:
         sink_put_int(out, 4, 0);

@@ -3,8 +3,9 @@
 #
 # All talk to bench_sink over TLS 1.3 on loopback, as in bench/run.sh: bytes alone
 # (bench_tls: SSL_write of 16 KiB pieces, SSL_read into one buffer), the hand-written
-# client over the same calls (bench_floor), kwire, and librdkafka with the OpenSSL that
-# its authors build into it (what a system has of librdkafka is too old for the sink).
+# client over the same calls (bench_floor), kwire, librdkafka with the OpenSSL that its
+# authors build into it, and the system's librdkafka (rdkafka/libssl), older, but over
+# the same libssl as all the others.
 # They run in turns, each run a process of its own; CPU is user and system time of the client from the
 # first record on, per MB (10^6 bytes) of values. "small": memory that stays in the
 # processor's cache, as in bench/run.sh. Instructions are those of user space, by
@@ -36,7 +37,11 @@ bash tools/kafka/certs.sh "$out/tls" || exit 1
 ca=$out/tls/ca.crt
 sink_pem=$out/tls/server.pem
 fetch_rdkafka
+system=$(ldconfig -p | awk '$1 == "librdkafka.so.1" { print $NF; exit }')
+[ -n "$system" ] && ldd "$system" | grep -q 'libssl\.so\.3' || system=
 inside=$([ -z "$rdkafka" ] || LC_ALL=C grep -aoE 'OpenSSL 3\.[0-9]+\.[0-9]+ [0-9]+ [A-Z][a-z]+ 20[0-9]+' "$rdkafka" | head -n 1)
+
+library() { [ "$1" = rdkafka/libssl ] && echo "$system" || echo "$rdkafka"; }
 
 # The command line of a client, run behind the words in $wrap.
 client() { # CLIENT MODE RECORDS
@@ -55,11 +60,11 @@ client() { # CLIENT MODE RECORDS
             fetch.max.bytes=$fetch_max security.protocol=SSL ssl.ca.location="$ca"
         ;;
     rdkafka*-produce)
-        $wrap "$bin/peers/rdkafka_bench" "$rdkafka" produce localhost:"$port" bench "$3" "$size" \
+        $wrap "$bin/peers/rdkafka_bench" "$(library "$1")" produce localhost:"$port" bench "$3" "$size" \
             queue.buffering.max.kbytes=$((buffer / 1024)) security.protocol=ssl ssl.ca.location="$ca"
         ;;
     rdkafka*-consume)
-        $wrap "$bin/peers/rdkafka_bench" "$rdkafka" consume localhost:"$port" bench "$3" "$size" \
+        $wrap "$bin/peers/rdkafka_bench" "$(library "$1")" consume localhost:"$port" bench "$3" "$size" \
             --partitions $partitions fetch.max.bytes=$fetch_max check.crcs=true security.protocol=ssl \
             ssl.ca.location="$ca"
         ;;
@@ -68,6 +73,7 @@ client() { # CLIENT MODE RECORDS
 
 clients="bare bare/ahead floor floor-small kwire kwire-small"
 [ -z "$rdkafka" ] || clients="$clients rdkafka"
+[ -z "$system" ] || clients="$clients rdkafka/libssl"
 
 run() { # CLIENT MODE RECORDS: adds a line to runs
     start_sink "$3" "$size" none || { stop_sink; echo "no sink: $(tail -n 1 "$out/errors")"; exit 1; }
@@ -115,7 +121,8 @@ done
 echo
 echo "$(date -u +%Y-%m-%d), $(uname -sm), $(awk -F': ' '/^model name/ { print $2; exit }' /proc/cpuinfo), $(nproc) processors"
 echo "kwire $(git describe --always --dirty 2>/dev/null), OpenSSL $(awk '$1 == "bare" { print $4; exit }' "$out/runs")," \
-    "librdkafka $(awk '$1 == "rdkafka" { print $4; exit }' "$out/runs") with ${inside:-no OpenSSL} inside"
+    "librdkafka $(awk '$1 == "rdkafka" { print $4; exit }' "$out/runs") with ${inside:-no OpenSSL} inside," \
+    "the system's $(awk '$1 == "rdkafka/libssl" { print $4; exit }' "$out/runs") over the same libssl"
 echo
 # Median per client and mode, and its ratio to the bare program's.
 sort -k2,2r -k1,1 -k3,3n "$out/runs" | awk -v counts="$out/counts" -v gate="$gate" -v size="$size" '
