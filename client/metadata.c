@@ -227,14 +227,17 @@ static uint32_t metadata_count(const struct kw_metadata_response_topic *item)
 }
 
 /* An older epoch comes from a broker that lags behind: what is known stays, as long
- * as it names a leader that has not denied it. Otherwise one lie about an epoch would
- * be believed for ever, and an old leader costs a refusal at most. */
-static void metadata_take_leader(struct kw_partition_meta *part,
+ * as it names a leader that there is and that has not denied it. Otherwise one lie
+ * about an epoch would be believed for ever, and an old leader costs a refusal at
+ * most. */
+static void metadata_take_leader(struct kw_topic_meta *meta,
                                  const struct kw_metadata_response_partition *item, bool fresh)
 {
+    struct kw_partition_meta *part = &meta->partitions[item->partition_index];
+    bool is_older = item->leader_epoch >= 0 && item->leader_epoch < part->leader_epoch;
+
     part->error = item->error_code;
-    if (!fresh && item->leader_epoch >= 0 && item->leader_epoch < part->leader_epoch &&
-        part->leader >= 0 && !part->doubted)
+    if (!fresh && is_older && !part->doubted && kwi_topic_meta_leader(meta, item->partition_index))
         return;
     part->doubted = false;
     part->leader = item->leader_id;
@@ -266,7 +269,7 @@ static int metadata_take_topic(struct kw_topic_meta *meta,
     for (kwi_iter_init(&it, &item->partitions); !rc && kwi_iter_next(&it, &part);) {
         if (part.partition_index < 0 || part.partition_index >= item->partitions.n)
             continue;
-        metadata_take_leader(&meta->partitions[part.partition_index], &part, fresh);
+        metadata_take_leader(meta, &part, fresh);
         if (meta->partitions[part.partition_index].leader < 0)
             *open = true;
     }

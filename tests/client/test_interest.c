@@ -39,6 +39,7 @@ static struct sim_pair pair;
 static struct kw_producer *producer;
 static struct kw_topic *topic;
 static int32_t lead_of_first = 0, epoch_of_all = 7; /* what answers say */
+static int n_brokers = 0;
 
 static void interest_begin(void)
 {
@@ -79,6 +80,7 @@ static struct answer answer_make(int n, int n_partitions, int ours)
     struct kw_metadata_response_partition *parts = must_alloc((size_t)n_partitions, sizeof(*parts));
     struct kw_metadata_response_topic *topics = must_alloc((size_t)n, sizeof(*topics));
     char(*names)[16] = must_alloc((size_t)n, sizeof(*names));
+    struct kw_metadata_response_broker brokers[REPLICAS];
     struct kw_metadata_response msg;
     struct kw_wr w = kwi_wr_make(NULL, 0);
     struct answer answer;
@@ -97,6 +99,13 @@ static struct answer answer_make(int n, int n_partitions, int ours)
         topics[i].partitions = KWI_ARR(parts, n_partitions);
     }
     kwi_metadata_response_init(&msg);
+    for (int i = 0; i < REPLICAS; i++) {
+        kwi_metadata_response_broker_init(&brokers[i]);
+        brokers[i].node_id = nodes[i];
+        brokers[i].host = kwi_str("127.0.0.1");
+        brokers[i].port = 9092 + i;
+    }
+    msg.brokers = KWI_ARR(brokers, n_brokers);
     msg.topics = KWI_ARR(topics, n);
     cr_assert_eq(kwi_metadata_response_encode(&msg, VERSION, &w), 0);
     answer.len = w.len;
@@ -245,6 +254,7 @@ static void leader_after(int32_t leader, int32_t epoch, int32_t known, int32_t k
 Test(interest, an_older_epoch_counts_only_against_a_leader_that_denies_it)
 {
     interest_begin();
+    n_brokers = REPLICAS;
     leader_after(0, 7, 0, 7);
     leader_after(1, 6, 0, 7);
     leader_after(1, 8, 1, 8);
@@ -256,5 +266,7 @@ Test(interest, an_older_epoch_counts_only_against_a_leader_that_denies_it)
     kwi_topic_meta_doubt(topic->meta, 4);
     leader_after(2, 10, 2, 10);
     leader_after(1, 9, 2, 10);
+    leader_after(12345, INT32_MAX, 12345, INT32_MAX); /* no such broker */
+    leader_after(2, 11, 2, 11);
     interest_end();
 }
