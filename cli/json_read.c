@@ -252,14 +252,15 @@ static bool json_int(struct cli_json *json, int64_t min, int64_t max, int64_t *o
 
 /* ---- the record ---------------------------------------------------------- */
 
-static bool json_header_add(struct cli_json *json, struct kw_record *record,
-                            struct kw_header **header)
+/* NULL: there are too many, which is told. */
+static struct kw_header *json_header_add(struct cli_json *json, struct kw_record *record)
 {
-    if (record->n_headers == CLI_JSON_HEADERS_MAX)
-        return json_fail(json, "more than 1024 headers");
-    *header = &json->headers[record->n_headers++];
+    if (record->n_headers == CLI_JSON_HEADERS_MAX) {
+        json_fail(json, "more than 1024 headers");
+        return NULL;
+    }
     record->headers = json->headers;
-    return true;
+    return &json->headers[record->n_headers++];
 }
 
 static bool json_headers_object(struct cli_json *json, struct kw_record *record)
@@ -269,7 +270,8 @@ static bool json_headers_object(struct cli_json *json, struct kw_record *record)
     if (json_take(json, '}'))
         return true;
     do {
-        if (!json_header_add(json, record, &header) || !json_string(json, &header->key))
+        header = json_header_add(json, record);
+        if (!header || !json_string(json, &header->key))
             return false;
         if (!json_take(json, ':'))
             return json_fail(json, "':' is expected");
@@ -289,7 +291,8 @@ static bool json_headers_array(struct cli_json *json, struct kw_record *record)
     do {
         if (!json_take(json, '['))
             return json_fail(json, "a pair [name, value] is expected");
-        if (!json_header_add(json, record, &header) || !json_string(json, &header->key))
+        header = json_header_add(json, record);
+        if (!header || !json_string(json, &header->key))
             return false;
         if (!json_take(json, ','))
             return json_fail(json, "',' is expected");

@@ -29,7 +29,6 @@ struct cares_watch {
 };
 
 struct cares_query {
-    struct kw_node node; /* in cares->queries */
     struct kw_cares *cares;
     size_t size; /* of this block */
     uint32_t query;
@@ -40,7 +39,6 @@ struct cares_query {
 struct kw_cares {
     struct kw_client *client;
     ares_channel channel;
-    struct kw_list queries;
     uint64_t deadline_us; /* UINT64_MAX: nothing is under way */
     bool closing;         /* no answers any more */
     struct cares_watch watches[CARES_WATCHES_MAX];
@@ -216,7 +214,6 @@ static void cares_done(void *ctx, int status, int timeouts, struct ares_addrinfo
         kw_core_resolved(cares->client->core, query->query, addrs, n, 0);
     else if (!cares->closing)
         cares_fail(query, status == ARES_SUCCESS ? ARES_ENODATA : status);
-    kwi_list_remove(&cares->queries, &query->node);
     kwi_free(&cares->client->heap, query, query->size);
 }
 
@@ -234,7 +231,6 @@ void kwi_cares_ask(struct kw_cares *cares, uint32_t query_id, const char *name, 
     query->query = query_id;
     query->port = port;
     memcpy(query->name, name, len + 1);
-    kwi_list_push(&cares->queries, &query->node);
     ares_getaddrinfo(cares->channel, name, NULL, &hints, cares_done, query);
     cares_plan(cares);
 }
