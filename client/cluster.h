@@ -50,6 +50,7 @@ struct kw_cluster {
     struct kw_timer recovery; /* armed while metadata is asked for in vain */
     uint16_t cluster_id_len;  /* 0: not known */
     char cluster_id[64];      /* its beginning */
+    bool is_id_sure;          /* one of its brokers said so too, not only a seed */
     struct kw_map topics;     /* name -> kw_topic_meta */
     struct kw_timer timer;    /* next refresh: by age, or after a backoff */
     struct kw_timer connect;  /* not one link could be made: try again */

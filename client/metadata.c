@@ -144,15 +144,22 @@ static bool metadata_is_foreign(const struct kw_cluster *cluster, struct kw_str 
            memcmp(id.ptr, cluster->cluster_id, (size_t)id.len < n ? (size_t)id.len : n) != 0;
 }
 
-static void metadata_take_id(struct kw_core *core, struct kw_str id)
+static bool metadata_from_seed(const struct kw_request *req)
 {
-    struct kw_cluster *cluster = &core->cluster;
+    return req->link && req->link->broker->node_id < 0;
+}
+
+static void metadata_take_id(struct kw_request *req, struct kw_str id)
+{
+    struct kw_cluster *cluster = &req->core->cluster;
+    bool is_foreign = metadata_is_foreign(cluster, id);
 
     if (id.len <= 0)
         return;
-    if (metadata_is_foreign(cluster, id))
-        kwi_log(core, 4, "bootstrap.servers lead to another cluster now: %.*s",
+    if (is_foreign)
+        kwi_log(req->core, 4, "bootstrap.servers lead to another cluster now: %.*s",
                 (int)(id.len < 40 ? id.len : 40), id.ptr);
+    cluster->is_id_sure = !metadata_from_seed(req) || (cluster->is_id_sure && !is_foreign);
     cluster->cluster_id_len = (uint16_t)id.len;
     memcpy(cluster->cluster_id, id.ptr,
            (size_t)id.len < sizeof(cluster->cluster_id) ? (size_t)id.len
@@ -164,7 +171,8 @@ static void metadata_take_id(struct kw_core *core, struct kw_str id)
 static int metadata_refuse(struct kw_request *req, const struct kw_metadata_response *msg)
 {
     struct kw_core *core = req->core;
-    bool from_seed = req->link && req->link->broker->node_id < 0;
+    bool is_foreign = metadata_is_foreign(&core->cluster, msg->cluster_id) &&
+                      !metadata_from_seed(req);
     struct kw_error err;
 
     if (msg->error_code == KW_E_REBOOTSTRAP_REQUIRED) {
@@ -175,7 +183,7 @@ static int metadata_refuse(struct kw_request *req, const struct kw_metadata_resp
         /* A broker that has just started does not know the others yet. */
         kwi_error_fmt(&err, KW_ERR_PROTOCOL, KW_PHASE_REQUEST, "is the broker starting?",
                       "%s: metadata without any broker; what was known stays", req->conn->peer);
-    } else if (metadata_is_foreign(&core->cluster, msg->cluster_id) && !from_seed) {
+    } else if (is_foreign) {
         kwi_error_fmt(&err, KW_ERR_PROTOCOL, KW_PHASE_REQUEST,
                       "check advertised.listeners; is its address somebody else's now?",
                       "%s belongs to another cluster (%.*s); what was known stays", req->conn->peer,
@@ -187,6 +195,8 @@ static int metadata_refuse(struct kw_request *req, const struct kw_metadata_resp
     kwi_event_error(core, &err);
     if (msg->error_code == KW_E_REBOOTSTRAP_REQUIRED)
         kwi_reach_rebootstrap(core, "a broker asked for it");
+    else if (is_foreign && !core->cluster.is_id_sure)
+        kwi_reach_rebootstrap(core, "no broker confirms what a bootstrap server said");
     if (msg->error_code || msg->brokers.n)
         kwi_conn_fail(req->conn, &err); /* not this one again */
     return err.code;
@@ -296,7 +306,6 @@ static int metadata_take(struct kw_core *core, const struct kw_metadata_response
     struct kw_iter it;
     int rc = metadata_take_brokers(core, msg);
 
-    metadata_take_id(core, msg->cluster_id);
     core->cluster.controller_id = msg->controller_id;
     core->cluster.n_answers++;
     for (kwi_iter_init(&it, &msg->topics); !rc && kwi_iter_next(&it, &item);) {
@@ -329,8 +338,10 @@ static void metadata_done(struct kw_request *req, const struct kw_answer *answer
         kwi_throttle(req, msg.throttle_time_ms);
     if (!rc)
         rc = metadata_refuse(req, &msg);
-    if (!rc)
+    if (!rc) {
+        metadata_take_id(req, msg.cluster_id);
         rc = metadata_take(core, &msg, &open);
+    }
     if (!rc)
         kwi_reach_answered(core);
     cluster->in_flight = false;

@@ -435,6 +435,37 @@ Test(rebootstrap, a_broker_may_ask_for_it)
     net_end();
 }
 
+/* What a seed said of the cluster, and nobody else, counts against no broker: the seeds
+ * are asked again. */
+Test(rebootstrap, an_answer_of_a_seed_that_no_broker_confirms_is_asked_for_again)
+{
+    static const char *const settings[] = {"bootstrap.servers=10.0.0.9:9092",
+                                           "metadata.max.age.ms=200", NULL};
+    begin(3, 3);
+    net.homes[9] = 0;
+    change.on = true;
+    change.cluster_id = "a-lie-of-the-seed";
+    net_start(settings);
+    for (int i = 0; i < 100 && change.n_changed == 0; i++)
+        net_run(10);
+    change.on = false;
+    net.homes[9] = SIM_PAIR_REFUSE; /* so that a broker is asked next */
+    break_all();
+    for (int i = 0; i < 300 && !strstr(net.errors, "another cluster"); i++)
+        net_run(10);
+    cr_assert(strstr(net.errors, "another cluster"), "%s", net.errors);
+    cr_assert_eq(n_rebootstraps(), 1);
+    net.homes[9] = 0;
+    uint32_t n_opened = net_n_opened(NULL);
+    for (int i = 0; i < 3; i++)
+        cr_assert(net_delivers(i, 3000), "%s", net.errors);
+    net_run(1000);
+    cr_assert_eq(n_rebootstraps(), 1);
+    cr_assert_neq(memcmp(net.pair.core->cluster.cluster_id, "a-lie", 5), 0);
+    cr_assert_leq(net_n_opened(NULL) - n_opened, 20, "no pause between attempts");
+    net_end();
+}
+
 /* A seed is what the user says: another cluster there is taken over, and said aloud. */
 Test(rebootstrap, the_configured_names_may_lead_to_another_cluster)
 {
