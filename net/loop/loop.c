@@ -6,8 +6,8 @@
  * outlives its watch, whatever number the descriptor gets again.
  *
  * The timer is set only when the wanted deadline is earlier than the one it is
- * set to. Deadlines mostly move back, and one early wake-up then replaces a
- * system call for each move. */
+ * set to, or much later. Deadlines mostly move back a little, and one early wake-up
+ * then replaces a system call for each move. */
 #include "net/loop/loop.h"
 #include "base/assert.h"
 
@@ -18,6 +18,7 @@
 
 enum {
     LOOP_ROUND_MAX = 64,         /* events taken at once */
+    LOOP_EARLY_US = 1000000,     /* so much too early is no reason to set the timer */
     LOOP_SECONDS_MAX = INT32_MAX /* the latest deadline: 68 years of uptime */
 };
 
@@ -163,14 +164,17 @@ void kwi_loop_now(const struct kw_loop *loop, struct kw_time *now)
 /* Sets the timer if the wanted deadline needs it; -1 with errno. */
 static int loop_arm(struct kw_loop *loop)
 {
-    if (loop->deadline_us >= loop->armed_us)
+    if (loop->deadline_us >= loop->armed_us &&
+        loop->deadline_us - loop->armed_us < (uint64_t)LOOP_EARLY_US)
         return 0;
     uint64_t seconds = loop->deadline_us / 1000000;
-    struct itimerspec spec = {0};
-    spec.it_value.tv_sec = (time_t)(seconds < LOOP_SECONDS_MAX ? seconds : LOOP_SECONDS_MAX);
-    spec.it_value.tv_nsec = (long)(loop->deadline_us % 1000000 * 1000);
-    if (loop->deadline_us == 0)
-        spec.it_value.tv_nsec = 1; /* all zero would stop the timer */
+    struct itimerspec spec = {0}; /* all zero stops the timer */
+    if (loop->deadline_us == 0) {
+        spec.it_value.tv_nsec = 1;
+    } else if (loop->deadline_us != UINT64_MAX) {
+        spec.it_value.tv_sec = (time_t)(seconds < LOOP_SECONDS_MAX ? seconds : LOOP_SECONDS_MAX);
+        spec.it_value.tv_nsec = (long)(loop->deadline_us % 1000000 * 1000);
+    }
     int rc;
     do {
         rc = loop->sys->timerfd_settime(loop->timer_fd, TFD_TIMER_ABSTIME, &spec, NULL);

@@ -341,6 +341,21 @@ Test(loop, moving_the_deadline_back_costs_no_call_and_is_still_kept)
     kwi_loop_destroy(loop);
 }
 
+/* A program that sleeps for minutes is not woken for a deadline that is gone. */
+Test(loop, a_deadline_that_moves_far_back_or_away_wakes_nobody)
+{
+    struct kw_loop *loop = new_loop();
+    int fd = kwi_loop_fd(loop);
+    for (int away = 0; away < 2; away++) {
+        kwi_loop_set_deadline(loop, now_us(loop) + 20000);
+        kwi_loop_set_deadline(loop, away ? UINT64_MAX : now_us(loop) + 3600000000u);
+        cr_assert_eq(poll(&(struct pollfd){fd, POLLIN, 0}, 1, 60), 0);
+    }
+    kwi_loop_set_deadline(loop, now_us(loop) + 1000);
+    cr_assert_eq(poll(&(struct pollfd){fd, POLLIN, 0}, 1, 10000), 1);
+    kwi_loop_destroy(loop);
+}
+
 Test(loop, no_deadline_and_the_latest_possible_one_never_ring)
 {
     struct kw_loop *loop = new_loop();
