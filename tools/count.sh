@@ -44,13 +44,13 @@ step() {
     step_end "$step_name" $? "$step_start"
 }
 
-# beside NAME COMMAND...: begins a step that takes what the ones after it leave of the
-# processors; `beside_wait` ends it and counts it. One at a time.
+# beside NAME COMMAND...: begins a step that runs beside the ones after it;
+# `beside_wait` ends it and counts it. One at a time.
 beside() {
     beside_name=$1
     shift
     beside_start=$(date +%s)
-    nice -n 19 "$@" >"$(step_log "$beside_name")" 2>&1 </dev/null &
+    "$@" >"$(step_log "$beside_name")" 2>&1 </dev/null &
     beside_pid=$!
 }
 beside_wait() {
@@ -58,6 +58,17 @@ beside_wait() {
     wait "$beside_pid"
     step_end "$beside_name" $? "$beside_start"
     beside_pid=
+}
+
+# both NAME COMMAND...: as step, but every other one runs beside the next. For steps that
+# do not mind; `beside_wait` behind the last.
+both() {
+    if [ -z "${beside_pid:-}" ]; then
+        beside "$@"
+    else
+        step "$@"
+        beside_wait
+    fi
 }
 
 # step_end NAME EXIT_CODE START: counts what the log says, and prints it

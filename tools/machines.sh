@@ -40,8 +40,9 @@ run_machines() {
         build "$machine" CI=1 tests
         for binary in $(portable_tests "$machine"); do
             [ -x "$binary" ] || continue
-            step "$binary" on_machine "$machine" "$binary"
+            both "$binary" on_machine "$machine" "$binary"
         done
+        beside_wait
     done
 }
 
@@ -53,7 +54,8 @@ run_valgrind() {
     build shim tests
     for binary in $(portable_tests shim); do
         [ -x "$binary" ] || continue
-        step "valgrind $binary" quick valgrind -q --error-exitcode=99 --leak-check=full \
+        both "valgrind $binary" quick valgrind -q --error-exitcode=99 --leak-check=full \
             --errors-for-leak-kinds=definite "$binary"
     done
+    beside_wait
 }

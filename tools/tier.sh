@@ -45,19 +45,20 @@ build() { # VARIANT TARGET...
     step "build $variant: $*" make -j"$jobs" --no-print-directory VARIANT="$variant" "$@"
 }
 
-# Every test binary and every corpus replay of a variant, one after another. One
-# that hangs is a failure like any other.
+# Every test binary and every corpus replay of a variant, two at a time. One that hangs
+# is a failure like any other.
 run_tests() {
     for binary in $(make -s VARIANT="$1" print-tests); do
         # Not built: the build step has counted that already.
         [ -x "$binary" ] || continue
-        step "$binary" timeout -k 10 600 "$binary" --jobs 1 --color=never
+        both "$binary" timeout -k 10 600 "$binary" --jobs 1 --color=never
     done
     for binary in $(make -s VARIANT="$1" print-replay); do
         [ -x "$binary" ] || continue
         name=${binary##*/fuzz_}
-        step "$binary" "$binary" $(find "fuzz/corpus/$name" -type f 2>/dev/null | sort)
+        both "$binary" "$binary" $(find "fuzz/corpus/$name" -type f 2>/dev/null | sort)
     done
+    beside_wait
 }
 
 # What there is about the other TLS library; the rest does not know of it. The library
@@ -117,8 +118,9 @@ fuzz_smoke() { # seconds per target
     build plain fuzz
     for binary in $(make -s print-fuzz); do
         [ -x "$binary" ] || continue
-        step "$binary" tools/fuzz.sh "$binary" "$1"
+        both "$binary" tools/fuzz.sh "$binary" "$1"
     done
+    beside_wait
 }
 
 live() {
@@ -149,7 +151,7 @@ tier_test() {
     run_mbedtls
     fuzz_smoke "${KW_FUZZ_SECONDS:-10}"
     # Minutes of work, while the live tests wait for brokers most of the time.
-    beside clang-tidy tools/lint.sh clang-tidy
+    beside clang-tidy nice -n 19 tools/lint.sh clang-tidy
     step "make demo" tools/demo.sh mock
     live
     beside_wait
