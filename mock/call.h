@@ -56,7 +56,8 @@ extern const struct kw_mock_api kwi_mock_api_api_versions, kwi_mock_api_metadata
     kwi_mock_api_delete_topics, kwi_mock_api_offset_for_leader_epoch, kwi_mock_api_describe_configs,
     kwi_mock_api_sasl_handshake, kwi_mock_api_sasl_authenticate, kwi_mock_api_join_group,
     kwi_mock_api_sync_group, kwi_mock_api_heartbeat, kwi_mock_api_leave_group,
-    kwi_mock_api_offset_commit, kwi_mock_api_offset_fetch;
+    kwi_mock_api_offset_commit, kwi_mock_api_offset_fetch, kwi_mock_api_consumer_group_heartbeat,
+    kwi_mock_api_consumer_group_describe;
 /* NULL: not served. */
 const struct kw_mock_api *kwi_mock_api_find(int16_t key);
 

@@ -1,10 +1,10 @@
 /* mock/configs.c -- DescribeConfigs: the three settings that a topic of the model
- * has. Brokers exist and have none. */
+ * has, and the two of a group. Brokers exist and have none. */
 #include "base/fmt.h"
 #include "mock/call.h"
 #include "proto/configs.h"
 
-enum { MOCKCONFIGS_TOPIC = 2, MOCKCONFIGS_BROKER = 4, MOCKCONFIGS_N = 3 };
+enum { MOCKCONFIGS_TOPIC = 2, MOCKCONFIGS_BROKER = 4, MOCKCONFIGS_GROUP = 32, MOCKCONFIGS_N = 3 };
 enum { MOCKCONFIGS_STRING = 2, MOCKCONFIGS_INT32 = 3, MOCKCONFIGS_INT64 = 5 }; /* config_type */
 enum { MOCKCONFIGS_NUMBER_SIZE = 24 };
 
@@ -76,6 +76,36 @@ static int mockconfigs_topic(struct kw_mock_call *call, const struct kw_mock_top
     return 0;
 }
 
+/* A group has them whether it exists or not. */
+static int mockconfigs_group(struct kw_mock_call *call,
+                             const struct kw_describe_configs_request_resource *asked,
+                             struct kw_describe_configs_response_result *out)
+{
+    const struct kw_mock_config *config = &call->mock->config;
+    const struct {
+        const char *name;
+        int64_t value, usual;
+    } rows[] = {{"consumer.heartbeat.interval.ms", config->group_heartbeat_ms, 5000},
+                {"consumer.session.timeout.ms", config->group_session_ms, 45000}};
+    struct kw_describe_configs_response_config *items;
+    size_t n = 0;
+    items = kwi_mock_call_alloc(call, MOCKCONFIGS_N, sizeof(*items));
+    if (!items)
+        return KW_ERR_NOMEM;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        if (!mockconfigs_wanted(asked, rows[i].name))
+            continue;
+        kwi_describe_configs_response_config_init(&items[n]);
+        items[n].name = kwi_str(rows[i].name);
+        items[n].config_type = MOCKCONFIGS_INT32;
+        items[n].documentation = KWI_NULL_STR;
+        if (mockconfigs_number(call, rows[i].value, rows[i].usual, &items[n++]))
+            return KW_ERR_NOMEM;
+    }
+    out->configs = KWI_ARR(items, n);
+    return 0;
+}
+
 static int mockconfigs_resource(struct kw_mock_call *call,
                                 const struct kw_describe_configs_request_resource *asked,
                                 struct kw_describe_configs_response_result *out)
@@ -90,9 +120,11 @@ static int mockconfigs_resource(struct kw_mock_call *call,
         return 0;
     if (asked->resource_type == MOCKCONFIGS_BROKER)
         return 0;
+    if (asked->resource_type == MOCKCONFIGS_GROUP)
+        return mockconfigs_group(call, asked, out);
     if (asked->resource_type != MOCKCONFIGS_TOPIC) {
         out->error_code = KW_E_INVALID_REQUEST;
-        out->error_message = kwi_str("this broker model has topics and brokers only");
+        out->error_message = kwi_str("this broker model has topics, brokers and groups only");
         return 0;
     }
     topic = kwi_mock_call_topic(call, false, asked->resource_name, NULL);

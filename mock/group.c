@@ -7,7 +7,7 @@
  *
  * Requests that wait for others are parked by group_calls.c; whatever changes here
  * has them looked at again. */
-#include "mock/group.h"
+#include "mock/modern_group.h"
 
 #include "base/fmt.h"
 
@@ -20,7 +20,7 @@ bool kwi_mock_bytes_are(const struct kw_mock_bytes *bytes, const void *ptr, int3
     return len <= 0 || memcmp(bytes->ptr, ptr, (size_t)len) == 0;
 }
 
-static void mockgroup_bytes_free(struct kw_mock *mock, struct kw_mock_bytes *bytes)
+void kwi_mock_bytes_free(struct kw_mock *mock, struct kw_mock_bytes *bytes)
 {
     if (bytes->ptr)
         kwi_free(&mock->heap, bytes->ptr, (size_t)bytes->len + 1);
@@ -36,7 +36,7 @@ int kwi_mock_bytes_set(struct kw_mock *mock, struct kw_mock_bytes *bytes, const 
         if (!copy)
             return KW_ERR_NOMEM;
     }
-    mockgroup_bytes_free(mock, bytes);
+    kwi_mock_bytes_free(mock, bytes);
     *bytes = (struct kw_mock_bytes){copy, len};
     return 0;
 }
@@ -154,13 +154,13 @@ static void mockgroup_member_free(struct kw_mock_member *member)
     struct kw_mock *mock = member->group->mock;
     kwi_timer_disarm(&mock->timers, &member->session);
     for (uint32_t i = 0; i < member->n_protocols; i++) {
-        mockgroup_bytes_free(mock, &member->protocols[i].name);
-        mockgroup_bytes_free(mock, &member->protocols[i].metadata);
+        kwi_mock_bytes_free(mock, &member->protocols[i].name);
+        kwi_mock_bytes_free(mock, &member->protocols[i].metadata);
     }
     kwi_free(&mock->heap, member->protocols, member->n_protocols * sizeof(*member->protocols));
-    mockgroup_bytes_free(mock, &member->id);
-    mockgroup_bytes_free(mock, &member->instance_id);
-    mockgroup_bytes_free(mock, &member->assignment);
+    kwi_mock_bytes_free(mock, &member->id);
+    kwi_mock_bytes_free(mock, &member->instance_id);
+    kwi_mock_bytes_free(mock, &member->assignment);
     kwi_free(&mock->heap, member, sizeof(*member));
 }
 
@@ -196,8 +196,8 @@ int kwi_mock_member_update(struct kw_mock_member *member, const struct kw_join_g
     for (size_t k = 0; k < n; k++)
         protocols[k].name.len = protocols[k].metadata.len = -1;
     for (uint32_t k = 0; k < member->n_protocols; k++) {
-        mockgroup_bytes_free(mock, &member->protocols[k].name);
-        mockgroup_bytes_free(mock, &member->protocols[k].metadata);
+        kwi_mock_bytes_free(mock, &member->protocols[k].name);
+        kwi_mock_bytes_free(mock, &member->protocols[k].metadata);
     }
     kwi_free(&mock->heap, member->protocols, member->n_protocols * sizeof(*protocols));
     member->protocols = protocols;
@@ -341,9 +341,9 @@ static void mockgroup_complete(struct kw_mock_group *group)
     mock->wake = true;
     if (kwi_list_empty(&group->members)) {
         group->state = KWI_MOCK_GROUP_EMPTY;
-        mockgroup_bytes_free(mock, &group->protocol_type);
-        mockgroup_bytes_free(mock, &group->protocol);
-        mockgroup_bytes_free(mock, &group->leader);
+        kwi_mock_bytes_free(mock, &group->protocol_type);
+        kwi_mock_bytes_free(mock, &group->protocol);
+        kwi_mock_bytes_free(mock, &group->leader);
         return;
     }
     if (!leader || leader->pending) {
@@ -390,11 +390,12 @@ void kwi_mock_group_destroy(struct kw_mock_group *group)
     struct kw_mock *mock = group->mock;
     while (!kwi_list_empty(&group->members))
         mockgroup_member_free(KWI_OF(kwi_list_pop(&group->members), struct kw_mock_member, node));
+    kwi_mock_modern_destroy(group);
     kwi_mock_offsets_destroy(group);
     kwi_timer_disarm(&mock->timers, &group->rebalance);
-    mockgroup_bytes_free(mock, &group->protocol_type);
-    mockgroup_bytes_free(mock, &group->protocol);
-    mockgroup_bytes_free(mock, &group->leader);
+    kwi_mock_bytes_free(mock, &group->protocol_type);
+    kwi_mock_bytes_free(mock, &group->protocol);
+    kwi_mock_bytes_free(mock, &group->leader);
     kwi_map_remove_str(&mock->groups, group->name, group->name_len);
     kwi_free(&mock->heap, group->name, group->name_len + 1);
     kwi_free(&mock->heap, group, sizeof(*group));
@@ -408,5 +409,13 @@ int kwi_mock_group(const struct kw_mock *mock, const char *name, struct kw_mock_
     *info = (struct kw_mock_group_info){.state = group->state, .generation = group->generation};
     for (struct kw_node *n = group->members.first; n; n = n->next)
         info->n_members += !KWI_OF(n, struct kw_mock_member, node)->pending;
+    if (kwi_list_empty(&group->modern))
+        return 0;
+    info->state = KWI_MOCK_GROUP_STABLE;
+    for (struct kw_node *n = group->modern.first; n; n = n->next, info->n_members++) {
+        const struct kw_mock_modern *member = KWI_OF(n, struct kw_mock_modern, node);
+        if (member->state != KWI_MOCK_MODERN_STABLE || member->epoch != group->generation)
+            info->state = KWI_MOCK_GROUP_PREPARING;
+    }
     return 0;
 }

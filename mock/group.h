@@ -4,6 +4,8 @@
  * group_calls.c    JoinGroup, SyncGroup, Heartbeat, LeaveGroup
  * group_offsets.c  OffsetCommit, OffsetFetch
  *
+ * Groups whose coordinator assigns are in modern_group.h.
+ *
  * One coordinator serves all groups (kwi_mock_set_coordinator); what it knows
  * moves with it at once, as if the internal topic had been read already. */
 #ifndef KWI_MOCK_GROUP_H
@@ -57,6 +59,7 @@ struct kw_mock_group {
     int32_t generation;
     struct kw_mock_bytes protocol_type, protocol, leader; /* leader: a member id */
     struct kw_list members;
+    struct kw_list modern; /* kw_mock_modern: those of KIP-848, generation is their epoch */
     struct kw_timer rebalance;
     struct kw_list offsets;
 };
@@ -98,6 +101,7 @@ void kwi_mock_group_destroy(struct kw_mock_group *group);
 void kwi_mock_offsets_destroy(struct kw_mock_group *group);
 
 bool kwi_mock_bytes_are(const struct kw_mock_bytes *bytes, const void *ptr, int32_t len);
+void kwi_mock_bytes_free(struct kw_mock *mock, struct kw_mock_bytes *bytes);
 KW_MUST_USE int kwi_mock_bytes_set(struct kw_mock *mock, struct kw_mock_bytes *bytes,
                                    const void *ptr, int32_t len);
 static inline struct kw_str kwi_mock_bytes_str(const struct kw_mock_bytes *bytes)

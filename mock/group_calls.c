@@ -196,7 +196,8 @@ static enum kw_mock_outcome mockgroup_join_serve(struct kw_mock_call *call)
     group = kwi_mock_group_find(call->mock, req->group_id, true);
     if (!group)
         return KWI_MOCK_HUNG_UP;
-    if (!kwi_mock_group_agrees(group, req, kwi_mock_group_member(group, req->member_id)))
+    if (!kwi_list_empty(&group->modern) ||
+        !kwi_mock_group_agrees(group, req, kwi_mock_group_member(group, req->member_id)))
         return mockgroup_join_error(call, KW_E_INCONSISTENT_GROUP_PROTOCOL, req->member_id);
     return req->member_id.len > 0 ? mockgroup_join_known(call, group)
                                   : mockgroup_join_new(call, group);

@@ -1,5 +1,5 @@
 /* mock/group_offsets.c -- OffsetCommit and OffsetFetch of the broker model. */
-#include "mock/group.h"
+#include "mock/modern_group.h"
 #include "proto/offsets.h"
 
 enum { MOCKCOMMIT_METADATA_MAX = 4096 };
@@ -83,6 +83,8 @@ static int16_t mockcommit_check(struct kw_mock_call *call, struct kw_mock_group 
     if (!*group)
         return req->generation_id_or_member_epoch < 0 ? KW_E_UNKNOWN_SERVER_ERROR
                                                       : KW_E_ILLEGAL_GENERATION;
+    if (!kwi_list_empty(&(*group)->modern))
+        return kwi_mock_modern_identify(*group, req->member_id, req->generation_id_or_member_epoch);
     if (req->generation_id_or_member_epoch < 0 && (*group)->state == KWI_MOCK_GROUP_EMPTY)
         return 0;
     error = kwi_mock_group_identify(*group, req->member_id, req->group_instance_id,
@@ -328,7 +330,11 @@ static int mockcommit_fetch_groups(struct kw_mock_call *call, int16_t error)
         kwi_offset_fetch_response_group_init(&groups[n]);
         groups[n].group_id = asked.group_id;
         groups[n].error_code = error;
-        if (!error &&
+        if (!error && call->version >= 9 && asked.member_id.len >= 0)
+            groups[n].error_code =
+                kwi_mock_modern_identify(kwi_mock_group_find(call->mock, asked.group_id, false),
+                                         asked.member_id, asked.member_epoch);
+        if (!groups[n].error_code &&
             mockcommit_fetch_group(call, asked.group_id, &asked.topics, 0, &groups[n].topics))
             return KW_ERR_NOMEM;
     }

@@ -22,6 +22,8 @@ static int mock_config_check(const struct kw_mock_config *config)
         return KW_ERR_USE;
     if (config->replication_factor > (config->n_brokers ? (int32_t)config->n_brokers : 1))
         return KW_ERR_USE;
+    if (config->group_session_ms > INT32_MAX || config->group_heartbeat_ms > INT32_MAX)
+        return KW_ERR_USE;
     return config->frame_size_max > INT32_MAX ? KW_ERR_USE : 0;
 }
 
@@ -37,6 +39,10 @@ static void mock_config_defaults(struct kw_mock_config *config)
         config->default_partitions = 1;
     if (!config->replication_factor)
         config->replication_factor = (int16_t)(config->n_brokers < 3 ? config->n_brokers : 3);
+    if (!config->group_session_ms)
+        config->group_session_ms = 45000;
+    if (!config->group_heartbeat_ms)
+        config->group_heartbeat_ms = 5000;
     if (!config->frame_size_max)
         config->frame_size_max = MOCK_FRAME_SIZE_DEFAULT;
     if (!config->crc32c)

@@ -13,7 +13,7 @@
  *     span = kwi_mock_output(conn);  ...  kwi_mock_output_done(conn, n);
  *
  * What it does not model: replication traffic (a follower has what the high
- * watermark covers), transactions, KIP-848 groups, authorization, compaction, quotas,
+ * watermark covers), transactions, authorization, compaction, quotas,
  * and the inside of compressed batches. One thread at a time. */
 #ifndef KWI_MOCK_H
 #define KWI_MOCK_H
@@ -47,6 +47,8 @@ struct kw_mock_config {
     uint32_t frame_size_max;       /* of a request; default 104,857,600 */
     uint32_t group_delay_ms;       /* group.initial.rebalance.delay.ms; default 0 */
     uint32_t group_session_min_ms; /* the least session.timeout.ms; default 1 (Kafka: 6000) */
+    uint32_t group_session_ms;     /* of KIP-848 groups; default 45000 */
+    uint32_t group_heartbeat_ms;   /* of the same; default 5000 */
     const struct kw_mock_versions *versions; /* narrows what is offered, see _release */
     size_t n_versions;
     kwi_crc32c_fn *crc32c; /* default: portable */

@@ -104,7 +104,7 @@ Test(mock_conn, tells_an_unknown_api_versions_version_in_version_0)
     cr_assert_eq(key.max_version, 4);
     ask_versions(&client, key.max_version, &resp);
     cr_assert_eq(resp.error_code, 0);
-    cr_assert_eq(resp.api_keys.n, 19);
+    cr_assert_eq(resp.api_keys.n, 21);
     client_close(&client);
     bed_close(&bed);
 }
