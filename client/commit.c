@@ -23,35 +23,6 @@
 
 enum { COMMIT_METADATA_MAX = 32767 };
 
-/* ---- the coordinator ------------------------------------------------------------------- */
-
-struct kw_link *kwi_keeper_link(struct kw_consumer *consumer)
-{
-    struct kw_keeper *keeper = &consumer->keeper;
-    struct kw_broker *broker;
-
-    kwi_coordinator_want(keeper->coordinator);
-    broker = kwi_coordinator_broker(keeper->coordinator);
-    if (!broker)
-        return NULL;
-    if (keeper->blocked)
-        return kwi_link_get(broker, KWI_LANE_CONTROL, NULL);
-    return kwi_link_get(broker, KWI_LANE_GROUP, consumer);
-}
-
-void kwi_keeper_lost(struct kw_consumer *consumer, const struct kw_request *req, int err)
-{
-    if (err != KW_ERR_CANCELED && err != KW_ERR_CLOSED)
-        kwi_coordinator_lost(consumer->keeper.coordinator, (int32_t)req->arg);
-}
-
-bool kwi_keeper_is_final(int err)
-{
-    return err == KW_ERR_UNSUPPORTED || err == KW_ERR_VERSION || err == KW_ERR_LIMIT ||
-           err == KW_ERR_SPACE || err == KW_ERR_CLOSED || err == KW_ERR_AUTH ||
-           err == KW_ERR_LENGTH;
-}
-
 /* ---- jobs -------------------------------------------------------------------------------- */
 
 /* Every entry has ended: out of the queue, told, and gone or in the list of those
@@ -115,9 +86,11 @@ static void commit_abandon(struct kw_op *op, int code)
 
 static int commit_choose(const struct kw_request *req, int broker_min, int broker_max)
 {
-    (void)req;
-    /* From version 10 on topics go by id alone; 9 serves every group. */
-    int high = broker_max < 9 ? broker_max : 9, low = broker_min > 2 ? broker_min : 2;
+    const struct kw_consumer *consumer = req->owner;
+    /* From version 10 on topics go by id alone; 9 serves every group, and is the first
+     * in which a number of a member is an epoch. */
+    int least = consumer && consumer->keeper.member.by_epoch ? 9 : 2;
+    int high = broker_max < 9 ? broker_max : 9, low = broker_min > least ? broker_min : least;
     return high >= low ? high : KW_ERR_UNSUPPORTED;
 }
 
@@ -305,6 +278,8 @@ static void commit_took(struct kw_commit_job *job, struct kw_commit_entry *entry
  * come back (G32), whatever the table says of the code. */
 static bool commit_may_heal(int16_t code)
 {
+    if (code == KW_E_STALE_MEMBER_EPOCH)
+        return true; /* with the epoch that the next heartbeat brings */
     return code != KW_E_UNKNOWN_TOPIC_OR_PARTITION && code != KW_E_UNKNOWN_TOPIC_ID &&
            code != KW_E_REBALANCE_IN_PROGRESS &&
            (kwi_error_info(code)->flags & KW_E_RETRIABLE) != 0;
@@ -333,10 +308,10 @@ static void commit_take(struct kw_commit_job *job, const struct kw_offset_commit
             lost |= kwi_coordinator_is_lost(item.error_code) ||
                     item.error_code == KW_E_REQUEST_TIMED_OUT;
             kwi_error_kafka(&job->cause, item.error_code, "committing offsets", NULL, 0);
-            if (!commit_may_heal(item.error_code)) {
+            if (!commit_may_heal(item.error_code))
                 kwi_commit_close_entry(job, entry, KW_ERR_BROKER, item.error_code);
+            if (!commit_may_heal(item.error_code) || item.error_code == KW_E_STALE_MEMBER_EPOCH)
                 refused = item.error_code;
-            }
         }
     }
     if (lost)
@@ -461,7 +436,7 @@ int kwi_keeper_init(struct kw_consumer *consumer)
     keeper->group_id =
         kwi_config_str(own && kwi_config_is_set(own, KW_KEY_GROUP_ID) ? own : consumer->core->cfg,
                        KW_KEY_GROUP_ID);
-    keeper->member = (struct kw_member){-1, {"", 0}, KWI_NULL_STR};
+    keeper->member = KWI_NO_MEMBER;
     if (keeper->group_id && !*keeper->group_id)
         keeper->group_id = NULL;
     if (!keeper->group_id)

@@ -215,11 +215,54 @@ static int config_check_producer(const struct config_view *view)
     return rc;
 }
 
+static bool config_is_set(const struct config_view *view, enum kw_key key)
+{
+    return kwi_config_is_set(view->client, key) || (view->own && kwi_config_is_set(view->own, key));
+}
+
+static int config_deny_text(const struct config_view *view, enum kw_key key, const char *rule,
+                            const char *remedy)
+{
+    const struct kw_config *cfg = view->own && kwi_config_is_set(view->own, key) ? view->own
+                                                                                 : view->client;
+    const char *text = kwi_config_str(cfg, key);
+    if (!text)
+        return config_deny(view, key, rule, remedy);
+    return kwi_config_refuse(view->err, kwi_config_rows[key].key, text, strlen(text), rule, remedy);
+}
+
+/* As Java does: a key that the chosen protocol has no use for is refused. */
+static int config_check_protocol(const struct config_view *view)
+{
+    static const enum kw_key classic[] = {KW_KEY_SESSION_TIMEOUT_MS, KW_KEY_HEARTBEAT_INTERVAL_MS,
+                                          KW_KEY_PARTITION_ASSIGNMENT_STRATEGY};
+    int64_t protocol = config_get(view, KW_KEY_GROUP_PROTOCOL);
+    if (protocol == KW_GROUP_CLASSIC && config_is_set(view, KW_KEY_GROUP_REMOTE_ASSIGNOR))
+        return config_deny_text(view, KW_KEY_GROUP_REMOTE_ASSIGNOR,
+                                "cannot be set when group.protocol=classic",
+                                "set group.protocol=consumer, or partition.assignment.strategy");
+    for (unsigned i = 0; i < sizeof classic / sizeof *classic; i++) {
+        if (!config_is_set(view, classic[i]))
+            continue;
+        if (protocol == KW_GROUP_CONSUMER)
+            return config_deny_text(view, classic[i], "cannot be set when group.protocol=consumer",
+                                    "take it out: the broker decides about it (group "
+                                    "configuration); or set group.protocol=classic");
+        if (protocol == KW_GROUP_AUTO && config_is_set(view, KW_KEY_GROUP_REMOTE_ASSIGNOR))
+            return config_deny_text(view, classic[i],
+                                    "group.remote.assignor is for the other group.protocol",
+                                    "take one of the two out, or set group.protocol");
+    }
+    return 0;
+}
+
 static int config_check_consumer(const struct config_view *view)
 {
     char rule[160];
     int64_t fetch_memory = kwi_config_fetch_memory(view->client);
     int rc = config_pair(view, KW_KEY_RETRY_BACKOFF_MAX_MS, KW_KEY_RETRY_BACKOFF_MS);
+    if (!rc)
+        rc = config_check_protocol(view);
     if (!rc)
         rc = config_at_least(
             view, KW_KEY_SESSION_TIMEOUT_MS, config_get(view, KW_KEY_HEARTBEAT_INTERVAL_MS) + 1,

@@ -236,6 +236,17 @@ const struct kw_config_row kwi_config_rows[KW_N_KEYS] = {
                "How long a stored offset waits for the next commit at most, so how much is "
                "handled twice at most after a crash."),
 
+    CONFIG_WORD(GROUP_PROTOCOL, "group.protocol", NULL, "classic|consumer|auto", NULL,
+                KWI_APPLIES_CONSUMER, NULL,
+                "How to be a member. consumer: the broker assigns (KIP-848, Kafka 4.0 and newer), "
+                "and says how often it wants to hear of us; then partition.assignment.strategy, "
+                "session.timeout.ms and heartbeat.interval.ms must not be set. auto: consumer "
+                "where the cluster offers it, unless one of these three or an assignor of the "
+                "program's own asks for classic."),
+    CONFIG_TEXT(GROUP_REMOTE_ASSIGNOR, "group.remote.assignor", NULL, KWI_CONFIG_STRING, NULL, 249,
+                KWI_APPLIES_CONSUMER,
+                "group.protocol=consumer: the broker's assignor (Kafka has uniform and range); "
+                "without it the broker chooses. The group uses the one that most members want."),
     CONFIG_TEXT(PARTITION_ASSIGNMENT_STRATEGY, "partition.assignment.strategy", NULL,
                 KWI_CONFIG_STRING, "range", 4096, KWI_APPLIES_CONSUMER,
                 "Who gets which partition: the assignors that this member can do, the best one "

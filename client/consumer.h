@@ -88,6 +88,8 @@ struct kw_consumer_topic {
     struct kw_topic_watch watch;
     struct kw_map parts; /* partition -> kw_consumer_part; empty when no longer assigned */
     uint32_t refs;       /* the assignment, handles, a lent event */
+    bool is_given;       /* a KIP-848 group gave it, under this id */
+    uint8_t given_id[16];
 };
 
 struct kw_consumer_part {

@@ -11,7 +11,7 @@
 #include "client/error_text.h"
 #include <kwire/kwire.h>
 
-enum { GROUP_LEASE_AGAIN_MS = 1000, GROUP_TOPICS_MAX = 4096 };
+enum { GROUP_LEASE_AGAIN_MS = 1000 };
 
 static int64_t group_setting(const struct kw_group *group, enum kw_key key)
 {
@@ -272,8 +272,12 @@ int kwi_group_assign(struct kw_group *group, const struct kw_group_target *list,
 
 void kwi_group_confirmed(struct kw_group *group, uint64_t sent_us, int64_t session_ms)
 {
+    bool was_over = group->lease_us <= group->consumer->core->now.mono_us;
+
     group->lease_us = sent_us + (uint64_t)session_ms * 1000;
     kwi_core_arm(group->consumer->core, &group->lease, group->lease_us);
+    if (was_over) /* what was withheld can be taken now */
+        kwi_consumer_notify(group->consumer);
 }
 
 void kwi_group_no_lease(struct kw_group *group)
@@ -341,166 +345,7 @@ static void group_poll_due(struct kw_timer *timer)
     group->protocol->late(group);
 }
 
-/* ---- the subscription --------------------------------------------------------------------------- */
-
-bool kwi_group_subscribes(const struct kw_group *group, struct kw_str topic)
-{
-    for (uint32_t i = 0; group->names && i < group->names->n; i++) {
-        if (topic.len >= 0 && strlen(group->names->list[i]) == (size_t)topic.len &&
-            !memcmp(group->names->list[i], topic.ptr, (size_t)topic.len))
-            return true;
-    }
-    return false;
-}
-
-static bool group_less(const char *a, const char *b)
-{
-    while (*a && *a == *b) {
-        a++;
-        b++;
-    }
-    return (unsigned char)*a < (unsigned char)*b;
-}
-
-/* A sorted copy; a name that is there twice counts once. */
-static struct kw_group_names *group_names(struct kw_heap *heap, const char *const *topics, size_t n)
-{
-    size_t size = sizeof(struct kw_group_names) + n * sizeof(char *);
-    struct kw_group_names *names;
-    char *blob;
-
-    for (size_t i = 0; i < n; i++)
-        size += strlen(topics[i]) + 1;
-    names = kwi_alloc_zero(heap, size);
-    if (!names)
-        return NULL;
-    names->size = size;
-    blob = (char *)(names->list + n);
-    for (size_t i = 0; i < n; i++) {
-        size_t len = strlen(topics[i]) + 1;
-        uint32_t at = names->n;
-        memcpy(blob, topics[i], len);
-        while (at > 0 && group_less(blob, names->list[at - 1]))
-            at--;
-        if (at > 0 && !group_less(names->list[at - 1], blob))
-            continue; /* the same */
-        memmove(names->list + at + 1, names->list + at, (names->n - at) * sizeof(char *));
-        names->list[at] = blob;
-        names->n++;
-        blob += len;
-    }
-    return names;
-}
-
-static bool group_instance_is_good(const char *id)
-{
-    size_t len = strlen(id);
-
-    for (size_t i = 0; i < len; i++) {
-        char c = id[i];
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-              c == '.' || c == '_' || c == '-'))
-            return false;
-    }
-    return len > 0 && len <= 249 && !(id[0] == '.' && (len == 1 || (len == 2 && id[1] == '.')));
-}
-
-static void group_commit_refused(struct kw_consumer *consumer, int16_t kafka_code, int32_t epoch)
-{
-    if (consumer->group && epoch >= 0 && epoch == consumer->keeper.member.epoch)
-        consumer->group->protocol->refused(consumer->group, kafka_code);
-}
-
-static int group_create(struct kw_consumer *consumer, struct kw_error *err)
-{
-    const char *instance_id = kwi_consumer_text(consumer, KW_KEY_GROUP_INSTANCE_ID);
-    struct kw_group *group;
-    int rc;
-
-    if (instance_id && *instance_id && !group_instance_is_good(instance_id)) {
-        kwi_error_fmt(err, KW_ERR_CONFIG, KW_PHASE_CONFIG,
-                      "use 1 to 249 letters, digits, '.', '_' and '-'",
-                      "group.instance.id = %.*s: not a legal name", 60, instance_id);
-        return KW_ERR_CONFIG;
-    }
-    group = kwi_alloc_zero(&consumer->core->control, sizeof(*group));
-    if (!group) {
-        kwi_error_set(err, KW_ERR_NOMEM, KW_PHASE_NONE, "no memory for a group",
-                      "raise control.memory");
-        return KW_ERR_NOMEM;
-    }
-    group->consumer = consumer;
-    group->lease_us = UINT64_MAX;
-    group->instance_id = instance_id && *instance_id ? instance_id : NULL;
-    group->ack.fire = group_ack_due;
-    group->lease.fire = group_lease_due;
-    group->poll.fire = group_poll_due;
-    rc = kwi_classic_create(group, err);
-    if (rc) {
-        kwi_free(&consumer->core->control, group, sizeof(*group));
-        return rc;
-    }
-    consumer->group = group;
-    consumer->keeper.refused = group_commit_refused;
-    return 0;
-}
-
-/* NULL, or what is wrong. */
-static const char *group_check(const struct kw_consumer *consumer, const char *const *topics,
-                               size_t n, int *code)
-{
-    *code = KW_ERR_USE;
-    if (!consumer->keeper.group_id)
-        return "group.id is not set";
-    for (size_t i = 0; i < n; i++) {
-        if (!topics[i] || !kwi_consumer_name_is_good(topics[i]))
-            return "a topic name must have 1 to 249 characters of [a-zA-Z0-9._-]";
-    }
-    if (n > GROUP_TOPICS_MAX)
-        return "a subscription has at most 4,096 topics";
-    *code = KW_ERR_CLOSED;
-    if (consumer->closed)
-        return "the consumer is closed";
-    *code = KW_ERR_STATE;
-    if (!consumer->group && kwi_map_len(&consumer->topics))
-        return "partitions are assigned by hand: let them go first (kw_assign with none)";
-    return NULL;
-}
-
-int kw_core_subscribe(struct kw_consumer *consumer, const char *const *topics, size_t n,
-                      struct kw_error *err)
-{
-    struct kw_heap *heap = &consumer->core->control;
-    struct kw_group_names *names = NULL;
-    struct kw_group *group;
-    int code;
-    const char *why = group_check(consumer, topics, n, &code);
-
-    if (why) {
-        kwi_error_fmt(err, code, KW_PHASE_NONE, "", "subscribe: %s", why);
-        return code;
-    }
-    if (!consumer->group) {
-        code = n ? group_create(consumer, err) : 0;
-        if (code || n == 0)
-            return code;
-    }
-    group = consumer->group;
-    if (n > 0) {
-        names = group_names(heap, topics, n);
-        if (!names) {
-            kwi_error_set(err, KW_ERR_NOMEM, KW_PHASE_NONE, "no memory for a subscription",
-                          "raise control.memory");
-            return KW_ERR_NOMEM;
-        }
-    }
-    if (group->names)
-        kwi_free(heap, group->names, group->names->size);
-    group->names = names;
-    group->away = false;
-    group->protocol->changed(group);
-    return 0;
-}
+/* ---- calls of the application ------------------------------------------------------------------- */
 
 int kw_core_rebalance_ack(struct kw_consumer *consumer)
 {
@@ -520,6 +365,15 @@ int kw_core_rejoin(struct kw_consumer *consumer, const char *reason)
 }
 
 /* ---- for the consumer ---------------------------------------------------------------------------- */
+
+void kwi_group_init(struct kw_group *group, struct kw_consumer *consumer)
+{
+    group->consumer = consumer;
+    group->lease_us = UINT64_MAX;
+    group->ack.fire = group_ack_due;
+    group->lease.fire = group_lease_due;
+    group->poll.fire = group_poll_due;
+}
 
 void kwi_group_coordinator_changed(struct kw_consumer *consumer)
 {

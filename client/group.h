@@ -3,7 +3,8 @@
  *
  * group.c knows the application's side: the subscription, parts that come and go, the
  * events ASSIGNED, REVOKED and LOST, the lease, the poll interval. How membership is
- * had is up to a protocol: a table of functions, behind which group_classic.c is.
+ * had is up to a protocol: a table of functions, behind which group_classic.c and
+ * group_consumer.c are.
  *
  *     application   subscribe       take ASSIGNED   ack REVOKED      poll
  *                       |                |              |             |
@@ -23,6 +24,7 @@ struct kw_group;
 
 struct kw_group_protocol {
     const char *name;
+    bool patterns; /* a subscription may be one */
     /* The subscription is another one (group->names), or none. */
     void (*changed)(struct kw_group *group);
     /* The open revoke is over: its parts are gone. */
@@ -57,8 +59,9 @@ struct kw_group_notice {
     struct kw_topic_partition list[];
 };
 
-/* A copy of the names of a subscription. */
+/* A copy of a subscription: names, or a pattern that the coordinator matches. */
 struct kw_group_names {
+    const char *pattern; /* RE2 syntax; or NULL */
     uint32_t n;
     size_t size;
     const char *list[]; /* ascending, each once */
@@ -89,6 +92,9 @@ struct kw_group {
     struct kw_error why; /* LOST, ERROR */
     bool error;          /* `why` is to be told as ERROR */
 };
+
+/* group.c, for subscription.c */
+void kwi_group_init(struct kw_group *group, struct kw_consumer *consumer);
 
 /* group.c, for consumer.c and records.c */
 void kwi_group_destroy(struct kw_consumer *consumer);
@@ -146,6 +152,10 @@ void kwi_group_was_late(struct kw_group *group, uint64_t late_us);
 bool kwi_group_subscribes(const struct kw_group *group, struct kw_str topic);
 /* How many parts are assigned and not being given up. */
 uint32_t kwi_group_n_parts(const struct kw_group *group);
+/* subscription.c: the consumer protocol is not to be had: the classic one takes over. On failure
+ * (KW_ERR_NOMEM, KW_ERR_CONFIG with err) everything is as it was; on success the state
+ * of the protocol that called is gone. */
+KW_MUST_USE int kwi_group_use_classic(struct kw_group *group, struct kw_error *err);
 /* A LOST or ERROR text about the group: "group g: WHAT". */
 void kwi_group_error(const struct kw_group *group, struct kw_error *err, int code,
                      int16_t kafka_code, const char *what, const char *hint);
@@ -155,6 +165,13 @@ void kwi_group_work_deinit(struct kw_core *core);
 
 /* group_classic.c. KW_ERR_NOMEM, or err says what is wrong. */
 KW_MUST_USE int kwi_classic_create(struct kw_group *group, struct kw_error *err);
+
+/* group_consumer.c. KW_ERR_NOMEM. may_fall_back: see kwi_group_use_classic. */
+KW_MUST_USE int kwi_modern_create(struct kw_group *group, bool may_fall_back, struct kw_error *err);
+
+/* A cell of its state table, as kwi_conn_cell. */
+enum { KWI_MODERN_STATES = 11, KWI_MODERN_EVENTS = 14 };
+bool kwi_modern_cell(unsigned state, unsigned event, unsigned *next);
 
 /* A cell of its state table, as kwi_conn_cell. */
 enum { KWI_CLASSIC_STATES = 12, KWI_CLASSIC_EVENTS = 14 };

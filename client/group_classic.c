@@ -478,7 +478,7 @@ static void classic_destroy(struct kw_group *group)
     kwi_classic_forget(&classic->beating);
     kwi_classic_forget(&classic->leaving);
     kwi_classic_plan_drop(classic);
-    kwi_classic_keeper(classic)->member = (struct kw_member){-1, {"", 0}, KWI_NULL_STR};
+    kwi_classic_keeper(classic)->member = KWI_NO_MEMBER;
     kwi_free(heap, classic->member_id, classic->member_id_size);
     kwi_free(heap, classic->last, classic->last_size);
     kwi_free(heap, classic, sizeof(*classic));

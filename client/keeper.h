@@ -1,5 +1,6 @@
 /* client/keeper.h -- the offsets that a consumer keeps with its group.
  *
+ * keeper.c         the way to the coordinator
  * stored.c         which records were handled, and so what may be committed
  * commit.c         kw_commit and the commits that come by themselves
  * offset_fetch.c   what is committed: where partitions begin
@@ -21,7 +22,11 @@ struct kw_records;
 struct kw_member {
     int32_t epoch; /* generation or member epoch; -1: not a member */
     struct kw_str id, instance_id;
+    bool by_epoch; /* a member of KIP-848: OffsetFetch says who asks, too */
 };
+
+#define KWI_NO_MEMBER \
+    ((struct kw_member){.epoch = -1, .id = {"", 0}, .instance_id = {NULL, -1}, .by_epoch = false})
 
 /* A part of struct kw_consumer; of no use without group_id. */
 struct kw_keeper {
@@ -38,7 +43,9 @@ struct kw_keeper {
     struct kw_commit_job *told;    /* its last event may still be looked at */
     struct kw_request *committing; /* or NULL */
     int32_t sent_epoch;            /* of the member, in the request under way */
-    /* A commit met an error that cannot heal. NULL: nobody cares. */
+    int32_t fetch_epoch;           /* the same, of the last OffsetFetch */
+    /* A commit or an OffsetFetch met an error that cannot heal, or one of the member's.
+     * NULL: nobody cares. */
     void (*refused)(struct kw_consumer *consumer, int16_t kafka_code, int32_t epoch);
     struct kw_timer retry; /* of the first job */
     struct kw_timer due;   /* of the next automatic commit */
@@ -51,12 +58,7 @@ struct kw_keeper {
     struct kw_list lookups; /* kw_committed under way */
 };
 
-/* commit.c */
-KW_MUST_USE int kwi_keeper_init(struct kw_consumer *consumer);
-/* The consumer dies: everything under way is forgotten. */
-void kwi_keeper_deinit(struct kw_consumer *consumer);
-/* Commits what is stored, and gives a deadline to what waits already. */
-void kwi_keeper_close(struct kw_consumer *consumer);
+/* keeper.c */
 /* The link for requests to the coordinator that must not wait; NULL: it is not
  * known (and looked for), or no memory. */
 struct kw_link *kwi_keeper_link(struct kw_consumer *consumer);
@@ -65,6 +67,13 @@ bool kwi_keeper_is_final(int err);
 /* A request to the coordinator ended without an answer: whoever it was sent to is
  * asked for again, unless it was us who gave up. */
 void kwi_keeper_lost(struct kw_consumer *consumer, const struct kw_request *req, int err);
+
+/* commit.c */
+KW_MUST_USE int kwi_keeper_init(struct kw_consumer *consumer);
+/* The consumer dies: everything under way is forgotten. */
+void kwi_keeper_deinit(struct kw_consumer *consumer);
+/* Commits what is stored, and gives a deadline to what waits already. */
+void kwi_keeper_close(struct kw_consumer *consumer);
 
 /* Which of the stored offsets a commit is for. */
 typedef bool kwi_commit_filter_fn(const struct kw_consumer_part *part, void *ctx);
@@ -103,7 +112,7 @@ void kwi_offset_fetch_cancel(struct kw_consumer *consumer, int err);
 /* Both of them: one exchange, whoever asks. */
 int kwi_offsets_choose(const struct kw_request *req, int broker_min, int broker_max);
 /* topics with n -1: all that the group has. */
-KW_MUST_USE int kwi_offsets_encode(const struct kw_consumer *consumer, struct kw_arr topics,
+KW_MUST_USE int kwi_offsets_encode(struct kw_consumer *consumer, struct kw_arr topics,
                                    int16_t version, struct kw_wr *wr);
 /* The topics of the answer, and the error of the whole group. */
 KW_MUST_USE int kwi_offsets_read(struct kw_request *req, const struct kw_answer *answer,

@@ -25,7 +25,7 @@ int kwi_offsets_choose(const struct kw_request *req, int broker_min, int broker_
 }
 
 /* topics with n -1: all that the group has. */
-int kwi_offsets_encode(const struct kw_consumer *consumer, struct kw_arr topics, int16_t version,
+int kwi_offsets_encode(struct kw_consumer *consumer, struct kw_arr topics, int16_t version,
                        struct kw_wr *wr)
 {
     struct kw_offset_fetch_request msg;
@@ -33,6 +33,7 @@ int kwi_offsets_encode(const struct kw_consumer *consumer, struct kw_arr topics,
 
     if (topics.n < 0 && version < 2)
         return KW_ERR_UNSUPPORTED;
+    consumer->keeper.fetch_epoch = consumer->keeper.member.epoch;
     kwi_offset_fetch_request_init(&msg);
     if (version >= 7)
         msg.require_stable = true;
@@ -41,6 +42,10 @@ int kwi_offsets_encode(const struct kw_consumer *consumer, struct kw_arr topics,
         msg.topics = topics;
     } else {
         kwi_offset_fetch_request_group_init(&group);
+        if (version >= 9 && consumer->keeper.member.by_epoch && consumer->keeper.member.epoch > 0) {
+            group.member_id = consumer->keeper.member.id;
+            group.member_epoch = consumer->keeper.member.epoch;
+        }
         group.group_id = kwi_str(consumer->keeper.group_id);
         group.topics = topics;
         msg.groups = KWI_ARR(&group, 1);
@@ -74,8 +79,17 @@ int kwi_offsets_read(struct kw_request *req, const struct kw_answer *answer,
 /* The group's error: true if asking again may help. */
 bool kwi_offsets_may_heal(struct kw_consumer *consumer, const struct kw_request *req, int16_t error)
 {
+    struct kw_keeper *keeper = &consumer->keeper;
+
     if (kwi_coordinator_is_lost(error))
-        kwi_coordinator_lost(consumer->keeper.coordinator, (int32_t)req->arg);
+        kwi_coordinator_lost(keeper->coordinator, (int32_t)req->arg);
+    /* It is asked for again by whoever is a member then. */
+    if (keeper->member.by_epoch &&
+        (error == KW_E_STALE_MEMBER_EPOCH || error == KW_E_UNKNOWN_MEMBER_ID)) {
+        if (keeper->refused)
+            keeper->refused(consumer, error, keeper->fetch_epoch);
+        return true;
+    }
     return error == KW_E_UNKNOWN_SERVER_ERROR ||
            (kwi_error_info(error)->flags & KW_E_RETRIABLE) != 0;
 }

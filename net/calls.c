@@ -204,6 +204,16 @@ int kw_consumer_subscribe(struct kw_consumer *consumer, const char *const *topic
     return rc;
 }
 
+int kw_consumer_subscribe_pattern(struct kw_consumer *consumer, const char *pattern,
+                                  struct kw_error *err)
+{
+    if (!consumer)
+        return KW_ERR_USE;
+    int rc = kw_core_subscribe_pattern(consumer, pattern, err);
+    kwi_client_kick(kwi_client_of(consumer));
+    return rc;
+}
+
 int kw_rebalance_ack(struct kw_consumer *consumer)
 {
     if (!consumer)

@@ -100,6 +100,9 @@ enum kw_key {
     KW_KEY_SOCKET_NAGLE_DISABLE,
     KW_KEY_SEND_BUFFER_BYTES,
     KW_KEY_RECEIVE_BUFFER_BYTES,
+    /* groups */
+    KW_KEY_GROUP_PROTOCOL,
+    KW_KEY_GROUP_REMOTE_ASSIGNOR,
     KW_N_KEYS
 };
 
@@ -118,6 +121,8 @@ enum {
     KW_RESOLVER_THREAD = 2,
     KW_RESOLVER_BLOCKING = 3
 };
+/* The words of group.protocol. */
+enum { KW_GROUP_CLASSIC = 0, KW_GROUP_CONSUMER = 1, KW_GROUP_AUTO = 2 };
 /* The words of metadata.recovery.strategy. */
 enum { KW_RECOVERY_REBOOTSTRAP = 0, KW_RECOVERY_NONE = 1 };
 

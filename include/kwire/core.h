@@ -163,6 +163,8 @@ KW_EXPORT int kw_core_consumer_poll(struct kw_consumer *consumer, struct kw_reco
                                     size_t max);
 KW_EXPORT void kw_core_records_release(struct kw_records *records, enum kw_done done);
 
+KW_EXPORT KW_MUST_USE int kw_core_subscribe_pattern(struct kw_consumer *consumer,
+                                                    const char *pattern, struct kw_error *err);
 KW_EXPORT KW_MUST_USE int kw_core_subscribe(struct kw_consumer *consumer, const char *const *topics,
                                             size_t n, struct kw_error *err);
 KW_EXPORT int kw_core_rebalance_ack(struct kw_consumer *consumer);

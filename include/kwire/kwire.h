@@ -212,13 +212,21 @@ KW_EXPORT KW_MUST_USE int kw_assign(struct kw_consumer *consumer, const struct k
 KW_EXPORT KW_MUST_USE int kw_consumer_subscribe(struct kw_consumer *consumer,
                                                 const char *const *topics, size_t n,
                                                 struct kw_error *err);
+/* The same for the topics whose whole names match a pattern, in RE2 syntax: the broker
+ * matches, again and again, so that topics come and go. Needs group.protocol=consumer or
+ * auto. Left by kw_consumer_subscribe with n 0.
+ * Errors: as there, and KW_ERR_UNSUPPORTED (the classic protocol is used). What is no
+ * regular expression is told as the event ERROR. */
+KW_EXPORT KW_MUST_USE int kw_consumer_subscribe_pattern(struct kw_consumer *consumer,
+                                                        const char *pattern, struct kw_error *err);
 /* Ends an open REVOKED event: what is stored of its partitions is committed
  * (enable.auto.commit), then they are given up; handles of them show no more records.
  * Not called within rebalance.ack.timeout.ms, it happens by itself.
  * Errors: KW_ERR_STATE (nothing is open, or it is over by now). */
 KW_EXPORT int kw_rebalance_ack(struct kw_consumer *consumer);
 /* Makes the group rebalance (KIP-568); reason (may be NULL, at most 63 bytes count) is
- * for the broker's log. Errors: KW_ERR_STATE (not subscribed). */
+ * for the broker's log. Errors: KW_ERR_STATE (not subscribed), KW_ERR_UNSUPPORTED
+ * (group.protocol=consumer: the broker alone decides). */
 KW_EXPORT int kw_consumer_rejoin(struct kw_consumer *consumer, const char *reason);
 /* Adds an assignor of the application's own, for partition.assignment.strategy to name,
  * before kw_consumer_subscribe. It is borrowed for the life of the consumer.
@@ -239,7 +247,8 @@ KW_EXPORT KW_MUST_USE int kw_resume(struct kw_consumer *consumer, const char *to
 KW_EXPORT int kw_consumer_poll(struct kw_consumer *consumer, struct kw_records **out, size_t max);
 KW_EXPORT const char *kw_records_topic(const struct kw_records *records);
 KW_EXPORT int32_t kw_records_partition(const struct kw_records *records);
-/* The generation of the group in which the records were taken, -1 without membership.
+/* The generation of the group (group.protocol=consumer: our member epoch) in which the
+ * records were taken, -1 without membership.
  * For one partition it never goes back from owner to owner: a store that refuses what
  * carries a lower one than it has seen keeps out a member that was declared dead. */
 KW_EXPORT int64_t kw_records_fence(const struct kw_records *records);

@@ -222,6 +222,38 @@ Test(client, a_member_that_comes_too_late_is_handed_out_nothing, .timeout = 60)
     free(outcome);
 }
 
+Test(client, a_subscription_by_pattern_is_matched_by_the_broker, .timeout = 60)
+{
+    struct broker broker;
+    struct kw_producer *producer = NULL;
+    struct kw_topic *topic = NULL;
+    struct kw_consumer *consumer = NULL;
+    struct kw_records *records = NULL;
+    struct kw_error err = {0};
+    struct outcome *outcome = calloc(1, sizeof(*outcome));
+    uint64_t end = clock_ms() + 20000;
+    broker_start(&broker, 3, NULL);
+    struct kw_client *client = client_with(broker.servers, "group.id", "g", "auto.offset.reset",
+                                           "earliest", "group.protocol", "consumer", NULL);
+    cr_assert_eq(kw_producer_create(&producer, client, NULL, &err), 0, "%s", err.text);
+    cr_assert_eq(kw_topic_open(&topic, producer, "t", &err), 0, "%s", err.text);
+    produce_one(client, topic, 0, outcome, poll_turn);
+    cr_assert_eq(kw_wait(client, kw_flush(producer, 20000, NULL), &err), 0, "%s", err.text);
+    cr_assert_eq(kw_consumer_create(&consumer, client, NULL, &err), 0, "%s", err.text);
+    cr_assert_eq(kw_consumer_subscribe_pattern(NULL, "t", &err), KW_ERR_USE);
+    cr_assert_eq(kw_consumer_subscribe_pattern(consumer, "[s-u]", &err), 0, "%s", err.text);
+    while (kw_consumer_poll(consumer, &records, 0) != 1 && clock_ms() < end) {
+        cr_assert_geq(kw_client_poll(client, 100), 0);
+        take_events(client, outcome);
+    }
+    cr_assert_not_null(records, "nothing came: %s", outcome->error);
+    cr_assert_geq(kw_records_fence(records), 1);
+    kw_records_release(records, KW_DONE);
+    kw_client_destroy(client);
+    broker_stop(&broker);
+    free(outcome);
+}
+
 /* ---- in a foreign loop ------------------------------------------------------------ */
 
 static int n_wakes;

@@ -64,6 +64,36 @@ static const char *const classic_cells[KWI_CLASSIC_STATES] = {
     /* FAILED  */ "1............o",
 };
 
+static const char *const modern_cells[KWI_MODERN_STATES] = {
+    /* SUBSCRIBED FOUND JOINED TARGET READY TOLD UNSUBSCRIBED GONE VOID RETRY DUE LATE FATAL LEFT */
+    /* OUT       */ "1..........9f0",
+    /* FIND      */ ".2....8....9f0",
+    /* JOIN      */ "..3...8..6.9f0",
+    /* STABLE    */ "...4..7.16.9f0",
+    /* RECONCILE */ "...45.7.16.9f0",
+    /* ACK       */ "...4.37.16.9f0",
+    /* WAIT      */ "......8...19f0",
+    /* PART      */ ".......800.9f0",
+    /* LEAVE     */ "...........9.0",
+    /* AWAY      */ "1............0",
+    /* FAILED    */ "1............0",
+};
+
+Test(states, every_cell_of_the_table_of_members_by_heartbeats_is_as_written)
+{
+    for (unsigned s = 0; s < KWI_MODERN_STATES; s++) {
+        for (unsigned e = 0; e < KWI_MODERN_EVENTS; e++) {
+            unsigned next;
+            bool legal = kwi_modern_cell(s, e, &next);
+            char cell = modern_cells[s][e];
+            cr_assert_eq(legal, cell != '.', "state %u event %u", s, e);
+            if (legal)
+                cr_assert_eq(next, cell == 'f' ? 10u : (unsigned)(cell - '0'), "state %u event %u",
+                             s, e);
+        }
+    }
+}
+
 /* a AWAY, b FAILED, o OUT, else a number */
 static unsigned classic_state(char cell)
 {

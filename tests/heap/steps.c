@@ -336,15 +336,23 @@ static bool steps_all_committed(const struct heap_scenario *scenario)
 static void step_group(struct heap_scenario *scenario)
 {
     static const char *const topics[] = {"t"};
+    int64_t offset;
     scenario->was_read = true;
     if (scenario->stage == 0) {
         kwi_mock_set_coordinator(scenario->pair.mock, 1);
-        if (!steps_good(scenario, kw_core_subscribe(scenario->consumer, topics, 1, NULL)))
+        if (scenario->row->pattern)
+            (void)!kwi_mock_create_topic(scenario->pair.mock, "late", 2);
+        if (!steps_good(scenario,
+                        scenario->row->pattern
+                            ? kw_core_subscribe_pattern(scenario->consumer, "t|late", NULL)
+                            : kw_core_subscribe(scenario->consumer, topics, 1, NULL)))
             return;
         heap_next_stage(scenario);
     }
     heap_read(scenario, true);
-    scenario->done = steps_all_committed(scenario);
+    scenario->done = steps_all_committed(scenario) &&
+                     (!scenario->row->pattern ||
+                      kw_position(scenario->consumer, "late", 1, &offset) == 0);
 }
 
 /* ---- logs of old brokers ------------------------------------------------------------------- */

@@ -477,6 +477,15 @@ int kw_core_subscribe(struct kw_consumer *consumer, const char *const *topics, s
     return 0;
 }
 
+int kw_core_subscribe_pattern(struct kw_consumer *consumer, const char *pattern,
+                              struct kw_error *err)
+{
+    (void)consumer;
+    (void)pattern;
+    (void)err;
+    return 0;
+}
+
 int kw_core_rebalance_ack(struct kw_consumer *consumer)
 {
     (void)consumer;

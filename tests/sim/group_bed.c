@@ -130,6 +130,7 @@ static void bed_event(void *ctx, const struct kw_event *event)
     case KW_EVENT_REVOKED: bed_revoked(bed, member, event); break;
     case KW_EVENT_LOST: bed_lost(bed, member, event); break;
     case KW_EVENT_LOOP_LATE: member->n_late++; break;
+    case KW_EVENT_RECORDS: member->n_ready++; break;
     case KW_EVENT_COMMIT_FAILED: member->n_failed++; break;
     default: break;
     }
@@ -281,14 +282,25 @@ bool bed_drained(struct group_bed *bed, uint64_t for_ms)
 
 void group_begin(struct group_bed *bed, const char *const *settings)
 {
+    group_begin_of(bed, settings, NULL, NULL);
+}
+
+void group_begin_of(struct group_bed *bed, const char *const *settings, const char *release,
+                    bed_answer_fn *on_answer)
+{
     memset(bed, 0, sizeof *bed);
     for (int p = 0; p < BED_PARTITIONS; p++)
         bed->handed[p] = bed->committed[p] = bed->fences[p] = -1;
     bed->session_ms = 2000;
     bed->ack_ms = 300;
-    cr_assert_eq(sim_pair_init(&bed->pair, SIM_MEMORY_PLAIN, 2, BED_PARTITIONS), 0);
+    struct kw_mock_config config = {
+        .n_brokers = 2, .group_session_ms = bed->session_ms, .group_heartbeat_ms = 200};
+    if (release)
+        cr_assert_eq(kwi_mock_release(release, &config.versions, &config.n_versions), 0);
+    cr_assert_eq(sim_pair_init_of(&bed->pair, SIM_MEMORY_PLAIN, &config, BED_PARTITIONS), 0);
     kwi_mock_set_coordinator(bed->pair.mock, 1);
     bed->pair.on_event = bed_event;
+    bed->pair.on_answer = on_answer;
     bed->pair.ctx = bed;
     cr_assert_eq(sim_pair_core(&bed->pair, settings ? settings : bed_usual, NULL), 0);
     cr_assert_eq(kw_core_producer_create(&bed->producer, bed->pair.core, NULL, NULL), 0);
@@ -314,20 +326,26 @@ struct bed_member *bed_join(struct group_bed *bed, const char *const *settings)
                                         "auto.offset.reset=earliest",
                                         "fetch.max.wait.ms=50",
                                         "max.poll.records=7",
-                                        "session.timeout.ms=2000",
-                                        "heartbeat.interval.ms=200",
                                         "max.poll.interval.ms=3000",
                                         "rebalance.ack.timeout.ms=300",
                                         NULL};
+    /* Where the coordinator assigns, it says this; see group_begin. */
+    static const char *const classic[] = {"session.timeout.ms=2000", "heartbeat.interval.ms=200",
+                                          NULL};
     const char *all[32];
     struct bed_member *member = &bed->members[bed->n_members++];
     struct kw_config *own = NULL;
     struct kw_error err;
     unsigned n = 0;
+    bool told = false;
     cr_assert_leq(bed->n_members, BED_MEMBERS);
     memset(member, 0, sizeof *member);
     for (int i = 0; usual[i]; i++)
         all[n++] = usual[i];
+    for (int i = 0; settings && settings[i]; i++)
+        told |= strncmp(settings[i], "group.protocol=", 15) == 0;
+    for (int i = 0; !told && classic[i]; i++)
+        all[n++] = classic[i];
     for (int i = 0; settings && settings[i]; i++)
         all[n++] = settings[i];
     all[n] = NULL;

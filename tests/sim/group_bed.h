@@ -25,7 +25,7 @@ struct bed_member {
     int code;
     int16_t kafka_code;
     char text[192];
-    unsigned n_records, n_failed;
+    unsigned n_records, n_failed, n_ready; /* n_ready: events RECORDS */
     /* habits */
     bool no_ack, no_poll, hold;
     struct kw_records *held[64];
@@ -51,6 +51,10 @@ struct group_bed {
 
 /* settings: of the core, may be NULL. */
 void group_begin(struct group_bed *bed, const char *const *settings);
+/* The same with brokers of a release, whose answers may be changed; NULL: none of it. */
+typedef size_t bed_answer_fn(void *ctx, struct sim_pair_answer *answer, uint8_t *out, size_t cap);
+void group_begin_of(struct group_bed *bed, const char *const *settings, const char *release,
+                    bed_answer_fn *on_answer);
 void group_end(struct group_bed *bed);
 /* A consumer with these settings besides the usual ones; not subscribed. */
 struct bed_member *bed_join(struct group_bed *bed, const char *const *settings);

@@ -24,6 +24,38 @@ static const char *const faults[] = {
     "joingroup:/3:delay=200"};
 static const int healing[] = {14, 15, 16, 27, 25, 22};
 
+/* Of groups whose coordinator assigns. */
+static const char *const modern_faults[] = {"consumergroupheartbeat:/9:error=%d",
+                                            "consumergroupheartbeat:/5:error=%d",
+                                            "consumergroupheartbeat:/11:drop-answer",
+                                            "consumergroupheartbeat:/7:close-after",
+                                            "offsetfetch:/6:error=%d",
+                                            "offsetcommit:/7:error=%d",
+                                            "consumergroupheartbeat:/8:close-before",
+                                            "consumergroupheartbeat:/4:delay=400",
+                                            "consumergroupheartbeat:/6:drop-request",
+                                            "offsetcommit:/5:close-after",
+                                            "offsetcommit:/3:delay=120",
+                                            "findcoordinator:/3:error=15",
+                                            "describeconfigs:*:error=30",
+                                            "metadata:/3:error=100",
+                                            "fetch:/13:close-after",
+                                            "consumergroupheartbeat:/13:error-after=15"};
+static const int modern_healing[] = {14, 15, 16, 25, 110, 113};
+
+static void modern_fault(struct sim_rng *rng)
+{
+    size_t i = sim_below(rng, sizeof modern_faults / sizeof *modern_faults);
+    int code = modern_healing[sim_below(rng, 5)];
+    char spec[64];
+    if (i == 4)
+        code = modern_healing[sim_below(rng, 3)];
+    if (i == 5 && sim_below(rng, 2))
+        code = 113;
+    snprintf(spec, sizeof spec, modern_faults[i], code);
+    bed_fault(&bed, spec);
+}
+
 static void random_fault(struct sim_rng *rng)
 {
     size_t i = sim_below(rng, sizeof faults / sizeof *faults);
@@ -61,17 +93,30 @@ static void random_act(struct sim_rng *rng)
     }
 }
 
+static bool is_modern(const char *const *settings)
+{
+    return settings && strcmp(settings[0], "group.protocol=consumer") == 0;
+}
+
+static int32_t generation(void)
+{
+    struct kw_mock_group_info info = {0};
+    cr_assert_eq(kwi_mock_group(bed.pair.mock, "g", &info), 0);
+    return info.generation;
+}
+
 static void one_seed(uint64_t seed, const char *const *settings)
 {
     struct sim_rng rng;
     uint64_t n_joins;
+    int32_t epoch;
     rng = sim_rng_make(seed, 1);
     group_begin(&bed, NULL);
     bed_produce(&bed, 5);
     for (unsigned i = 0; i < 4; i++)
         (void)bed_join(&bed, settings);
     for (unsigned i = 0; i < sim_below(&rng, 5); i++)
-        random_fault(&rng);
+        (is_modern(settings) ? modern_fault : random_fault)(&rng);
     for (int turn = 0; turn < GROUP_TURNS; turn++) {
         random_act(&rng);
         bed_run(&bed, 10 * (1 + sim_below(&rng, 40)));
@@ -96,9 +141,11 @@ static void one_seed(uint64_t seed, const char *const *settings)
         cr_assert_eq(bed.committed[p], bed.n_produced[p], "seed %llu partition %d: %lld of %u",
                      (unsigned long long)seed, p, (long long)bed.committed[p], bed.n_produced[p]);
     n_joins = kwi_mock_n_requests(bed.pair.mock, 11);
+    epoch = generation();
     bed_run(&bed, 3000); /* and stays so */
     cr_assert_eq(kwi_mock_n_requests(bed.pair.mock, 11), n_joins, "seed %llu",
                  (unsigned long long)seed);
+    cr_assert_eq(generation(), epoch, "seed %llu", (unsigned long long)seed);
     group_end(&bed);
 }
 
@@ -121,4 +168,10 @@ Test(groups, a_cooperative_group_keeps_its_promises_whatever_happens, .timeout =
     static const char *const cooperative[] = {"partition.assignment.strategy=cooperative-sticky",
                                               NULL};
     all_seeds(cooperative);
+}
+
+Test(groups, a_group_whose_coordinator_assigns_keeps_its_promises, .timeout = 3600)
+{
+    static const char *const modern[] = {"group.protocol=consumer", NULL};
+    all_seeds(modern);
 }
