@@ -35,7 +35,8 @@ static const struct cli_option consume_table[] = {
      "partitions (default: all)"},
     {'G', CLI_KIND_TEXT, "group", "GROUP", offsetof(struct consume_options, group), 0, 0,
      "be a member of GROUP, which shares the partitions out, and commit what was printed; -o says "
-     "beginning or end, for partitions of which nothing is committed"},
+     "beginning or end, for partitions of which nothing is committed. One TOPIC that begins with ^ "
+     "is a pattern, which the broker matches (-X group.protocol=consumer)"},
     {'o', CLI_KIND_TEXT, "offset", "WHERE", offsetof(struct consume_options, offset), 0, 0,
      "where to begin in each partition: beginning (default), end, an offset, -N (N before the "
      "end), @MS (first record at or after that Unix time in ms)"},
@@ -67,11 +68,13 @@ static const struct cli_command consume_command = {
     .notes = "FORMAT: %t topic, %p partition, %o offset, %T timestamp in ms, %k key, %K its\n"
              "length, %s value, %S its length (-1: null), %h headers as name=value,..., %%;\n"
              "escapes \\n \\t \\r \\0 \\\\ \\xHH.\n",
-    .examples = "  kw consume -b 127.0.0.1:9092 -t numbers -e\n"
-                "  kw consume -b 127.0.0.1:9092 -t users -K : -p 0,1 -o -10 -e\n"
-                "  kw consume -b 127.0.0.1:9092 -t users -o @1700000000000 -c 5 -J\n"
-                "  kw consume -b 127.0.0.1:9092 -t users -f '%p/%o %T %k = %s\\n'\n"
-                "  kw consume -b 127.0.0.1:9092 -G printers orders users -e\n",
+    .examples =
+        "  kw consume -b 127.0.0.1:9092 -t numbers -e\n"
+        "  kw consume -b 127.0.0.1:9092 -t users -K : -p 0,1 -o -10 -e\n"
+        "  kw consume -b 127.0.0.1:9092 -t users -o @1700000000000 -c 5 -J\n"
+        "  kw consume -b 127.0.0.1:9092 -t users -f '%p/%o %T %k = %s\\n'\n"
+        "  kw consume -b 127.0.0.1:9092 -G printers orders users -e\n"
+        "  kw consume -b 127.0.0.1:9092 -G printers -X group.protocol=consumer '^logs-.*'\n",
     .options = consume_table,
     .n_options = sizeof(consume_table) / sizeof(consume_table[0]),
     .with_common = true,
@@ -342,6 +345,14 @@ static int consume_assign(struct consume *consume)
     return consume_begun(consume, rc, &error);
 }
 
+/* The pattern that is subscribed to, or NULL. */
+static const char *consume_pattern(const struct consume *consume)
+{
+    const char *text = consume->topics.items[0].text;
+
+    return consume->topics.n == 1 && *text == '^' ? text : NULL;
+}
+
 /* Joins the group. As consume_assign. */
 static int consume_subscribe(struct consume *consume)
 {
@@ -354,7 +365,9 @@ static int consume_subscribe(struct consume *consume)
     for (size_t i = 0; i < consume->topics.n; i++)
         topics[i] = consume->topics.items[i].text;
     rc = kw_consumer_create(&consume->consumer, consume->session.client, NULL, &error);
-    if (rc == 0)
+    if (rc == 0 && consume_pattern(consume))
+        rc = kw_consumer_subscribe_pattern(consume->consumer, consume_pattern(consume), &error);
+    else if (rc == 0)
         rc = kw_consumer_subscribe(consume->consumer, topics, consume->topics.n, &error);
     free(topics);
     return consume_begun(consume, rc, &error);
@@ -376,7 +389,9 @@ static void consume_leave(struct consume *consume)
 static int consume_as_member(struct consume *consume)
 {
     struct kw_admin_result *result;
-    int rc = cli_session_metadata(&consume->session, consume->topics.items[0].text, &result);
+    int rc = cli_session_metadata(&consume->session,
+                                  consume_pattern(consume) ? NULL : consume->topics.items[0].text,
+                                  &result);
 
     if (rc >= 0)
         return rc;
