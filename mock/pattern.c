@@ -1,7 +1,7 @@
 /* mock/pattern.c -- the part of regular expressions that the broker model matches topic
  * names by: characters, '.', classes, the repetitions * + ?, alternatives with | at the
- * top. Groups and everything else that RE2 has are refused, as a broker refuses what is
- * wrong: a test learns of it. */
+ * top, ^ and $ at their ends. Groups and everything else that RE2 has are refused, as a
+ * broker refuses what is wrong: a test learns of it. */
 #include "mock/modern_group.h"
 
 enum { MOCKPATTERN_MAX = 249 };
@@ -92,10 +92,12 @@ bool kwi_mock_pattern_matches(struct kw_str pattern, struct kw_str text)
 {
     const char *p = pattern.ptr, *end = p + pattern.len;
     while (p < end) {
-        const char *stop = p;
+        const char *stop = p, *from, *to;
         while (stop < end && *stop != '|')
             stop += mockpattern_atom(stop, end) ? mockpattern_atom(stop, end) : 1;
-        if (mockpattern_match(p, stop, text.ptr, text.ptr + text.len))
+        from = p + (*p == '^'); /* it is the whole text anyway */
+        to = stop - (stop > from && stop[-1] == '$' && (stop < from + 2 || stop[-2] != '\\'));
+        if (mockpattern_match(from, to, text.ptr, text.ptr + text.len))
             return true;
         p = stop + 1;
     }

@@ -205,7 +205,8 @@ KW_EXPORT KW_MUST_USE int kw_assign(struct kw_consumer *consumer, const struct k
  * its records; one that comes too late for that is told (LOOP_LATE), and is handed out
  * nothing that another member may have by then.
  * Errors: KW_ERR_USE (no group.id, bad name), KW_ERR_STATE (partitions are assigned by
- * kw_assign), KW_ERR_CONFIG (partition.assignment.strategy, group.instance.id),
+ * kw_assign), KW_ERR_CONFIG (partition.assignment.strategy, group.instance.id, an
+ * assignor of our own with group.protocol=consumer),
  * KW_ERR_CLOSED, KW_ERR_NOMEM; the old subscription stays on failure. What the
  * coordinator refuses comes as the event ERROR, and ends the subscription until this is
  * called again. */

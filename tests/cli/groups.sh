@@ -26,4 +26,18 @@ run "-o 5 with -G" 2 "$kw" consume -b "$B" -G printers orders -o 5
 run "an assignor that is not there" 2 "$kw" consume -b "$B" -G printers orders -e \
     -X partition.assignment.strategy=best
 says "is named" 'there is no assignor best'
+
+modern="-X group.protocol=consumer"
+run "the broker assigns" 0 "$kw" consume -q -b "$B" -G modern orders users -e $modern
+true_that "everything is printed" [ "$(wc -l <"$out")" = 170 ]
+run "and again" 0 "$kw" consume -q -b "$B" -G modern orders users -e $modern
+true_that "nothing is left" [ ! -s "$out" ]
+run "a pattern" 0 "$kw" consume -q -b "$B" -G matched '^us.*' -e $modern
+true_that "is matched by the broker" cmp -s <(seq 101 120) <(sort -n "$out")
+run "a pattern for the classic protocol" 1 "$kw" consume -q -b "$B" -G matched '^us.*' -e
+says "is refused" 'group.protocol=consumer'
+run "a key of the other protocol" 2 "$kw" consume -b "$B" -G modern orders $modern -X session.timeout.ms=6000
+says "is refused as Java does" 'session.timeout.ms = 6000: cannot be set when group.protocol=consumer'
+run "an assignor that the broker lacks" 1 "$kw" consume -b "$B" -G other orders -e $modern -X group.remote.assignor=best
+says "is told" 'UNSUPPORTED_ASSIGNOR'
 done_testing

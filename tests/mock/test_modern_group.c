@@ -229,12 +229,13 @@ Test(mock_modern, patterns_are_matched_whole)
     static const struct {
         const char *pattern;
         bool good, matches;
-    } rows[] = {{"t", true, true},     {"t.*", true, true},    {".", true, true},
-                {"tt*", true, true},   {"tt+", true, false},   {"tt?", true, true},
-                {"a|t|b", true, true}, {"[a-s]", true, false}, {"[^a-s]+", true, true},
-                {"[rst]", true, true}, {"\\t", true, true},    {"\\.", true, false},
-                {"u", true, false},    {"(t)", false, false},  {"[t", false, false},
-                {"*", false, false},   {"t\\", false, false}};
+    } rows[] = {{"t", true, true},      {"t.*", true, true},     {".", true, true},
+                {"tt*", true, true},    {"tt+", true, false},    {"tt?", true, true},
+                {"a|t|b", true, true},  {"[a-s]", true, false},  {"[^a-s]+", true, true},
+                {"[rst]", true, true},  {"\\t", true, true},     {"\\.", true, false},
+                {"u", true, false},     {"^t$|^u$", true, true}, {"^$", true, false},
+                {"^t\\$", true, false}, {"(t)", false, false},   {"[t", false, false},
+                {"*", false, false},    {"t\\", false, false}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct member a = {.id = "a", .pattern = rows[i].pattern};
         open_group();
