@@ -80,7 +80,8 @@ static const struct cli_command broker_command = {
         "  ACTION  error=CODE, error-after=CODE (done all the same), drop-request,\n"
         "          drop-answer, close-before, close-after, cut=BYTES, delay=MS, late=MS,\n"
         "          throttle=MS, corrupt[=BYTE], omit, twice, unasked, move-leader (of produce\n"
-        "          and fetch: the next replica leads from then on)\n"
+        "          and fetch: the next replica leads from then on), evict (of fetch: its\n"
+        "          broker forgets all fetch sessions)\n"
         "  FILTER  broker=INDEX (from 0), topic=NAME, partition=N\n",
     .examples = "  kw broker --topic demo:3\n"
                 "  kw broker --listen 127.0.0.1:0 --brokers 3 --topic orders:6\n"

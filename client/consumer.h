@@ -4,16 +4,16 @@
  * topic     of an assignment; counted, because handles outlive assignments.
  * part      one assigned partition: a state machine (part.c), its position, and
  *           what was fetched for it and not yet handed out.
- * fetcher   the traffic with one leader: at most one Fetch (fetch.c) and one
- *           ListOffsets (list_offsets.c) under way.
+ * fetcher   the traffic with one leader: at most one Fetch and one ListOffsets
+ *           under way (fetcher.h).
  * records   a handle of fetched records (records.c); batch_check.c verifies
  *           batches before they get into one, and unpack.c makes plain ones of
  *           those that are compressed or of an old format.
  *
  * A part belongs to a fetcher while it is looked up or fetched. Whether an
- * answer may still touch it is told by `asked`: a seek, an assignment or a move
- * of the leader clears it, and an answer for a part that is not asked, not of
- * this fetcher, or named twice is ignored. */
+ * answer may still touch it is told by the list in which it stands: a seek, an
+ * assignment or a move of the leader takes it out, and so does the answer itself,
+ * so that one that names it twice, or comes late, changes nothing. */
 #ifndef KWI_CONSUMER_H
 #define KWI_CONSUMER_H
 #include "client/core.h"
@@ -87,7 +87,7 @@ struct kw_consumer_topic {
     struct kw_topic_meta *meta;
     struct kw_topic_watch watch;
     struct kw_map parts; /* partition -> kw_consumer_part; empty when no longer assigned */
-    uint32_t refs;       /* the assignment, handles, a lent event */
+    uint32_t refs;       /* the assignment, handles, a lent event, kw_fetch_gone */
     bool is_given;       /* a KIP-848 group gave it, under this id */
     uint8_t given_id[16];
 };
@@ -98,8 +98,7 @@ struct kw_consumer_part {
     uint8_t state; /* enum kw_part_state */
     uint8_t start_kind;
     bool paused;
-    bool asked;         /* the request under way names it */
-    bool foremost;      /* it was the first one that the last request named */
+    bool eager;         /* new at its position, or its last answer brought records */
     bool second_lookup; /* TIMESTAMP: ask for the end; TAIL: for the begin */
     bool missing_told;  /* that metadata does not know it */
     uint8_t notices;
@@ -121,9 +120,12 @@ struct kw_consumer_part {
     bool wanted;   /* scratch of kwi_group_assign */
     const struct kw_group_notice *notice; /* the event ASSIGNED that names it, or NULL */
     struct kw_fetcher *fetcher;
-    struct kw_node node;       /* in `list` */
-    struct kw_list *list;      /* one of the fetcher's, or NULL */
-    struct kw_node ready_node; /* in consumer->ready: has data and may hand it out */
+    struct kw_node node;          /* in `list` */
+    struct kw_list *list;         /* one of the fetcher's, or NULL */
+    struct kw_fetcher *member_of; /* whose broker has it in the session; or NULL */
+    struct kw_node session_node;  /* in session_list */
+    struct kw_list *session_list; /* one of member_of->session, or NULL */
+    struct kw_node ready_node;    /* in consumer->ready: has data and may hand it out */
     struct kw_node notice_node;
     struct kw_node unpack_node; /* in core->unpack.waiting */
     struct kw_timer timer;
@@ -132,25 +134,6 @@ struct kw_consumer_part {
     int error_code;
     int16_t error_kafka;
     int64_t error_detail;
-};
-
-struct kw_fetcher {
-    struct kw_consumer *consumer;
-    struct kw_node node;
-    struct kw_link *link;
-    struct kw_list idle, asked;      /* to be fetched; in the Fetch under way */
-    struct kw_list lookups, looking; /* to be looked up; in the ListOffsets under way */
-    struct kw_list buffered;         /* have data, or are paused */
-    uint32_t n_parts;                /* in all five lists */
-    uint32_t solo;                   /* that many fetches ask for one part only */
-    uint32_t n_asked;                /* in the Fetch under way */
-    struct kw_request *fetching, *looking_up;
-    bool starving; /* waits for memory */
-    bool at_end;   /* its last answer brought nothing: there is nothing now */
-    struct kw_timer timer;
-    struct kw_fetch_request_partition *partitions; /* scratch for encoding */
-    struct kw_fetch_request_topic *topics;
-    uint32_t scratch_cap;
 };
 
 enum { KWI_OWN_ASSIGNORS = 4 };
@@ -299,11 +282,10 @@ void kwi_part_hurry(struct kw_consumer_part *part, enum kw_part_event event);
 void kwi_part_describe(const struct kw_consumer_part *part, struct kw_error *err);
 
 /* fetch.c */
-struct kw_fetcher *kwi_fetcher_get(struct kw_consumer *consumer, struct kw_broker *broker);
-void kwi_fetcher_destroy(struct kw_fetcher *fetcher);
 /* Frees those that no part needs. */
 void kwi_fetchers_sweep(struct kw_consumer *consumer);
-void kwi_fetcher_kick(struct kw_fetcher *fetcher);
+
+/* fetch_memory.c */
 /* Memory came back to the fetch reserve: those that wait for it try again. */
 void kwi_fetchers_feed(struct kw_core *core);
 /* Drops what paused parts have buffered: it is fetched again when they resume.
@@ -314,10 +296,6 @@ bool kwi_fetchers_drop_paused(struct kw_core *core);
 bool kwi_fetchers_only_held(const struct kw_core *core);
 /* The answer to a fetch is larger than what was reserved, and there is no room. */
 void kwi_fetch_stalled(struct kw_request *req);
-
-/* list_offsets.c */
-void kwi_lookup_kick(struct kw_fetcher *fetcher);
-void kwi_lookup_forget(struct kw_fetcher *fetcher);
 
 /* batch_check.c */
 /* Makes the batch at the read position ready. Returns 1: it has records to hand

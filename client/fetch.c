@@ -1,36 +1,25 @@
-/* client/fetch.c -- the Fetch exchange with one leader: what to ask for, with
- * which memory, and taking the answer apart.
+/* client/fetch.c -- the Fetch exchange with one broker: what to ask for, and when.
  *
- * One request under way per leader, built late, when the driver asks for bytes.
- * It names parts that have nothing buffered and are not paused; those that were
- * answered go to the end of the line, because a broker fills its answer in the
- * order of the request. Its worst answer is reserved before it is sent (law 7),
- * so max_bytes is what the reserve has, at most a fair share of it. Requests
- * are sessionless: id 0, epoch -1. */
+ * One request under way per broker, built late, when the driver asks for bytes. A
+ * broker that keeps a session is told what changed, the others are told of each part
+ * anew, those that were answered last, because a broker fills its answer in the order
+ * of the parts. A part whose batch did not fit is asked for by itself.
+ *
+ * A part with data is not asked for. A request without it would wait at the broker
+ * for records of the others, and whatever the application took meanwhile could not
+ * be asked for: so as long as the application has something to take, only what is
+ * known to be there is asked for, at once, and the rest every fetch.max.wait.ms. */
 #include <string.h>
 
-#include "client/consumer.h"
 #include "client/error_text.h"
-#include "client/throttle.h"
-#include "proto/batch.h"
-#include "proto/error.h"
-#include "proto/fetch.h"
+#include "client/fetcher.h"
 
-enum {
-    FETCHER_PARTS = 1024,        /* parts in one request */
-    FETCHER_ENVELOPE = 64,       /* bytes of an answer around the topics */
-    FETCHER_ENVELOPE_TOPIC = 16, /* around a topic's name */
-    FETCHER_ENVELOPE_PART = 96,  /* around the records of a part */
-    FETCHER_LEAST = 4096         /* the smallest max_bytes of a small reserve */
-};
+/* Parts that are looked at to see whether one of them has more. */
+enum { FETCHER_LOOK = 64 };
 
 static struct kw_request *fetcher_pull(struct kw_link *link);
 static void fetcher_due(struct kw_timer *timer);
-
-static struct kw_consumer_part *fetcher_part(struct kw_node *node)
-{
-    return KWI_OF(node, struct kw_consumer_part, node);
-}
+static void fetcher_hold_over(struct kw_timer *timer);
 
 /* ---- life -------------------------------------------------------------------------- */
 
@@ -48,6 +37,7 @@ struct kw_fetcher *kwi_fetcher_get(struct kw_consumer *consumer, struct kw_broke
         return NULL;
     fetcher->consumer = consumer;
     fetcher->timer.fire = fetcher_due;
+    fetcher->hold.fire = fetcher_hold_over;
     fetcher->link = kwi_link_get(broker, KWI_LANE_FETCH, fetcher);
     if (!fetcher->link) {
         kwi_free(&consumer->core->control, fetcher, sizeof(*fetcher));
@@ -58,19 +48,28 @@ struct kw_fetcher *kwi_fetcher_get(struct kw_consumer *consumer, struct kw_broke
     return fetcher;
 }
 
+static void fetcher_free_scratch(struct kw_heap *heap, const struct kw_fetch_scratch *scratch)
+{
+    kwi_free(heap, scratch->partitions, scratch->cap * sizeof(*scratch->partitions));
+    kwi_free(heap, scratch->topics, scratch->cap * sizeof(*scratch->topics));
+    kwi_free(heap, scratch->forgotten, scratch->cap * sizeof(*scratch->forgotten));
+    kwi_free(heap, scratch->forgotten_topics, scratch->cap * sizeof(*scratch->forgotten_topics));
+}
+
 void kwi_fetcher_destroy(struct kw_fetcher *fetcher)
 {
     struct kw_consumer *consumer = fetcher->consumer;
     struct kw_heap *heap = &consumer->core->control;
 
+    kwi_session_lost(fetcher);
     kwi_list_remove(&consumer->fetchers, &fetcher->node);
     kwi_core_disarm(consumer->core, &fetcher->timer);
+    kwi_core_disarm(consumer->core, &fetcher->hold);
     kwi_lookup_forget(fetcher);
     if (fetcher->fetching)
         fetcher->fetching->owner = NULL;
     kwi_link_destroy(fetcher->link, KW_ERR_CLOSED);
-    kwi_free(heap, fetcher->partitions, fetcher->scratch_cap * sizeof(*fetcher->partitions));
-    kwi_free(heap, fetcher->topics, fetcher->scratch_cap * sizeof(*fetcher->topics));
+    fetcher_free_scratch(heap, &fetcher->scratch);
     kwi_free(heap, fetcher, sizeof(*fetcher));
 }
 
@@ -97,8 +96,7 @@ static void fetcher_due(struct kw_timer *timer)
     kwi_fetcher_kick(KWI_OF(timer, struct kw_fetcher, timer));
 }
 
-/* Tries again after a pause: memory for a request was short, or it failed. */
-static void fetcher_later(struct kw_fetcher *fetcher)
+void kwi_fetcher_later(struct kw_fetcher *fetcher)
 {
     struct kw_core *core = fetcher->consumer->core;
 
@@ -108,217 +106,166 @@ static void fetcher_later(struct kw_fetcher *fetcher)
                          core, kwi_consumer_setting(fetcher->consumer, KW_KEY_RETRY_BACKOFF_MS)));
 }
 
-/* ---- memory -------------------------------------------------------------------------- */
+/* ---- when ---------------------------------------------------------------------------- */
 
-/* How many leaders share the fetch reserve. */
-static size_t fetcher_sharers(const struct kw_core *core)
+static void fetcher_hold_over(struct kw_timer *timer)
 {
-    size_t n = 0;
+    struct kw_fetcher *fetcher = KWI_OF(timer, struct kw_fetcher, hold);
 
-    for (const struct kw_node *c = core->consumers.first; c; c = c->next) {
-        const struct kw_consumer *consumer = KWI_OF(c, const struct kw_consumer, node);
-        for (const struct kw_node *f = consumer->fetchers.first; f; f = f->next)
-            n++;
+    fetcher->hold_over = true;
+    kwi_fetcher_kick(fetcher);
+}
+
+/* Whether a part that can be named is new, or is known to have more. Those that were
+ * taken last stand at the end. */
+static bool fetcher_is_eager(const struct kw_fetcher *fetcher)
+{
+    struct kw_node *node = fetcher->idle.last;
+
+    for (unsigned i = 0; node && i < FETCHER_LOOK; node = node->prev, i++) {
+        const struct kw_consumer_part *part = kwi_fetch_part(node);
+        if (part->eager && (part->high_watermark < 0 || part->position < part->high_watermark))
+            return true;
     }
-    return n ? n : 1;
+    return false;
 }
 
-/* The largest max_bytes, at most want, whose answer costs at most room: halved
- * until it fits, but not below least. 0: least does not fit either. */
-static size_t fetcher_fit(size_t want, size_t least, size_t envelope, size_t room)
+/* False: the application is to take what it has before more is asked for. */
+static bool fetcher_may_ask(struct kw_fetcher *fetcher)
 {
-    while (want > least && kwi_pool_cost(want + envelope) > room)
-        want = want / 2 > least ? want / 2 : least;
-    return kwi_pool_cost(want + envelope) > room ? 0 : want;
+    const struct kw_consumer *consumer = fetcher->consumer;
+
+    if (kwi_list_empty(&fetcher->buffered) || fetcher->hold_over || fetcher_is_eager(fetcher))
+        return true;
+    if (!fetcher->hold.armed)
+        kwi_core_arm(consumer->core, &fetcher->hold,
+                     kwi_core_after_ms(consumer->core,
+                                       kwi_consumer_setting(consumer, KW_KEY_FETCH_MAX_WAIT_MS)));
+    return false;
 }
 
-bool kwi_fetchers_drop_paused(struct kw_core *core)
+void kwi_fetcher_unheld(struct kw_fetcher *fetcher)
 {
-    bool dropped = false;
-
-    for (struct kw_node *c = core->consumers.first; c; c = c->next) {
-        struct kw_consumer *consumer = KWI_OF(c, struct kw_consumer, node);
-        for (struct kw_node *f = consumer->fetchers.first; f; f = f->next) {
-            struct kw_fetcher *fetcher = KWI_OF(f, struct kw_fetcher, node);
-            for (struct kw_node *p = fetcher->buffered.first; p; p = p->next) {
-                struct kw_consumer_part *part = fetcher_part(p);
-                if (!part->paused || !part->data.block)
-                    continue;
-                kwi_part_drop(part);
-                dropped = true;
-            }
-        }
-    }
-    return dropped;
+    if (fetcher->hold.armed && kwi_list_empty(&fetcher->buffered))
+        kwi_fetcher_kick(fetcher);
 }
 
-/* Is nothing to be expected but from what the application lets go? A fetch that
- * waits for records at the end of its partitions does not count, nor one whose
- * answer cannot be read for want of memory. */
-bool kwi_fetchers_only_held(const struct kw_core *core)
-{
-    for (const struct kw_node *c = core->consumers.first; c; c = c->next) {
-        const struct kw_consumer *consumer = KWI_OF(c, const struct kw_consumer, node);
-        if (!kwi_list_empty(&consumer->ready))
-            return false;
-        for (const struct kw_node *f = consumer->fetchers.first; f; f = f->next) {
-            const struct kw_fetcher *fetcher = KWI_OF(f, const struct kw_fetcher, node);
-            if (fetcher->fetching && !fetcher->fetching->stalled && !fetcher->at_end)
-                return false;
-        }
-    }
-    return true;
-}
+/* ---- what ---------------------------------------------------------------------------- */
 
-static void fetcher_tell_starved(struct kw_consumer *consumer)
-{
-    struct kw_core *core = consumer->core;
+/* What the next request will be. */
+struct fetch_plan {
+    enum kw_fetch_kind kind;
+    uint32_t n;       /* parts to name */
+    uint32_t n_asked; /* parts that the answer may be about */
+    bool is_solo, has_more;
+    int32_t need;    /* bytes that are known to be needed */
+    size_t envelope; /* of the answer, around the records */
+};
 
-    if (!core->unpack.busy && kwi_list_empty(&core->unpack.waiting) && kwi_fetchers_only_held(core))
-        kwi_consumer_starve(consumer);
-}
-
-static void fetcher_starve(struct kw_fetcher *fetcher)
-{
-    fetcher->starving = true;
-    fetcher_tell_starved(fetcher->consumer);
-}
-
-/* A broker sends the first batch whole, however little was asked for (KIP-74). It
- * stays in the socket until the application lets go of something. */
-void kwi_fetch_stalled(struct kw_request *req)
-{
-    const struct kw_fetcher *fetcher = req->owner;
-
-    req->stalled = true;
-    if (fetcher)
-        fetcher_tell_starved(fetcher->consumer);
-}
-
-void kwi_fetchers_feed(struct kw_core *core)
-{
-    kwi_unpack_poke(core);
-    for (struct kw_node *c = core->consumers.first; c; c = c->next) {
-        struct kw_consumer *consumer = KWI_OF(c, struct kw_consumer, node);
-        for (struct kw_node *f = consumer->fetchers.first; f; f = f->next) {
-            struct kw_fetcher *fetcher = KWI_OF(f, struct kw_fetcher, node);
-            if (!fetcher->starving)
-                continue;
-            fetcher->starving = false;
-            kwi_fetcher_kick(fetcher);
-        }
-    }
-}
-
-/* ---- asking ---------------------------------------------------------------------------- */
-
-/* Counts what a request would name: at most FETCHER_PARTS, and no more than
+/* Counts what the request would name: at most KWI_FETCH_PARTS, and no more than
  * leaves room for records beside their envelope. */
-static uint32_t fetcher_count(const struct kw_fetcher *fetcher, size_t *envelope)
+static void fetcher_count(struct kw_fetcher *fetcher, struct fetch_plan *plan)
 {
-    const struct kw_consumer_topic *topic = NULL;
+    const struct kw_fetch_session *session = &fetcher->session;
     size_t most = fetcher->consumer->core->fetch.limit / 8;
-    uint32_t n = 0, max = fetcher->solo ? 1 : FETCHER_PARTS;
+    uint32_t max = plan->is_solo ? 1 : KWI_FETCH_PARTS;
+    struct kw_node *node = fetcher->idle.first;
 
-    *envelope = FETCHER_ENVELOPE;
-    for (struct kw_node *node = fetcher->idle.first; node && n < max; node = node->next, n++) {
-        const struct kw_consumer_part *part = fetcher_part(node);
-        if (n > 0 && *envelope > most)
+    plan->n = 0;
+    plan->envelope = KWI_FETCH_ENVELOPE + (plan->kind == KWI_FETCH_NEXT ? session->envelope : 0);
+    if (plan->kind == KWI_FETCH_NEXT && session->n_gone)
+        max = 0; /* it is told first */
+    for (; node && plan->n < max; node = node->next, plan->n++) {
+        const struct kw_consumer_part *part = kwi_fetch_part(node);
+        if (plan->envelope > most && (plan->n > 0 || plan->kind == KWI_FETCH_NEXT))
             break;
-        if (part->topic != topic)
-            *envelope += FETCHER_ENVELOPE_TOPIC + part->topic->meta->name_len;
-        topic = part->topic;
-        *envelope += FETCHER_ENVELOPE_PART;
+        if (plan->kind != KWI_FETCH_NEXT || part->member_of != fetcher)
+            plan->envelope += kwi_fetch_envelope(part);
     }
-    return n;
+    plan->has_more = node != NULL;
+    plan->n_asked = plan->n + (plan->kind == KWI_FETCH_NEXT ? fetcher->n_quiet : 0);
 }
 
-/* Chooses max_bytes for n parts and reserves the memory of the answer. 0: there
- * is not enough. */
-static size_t fetcher_reserve(struct kw_fetcher *fetcher, uint32_t n, size_t envelope,
-                              size_t *reserved)
+static void fetcher_plan(struct kw_fetcher *fetcher, int version, struct fetch_plan *plan)
 {
-    struct kw_consumer *consumer = fetcher->consumer;
-    struct kw_pool *pool = &consumer->core->fetch_pool;
-    const struct kw_consumer_part *first = fetcher_part(fetcher->idle.first);
-    int64_t each = kwi_consumer_setting(consumer, KW_KEY_MAX_PARTITION_FETCH_BYTES);
-    int64_t most = kwi_consumer_setting(consumer, KW_KEY_FETCH_MAX_BYTES);
-    int64_t want = each < most / n ? each * n : most;
-    size_t share = pool->heap->limit / (2 * fetcher_sharers(consumer->core));
-    size_t bytes, least;
+    struct kw_fetch_session *session = &fetcher->session;
+    const struct kw_consumer_part *first;
 
-    if (first->want_bytes > want) {
-        want = first->want_bytes; /* it did not fit a fair share before */
-        share = pool->heap->limit;
+    *plan = (struct fetch_plan){.kind = kwi_session_next(fetcher, version)};
+    first = kwi_list_empty(&fetcher->idle) ? NULL : kwi_fetch_part(fetcher->idle.first);
+    if (first && (fetcher->solo || first->want_bytes)) {
+        plan->is_solo = true;
+        plan->need = first->want_bytes;
+        plan->kind = KWI_FETCH_ALONE;
     }
-    /* What is free now may lower it to one part's worth, not below: a broker
-     * sends the first batch whole, and it must find its room. */
-    want = (int64_t)fetcher_fit((size_t)want, FETCHER_LEAST, envelope, share);
-    if (!want)
-        want = FETCHER_LEAST;
-    least = (size_t)(each < want ? each : want);
-    do {
-        bytes = fetcher_fit((size_t)want, least, envelope, kwi_pool_free(pool));
-    } while (!bytes &&
-             (kwi_fetchers_drop_paused(consumer->core) || kwi_unpack_trim(consumer->core, 0)));
-    if (!bytes)
-        return 0;
-    *reserved = kwi_pool_cost(bytes + envelope);
-    return kwi_pool_reserve(pool, *reserved) ? bytes : 0;
+    fetcher_count(fetcher, plan);
+    if (plan->kind != KWI_FETCH_NEXT || !plan->has_more || plan->n == KWI_FETCH_PARTS ||
+        session->n_gone)
+        return;
+    /* The reserve is too small for all of them at once: they take turns. */
+    session->crowded = fetcher->n_parts;
+    kwi_session_restart(fetcher);
+    plan->kind = KWI_FETCH_ALONE;
+    fetcher_count(fetcher, plan);
 }
 
 static bool fetcher_grow(struct kw_fetcher *fetcher, uint32_t need)
 {
     struct kw_heap *heap = &fetcher->consumer->core->control;
-    uint32_t cap = fetcher->scratch_cap ? fetcher->scratch_cap : 8;
-    struct kw_fetch_request_partition *partitions;
-    struct kw_fetch_request_topic *topics;
+    struct kw_fetch_scratch grown = {.cap = fetcher->scratch.cap ? fetcher->scratch.cap : 8};
 
-    if (need <= fetcher->scratch_cap)
+    if (need <= fetcher->scratch.cap)
         return true;
-    while (cap < need)
-        cap *= 2;
-    partitions = kwi_alloc(heap, cap * sizeof(*partitions));
-    topics = kwi_alloc(heap, cap * sizeof(*topics));
-    if (!partitions || !topics) {
-        kwi_free(heap, partitions, cap * sizeof(*partitions));
-        kwi_free(heap, topics, cap * sizeof(*topics));
+    while (grown.cap < need)
+        grown.cap *= 2;
+    grown.partitions = kwi_alloc(heap, grown.cap * sizeof(*grown.partitions));
+    grown.topics = kwi_alloc(heap, grown.cap * sizeof(*grown.topics));
+    grown.forgotten = kwi_alloc(heap, grown.cap * sizeof(*grown.forgotten));
+    grown.forgotten_topics = kwi_alloc(heap, grown.cap * sizeof(*grown.forgotten_topics));
+    if (!grown.partitions || !grown.topics || !grown.forgotten || !grown.forgotten_topics) {
+        fetcher_free_scratch(heap, &grown);
         return false;
     }
-    kwi_free(heap, fetcher->partitions, fetcher->scratch_cap * sizeof(*partitions));
-    kwi_free(heap, fetcher->topics, fetcher->scratch_cap * sizeof(*topics));
-    fetcher->partitions = partitions;
-    fetcher->topics = topics;
-    fetcher->scratch_cap = cap;
+    fetcher_free_scratch(heap, &fetcher->scratch);
+    fetcher->scratch = grown;
     return true;
 }
 
-/* Fills the scratch arrays from the parts that are asked; returns the number of
+/* Room for what is named, and for what is forgotten. */
+static uint32_t fetcher_scratch(const struct kw_fetcher *fetcher, const struct fetch_plan *plan)
+{
+    uint32_t n = fetcher->session.n_gone + fetcher->session.n_leaving;
+
+    if (plan->kind != KWI_FETCH_NEXT || n <= plan->n)
+        return plan->n;
+    return n < KWI_FETCH_PARTS ? n : KWI_FETCH_PARTS;
+}
+
+/* Fills the scratch arrays from the parts that are named; returns the number of
  * topic entries. Neighbours of one topic share an entry. */
-static uint32_t fetcher_fill(struct kw_fetcher *fetcher, int64_t max_bytes)
+static uint32_t fetcher_fill(struct kw_fetcher *fetcher)
 {
     const struct kw_consumer_topic *topic = NULL;
     int64_t each = kwi_consumer_setting(fetcher->consumer, KW_KEY_MAX_PARTITION_FETCH_BYTES);
     uint32_t n = 0, n_topics = 0;
 
-    for (struct kw_node *node = fetcher->asked.first; node; node = node->next, n++) {
-        const struct kw_consumer_part *part = fetcher_part(node);
-        struct kw_fetch_request_partition *out = &fetcher->partitions[n];
-        int64_t limit = part->want_bytes > each ? part->want_bytes : each;
+    for (struct kw_node *node = fetcher->named.first; node; node = node->next, n++) {
+        const struct kw_consumer_part *part = kwi_fetch_part(node);
+        struct kw_fetch_request_partition *out = &fetcher->scratch.partitions[n];
 
         kwi_fetch_request_partition_init(out);
         out->partition = part->partition;
         out->current_leader_epoch = part->leader_epoch;
         out->fetch_offset = part->position;
-        out->partition_max_bytes = (int32_t)(limit < max_bytes ? limit : max_bytes);
+        out->partition_max_bytes = (int32_t)(part->want_bytes > each ? part->want_bytes : each);
         if (part->topic != topic) {
-            struct kw_fetch_request_topic *entry = &fetcher->topics[n_topics++];
+            struct kw_fetch_request_topic *entry = &fetcher->scratch.topics[n_topics++];
             topic = part->topic;
             kwi_fetch_request_topic_init(entry);
             entry->topic = (struct kw_str){topic->meta->name, (int32_t)topic->meta->name_len};
             entry->partitions = KWI_ARR(out, 0);
         }
-        fetcher->topics[n_topics - 1].partitions.n++;
+        fetcher->scratch.topics[n_topics - 1].partitions.n++;
     }
     return n_topics;
 }
@@ -327,254 +274,107 @@ static int fetcher_encode(struct kw_request *req, struct kw_wr *wr)
 {
     struct kw_fetcher *fetcher = req->owner;
     struct kw_consumer *consumer = fetcher->consumer;
+    const struct kw_fetch_session *session = &fetcher->session;
     struct kw_fetch_request msg;
 
     kwi_fetch_request_init(&msg);
     msg.replica_id = -1;
-    msg.max_wait_ms = (int32_t)kwi_consumer_setting(consumer, KW_KEY_FETCH_MAX_WAIT_MS);
+    if (!fetcher->at_once)
+        msg.max_wait_ms = (int32_t)kwi_consumer_setting(consumer, KW_KEY_FETCH_MAX_WAIT_MS);
     msg.min_bytes = (int32_t)kwi_consumer_setting(consumer, KW_KEY_FETCH_MIN_BYTES);
     msg.max_bytes = (int32_t)req->arg;
-    msg.session_id = 0;
-    msg.session_epoch = -1;
-    msg.topics = KWI_ARR(fetcher->topics, fetcher_fill(fetcher, (int64_t)req->arg));
+    msg.topics = KWI_ARR(fetcher->scratch.topics, fetcher_fill(fetcher));
+    if (fetcher->kind == KWI_FETCH_ALONE) {
+        msg.session_id = fetcher->is_solo ? 0 : session->id; /* (id, -1) closes it */
+    } else {
+        msg.session_id = session->id;
+        msg.session_epoch = session->epoch;
+        kwi_session_fill(fetcher, &msg, fetcher->scratch.forgotten,
+                         fetcher->scratch.forgotten_topics);
+    }
     return kwi_fetch_request_encode(&msg, req->version, wr);
 }
-
-static void fetcher_done(struct kw_request *req, const struct kw_answer *answer);
 
 static const struct kw_request_type fetcher_type = {
     .api_key = KW_API_FETCH,
     .fetch = true,
     .encode = fetcher_encode,
-    .done = fetcher_done,
+    .done = kwi_fetch_done,
 };
+
+bool kwi_fetcher_asks(const struct kw_fetcher *fetcher, const struct kw_consumer_part *part)
+{
+    if (!fetcher->fetching)
+        return false;
+    return part->list == &fetcher->named || part->list == &fetcher->parting ||
+           (part->list == &fetcher->quiet && fetcher->kind != KWI_FETCH_ALONE);
+}
+
+/* The request goes out as planned. */
+static void fetcher_name(struct kw_fetcher *fetcher, const struct fetch_plan *plan)
+{
+    fetcher->kind = (uint8_t)plan->kind;
+    fetcher->is_solo = plan->is_solo;
+    fetcher->n_named = plan->n;
+    /* Nothing is waited for while another request would ask for more. */
+    fetcher->at_once = !kwi_list_empty(&fetcher->buffered) || plan->is_solo ||
+                       (plan->has_more && plan->kind != KWI_FETCH_ALONE &&
+                        !fetcher->session.refused);
+    fetcher->starving = false;
+    fetcher->hold_over = false;
+    kwi_core_disarm(fetcher->consumer->core, &fetcher->hold);
+    for (uint32_t n = plan->n; n > 0; n--) {
+        struct kw_consumer_part *part = kwi_fetch_part(fetcher->idle.first);
+        kwi_part_move(part, &fetcher->named);
+        if (plan->kind != KWI_FETCH_ALONE)
+            kwi_session_enroll(fetcher, part);
+    }
+    fetcher->consumer->core->stats.fetches++;
+    fetcher->consumer->core->stats.fetch_parts_named += plan->n;
+    if (plan->kind == KWI_FETCH_NEXT)
+        kwi_session_tell(fetcher);
+}
 
 static struct kw_request *fetcher_pull(struct kw_link *link)
 {
     struct kw_fetcher *fetcher = link->owner;
     struct kw_core *core = link->core;
     struct kw_request *req;
-    size_t envelope, reserved = 0, max_bytes;
-    uint32_t n = fetcher_count(fetcher, &envelope);
+    struct fetch_plan plan;
+    size_t reserved = 0;
+    int version = 0;
 
-    if (n == 0 || fetcher->consumer->closed || fetcher->fetching || fetcher->timer.armed)
-        return NULL;             /* timer: it pauses */
+    if (fetcher->consumer->closed || fetcher->fetching || fetcher->timer.armed)
+        return NULL; /* timer: it pauses */
+    if (kwi_list_empty(&fetcher->idle) && kwi_list_empty(&fetcher->quiet))
+        return NULL;
     if (core->unpack.is_short) { /* what was fetched comes before what could be */
-        fetcher_starve(fetcher);
+        kwi_fetcher_starve(fetcher);
         return NULL;
     }
-    req = fetcher_grow(fetcher, n) ? kwi_request_create(core, link, &fetcher_type, fetcher) : NULL;
+    if (!fetcher_may_ask(fetcher))
+        return NULL;
+    req = kwi_request_create(core, link, &fetcher_type, fetcher);
     if (!req) {
-        fetcher_later(fetcher);
+        kwi_fetcher_later(fetcher);
         return NULL;
     }
-    max_bytes = fetcher_reserve(fetcher, n, envelope, &reserved);
-    if (!max_bytes) {
+    if (!kwi_link_version(link, req, &version))
+        version = 0; /* encoding it fails, and says so */
+    fetcher_plan(fetcher, version, &plan);
+    if (!fetcher_grow(fetcher, fetcher_scratch(fetcher, &plan))) {
         kwi_request_destroy(req);
-        fetcher_starve(fetcher);
+        kwi_fetcher_later(fetcher);
+        return NULL;
+    }
+    req->arg = kwi_fetcher_reserve(fetcher, plan.n_asked, plan.need, plan.envelope, &reserved);
+    if (!req->arg) {
+        kwi_request_destroy(req);
+        kwi_fetcher_starve(fetcher);
         return NULL;
     }
     req->reserved = reserved;
-    req->arg = max_bytes;
     fetcher->fetching = req;
-    fetcher->starving = false;
-    fetcher->n_asked = n;
-    while (n-- > 0) {
-        struct kw_consumer_part *part = fetcher_part(fetcher->idle.first);
-        part->asked = true;
-        part->foremost = kwi_list_empty(&fetcher->asked);
-        kwi_part_move(part, &fetcher->asked);
-    }
+    fetcher_name(fetcher, &plan);
     return req;
-}
-
-/* ---- the answer --------------------------------------------------------------------------- */
-
-/* Parts that the answer did not mention go back to the head of the line. */
-static void fetcher_put_back(struct kw_fetcher *fetcher)
-{
-    while (!kwi_list_empty(&fetcher->asked)) {
-        struct kw_consumer_part *part = fetcher_part(fetcher->asked.last);
-        kwi_part_move(part, NULL);
-        part->asked = false;
-        if (part->paused) {
-            kwi_part_move(part, &fetcher->buffered);
-            continue;
-        }
-        kwi_list_push_front(&fetcher->idle, &part->node);
-        part->list = &fetcher->idle;
-    }
-}
-
-/* Data without one whole batch: the batch is larger than what was asked for, or
- * than what the parts before it left over. It is asked for by its size, and its
- * part comes to the front, because those before it have data now. A broker that
- * cuts the first batch of the foremost part again cannot be helped (KIP-74). */
-static void fetcher_too_small(struct kw_consumer_part *part, const uint8_t *ptr, size_t len)
-{
-    struct kw_core *core = part->topic->consumer->core;
-    int64_t need = INT32_MAX / 2;
-
-    if (len >= KWI_BATCH_LENGTH + 4)
-        need = (int64_t)kwi_get_u32(ptr + KWI_BATCH_LENGTH) + KWI_BATCH_LOG_OVERHEAD;
-    if (need <= INT32_MAX / 2 && part->want_bytes >= need && !part->foremost) {
-        kwi_part_settle(part);
-    } else if (need > INT32_MAX / 2 || part->want_bytes >= need) {
-        kwi_part_stop(part, KW_ERR_CORRUPT, 0, 0);
-    } else if (kwi_pool_cost((size_t)need + FETCHER_ENVELOPE + FETCHER_ENVELOPE_PART) >
-               core->fetch.limit) {
-        kwi_part_stop(part, KW_ERR_LIMIT, 0, need);
-    } else {
-        part->want_bytes = (int32_t)need;
-        kwi_part_step(part, KWI_PART_RETRY);
-    }
-}
-
-static void fetcher_take_data(struct kw_consumer_part *part, struct kw_block *block,
-                              const uint8_t *ptr, size_t len)
-{
-    struct kw_batch_header header;
-
-    if (kwi_batch_header_get(ptr, len, &header) == KW_ERR_SHORT) {
-        fetcher_too_small(part, ptr, len);
-        return;
-    }
-    part->topic->consumer->core->stats.bytes_fetched += len;
-    part->want_bytes = 0;
-    part->data.block = block;
-    part->data.ptr = ptr;
-    part->data.end = ptr + len;
-    part->data.began = part->position;
-    kwi_block_hold(block);
-    kwi_part_settle(part);
-}
-
-static void fetcher_take_error(struct kw_consumer_part *part,
-                               const struct kw_fetch_response_partition *item)
-{
-    const struct kw_leader_id_and_epoch *leader = &item->current_leader;
-    struct kw_core *core = part->topic->consumer->core;
-
-    if (leader->leader_id >= 0 && kwi_topic_meta_hint(part->topic->meta, part->partition,
-                                                      leader->leader_id, leader->leader_epoch)) {
-        kwi_cluster_refresh(core);
-        kwi_part_hurry(part, KWI_PART_MOVED); /* the broker told where to go */
-        return;
-    }
-    kwi_part_refused(part, item->error_code);
-}
-
-/* One part of the answer. Its records lie in block. */
-static void fetcher_take_part(struct kw_fetcher *fetcher, struct kw_block *block,
-                              struct kw_str topic, const struct kw_fetch_response_partition *item)
-{
-    struct kw_consumer_part *part = kwi_consumer_find(
-        fetcher->consumer, topic.ptr, topic.len > 0 ? (size_t)topic.len : 0, item->partition_index);
-
-    if (!part || part->fetcher != fetcher || !part->asked || part->state != KWI_PART_FETCH)
-        return;
-    part->asked = false;
-    if (item->error_code) {
-        fetcher_take_error(part, item);
-        return;
-    }
-    part->attempts = 0;
-    part->high_watermark = item->high_watermark;
-    if (item->records.len > 0) {
-        fetcher_take_data(part, block, item->records.ptr, (size_t)item->records.len);
-        return;
-    }
-    kwi_part_settle(part);
-    kwi_part_check_eof(part);
-}
-
-static bool fetcher_has_data(const struct kw_fetch_response *msg)
-{
-    struct kw_fetch_response_topic topic;
-    struct kw_fetch_response_partition item;
-    struct kw_iter topics, items;
-
-    for (kwi_iter_init(&topics, &msg->responses); kwi_iter_next(&topics, &topic);) {
-        for (kwi_iter_init(&items, &topic.partitions); kwi_iter_next(&items, &item);) {
-            if (item.records.len > 0)
-                return true;
-        }
-    }
-    return false;
-}
-
-static void fetcher_take(struct kw_fetcher *fetcher, const struct kw_fetch_response *msg,
-                         const struct kw_answer *answer)
-{
-    struct kw_block *block = answer->block, *copy = NULL;
-    struct kw_fetch_response_topic topic;
-    struct kw_fetch_response_partition item;
-    struct kw_iter topics, items;
-    bool has_data = fetcher_has_data(msg);
-
-    fetcher->at_end = !has_data;
-    /* A small answer sits in the connection's stage and dies with this call. */
-    if (!block && has_data) {
-        block = copy = kwi_block_create(&fetcher->consumer->core->fetch_pool, answer->len, 0);
-        if (!copy)
-            return; /* as if it had not been answered */
-        memcpy(kwi_block_data(copy), answer->body, answer->len);
-    }
-    for (kwi_iter_init(&topics, &msg->responses); kwi_iter_next(&topics, &topic);) {
-        for (kwi_iter_init(&items, &topic.partitions); kwi_iter_next(&items, &item);) {
-            if (copy && item.records.len > 0)
-                item.records.ptr = kwi_block_data(copy) + (item.records.ptr - answer->body);
-            fetcher_take_part(fetcher, block, topic.topic, &item);
-        }
-    }
-    kwi_block_release(copy);
-}
-
-/* The connection gave up an answer that can never fit. Which part it was shows
- * when each is asked for alone. */
-static void fetcher_oversize(struct kw_fetcher *fetcher, size_t size)
-{
-    if (fetcher->n_asked > 1) {
-        fetcher->solo = fetcher->n_asked;
-    } else if (!kwi_list_empty(&fetcher->asked)) {
-        struct kw_consumer_part *part = fetcher_part(fetcher->asked.first);
-        kwi_part_stop(part, KW_ERR_LIMIT, 0, (int64_t)size);
-    }
-}
-
-static void fetcher_done(struct kw_request *req, const struct kw_answer *answer)
-{
-    struct kw_fetcher *fetcher = req->owner;
-    struct kw_core *core = req->core;
-    struct kw_fetch_response msg;
-    struct kw_fault fault;
-    int rc = answer->err;
-
-    if (!fetcher) {
-        kwi_fetchers_feed(core);
-        return;
-    }
-    fetcher->fetching = NULL;
-    if (!rc && kwi_fetch_response_decode(&msg, req->version, answer->body, answer->len, &fault))
-        rc = kwi_request_malformed(req, &fault, NULL);
-    if (fetcher->solo > 0 && (!rc || rc == KW_ERR_LIMIT))
-        fetcher->solo--;
-    if (rc == KW_ERR_LIMIT)
-        fetcher_oversize(fetcher, req->refused_size);
-    if (!rc)
-        kwi_throttle(req, msg.throttle_time_ms);
-    if (!rc && msg.error_code) {
-        kwi_log(core, 4, "fetch: %s", kwi_error_info(msg.error_code)->name);
-        rc = KW_ERR_BROKER;
-    }
-    if (!rc)
-        fetcher_take(fetcher, &msg, answer);
-    if (rc)
-        kwi_cluster_refresh(core);
-    if (rc || !kwi_list_empty(&fetcher->asked))
-        fetcher_later(fetcher);
-    fetcher_put_back(fetcher);
-    if (!rc && !kwi_list_empty(&fetcher->idle) && !fetcher->timer.armed)
-        kwi_fetcher_kick(fetcher);
-    kwi_fetchers_feed(core);
 }

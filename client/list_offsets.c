@@ -5,18 +5,13 @@
  * at or after it: the end) and TAIL (the end first, then the begin, so that the
  * answer is never below it). An answer without an offset is retried and never
  * taken for 0. */
-#include "client/consumer.h"
 #include "client/error_text.h"
+#include "client/fetcher.h"
 #include "client/throttle.h"
 #include "proto/error.h"
 #include "proto/list_offsets.h"
 
 enum { LOOKUP_PARTS = 256 }; /* in one request */
-
-static struct kw_consumer_part *lookup_part(struct kw_node *node)
-{
-    return KWI_OF(node, struct kw_consumer_part, node);
-}
 
 static int64_t lookup_question(const struct kw_consumer_part *part)
 {
@@ -42,7 +37,7 @@ static int lookup_encode_parts(struct kw_fetcher *fetcher, int16_t version, stru
     uint32_t n = 0, n_topics = 0;
 
     for (struct kw_node *node = fetcher->looking.first; node; node = node->next, n++) {
-        const struct kw_consumer_part *part = lookup_part(node);
+        const struct kw_consumer_part *part = kwi_fetch_part(node);
         kwi_list_offsets_request_partition_init(&partitions[n]);
         partitions[n].partition_index = part->partition;
         partitions[n].current_leader_epoch = part->leader_epoch;
@@ -101,7 +96,7 @@ static const struct kw_request_type lookup_type = {
 static void lookup_retry_all(struct kw_list *list)
 {
     while (!kwi_list_empty(list))
-        kwi_part_step(lookup_part(list->first), KWI_PART_RETRY);
+        kwi_part_step(kwi_fetch_part(list->first), KWI_PART_RETRY);
 }
 
 void kwi_lookup_kick(struct kw_fetcher *fetcher)
@@ -119,8 +114,7 @@ void kwi_lookup_kick(struct kw_fetcher *fetcher)
         return;
     }
     for (uint32_t n = 0; n < LOOKUP_PARTS && !kwi_list_empty(&fetcher->lookups); n++) {
-        struct kw_consumer_part *part = lookup_part(fetcher->lookups.first);
-        part->asked = true;
+        struct kw_consumer_part *part = kwi_fetch_part(fetcher->lookups.first);
         kwi_part_move(part, &fetcher->looking);
     }
     fetcher->looking_up = req;
@@ -139,7 +133,6 @@ void kwi_lookup_forget(struct kw_fetcher *fetcher)
 static void lookup_again(struct kw_consumer_part *part)
 {
     part->second_lookup = true;
-    part->asked = false;
     kwi_part_move(part, &part->fetcher->lookups);
 }
 
@@ -174,7 +167,7 @@ static void lookup_take_part(struct kw_fetcher *fetcher, struct kw_str topic,
     struct kw_consumer_part *part = kwi_consumer_find(
         fetcher->consumer, topic.ptr, topic.len > 0 ? (size_t)topic.len : 0, item->partition_index);
 
-    if (!part || part->fetcher != fetcher || !part->asked || part->state != KWI_PART_LOOKUP)
+    if (!part || part->fetcher != fetcher || part->list != &fetcher->looking)
         return;
     if (item->error_code == KW_E_UNSUPPORTED_FOR_MESSAGE_FORMAT) /* old messages have no time */
         lookup_take_offset(part, -1);

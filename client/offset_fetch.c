@@ -207,22 +207,16 @@ static void offsets_ask(struct kw_consumer *consumer)
             offsets_later(consumer); /* no memory */
         return;
     }
-    for (uint32_t n = 0; n < OFFSETS_PARTS && !kwi_list_empty(&keeper->unplaced); n++) {
-        struct kw_consumer_part *part = offsets_part(keeper->unplaced.first);
-        part->asked = true;
-        kwi_part_move(part, &keeper->asked);
-    }
+    for (uint32_t n = 0; n < OFFSETS_PARTS && !kwi_list_empty(&keeper->unplaced); n++)
+        kwi_part_move(offsets_part(keeper->unplaced.first), &keeper->asked);
     kwi_request_submit(keeper->fetching);
 }
 
 /* What was asked for and not answered goes back into the line. */
 static void offsets_put_back(struct kw_keeper *keeper)
 {
-    while (!kwi_list_empty(&keeper->asked)) {
-        struct kw_consumer_part *part = offsets_part(keeper->asked.first);
-        part->asked = false;
-        kwi_part_move(part, &keeper->unplaced);
-    }
+    while (!kwi_list_empty(&keeper->asked))
+        kwi_part_move(offsets_part(keeper->asked.first), &keeper->unplaced);
 }
 
 static void offsets_stop_asked(struct kw_keeper *keeper, int code, int16_t kafka_code)
@@ -238,7 +232,7 @@ static void offsets_take_part(struct kw_consumer *consumer, struct kw_str topic,
         consumer, topic.ptr, topic.len > 0 ? (size_t)topic.len : 0, item->partition_index);
     uint8_t flags = kwi_error_info(item->error_code)->flags;
 
-    if (!part || part->state != KWI_PART_OFFSET || !part->asked)
+    if (!part || part->list != &consumer->keeper.asked)
         return;
     if (!item->error_code)
         kwi_part_begin_at(part, item->committed_offset);

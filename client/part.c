@@ -11,9 +11,9 @@
 #include <string.h>
 
 #include "base/fmt.h"
-#include "client/consumer.h"
 #include "client/denied.h"
 #include "client/error_text.h"
+#include "client/fetcher.h"
 #include "client/group.h"
 #include "proto/error.h"
 
@@ -74,8 +74,12 @@ static struct kw_core *part_core(const struct kw_consumer_part *part)
 
 void kwi_part_move(struct kw_consumer_part *part, struct kw_list *list)
 {
+    struct kw_fetcher *fetcher = part->fetcher;
+
     if (part->list)
         kwi_list_remove(part->list, &part->node);
+    if (fetcher)
+        fetcher->n_quiet += (uint32_t)(list == &fetcher->quiet) - (part->list == &fetcher->quiet);
     part->list = list;
     if (list)
         kwi_list_push(list, &part->node);
@@ -84,12 +88,18 @@ void kwi_part_move(struct kw_consumer_part *part, struct kw_list *list)
 /* Takes it out of its fetcher; an answer under way can no longer touch it. */
 static void part_leave(struct kw_consumer_part *part)
 {
+    struct kw_fetcher *fetcher = part->fetcher;
+
     kwi_core_disarm(part_core(part), &part->timer);
-    part->asked = false;
     kwi_part_move(part, NULL);
-    if (part->fetcher)
-        part->fetcher->n_parts--;
+    kwi_session_leave(part);
+    if (!fetcher)
+        return;
     part->fetcher = NULL;
+    if (--fetcher->n_parts == 0)
+        kwi_session_abandon(fetcher);
+    else
+        kwi_fetcher_unheld(fetcher);
 }
 
 void kwi_part_settle(struct kw_consumer_part *part)
@@ -106,13 +116,19 @@ void kwi_part_settle(struct kw_consumer_part *part)
         kwi_consumer_notify(consumer);
         kwi_group_watch_poll(consumer, false);
     }
-    if (part->state != KWI_PART_FETCH || part->asked || !fetcher)
+    if (part->state != KWI_PART_FETCH || !fetcher || kwi_fetcher_asks(fetcher, part))
         return;
     if (part->data.block || part->paused) {
-        kwi_part_move(part, &fetcher->buffered);
+        kwi_session_leave(part);
+        kwi_part_move(part, part->paused ? &fetcher->resting : &fetcher->buffered);
+        kwi_fetcher_unheld(fetcher);
         return;
     }
     kwi_part_move(part, &fetcher->idle);
+    if (part->want_bytes) { /* those before it got theirs */
+        kwi_list_remove(&fetcher->idle, &part->node);
+        kwi_list_push_front(&fetcher->idle, &part->node);
+    }
     kwi_fetcher_kick(fetcher);
 }
 
@@ -254,8 +270,10 @@ void kwi_part_meta(struct kw_consumer_part *part)
         /* One that was sent round in vain so often finds it when its wait is over. */
         if (part->state != KWI_PART_WAIT || part->attempts <= PART_MOVES)
             kwi_part_step(part, KWI_PART_MOVED);
-    } else {
+    } else if (known->leader_epoch != part->leader_epoch) {
         part->leader_epoch = known->leader_epoch;
+        if (part->state == KWI_PART_FETCH)
+            kwi_part_step(part, KWI_PART_MOVED); /* a session has the one of before */
     }
 }
 
@@ -280,8 +298,8 @@ static void part_place(struct kw_consumer_part *part, uint8_t kind, int64_t valu
     part->second_lookup = false;
     part->position = kind == KW_START_OFFSET ? value : -1;
     part->eof_told = -1;
-    part->high_watermark = -1;
     part->want_bytes = 0;
+    part->eager = true;
 }
 
 struct kw_consumer_part *kwi_part_create(struct kw_consumer_topic *topic,
@@ -297,6 +315,7 @@ struct kw_consumer_part *kwi_part_create(struct kw_consumer_topic *topic,
     part->state = KWI_PART_LEADER;
     part->leader = part->leader_epoch = -1;
     part->stored = part->committed = part->stored_epoch = -1;
+    part->high_watermark = -1;
     part->generation = part->serial = topic->consumer->next_generation++;
     part->timer.fire = part_due;
     part_place(part, start->kind, start->value);
@@ -313,6 +332,7 @@ void kwi_part_destroy(struct kw_consumer_part *part)
     struct kw_consumer *consumer = part->topic->consumer;
 
     part_leave(part);
+    kwi_session_expel(part);
     kwi_part_drop(part);
     kwi_stored_clear(part);
     kwi_list_remove(&consumer->notices, &part->notice_node);
@@ -334,7 +354,12 @@ void kwi_part_seek(struct kw_consumer_part *part, const struct kw_start *start)
 
 void kwi_part_pause(struct kw_consumer_part *part, bool pause)
 {
+    struct kw_fetcher *fetcher = part->fetcher;
+
     part->paused = pause;
+    /* What is under way is taken, but not asked for again. */
+    if (fetcher && part->state == KWI_PART_FETCH && kwi_fetcher_asks(fetcher, part))
+        kwi_part_move(part, pause ? &fetcher->parting : &fetcher->named);
     kwi_part_settle(part);
 }
 

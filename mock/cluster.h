@@ -100,6 +100,7 @@ struct kw_mock {
     struct kw_map topics_by_id; /* by the first 8 bytes of the id */
     struct kw_map groups;       /* kw_mock_group by name (mock/group.h) */
     uint32_t next_member;
+    struct kw_list sessions; /* kw_mock_session (mock/fetch_session.h) */
     struct kw_list conns, ready;
     struct kw_mock_versions versions[KWI_MOCK_API_KEYS_MAX]; /* by api key */
     uint64_t n_requests[KWI_MOCK_API_KEYS_MAX], n_requests_all;

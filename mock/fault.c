@@ -37,6 +37,7 @@ static const struct {
     {"twice", KWI_MOCK_TWICE, MOCKFAULT_NONE},
     {"unasked", KWI_MOCK_UNASKED, MOCKFAULT_NONE},
     {"move-leader", KWI_MOCK_MOVE_LEADER, MOCKFAULT_NONE},
+    {"evict", KWI_MOCK_EVICT, MOCKFAULT_NONE},
 };
 
 /* A word of a spec: [ptr, ptr + len). */
@@ -218,7 +219,7 @@ int kwi_mock_fault_parse(const char *spec, struct kw_mock_fault *fault, const ch
         return KW_ERR_USE;
     *why = "bad action: give error=CODE, error-after=CODE, drop-request, drop-answer, "
            "close-before, close-after, cut=BYTES, delay=MS, late=MS, throttle=MS, "
-           "corrupt[=BYTE], omit, twice, unasked or move-leader";
+           "corrupt[=BYTE], omit, twice, unasked, move-leader or evict";
     if (!mockfault_action_parse(mockfault_take(&rest, ':'), fault))
         return KW_ERR_USE;
     *why = "bad filter: give broker=INDEX, topic=NAME or partition=N";
@@ -235,7 +236,7 @@ int kwi_mock_fault_parse(const char *spec, struct kw_mock_fault *fault, const ch
 static bool mockfault_is_possible(const struct kw_mock_fault *fault)
 {
     uint32_t bit, i;
-    if ((unsigned)fault->action > KWI_MOCK_MOVE_LEADER)
+    if ((unsigned)fault->action > KWI_MOCK_EVICT)
         return false;
     bit = 1u << fault->action;
     if (fault->api_key >= 0) {

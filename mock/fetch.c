@@ -1,8 +1,9 @@
 /* mock/fetch.c -- Fetch: where the data is, how much of it fits, and whether to
- * wait for more. Answers are without a session (id 0), which every client must
- * be able to live with; records are not copied before the answer is encoded. */
-#include "mock/call.h"
-#include "proto/fetch.h"
+ * wait for more. What a client need not name again is in mock/fetch_session.c.
+ * Records are not copied before the answer is encoded. */
+#include <string.h>
+
+#include "mock/fetch_session.h"
 
 /* Kafka's fetch.max.bytes of a broker: an answer is not larger, whatever the
  * client would take. */
@@ -172,17 +173,136 @@ static int mockfetch_topic(struct kw_mock_call *call, const struct kw_fetch_requ
     return 0;
 }
 
-/* Errors of the whole answer: a fault, or a session that does not exist here. */
-static int16_t mockfetch_error(const struct kw_mock_call *call)
+/* ---- of a session ------------------------------------------------------------------------ */
+
+/* What the answer tells of a session: each entry with what it was told of. */
+struct mockfetch_news {
+    struct kw_fetch_response_partition *items;
+    struct kw_fetch_response_topic *topics;
+    struct kw_mock_cached **cached; /* of the items; NULL: it is not of the session */
+    size_t n, n_topics;
+};
+
+/* A topic entry for the item that comes next: neighbours of one topic share it. */
+static void mockfetch_news_topic(struct mockfetch_news *news, const struct kw_mock_cached *cached,
+                                 bool by_id)
 {
-    const struct kw_fetch_request *req = call->request;
-    return req->session_id != 0 ? KW_E_FETCH_SESSION_ID_NOT_FOUND : 0;
+    struct kw_fetch_response_topic *last = &news->topics[news->n_topics];
+    struct kw_str name = {cached->name, cached->name_len};
+    if (news->n_topics && (by_id ? memcmp(&last[-1].topic_id, &cached->topic_id, 16) == 0
+                                 : last[-1].topic.len == name.len &&
+                                       memcmp(last[-1].topic.ptr, name.ptr, (size_t)name.len) == 0))
+        return;
+    kwi_fetch_response_topic_init(last);
+    if (by_id)
+        last->topic_id = cached->topic_id;
+    else
+        last->topic = name;
+    last->partitions = KWI_ARR(&news->items[news->n], 0);
+    news->n_topics++;
 }
 
-static bool mockfetch_must_wait(struct kw_mock_call *call, const struct mockfetch_budget *budget)
+/* The topic of a cached partition by its id; under its name there may be another one
+ * by now. */
+static int16_t mockfetch_stale_id(const struct kw_mock_call *call,
+                                  const struct kw_mock_cached *cached)
+{
+    const struct kw_mock_topic *topic = kwi_mock_topic_find(call->mock, cached->name,
+                                                            (size_t)cached->name_len);
+    return topic && memcmp(topic->id, cached->topic_id.b, 16) != 0 ? KW_E_INCONSISTENT_TOPIC_ID : 0;
+}
+
+static void mockfetch_cached(struct kw_mock_call *call, struct kw_mock_session *session,
+                             struct kw_mock_cached *cached, struct mockfetch_budget *budget,
+                             struct mockfetch_news *news)
+{
+    struct kw_str name = {cached->name, cached->name_len};
+    const struct kw_mock_topic *topic = kwi_mock_call_topic(call, session->by_id, name,
+                                                            &cached->topic_id);
+    struct kw_fetch_response_partition *item = &news->items[news->n];
+    int32_t copies = kwi_mock_fault_copies(call, name, cached->asked.partition);
+    mockfetch_partition(call, topic, name, &cached->asked, budget, item);
+    if (session->by_id && !topic && mockfetch_stale_id(call, cached))
+        item->error_code = mockfetch_stale_id(call, cached);
+    if (!kwi_mock_cached_is_news(cached, item))
+        return;
+    for (; copies > 0; copies--) {
+        news->items[news->n] = *item;
+        news->cached[news->n] = cached;
+        mockfetch_news_topic(news, cached, session->by_id);
+        news->topics[news->n_topics - 1].partitions.n++;
+        news->n++;
+    }
+}
+
+/* All that is new of the session's partitions. */
+static int mockfetch_session(struct kw_mock_call *call, struct kw_mock_session *session,
+                             struct mockfetch_budget *budget, struct mockfetch_news *news)
+{
+    size_t n = kwi_map_len(&session->by_key) * 2 + 1;
+    news->items = kwi_mock_call_alloc(call, n, sizeof(*news->items));
+    news->topics = kwi_mock_call_alloc(call, n, sizeof(*news->topics));
+    news->cached = kwi_mock_call_alloc(call, n, sizeof(*news->cached));
+    if (!news->items || !news->topics || !news->cached)
+        return KW_ERR_NOMEM;
+    for (struct kw_node *node = session->cached.first; node; node = node->next)
+        mockfetch_cached(call, session, KWI_OF(node, struct kw_mock_cached, node), budget, news);
+    if (news->n_topics && kwi_mock_fault_acts(call, KWI_MOCK_UNASKED, NULL)) {
+        struct kw_fetch_response_partition *item = &news->items[news->n++];
+        kwi_fetch_response_partition_init(item);
+        item->records.len = 0;
+        item->partition_index = KWI_MOCK_UNASKED_PARTITION;
+        news->topics[news->n_topics - 1].partitions.n++;
+    }
+    return 0;
+}
+
+static void mockfetch_told(struct kw_mock_session *session, const struct mockfetch_news *news)
+{
+    for (size_t i = 0; i < news->n; i++) {
+        if (news->cached[i])
+            kwi_mock_cached_told(session, news->cached[i], &news->items[i]);
+    }
+}
+
+/* The session that a full answer opens knows what that answer told. */
+static int32_t mockfetch_open(struct kw_mock_call *call,
+                              const struct kw_fetch_response_topic *topics, size_t n)
+{
+    struct kw_mock_session *session = kwi_mock_session_grant(call);
+    if (!session)
+        return 0;
+    for (size_t i = 0; i < n; i++) {
+        const struct kw_fetch_response_partition *items = topics[i].partitions.items;
+        for (int32_t k = 0; k < topics[i].partitions.n; k++) {
+            struct kw_mock_cached *cached = kwi_mock_session_cached(
+                session, topics[i].topic, &topics[i].topic_id, items[k].partition_index);
+            if (cached)
+                kwi_mock_cached_told(session, cached, &items[k]);
+        }
+    }
+    return session->id;
+}
+
+/* ---- the request --------------------------------------------------------------------------- */
+
+/* An error of the whole answer: those about sessions are none of a partition. */
+static int16_t mockfetch_error(struct kw_mock_call *call, struct kw_mock_session **session)
+{
+    int16_t fault = kwi_mock_fault_error(call, KWI_MOCK_ERROR, kwi_str(""), -1);
+    *session = NULL;
+    if (!call->waited && kwi_mock_fault_acts(call, KWI_MOCK_EVICT, NULL))
+        kwi_mock_sessions_drop(call->mock, call->broker);
+    if (kwi_error_info(fault)->error_class == KW_EC_SESSION)
+        return fault;
+    return kwi_mock_session_enter(call, session);
+}
+
+static bool mockfetch_must_wait(struct kw_mock_call *call, const struct mockfetch_budget *budget,
+                                bool is_empty)
 {
     const struct kw_fetch_request *req = call->request;
-    if (call->last_chance || budget->at_once || req->max_wait_ms <= 0 || req->topics.n == 0)
+    if (call->last_chance || budget->at_once || req->max_wait_ms <= 0 || is_empty)
         return false;
     if (req->min_bytes <= 0 || budget->n_bytes >= (uint64_t)req->min_bytes)
         return false;
@@ -190,11 +310,37 @@ static bool mockfetch_must_wait(struct kw_mock_call *call, const struct mockfetc
     return call->deadline_us > call->mock->now.mono_us;
 }
 
+static enum kw_mock_outcome mockfetch_finish(struct kw_mock_call *call,
+                                             const struct mockfetch_budget *budget)
+{
+    struct kw_fetch_response *resp = call->response;
+    return kwi_mock_call_endpoints(call, budget->leaders, &resp->node_endpoints)
+               ? KWI_MOCK_HUNG_UP
+               : KWI_MOCK_ANSWERED;
+}
+
+static enum kw_mock_outcome mockfetch_serve_session(struct kw_mock_call *call,
+                                                    struct kw_mock_session *session,
+                                                    struct mockfetch_budget *budget)
+{
+    struct kw_fetch_response *resp = call->response;
+    struct mockfetch_news news = {0};
+    if (mockfetch_session(call, session, budget, &news))
+        return KWI_MOCK_HUNG_UP;
+    if (mockfetch_must_wait(call, budget, false))
+        return KWI_MOCK_PARKED;
+    mockfetch_told(session, &news);
+    resp->session_id = session->id;
+    resp->responses = KWI_ARR(news.topics, news.n_topics);
+    return mockfetch_finish(call, budget);
+}
+
 static enum kw_mock_outcome mockfetch_serve(struct kw_mock_call *call)
 {
     const struct kw_fetch_request *req = call->request;
     struct kw_fetch_response *resp = call->response;
     struct mockfetch_budget budget = {.left = req->max_bytes};
+    struct kw_mock_session *session;
     struct kw_fetch_response_topic *topics;
     struct kw_fetch_request_topic topic;
     struct kw_iter it;
@@ -202,10 +348,11 @@ static enum kw_mock_outcome mockfetch_serve(struct kw_mock_call *call)
     if (budget.left > MOCKFETCH_ANSWER_MAX)
         budget.left = MOCKFETCH_ANSWER_MAX;
     resp->throttle_time_ms = call->throttle_ms;
-    if (mockfetch_error(call)) {
-        resp->error_code = mockfetch_error(call);
+    resp->error_code = mockfetch_error(call, &session);
+    if (resp->error_code)
         return KWI_MOCK_ANSWERED;
-    }
+    if (session)
+        return mockfetch_serve_session(call, session, &budget);
     topics = kwi_mock_call_alloc(call, (size_t)req->topics.n, sizeof(*topics));
     if (!topics)
         return KWI_MOCK_HUNG_UP;
@@ -213,11 +360,24 @@ static enum kw_mock_outcome mockfetch_serve(struct kw_mock_call *call)
         if (mockfetch_topic(call, &topic, &budget, &topics[n]))
             return KWI_MOCK_HUNG_UP;
     }
-    if (mockfetch_must_wait(call, &budget))
+    if (mockfetch_must_wait(call, &budget, n == 0))
         return KWI_MOCK_PARKED;
     resp->responses = KWI_ARR(topics, n);
-    return kwi_mock_call_endpoints(call, budget.leaders, &resp->node_endpoints) ? KWI_MOCK_HUNG_UP
-                                                                                : KWI_MOCK_ANSWERED;
+    resp->session_id = mockfetch_open(call, topics, n);
+    return mockfetch_finish(call, &budget);
+}
+
+static bool mockfetch_session_asks(const struct kw_mock_call *call,
+                                   const struct kw_mock_fault *fault)
+{
+    const struct kw_mock_session *session = kwi_mock_session_find(call);
+    for (struct kw_node *n = session ? session->cached.first : NULL; n; n = n->next) {
+        const struct kw_mock_cached *cached = KWI_OF(n, struct kw_mock_cached, node);
+        if (kwi_mock_fault_covers(fault, (struct kw_str){cached->name, cached->name_len},
+                                  cached->asked.partition))
+            return true;
+    }
+    return false;
 }
 
 static bool mockfetch_asks(const struct kw_mock_call *call, const struct kw_mock_fault *fault)
@@ -236,13 +396,13 @@ static bool mockfetch_asks(const struct kw_mock_call *call, const struct kw_mock
                 return true;
         }
     }
-    return false;
+    return mockfetch_session_asks(call, fault);
 }
 
 const struct kw_mock_api kwi_mock_api_fetch = {
     KW_API_FETCH,
     1u << KWI_MOCK_OMIT | 1u << KWI_MOCK_TWICE | 1u << KWI_MOCK_UNASKED |
-        1u << KWI_MOCK_MOVE_LEADER,
+        1u << KWI_MOCK_MOVE_LEADER | 1u << KWI_MOCK_EVICT,
     mockfetch_serve,
     mockfetch_asks,
 };

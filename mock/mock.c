@@ -4,6 +4,7 @@
 #include "base/fmt.h"
 #include "mock/cluster.h"
 #include "mock/conn.h"
+#include "mock/fetch_session.h"
 #include "mock/group.h"
 #include "mock/sasl.h"
 #include "proto/error.h"
@@ -43,6 +44,8 @@ static void mock_config_defaults(struct kw_mock_config *config)
         config->group_session_ms = 45000;
     if (!config->group_heartbeat_ms)
         config->group_heartbeat_ms = 5000;
+    if (!config->fetch_sessions)
+        config->fetch_sessions = 1000;
     if (!config->frame_size_max)
         config->frame_size_max = MOCK_FRAME_SIZE_DEFAULT;
     if (!config->crc32c)
@@ -114,6 +117,7 @@ void kwi_mock_destroy(struct kw_mock *mock)
         return;
     kwi_mock_conns_destroy(mock);
     kwi_mock_sasl_deinit(mock);
+    kwi_mock_sessions_drop(mock, UINT32_MAX);
     for (uint32_t i = 0; (topic = kwi_map_next(&mock->topics, &i));)
         kwi_mock_topic_delete(mock, topic);
     for (uint32_t i = 0; (group = kwi_map_next(&mock->groups, &i));)
@@ -271,6 +275,8 @@ static void mock_broker_set(struct kw_mock *mock, uint32_t broker, bool up, bool
 void kwi_mock_broker_down(struct kw_mock *mock, uint32_t broker, bool lose)
 {
     mock_broker_set(mock, broker, false, lose);
+    if (broker < mock->config.n_brokers)
+        kwi_mock_sessions_drop(mock, broker); /* they live in its memory */
 }
 
 void kwi_mock_broker_up(struct kw_mock *mock, uint32_t broker)
@@ -290,6 +296,20 @@ void kwi_mock_freeze_metadata(struct kw_mock *mock, uint32_t broker, bool frozen
     if (frozen && !mock->brokers[broker].frozen)
         mock->brokers[broker].frozen_at = mock->change;
     mock->brokers[broker].frozen = frozen;
+}
+
+void kwi_mock_drop_fetch_sessions(struct kw_mock *mock, uint32_t broker)
+{
+    if (broker < mock->config.n_brokers)
+        kwi_mock_sessions_drop(mock, broker);
+}
+
+uint32_t kwi_mock_n_fetch_sessions(const struct kw_mock *mock, uint32_t broker)
+{
+    uint32_t count = 0;
+    for (const struct kw_node *n = mock->sessions.first; n; n = n->next)
+        count += KWI_OF(n, const struct kw_mock_session, node)->broker == broker;
+    return count;
 }
 
 void kwi_mock_set_coordinator(struct kw_mock *mock, int32_t broker)

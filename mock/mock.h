@@ -49,6 +49,7 @@ struct kw_mock_config {
     uint32_t group_session_min_ms; /* the least session.timeout.ms; default 1 (Kafka: 6000) */
     uint32_t group_session_ms;     /* of KIP-848 groups; default 45000 */
     uint32_t group_heartbeat_ms;   /* of the same; default 5000 */
+    int32_t fetch_sessions;        /* of a broker; default 1000 as Kafka's, -1: none */
     const struct kw_mock_versions *versions; /* narrows what is offered, see _release */
     size_t n_versions;
     kwi_crc32c_fn *crc32c; /* default: portable */
@@ -123,6 +124,10 @@ void kwi_mock_freeze_metadata(struct kw_mock *mock, uint32_t broker, bool frozen
  * first: none. What is known of the groups moves with it. Transactions are not
  * modelled: for them it is only named. When it goes down the next one takes over. */
 void kwi_mock_set_coordinator(struct kw_mock *mock, int32_t broker);
+/* Forgets the fetch sessions of a broker, as if others had needed the room. */
+void kwi_mock_drop_fetch_sessions(struct kw_mock *mock, uint32_t broker);
+/* How many there are. */
+uint32_t kwi_mock_n_fetch_sessions(const struct kw_mock *mock, uint32_t broker);
 /* Sets retention.bytes, max.message.bytes (numbers) or message.timestamp.type
  * (CreateTime, LogAppendTime) of a topic, as CreateTopics does.
  * Errors: KW_ERR_STATE (no such topic), KW_ERR_CONFIG. */
@@ -221,7 +226,8 @@ enum kw_mock_action {
     KWI_MOCK_OMIT,         /* leave the partition (Metadata: topic) out of the answer */
     KWI_MOCK_TWICE,        /* list it twice */
     KWI_MOCK_UNASKED,      /* list one that nobody asked for, too */
-    KWI_MOCK_MOVE_LEADER   /* the next replica leads from now on; needs two brokers */
+    KWI_MOCK_MOVE_LEADER,  /* the next replica leads from now on; needs two brokers */
+    KWI_MOCK_EVICT         /* forget the broker's fetch sessions before looking at it */
 };
 
 /* Acts on the calls that match api, broker, topic and partition, counted from
@@ -261,7 +267,7 @@ uint64_t kwi_mock_fault_hits(const struct kw_mock *mock, uint32_t id);
  *            | "close-before"     | "close-after"  | "cut=" BYTES
  *            | "delay=" MS        | "late=" MS     | "throttle=" MS
  *            | "corrupt" [ "=" BYTE ]
- *            | "omit" | "twice" | "unasked" | "move-leader"
+ *            | "omit" | "twice" | "unasked" | "move-leader" | "evict"
  *     filter = "broker=" INDEX | "topic=" NAME | "partition=" N
  *
  * e.g. "produce:3:error=6", "fetch:/10:close-after", "metadata:1-5:error=5",

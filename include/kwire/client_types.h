@@ -354,11 +354,15 @@ struct kw_stats {
     uint64_t records_fetched, bytes_fetched;
     size_t control_used, produce_used, fetch_used; /* bytes now */
     size_t control_peak, produce_peak, fetch_peak;
-    uint64_t requests_lost;       /* sent, and their connection ended before the answer */
-    uint64_t reauths;             /* sessions that were prolonged by authenticating again */
-    uint32_t produce_flight_peak; /* most Produce requests without an answer on a connection */
-    uint32_t throttles;           /* answers that asked for a pause (quotas) */
-    uint32_t rebootstraps;        /* how often the client began with bootstrap.servers again */
+    uint64_t requests_lost;        /* sent, and their connection ended before the answer */
+    uint64_t reauths;              /* sessions that were prolonged by authenticating again */
+    uint32_t produce_flight_peak;  /* most Produce requests without an answer on a connection */
+    uint32_t throttles;            /* answers that asked for a pause (quotas) */
+    uint32_t rebootstraps;         /* how often the client began with bootstrap.servers again */
+    uint32_t fetch_sessions;       /* begun with brokers (KIP-227) */
+    uint32_t fetch_session_errors; /* sessions that a broker did not know any more */
+    uint64_t fetches;              /* Fetch requests */
+    uint64_t fetch_parts_named;    /* partitions in them: a session names what changed */
 };
 
 #ifdef __cplusplus

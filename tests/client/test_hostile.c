@@ -425,9 +425,17 @@ static size_t wandering_leader(void *ctx, struct sim_pair_answer *answer, uint8_
         return 0;
     cr_assert_eq(kwi_fetch_response_decode(&msg, answer->version, answer->body, answer->len, NULL),
                  0);
-    if (TAKE(topics, msg.responses) == 0)
-        return 0;
-    int n = TAKE(parts, topics[0].partitions);
+    int n = PARTS;
+    if (TAKE(topics, msg.responses) > 0) {
+        n = TAKE(parts, topics[0].partitions);
+    } else { /* a session has nothing new: whoever listens is sent on all the same */
+        kwi_fetch_response_topic_init(&topics[0]);
+        topics[0].topic = kwi_str("t");
+        for (int i = 0; i < n; i++) {
+            kwi_fetch_response_partition_init(&parts[i]);
+            parts[i].partition_index = i;
+        }
+    }
     for (int i = 0; i < n; i++) {
         parts[i].error_code = 6;
         parts[i].records = (struct kw_record_set){.len = -1};

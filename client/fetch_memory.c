@@ -1,0 +1,138 @@
+/* client/fetch_memory.c -- the memory of what is fetched. The worst answer is
+ * reserved before it is asked for (law 7), so max_bytes is what the reserve has, at
+ * most a fair share of it; when there is not enough a fetcher waits for the
+ * application, or for the unpacker, to let go of something. */
+#include "client/fetcher.h"
+
+enum { FETCHER_LEAST = 4096 }; /* the smallest max_bytes of a small reserve */
+
+/* How many leaders share the fetch reserve. */
+static size_t fetcher_sharers(const struct kw_core *core)
+{
+    size_t n = 0;
+
+    for (const struct kw_node *c = core->consumers.first; c; c = c->next) {
+        const struct kw_consumer *consumer = KWI_OF(c, const struct kw_consumer, node);
+        for (const struct kw_node *f = consumer->fetchers.first; f; f = f->next)
+            n++;
+    }
+    return n ? n : 1;
+}
+
+/* The largest max_bytes, at most want, whose answer costs at most room: halved
+ * until it fits, but not below least. 0: least does not fit either. */
+static size_t fetcher_fit(size_t want, size_t least, size_t envelope, size_t room)
+{
+    while (want > least && kwi_pool_cost(want + envelope) > room)
+        want = want / 2 > least ? want / 2 : least;
+    return kwi_pool_cost(want + envelope) > room ? 0 : want;
+}
+
+bool kwi_fetchers_drop_paused(struct kw_core *core)
+{
+    bool dropped = false;
+
+    for (struct kw_node *c = core->consumers.first; c; c = c->next) {
+        struct kw_consumer *consumer = KWI_OF(c, struct kw_consumer, node);
+        for (struct kw_node *f = consumer->fetchers.first; f; f = f->next) {
+            struct kw_fetcher *fetcher = KWI_OF(f, struct kw_fetcher, node);
+            for (struct kw_node *p = fetcher->resting.first; p; p = p->next) {
+                struct kw_consumer_part *part = kwi_fetch_part(p);
+                if (!part->data.block)
+                    continue;
+                kwi_part_drop(part);
+                dropped = true;
+            }
+        }
+    }
+    return dropped;
+}
+
+size_t kwi_fetcher_reserve(struct kw_fetcher *fetcher, uint32_t n, int32_t need, size_t envelope,
+                           size_t *reserved)
+{
+    struct kw_consumer *consumer = fetcher->consumer;
+    struct kw_pool *pool = &consumer->core->fetch_pool;
+    int64_t each = kwi_consumer_setting(consumer, KW_KEY_MAX_PARTITION_FETCH_BYTES);
+    int64_t most = kwi_consumer_setting(consumer, KW_KEY_FETCH_MAX_BYTES);
+    int64_t want = each < most / n ? each * n : most;
+    size_t share = pool->heap->limit / (2 * fetcher_sharers(consumer->core));
+    size_t bytes, least;
+
+    if (need > want) {
+        want = need; /* it did not fit a fair share before */
+        share = pool->heap->limit;
+    }
+    /* What is free now may lower it to one part's worth, not below: a broker
+     * sends the first batch whole, and it must find its room. */
+    want = (int64_t)fetcher_fit((size_t)want, FETCHER_LEAST, envelope, share);
+    if (!want)
+        want = FETCHER_LEAST;
+    least = (size_t)(each < want ? each : want);
+    do {
+        bytes = fetcher_fit((size_t)want, least, envelope, kwi_pool_free(pool));
+    } while (!bytes &&
+             (kwi_fetchers_drop_paused(consumer->core) || kwi_unpack_trim(consumer->core, 0)));
+    if (!bytes)
+        return 0;
+    *reserved = kwi_pool_cost(bytes + envelope);
+    return kwi_pool_reserve(pool, *reserved) ? bytes : 0;
+}
+
+/* Is nothing to be expected but from what the application lets go? A fetch that
+ * waits for records at the end of its partitions does not count, nor one whose
+ * answer cannot be read for want of memory. */
+bool kwi_fetchers_only_held(const struct kw_core *core)
+{
+    for (const struct kw_node *c = core->consumers.first; c; c = c->next) {
+        const struct kw_consumer *consumer = KWI_OF(c, const struct kw_consumer, node);
+        if (!kwi_list_empty(&consumer->ready))
+            return false;
+        for (const struct kw_node *f = consumer->fetchers.first; f; f = f->next) {
+            const struct kw_fetcher *fetcher = KWI_OF(f, const struct kw_fetcher, node);
+            if (fetcher->fetching && !fetcher->fetching->stalled && !fetcher->at_end)
+                return false;
+        }
+    }
+    return true;
+}
+
+static void fetcher_tell_starved(struct kw_consumer *consumer)
+{
+    struct kw_core *core = consumer->core;
+
+    if (!core->unpack.busy && kwi_list_empty(&core->unpack.waiting) && kwi_fetchers_only_held(core))
+        kwi_consumer_starve(consumer);
+}
+
+void kwi_fetcher_starve(struct kw_fetcher *fetcher)
+{
+    fetcher->starving = true;
+    fetcher_tell_starved(fetcher->consumer);
+}
+
+/* A broker sends the first batch whole, however little was asked for (KIP-74). It
+ * stays in the socket until the application lets go of something. */
+void kwi_fetch_stalled(struct kw_request *req)
+{
+    const struct kw_fetcher *fetcher = req->owner;
+
+    req->stalled = true;
+    if (fetcher)
+        fetcher_tell_starved(fetcher->consumer);
+}
+
+void kwi_fetchers_feed(struct kw_core *core)
+{
+    kwi_unpack_poke(core);
+    for (struct kw_node *c = core->consumers.first; c; c = c->next) {
+        struct kw_consumer *consumer = KWI_OF(c, struct kw_consumer, node);
+        for (struct kw_node *f = consumer->fetchers.first; f; f = f->next) {
+            struct kw_fetcher *fetcher = KWI_OF(f, struct kw_fetcher, node);
+            if (!fetcher->starving)
+                continue;
+            fetcher->starving = false;
+            kwi_fetcher_kick(fetcher);
+        }
+    }
+}
