@@ -110,6 +110,9 @@ struct kw_consumer_part {
     int64_t position;              /* what poll hands out next; -1: not known yet */
     int64_t high_watermark, eof_told;
     int32_t leader, leader_epoch; /* last known; -1 */
+    int32_t from;                 /* who is asked: the leader, or ... */
+    int32_t replica;              /* ... the follower to which the leader sent us; -1 none */
+    uint64_t replica_until_us;    /* then the leader is asked again */
     int32_t want_bytes;           /* of a batch that did not fit the last answer */
     /* Of the group, see stored.c. */
     int64_t stored, committed; /* -1: nothing */
@@ -155,8 +158,9 @@ struct kw_consumer {
     bool abandoned; /* its close is over, whatever is left */
     int32_t max_poll_records;
     bool check_crcs;
-    int64_t batch_max;        /* bytes of one batch, decompressed */
-    uint32_t next_generation; /* of parts; see kw_consumer_part.generation */
+    int64_t batch_max;          /* bytes of one batch, decompressed */
+    uint64_t rackless_until_us; /* leaders are not told client.rack: a follower failed */
+    uint32_t next_generation;   /* of parts; see kw_consumer_part.generation */
     struct kw_keeper keeper;
     struct kw_group *group; /* NULL: never subscribed */
     const struct kw_assignor *own_assignors[KWI_OWN_ASSIGNORS];
@@ -259,6 +263,10 @@ bool kwi_part_cell(unsigned state, unsigned event, unsigned *next);
 void kwi_part_stop(struct kw_consumer_part *part, int code, int16_t kafka_code, int64_t detail);
 /* An error event, and it goes on. */
 void kwi_part_warn(struct kw_consumer_part *part, int code, int16_t kafka_code, int64_t detail);
+/* The follower that is asked is of no use: the leader serves for a while. */
+void kwi_part_leave_replica(struct kw_consumer_part *part);
+/* The leader says that another replica is nearer (KIP-392). */
+void kwi_part_prefer(struct kw_consumer_part *part, int32_t replica);
 /* A broker answered with an error code: retry, reset or stop. */
 void kwi_part_refused(struct kw_consumer_part *part, int16_t kafka_code);
 /* Puts it into the list that its state, data and pause ask for. */

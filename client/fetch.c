@@ -20,6 +20,7 @@ enum { FETCHER_LOOK = 64 };
 static struct kw_request *fetcher_pull(struct kw_link *link);
 static void fetcher_due(struct kw_timer *timer);
 static void fetcher_hold_over(struct kw_timer *timer);
+static void fetcher_link_changed(struct kw_link *link, bool up);
 
 /* ---- life -------------------------------------------------------------------------- */
 
@@ -44,8 +45,15 @@ struct kw_fetcher *kwi_fetcher_get(struct kw_consumer *consumer, struct kw_broke
         return NULL;
     }
     fetcher->link->pull = fetcher_pull;
+    fetcher->link->changed = fetcher_link_changed;
     kwi_list_push(&consumer->fetchers, &fetcher->node);
     return fetcher;
+}
+
+static void fetcher_link_changed(struct kw_link *link, bool up)
+{
+    if (!up)
+        kwi_fetcher_leave_replicas(link->owner);
 }
 
 static void fetcher_free_scratch(struct kw_heap *heap, const struct kw_fetch_scratch *scratch)
@@ -104,6 +112,29 @@ void kwi_fetcher_later(struct kw_fetcher *fetcher)
         kwi_core_arm(core, &fetcher->timer,
                      kwi_core_after_ms(
                          core, kwi_consumer_setting(fetcher->consumer, KW_KEY_RETRY_BACKOFF_MS)));
+}
+
+static void fetcher_leave_replicas(struct kw_list *list)
+{
+    struct kw_node *next;
+
+    for (struct kw_node *n = list->first; n; n = next) {
+        struct kw_consumer_part *part = kwi_fetch_part(n);
+        next = n->next;
+        if (part->from == part->leader)
+            continue;
+        kwi_part_leave_replica(part);
+        kwi_part_step(part, KWI_PART_MOVED);
+    }
+}
+
+void kwi_fetcher_leave_replicas(struct kw_fetcher *fetcher)
+{
+    struct kw_list *lists[] = {&fetcher->idle,    &fetcher->named,    &fetcher->quiet,
+                               &fetcher->parting, &fetcher->buffered, &fetcher->resting};
+
+    for (unsigned i = 0; i < sizeof(lists) / sizeof(*lists); i++)
+        fetcher_leave_replicas(lists[i]);
 }
 
 /* ---- when ---------------------------------------------------------------------------- */
@@ -275,10 +306,13 @@ static int fetcher_encode(struct kw_request *req, struct kw_wr *wr)
     struct kw_fetcher *fetcher = req->owner;
     struct kw_consumer *consumer = fetcher->consumer;
     const struct kw_fetch_session *session = &fetcher->session;
+    const char *rack = kwi_consumer_text(consumer, KW_KEY_CLIENT_RACK);
     struct kw_fetch_request msg;
 
     kwi_fetch_request_init(&msg);
     msg.replica_id = -1;
+    if (rack && consumer->rackless_until_us <= consumer->core->now.mono_us)
+        msg.rack_id = kwi_str(rack);
     if (!fetcher->at_once)
         msg.max_wait_ms = (int32_t)kwi_consumer_setting(consumer, KW_KEY_FETCH_MAX_WAIT_MS);
     msg.min_bytes = (int32_t)kwi_consumer_setting(consumer, KW_KEY_FETCH_MIN_BYTES);

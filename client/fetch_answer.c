@@ -69,6 +69,7 @@ static void fetched_take_error(struct kw_consumer_part *part,
 
     if (leader->leader_id >= 0 && kwi_topic_meta_hint(part->topic->meta, part->partition,
                                                       leader->leader_id, leader->leader_epoch)) {
+        part->replica = -1;
         kwi_cluster_refresh(core);
         kwi_part_hurry(part, KWI_PART_MOVED); /* the broker told where to go */
         return;
@@ -99,6 +100,10 @@ static void fetched_take_part(struct kw_fetcher *fetcher, struct kw_block *block
     kwi_part_move(part, NULL);
     if (item->error_code) {
         fetched_take_error(part, item);
+        return;
+    }
+    if (item->preferred_read_replica >= 0 && item->records.len <= 0) {
+        kwi_part_prefer(part, item->preferred_read_replica);
         return;
     }
     part->attempts = 0;
@@ -206,6 +211,8 @@ static bool fetched_failed(struct kw_fetcher *fetcher, const struct kw_request *
         kwi_log(req->core, 4, "fetch: %s", kwi_error_info(kafka_code)->name);
     if (rc == KW_ERR_LIMIT)
         fetched_oversize(fetcher, req->refused_size);
+    else if (!kafka_code)
+        kwi_fetcher_leave_replicas(fetcher);
     if (!at_once)
         kwi_cluster_refresh(req->core);
     return at_once;

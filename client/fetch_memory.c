@@ -14,7 +14,7 @@ static size_t fetcher_sharers(const struct kw_core *core)
     for (const struct kw_node *c = core->consumers.first; c; c = c->next) {
         const struct kw_consumer *consumer = KWI_OF(c, const struct kw_consumer, node);
         for (const struct kw_node *f = consumer->fetchers.first; f; f = f->next)
-            n++;
+            n += KWI_OF(f, const struct kw_fetcher, node)->n_parts > 0;
     }
     return n ? n : 1;
 }

@@ -104,6 +104,8 @@ void kwi_fetcher_destroy(struct kw_fetcher *fetcher);
 void kwi_fetcher_kick(struct kw_fetcher *fetcher);
 /* Tries again after a pause: memory for a request was short, or it failed. */
 void kwi_fetcher_later(struct kw_fetcher *fetcher);
+/* The broker cannot be reached: parts that it does not lead go back to their leaders. */
+void kwi_fetcher_leave_replicas(struct kw_fetcher *fetcher);
 /* Maybe the last part went that it waited for: see fetch.c. */
 void kwi_fetcher_unheld(struct kw_fetcher *fetcher);
 /* The request under way asks for the part. */

@@ -3,6 +3,7 @@
  *   LEADER --found--> FETCH            LEADER --unplaced--> LOOKUP --placed--> FETCH
  *   LOOKUP, FETCH --retry--> WAIT --due--> LEADER
  *   LOOKUP, FETCH, WAIT --moved--> LEADER         FETCH --reset--> LEADER
+ *   FETCH --due--> LEADER              a follower was asked for long enough
  *   any --stop--> STOPPED              any --seek--> LEADER
  *   LEADER --ask--> OFFSET --known--> LEADER      for what the group committed
  *
@@ -18,7 +19,9 @@
 #include "proto/error.h"
 
 /* A topic that metadata does not know may just have been created. */
-enum { PART_MISSING_US = 3000000, PART_MOVES = 3 };
+/* A leader that sends us to a follower does not know that we cannot reach it, so for a
+ * while it is not told where we stand. */
+enum { PART_MISSING_US = 3000000, PART_MOVES = 3, PART_RACKLESS_MS = 10000 };
 
 struct part_cell {
     uint8_t legal, next;
@@ -45,6 +48,7 @@ static const struct part_cell part_steps[KWI_N_PART_STATES][KWI_N_PART_EVENTS] =
                          [KWI_PART_STOP] = {1, KWI_PART_STOPPED, NULL}},
     [KWI_PART_FETCH] = {[KWI_PART_RETRY] = {1, KWI_PART_WAIT, part_wait},
                         [KWI_PART_MOVED] = {1, KWI_PART_LEADER, part_find},
+                        [KWI_PART_DUE] = {1, KWI_PART_LEADER, part_find},
                         [KWI_PART_RESET] = {1, KWI_PART_LEADER, part_find},
                         [KWI_PART_SEEK] = {1, KWI_PART_LEADER, part_find},
                         [KWI_PART_STOP] = {1, KWI_PART_STOPPED, NULL}},
@@ -172,6 +176,18 @@ static void part_missing(struct kw_consumer_part *part)
     kwi_part_warn(part, KW_ERR_BROKER, code, KW_API_METADATA);
 }
 
+/* The follower to which the leader sent us, as long as that holds and it is there. */
+static struct kw_broker *part_replica(struct kw_consumer_part *part)
+{
+    struct kw_core *core = part_core(part);
+    struct kw_broker *replica = kwi_cluster_broker(core, part->replica);
+
+    if (replica && !replica->absent && part->replica_until_us > core->now.mono_us)
+        return replica;
+    part->replica = -1;
+    return NULL;
+}
+
 static void part_find(struct kw_consumer_part *part)
 {
     struct kw_topic_meta *meta = part->topic->meta;
@@ -193,6 +209,9 @@ static void part_find(struct kw_consumer_part *part)
     part->missing_told = false;
     part->leader = broker->node_id;
     part->leader_epoch = meta->partitions[part->partition].leader_epoch;
+    if (part->position >= 0 && part_replica(part))
+        broker = part_replica(part); /* where to begin is asked of the leader alone */
+    part->from = broker->node_id;
     if (!kwi_fetcher_get(part->topic->consumer, broker)) {
         kwi_part_step(part, KWI_PART_RETRY);
         return;
@@ -200,10 +219,10 @@ static void part_find(struct kw_consumer_part *part)
     kwi_part_step(part, part->position >= 0 ? KWI_PART_FOUND : KWI_PART_UNPLACED);
 }
 
-/* The fetcher of the leader that part_find found: it exists. */
+/* The fetcher of the broker that part_find found: it exists. */
 static void part_join(struct kw_consumer_part *part)
 {
-    struct kw_broker *broker = kwi_cluster_broker(part_core(part), part->leader);
+    struct kw_broker *broker = kwi_cluster_broker(part_core(part), part->from);
 
     part->fetcher = kwi_fetcher_get(part->topic->consumer, broker);
     part->fetcher->n_parts++;
@@ -219,6 +238,8 @@ static void part_look_up(struct kw_consumer_part *part)
 static void part_fetch(struct kw_consumer_part *part)
 {
     part_join(part);
+    if (part->replica >= 0)
+        kwi_core_arm(part_core(part), &part->timer, part->replica_until_us);
     kwi_part_settle(part);
 }
 
@@ -267,6 +288,7 @@ void kwi_part_meta(struct kw_consumer_part *part)
     if (part->state == KWI_PART_LEADER) {
         part_find(part);
     } else if (known->leader >= 0 && known->leader != part->leader) {
+        part->replica = -1;
         /* One that was sent round in vain so often finds it when its wait is over. */
         if (part->state != KWI_PART_WAIT || part->attempts <= PART_MOVES)
             kwi_part_step(part, KWI_PART_MOVED);
@@ -274,6 +296,8 @@ void kwi_part_meta(struct kw_consumer_part *part)
         part->leader_epoch = known->leader_epoch;
         if (part->state == KWI_PART_FETCH)
             kwi_part_step(part, KWI_PART_MOVED); /* a session has the one of before */
+    } else if (part->state == KWI_PART_FETCH && part->replica >= 0 && !part_replica(part)) {
+        kwi_part_step(part, KWI_PART_MOVED); /* the follower is not there any more */
     }
 }
 
@@ -287,6 +311,27 @@ void kwi_part_hurry(struct kw_consumer_part *part, enum kw_part_event event)
     }
     part->attempts++;
     kwi_part_step(part, event);
+}
+
+void kwi_part_leave_replica(struct kw_consumer_part *part)
+{
+    part->replica = -1;
+    part->topic->consumer->rackless_until_us = kwi_core_after_ms(part_core(part), PART_RACKLESS_MS);
+}
+
+void kwi_part_prefer(struct kw_consumer_part *part, int32_t replica)
+{
+    struct kw_core *core = part_core(part);
+
+    if (!kwi_cluster_broker(core, replica) || replica == part->from) {
+        kwi_part_step(part, KWI_PART_RETRY); /* metadata may know it by then */
+        return;
+    }
+    core->stats.fetch_replicas++;
+    part->replica = replica;
+    part->replica_until_us =
+        kwi_core_after_ms(core, kwi_core_setting(core, NULL, KW_KEY_METADATA_MAX_AGE_MS));
+    kwi_part_hurry(part, KWI_PART_MOVED);
 }
 
 /* ---- positions ---------------------------------------------------------------------------- */
@@ -313,7 +358,7 @@ struct kw_consumer_part *kwi_part_create(struct kw_consumer_topic *topic,
     part->topic = topic;
     part->partition = start->partition;
     part->state = KWI_PART_LEADER;
-    part->leader = part->leader_epoch = -1;
+    part->leader = part->leader_epoch = part->from = part->replica = -1;
     part->stored = part->committed = part->stored_epoch = -1;
     part->high_watermark = -1;
     part->generation = part->serial = topic->consumer->next_generation++;
@@ -435,6 +480,11 @@ void kwi_part_refused(struct kw_consumer_part *part, int16_t kafka_code)
 {
     const struct kw_error_info *info = kwi_error_info(kafka_code);
 
+    if (part->from != part->leader) { /* what a follower says is no last word */
+        kwi_part_leave_replica(part);
+        kwi_part_hurry(part, KWI_PART_MOVED);
+        return;
+    }
     if (info->flags & KW_E_METADATA)
         kwi_topic_meta_doubt(part->topic->meta, part->partition);
     if (kafka_code == KW_E_OFFSET_OUT_OF_RANGE && part->state == KWI_PART_FETCH)

@@ -56,6 +56,7 @@ struct kw_mock_topic {
 
 struct kw_mock_broker {
     char *host;
+    char rack[16]; /* "": none */
     uint16_t port;
     bool up, frozen;
     uint64_t frozen_at; /* change number */

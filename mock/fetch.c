@@ -109,6 +109,42 @@ static int16_t mockfetch_read(struct kw_mock_call *call, const struct kw_mock_pa
     return 0;
 }
 
+/* The replica that stands where the client does, if the leader does not (KIP-392);
+ * -1: none. */
+static int32_t mockfetch_nearer(const struct kw_mock_call *call,
+                                const struct kw_mock_partition *partition)
+{
+    const struct kw_fetch_request *req = call->request;
+    const struct kw_mock *mock = call->mock;
+    struct kw_str rack = req->rack_id;
+    if (call->version < 11 || rack.len <= 0 || partition->leader != (int32_t)call->broker)
+        return -1;
+    for (int32_t i = -1; i < partition->n_replicas; i++) {
+        uint32_t broker = i < 0 ? call->broker : partition->replicas[i];
+        const char *own = mock->brokers[broker].rack;
+        if (mock->brokers[broker].up && strlen(own) == (size_t)rack.len &&
+            memcmp(own, rack.ptr, (size_t)rack.len) == 0)
+            return i < 0 ? -1 : (int32_t)broker;
+    }
+    return -1;
+}
+
+/* Followers that stand somewhere serve consumers, too, from version 11 on. */
+static int16_t mockfetch_leader_check(const struct kw_mock_call *call,
+                                      const struct kw_mock_partition *partition,
+                                      int32_t leader_epoch)
+{
+    int16_t error = kwi_mock_call_leader_check(call, partition, leader_epoch);
+    if (error != KW_E_NOT_LEADER_OR_FOLLOWER || call->version < 11 || partition->leader < 0 ||
+        !call->mock->brokers[call->broker].rack[0])
+        return error;
+    for (int32_t i = 0; i < partition->n_replicas; i++) {
+        if (partition->replicas[i] == call->broker)
+            return 0;
+    }
+    return error;
+}
+
 static void mockfetch_partition(struct kw_mock_call *call, const struct kw_mock_topic *topic,
                                 struct kw_str name, const struct kw_fetch_request_partition *asked,
                                 struct mockfetch_budget *budget,
@@ -124,9 +160,15 @@ static void mockfetch_partition(struct kw_mock_call *call, const struct kw_mock_
     if (!out->error_code && !topic && call->version >= 13)
         out->error_code = KW_E_UNKNOWN_TOPIC_ID;
     if (!out->error_code)
-        out->error_code = kwi_mock_call_leader_check(call, partition, asked->current_leader_epoch);
-    if (!out->error_code)
+        out->error_code = mockfetch_leader_check(call, partition, asked->current_leader_epoch);
+    if (!out->error_code && mockfetch_nearer(call, partition) >= 0) {
+        out->preferred_read_replica = kwi_mock_node_id(call->mock,
+                                                       mockfetch_nearer(call, partition));
+        out->high_watermark = partition->log.high_watermark;
+        budget->at_once = true;
+    } else if (!out->error_code) {
         out->error_code = mockfetch_read(call, partition, asked, budget, out);
+    }
     if (out->error_code)
         budget->at_once = true;
     /* A broker that reads with transactions in mind lists the aborted ones. */

@@ -28,6 +28,8 @@ static int mockmeta_brokers_put(struct kw_mock_call *call, struct kw_metadata_re
         kwi_metadata_response_broker_init(&brokers[n]);
         brokers[n].node_id = kwi_mock_node_id(mock, (int32_t)i);
         brokers[n].host = kwi_str(mock->brokers[i].host);
+        if (mock->brokers[i].rack[0])
+            brokers[n].rack = kwi_str(mock->brokers[i].rack);
         brokers[n++].port = mock->brokers[i].port;
     }
     resp->brokers = KWI_ARR(brokers, n);

@@ -136,6 +136,17 @@ void kwi_mock_destroy(struct kw_mock *mock)
     kwi_free(&heap, mock, sizeof(*mock));
 }
 
+int kwi_mock_set_rack(struct kw_mock *mock, uint32_t broker, const char *rack)
+{
+    size_t len = rack ? strlen(rack) : 0;
+    if (broker >= mock->config.n_brokers || len >= sizeof(mock->brokers[broker].rack))
+        return KW_ERR_USE;
+    if (len)
+        memcpy(mock->brokers[broker].rack, rack, len);
+    mock->brokers[broker].rack[len] = '\0';
+    return 0;
+}
+
 uint32_t kwi_mock_n_brokers(const struct kw_mock *mock)
 {
     return mock->config.n_brokers;

@@ -98,6 +98,10 @@ void *kwi_mock_conn_user(const struct kw_mock_conn *conn);
 /* --- cluster ------------------------------------------------------------- */
 
 uint32_t kwi_mock_n_brokers(const struct kw_mock *mock);
+/* Where a broker stands (NULL: nowhere). A leader sends a client of another broker's
+ * rack there (KIP-392), as with RackAwareReplicaSelector.
+ * Errors: KW_ERR_USE (no such broker, or more than 15 characters). */
+KW_MUST_USE int kwi_mock_set_rack(struct kw_mock *mock, uint32_t broker, const char *rack);
 /* What Metadata says of a broker. host NULL: leave it. Errors: KW_ERR_USE, KW_ERR_NOMEM. */
 KW_MUST_USE int kwi_mock_set_address(struct kw_mock *mock, uint32_t broker, const char *host,
                                      uint16_t port);

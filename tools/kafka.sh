@@ -21,6 +21,7 @@
 # tls/server.pem. The one with the name MTLS wants a certificate of its client.
 # KW_KAFKA_PROPERTIES=FILE is put behind the properties of each node. Both count
 # when a cluster is formatted; LISTENERS for each call afterwards, too.
+# KW_KAFKA_RACKS=1 puts node N into rack rN, and leaders send consumers to their rack.
 # KW_KAFKA_DIR (build/kafka) names the cluster: two directories are two clusters.
 # KW_KAFKA_VERSION (4.3.1). Needs bash, a JDK or JRE 17, and Maven the first time.
 set -euo pipefail
@@ -179,6 +180,10 @@ properties() {
         [[ ${listeners[i]#*:} != SASL_* ]] || sasl_properties "${listeners[i]%:*}"
         [[ ${listeners[i]#*:} != *SSL ]] || tls_properties "${listeners[i]%:*}"
     done
+    [[ -z ${KW_KAFKA_RACKS:-} ]] || cat <<-END
+	broker.rack=r$node
+	replica.selector.class=org.apache.kafka.common.replica.RackAwareReplicaSelector
+	END
     [[ -z ${KW_KAFKA_PROPERTIES:-} ]] || cat "$KW_KAFKA_PROPERTIES"
 }
 

@@ -363,6 +363,7 @@ struct kw_stats {
     uint32_t fetch_session_errors; /* sessions that a broker did not know any more */
     uint64_t fetches;              /* Fetch requests */
     uint64_t fetch_parts_named;    /* partitions in them: a session names what changed */
+    uint64_t fetch_replicas;       /* times that a partition was sent to a nearer replica */
 };
 
 #ifdef __cplusplus

@@ -103,6 +103,7 @@ enum kw_key {
     /* groups */
     KW_KEY_GROUP_PROTOCOL,
     KW_KEY_GROUP_REMOTE_ASSIGNOR,
+    KW_KEY_CLIENT_RACK,
     KW_N_KEYS
 };
 

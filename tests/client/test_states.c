@@ -42,7 +42,7 @@ static const char *const part_cells[KWI_N_PART_STATES] = {
     /* FOUND UNPLACED PLACED RETRY MOVED DUE RESET SEEK STOP ASK KNOWN */
     /* LEADER  */ "21.3...045.",
     /* LOOKUP  */ "..230..04..",
-    /* FETCH   */ "...30.004..",
+    /* FETCH   */ "...300004..",
     /* WAIT    */ "....00.04..",
     /* STOPPED */ ".......04..",
     /* OFFSET  */ ".......04.0",

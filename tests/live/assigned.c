@@ -157,6 +157,7 @@ int main(int argc, char **argv)
     printf("bytes_out_a_fetch %.1f\n", (double)(after.bytes_out - before.bytes_out) / fetches);
     printf("bytes_in_a_fetch %.1f\n", (double)(after.bytes_in - before.bytes_in) / fetches);
     printf("cpu_us_a_fetch %.1f\n", assigned.cpu * 1e6 / fetches);
+    printf("nearer %llu\n", (unsigned long long)after.fetch_replicas);
     printf("read %llu\n", (unsigned long long)assigned.n_read);
     kw_client_destroy(assigned.reading);
     kw_client_destroy(assigned.writing);
