@@ -38,6 +38,7 @@ const char *kw_err_name(int err)
     case KW_ERR_CODEC: return "KW_ERR_CODEC";
     case KW_ERR_BOMB: return "KW_ERR_BOMB";
     case KW_ERR_SYNTAX: return "KW_ERR_SYNTAX";
+    case KW_ERR_TRUNCATED: return "KW_ERR_TRUNCATED";
     }
     return "unknown";
 }

@@ -33,13 +33,23 @@ static int batch_fail_codec(struct kw_fetched *data)
     return KW_ERR_CODEC;
 }
 
+/* The position stands behind a record of the batch at ptr. */
+static void batch_note_epoch(struct kw_consumer_part *part)
+{
+    part->epoch = part->data.magic == 2
+                      ? (int32_t)kwi_get_u32(part->data.ptr + KWI_BATCH_LEADER_EPOCH)
+                      : -1;
+}
+
 /* The batch at ptr is behind us. */
 static void batch_pass(struct kw_consumer_part *part)
 {
     struct kw_fetched *data = &part->data;
 
-    if (part->position < data->next_offset)
+    if (part->position < data->next_offset) {
         part->position = data->next_offset;
+        batch_note_epoch(part);
+    }
     data->floor = data->next_offset;
     data->ptr += data->size;
     data->check = KWI_CHECK_NEW;
@@ -307,8 +317,10 @@ void kwi_batch_advance(struct kw_consumer_part *part, uint32_t n)
      * broken inside, whoever reads the handle finds it. */
     if (kwi_record_get(last, end, &view) &&
         data->base_offset + view.offset_delta < data->next_offset - 1 &&
-        part->position <= data->base_offset + view.offset_delta)
+        part->position <= data->base_offset + view.offset_delta) {
         part->position = data->base_offset + view.offset_delta + 1;
+        batch_note_epoch(part);
+    }
 }
 
 void kwi_batch_finish(struct kw_consumer_part *part)

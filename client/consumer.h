@@ -28,6 +28,7 @@ enum kw_part_state {
     KWI_PART_WAIT,    /* after a failure, until its timer is due */
     KWI_PART_STOPPED, /* until a seek */
     KWI_PART_OFFSET,  /* its committed offset is asked for */
+    KWI_PART_CHECK,   /* whether its position is in the new leader's log is asked for */
     KWI_N_PART_STATES
 };
 enum kw_part_event {
@@ -42,6 +43,7 @@ enum kw_part_event {
     KWI_PART_STOP,     /* an error that only the application can resolve */
     KWI_PART_ASK,      /* it begins at its committed offset, whatever that is */
     KWI_PART_KNOWN,    /* the committed offset is known, or that there is none */
+    KWI_PART_DOUBT,    /* another leader epoch than that of the records that were read */
     KWI_N_PART_EVENTS
 };
 /* How far the batch at the read position is. */
@@ -110,6 +112,9 @@ struct kw_consumer_part {
     int64_t position;              /* what poll hands out next; -1: not known yet */
     int64_t high_watermark, eof_told;
     int32_t leader, leader_epoch; /* last known; -1 */
+    int32_t epoch;                /* of the record in front of the position; -1 unknown */
+    int32_t sound_epoch;          /* leader epoch under which the position is known to be right */
+    int64_t check_position;       /* CHECK: the position that was asked about */
     int32_t from;                 /* who is asked: the leader, or ... */
     int32_t replica;              /* ... the follower to which the leader sent us; -1 none */
     uint64_t replica_until_us;    /* then the leader is asked again */
@@ -276,8 +281,12 @@ void kwi_part_move(struct kw_consumer_part *part, struct kw_list *list);
 /* Where it goes when its position is not in the log or was never committed; -1:
  * nowhere (auto.offset.reset=none). */
 int kwi_part_reset_kind(const struct kw_consumer_part *part);
-/* The committed offset is known (-1: there is none). */
-void kwi_part_begin_at(struct kw_consumer_part *part, int64_t offset);
+/* The committed offset is known (-1: there is none), and the leader epoch of the
+ * record in front of it (-1: not). */
+void kwi_part_begin_at(struct kw_consumer_part *part, int64_t offset, int32_t epoch);
+/* The leader's log has another history than what was read: the common part ends at
+ * `end`, with a record of `epoch`. Told; goes there, or stops (KIP-320). */
+void kwi_part_truncated(struct kw_consumer_part *part, int64_t end, int32_t epoch);
 /* Drops what is buffered; the position stays. */
 void kwi_part_drop(struct kw_consumer_part *part);
 /* Everything up to the high watermark was handed out? Tells it once. */

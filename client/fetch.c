@@ -74,6 +74,7 @@ void kwi_fetcher_destroy(struct kw_fetcher *fetcher)
     kwi_core_disarm(consumer->core, &fetcher->timer);
     kwi_core_disarm(consumer->core, &fetcher->hold);
     kwi_lookup_forget(fetcher);
+    kwi_check_forget(fetcher);
     if (fetcher->fetching)
         fetcher->fetching->owner = NULL;
     kwi_link_destroy(fetcher->link, KW_ERR_CLOSED);
@@ -274,7 +275,7 @@ static uint32_t fetcher_scratch(const struct kw_fetcher *fetcher, const struct f
 
 /* Fills the scratch arrays from the parts that are named; returns the number of
  * topic entries. Neighbours of one topic share an entry. */
-static uint32_t fetcher_fill(struct kw_fetcher *fetcher)
+static uint32_t fetcher_fill(struct kw_fetcher *fetcher, int16_t version)
 {
     const struct kw_consumer_topic *topic = NULL;
     int64_t each = kwi_consumer_setting(fetcher->consumer, KW_KEY_MAX_PARTITION_FETCH_BYTES);
@@ -288,6 +289,8 @@ static uint32_t fetcher_fill(struct kw_fetcher *fetcher)
         out->partition = part->partition;
         out->current_leader_epoch = part->leader_epoch;
         out->fetch_offset = part->position;
+        if (version >= 12)
+            out->last_fetched_epoch = part->epoch;
         out->partition_max_bytes = (int32_t)(part->want_bytes > each ? part->want_bytes : each);
         if (part->topic != topic) {
             struct kw_fetch_request_topic *entry = &fetcher->scratch.topics[n_topics++];
@@ -317,7 +320,7 @@ static int fetcher_encode(struct kw_request *req, struct kw_wr *wr)
         msg.max_wait_ms = (int32_t)kwi_consumer_setting(consumer, KW_KEY_FETCH_MAX_WAIT_MS);
     msg.min_bytes = (int32_t)kwi_consumer_setting(consumer, KW_KEY_FETCH_MIN_BYTES);
     msg.max_bytes = (int32_t)req->arg;
-    msg.topics = KWI_ARR(fetcher->scratch.topics, fetcher_fill(fetcher));
+    msg.topics = KWI_ARR(fetcher->scratch.topics, fetcher_fill(fetcher, req->version));
     if (fetcher->kind == KWI_FETCH_ALONE) {
         msg.session_id = fetcher->is_solo ? 0 : session->id; /* (id, -1) closes it */
     } else {

@@ -77,6 +77,20 @@ static void fetched_take_error(struct kw_consumer_part *part,
     kwi_part_refused(part, item->error_code);
 }
 
+/* The log has no such epoch in front of the position. Where the part of it that is
+ * common ends behind the position nothing is lost that could be told: an application may
+ * have committed the offset with another epoch. */
+static void fetched_take_divergence(struct kw_consumer_part *part,
+                                    const struct kw_fetch_epoch_end_offset *common)
+{
+    if (common->end_offset < part->position) {
+        kwi_part_truncated(part, common->end_offset, common->epoch);
+        return;
+    }
+    part->epoch = common->epoch;
+    kwi_part_hurry(part, KWI_PART_MOVED);
+}
+
 /* There is nothing at its position: the session goes on asking, or the next request. */
 static void fetched_wait(struct kw_fetcher *fetcher, struct kw_consumer_part *part)
 {
@@ -102,12 +116,17 @@ static void fetched_take_part(struct kw_fetcher *fetcher, struct kw_block *block
         fetched_take_error(part, item);
         return;
     }
+    if (item->diverging_epoch.epoch >= 0 && item->diverging_epoch.end_offset >= 0) {
+        fetched_take_divergence(part, &item->diverging_epoch);
+        return;
+    }
     if (item->preferred_read_replica >= 0 && item->records.len <= 0) {
         kwi_part_prefer(part, item->preferred_read_replica);
         return;
     }
     part->attempts = 0;
     part->high_watermark = item->high_watermark;
+    part->sound_epoch = part->leader_epoch;
     if (item->records.len > 0) {
         fetched_take_data(fetcher, part, block, &item->records);
         return;

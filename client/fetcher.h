@@ -5,6 +5,7 @@
  *   fetch_session.c  what the broker keeps of it (KIP-227)
  *   fetch_answer.c   taking the answer apart
  *   list_offsets.c   where parts begin
+ *   epoch_check.c    whether their positions are in the log of another leader
  *
  * A part that can be fetched stands in one of these lists:
  *
@@ -76,11 +77,12 @@ struct kw_fetcher {
     struct kw_link *link;
     struct kw_list idle, named, quiet, parting, buffered, resting;
     struct kw_list lookups, looking; /* to be looked up; in the ListOffsets under way */
+    struct kw_list checks, checking; /* the same of OffsetForLeaderEpoch */
     uint32_t n_parts;                /* in all these lists */
     uint32_t n_quiet;
     uint32_t solo; /* that many fetches ask for one part only */
     struct kw_fetch_session session;
-    struct kw_request *fetching, *looking_up;
+    struct kw_request *fetching, *looking_up, *check;
     uint8_t kind;          /* of `fetching`: enum kw_fetch_kind */
     bool is_solo;          /* `fetching` asks for one part */
     bool at_once;          /* `fetching` does not wait for records */
@@ -152,6 +154,10 @@ bool kwi_session_failed(struct kw_fetcher *fetcher, int16_t kafka_code);
 
 /* fetch_answer.c */
 void kwi_fetch_done(struct kw_request *req, const struct kw_answer *answer);
+
+/* epoch_check.c */
+void kwi_check_kick(struct kw_fetcher *fetcher);
+void kwi_check_forget(struct kw_fetcher *fetcher);
 
 /* list_offsets.c */
 void kwi_lookup_kick(struct kw_fetcher *fetcher);

@@ -235,7 +235,7 @@ static void offsets_take_part(struct kw_consumer *consumer, struct kw_str topic,
     if (!part || part->list != &consumer->keeper.asked)
         return;
     if (!item->error_code)
-        kwi_part_begin_at(part, item->committed_offset);
+        kwi_part_begin_at(part, item->committed_offset, item->committed_leader_epoch);
     else if (!(flags & (KW_E_RETRIABLE | KW_E_METADATA)) &&
              item->error_code != KW_E_UNKNOWN_SERVER_ERROR)
         kwi_part_stop(part, KW_ERR_BROKER, item->error_code, KW_API_OFFSET_FETCH);

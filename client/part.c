@@ -6,13 +6,12 @@
  *   FETCH --due--> LEADER              a follower was asked for long enough
  *   any --stop--> STOPPED              any --seek--> LEADER
  *   LEADER --ask--> OFFSET --known--> LEADER      for what the group committed
+ *   LEADER --doubt--> CHECK --moved--> LEADER     is the position in its log?
  *
  * The table is part_steps below. What is buffered is independent of the state,
  * so that a change of the leader loses nothing; seek, reset and stop drop it. */
 #include <string.h>
 
-#include "base/fmt.h"
-#include "client/denied.h"
 #include "client/error_text.h"
 #include "client/fetcher.h"
 #include "client/group.h"
@@ -31,6 +30,7 @@ struct part_cell {
 static void part_find(struct kw_consumer_part *part);
 static void part_look_up(struct kw_consumer_part *part);
 static void part_fetch(struct kw_consumer_part *part);
+static void part_check(struct kw_consumer_part *part);
 static void part_wait(struct kw_consumer_part *part);
 
 /* A zero cell is illegal. */
@@ -40,7 +40,8 @@ static const struct part_cell part_steps[KWI_N_PART_STATES][KWI_N_PART_EVENTS] =
                          [KWI_PART_RETRY] = {1, KWI_PART_WAIT, part_wait},
                          [KWI_PART_SEEK] = {1, KWI_PART_LEADER, part_find},
                          [KWI_PART_STOP] = {1, KWI_PART_STOPPED, NULL},
-                         [KWI_PART_ASK] = {1, KWI_PART_OFFSET, kwi_offset_fetch}},
+                         [KWI_PART_ASK] = {1, KWI_PART_OFFSET, kwi_offset_fetch},
+                         [KWI_PART_DOUBT] = {1, KWI_PART_CHECK, part_check}},
     [KWI_PART_LOOKUP] = {[KWI_PART_PLACED] = {1, KWI_PART_FETCH, part_fetch},
                          [KWI_PART_RETRY] = {1, KWI_PART_WAIT, part_wait},
                          [KWI_PART_MOVED] = {1, KWI_PART_LEADER, part_find},
@@ -61,6 +62,11 @@ static const struct part_cell part_steps[KWI_N_PART_STATES][KWI_N_PART_EVENTS] =
     [KWI_PART_OFFSET] = {[KWI_PART_KNOWN] = {1, KWI_PART_LEADER, part_find},
                          [KWI_PART_SEEK] = {1, KWI_PART_LEADER, part_find},
                          [KWI_PART_STOP] = {1, KWI_PART_STOPPED, NULL}},
+    [KWI_PART_CHECK] = {[KWI_PART_RETRY] = {1, KWI_PART_WAIT, part_wait},
+                        [KWI_PART_MOVED] = {1, KWI_PART_LEADER, part_find},
+                        [KWI_PART_RESET] = {1, KWI_PART_LEADER, part_find},
+                        [KWI_PART_SEEK] = {1, KWI_PART_LEADER, part_find},
+                        [KWI_PART_STOP] = {1, KWI_PART_STOPPED, NULL}},
 };
 
 bool kwi_part_cell(unsigned state, unsigned event, unsigned *next)
@@ -188,6 +194,13 @@ static struct kw_broker *part_replica(struct kw_consumer_part *part)
     return NULL;
 }
 
+/* Another leader may lack what the one before had: an unclean election. */
+static bool part_is_doubtful(const struct kw_consumer_part *part)
+{
+    return part->position >= 0 && part->epoch >= 0 && part->leader_epoch > part->epoch &&
+           part->leader_epoch > part->sound_epoch;
+}
+
 static void part_find(struct kw_consumer_part *part)
 {
     struct kw_topic_meta *meta = part->topic->meta;
@@ -209,14 +222,17 @@ static void part_find(struct kw_consumer_part *part)
     part->missing_told = false;
     part->leader = broker->node_id;
     part->leader_epoch = meta->partitions[part->partition].leader_epoch;
-    if (part->position >= 0 && part_replica(part))
+    if (part->position >= 0 && !part_is_doubtful(part) && part_replica(part))
         broker = part_replica(part); /* where to begin is asked of the leader alone */
     part->from = broker->node_id;
     if (!kwi_fetcher_get(part->topic->consumer, broker)) {
         kwi_part_step(part, KWI_PART_RETRY);
         return;
     }
-    kwi_part_step(part, part->position >= 0 ? KWI_PART_FOUND : KWI_PART_UNPLACED);
+    if (part_is_doubtful(part))
+        kwi_part_step(part, KWI_PART_DOUBT);
+    else
+        kwi_part_step(part, part->position >= 0 ? KWI_PART_FOUND : KWI_PART_UNPLACED);
 }
 
 /* The fetcher of the broker that part_find found: it exists. */
@@ -233,6 +249,13 @@ static void part_look_up(struct kw_consumer_part *part)
     part_join(part);
     kwi_part_move(part, &part->fetcher->lookups);
     kwi_lookup_kick(part->fetcher);
+}
+
+static void part_check(struct kw_consumer_part *part)
+{
+    part_join(part);
+    kwi_part_move(part, &part->fetcher->checks);
+    kwi_check_kick(part->fetcher);
 }
 
 static void part_fetch(struct kw_consumer_part *part)
@@ -294,7 +317,7 @@ void kwi_part_meta(struct kw_consumer_part *part)
             kwi_part_step(part, KWI_PART_MOVED);
     } else if (known->leader_epoch != part->leader_epoch) {
         part->leader_epoch = known->leader_epoch;
-        if (part->state == KWI_PART_FETCH)
+        if (part->state == KWI_PART_FETCH || part->state == KWI_PART_CHECK)
             kwi_part_step(part, KWI_PART_MOVED); /* a session has the one of before */
     } else if (part->state == KWI_PART_FETCH && part->replica >= 0 && !part_replica(part)) {
         kwi_part_step(part, KWI_PART_MOVED); /* the follower is not there any more */
@@ -345,6 +368,7 @@ static void part_place(struct kw_consumer_part *part, uint8_t kind, int64_t valu
     part->eof_told = -1;
     part->want_bytes = 0;
     part->eager = true;
+    part->epoch = part->sound_epoch = -1;
 }
 
 struct kw_consumer_part *kwi_part_create(struct kw_consumer_topic *topic,
@@ -463,7 +487,24 @@ static void part_out_of_range(struct kw_consumer_part *part)
     kwi_part_hurry(part, KWI_PART_RESET);
 }
 
-void kwi_part_begin_at(struct kw_consumer_part *part, int64_t offset)
+void kwi_part_truncated(struct kw_consumer_part *part, int64_t end, int32_t epoch)
+{
+    int64_t was = part->position;
+
+    if (kwi_part_reset_kind(part) < 0) {
+        kwi_part_stop(part, KW_ERR_TRUNCATED, 0, end);
+        return;
+    }
+    kwi_part_drop(part);
+    kwi_stored_clear(part);
+    part_place(part, KW_START_OFFSET, end);
+    part->epoch = epoch;
+    part->sound_epoch = part->leader_epoch;
+    kwi_part_hurry(part, KWI_PART_RESET);
+    kwi_part_warn(part, KW_ERR_TRUNCATED, 0, was);
+}
+
+void kwi_part_begin_at(struct kw_consumer_part *part, int64_t offset, int32_t epoch)
 {
     int kind = offset >= 0 ? KW_START_OFFSET : kwi_part_reset_kind(part);
 
@@ -473,6 +514,8 @@ void kwi_part_begin_at(struct kw_consumer_part *part, int64_t offset)
         return;
     }
     part_place(part, (uint8_t)kind, offset);
+    if (offset >= 0)
+        part->epoch = epoch;
     kwi_part_step(part, KWI_PART_KNOWN);
 }
 
@@ -504,91 +547,4 @@ void kwi_part_check_eof(struct kw_consumer_part *part)
         return;
     part->eof_told = part->position;
     part_notice(part, KWI_NOTICE_EOF);
-}
-
-/* Row 0 is for codecs that Kafka does not have either. */
-static const struct part_codec {
-    const char *name, *hint;
-} part_codecs[KW_N_CODECS] = {
-    {"an unknown codec", "seek behind it to go on"},
-    {"gzip", "build with WITH_ZLIB=1, or seek behind it to go on"},
-    {"snappy", "build with WITH_SNAPPY=1, or seek behind it to go on"},
-    {"lz4", "build with WITH_LZ4=1, or seek behind it to go on"},
-    {"zstd", "build with WITH_ZSTD=1, or seek behind it to go on"},
-};
-
-static const struct part_codec *part_codec(int64_t id)
-{
-    return &part_codecs[id > 0 && id < KW_N_CODECS ? id : 0];
-}
-
-/* The size that was too much: of an answer, or, below 0, of a batch, its decoder
- * and the frame that they read. */
-static const char *part_describe_limit(int64_t detail, char *what, size_t cap)
-{
-    if (detail >= 0) {
-        kwi_fmt(what, cap, "an answer of %lld bytes does not fit the fetch reserve",
-                (long long)detail);
-        return "raise fetch.memory (and memory.limit) above it, then seek";
-    }
-    kwi_fmt(what, cap, "unpacking a batch takes %lld bytes, which do not fit the fetch reserve",
-            (long long)-detail);
-    return "raise fetch.memory (and memory.limit) above it, then seek";
-}
-
-void kwi_part_describe(const struct kw_consumer_part *part, struct kw_error *err)
-{
-    char where[128], what[96];
-    const char *hint = "seek behind it to go on";
-    const char *topic = part->topic->meta->name;
-
-    kwi_fmt(where, sizeof(where), "%.*s%s partition %d", 60, topic, strlen(topic) > 60 ? "..." : "",
-            part->partition);
-    if (part->position >= 0)
-        kwi_fmt(where + strlen(where), sizeof(where) - strlen(where), " at offset %lld",
-                (long long)part->position);
-    switch (part->error_code) {
-    case KW_ERR_BROKER:
-        if (kwi_error_info(part->error_kafka)->error_class == KW_EC_AUTH)
-            kwi_error_answer(part_core(part), err, part->error_kafka, (int16_t)part->error_detail,
-                             part->error_kafka == KW_E_GROUP_AUTHORIZATION_FAILED
-                                 ? part->topic->consumer->keeper.group_id
-                                 : topic);
-        else
-            kwi_error_kafka(err, part->error_kafka, where, NULL, 0);
-        return;
-    case KW_ERR_STATE:
-        kwi_fmt(what, sizeof(what), "the group committed no offset, and auto.offset.reset is none");
-        hint = "seek to where it should begin, or set auto.offset.reset";
-        break;
-    case KW_ERR_UNSUPPORTED:
-    case KW_ERR_VERSION:
-    case KW_ERR_AUTH:
-    case KW_ERR_CONNECT:
-        kwi_fmt(what, sizeof(what), "its committed offset cannot be asked for: %s",
-                kw_err_name(part->error_code));
-        hint = "see the errors before this one, or seek to where it should begin";
-        break;
-    case KW_ERR_CRC: kwi_fmt(what, sizeof(what), "the checksum of a batch does not match"); break;
-    case KW_ERR_CODEC:
-        kwi_fmt(what, sizeof(what), "a batch is compressed by %s, which this build cannot read",
-                part_codec(part->error_detail)->name);
-        hint = part_codec(part->error_detail)->hint;
-        break;
-    case KW_ERR_BOMB:
-        kwi_fmt(what, sizeof(what), "a batch is larger than %lld bytes when decompressed",
-                (long long)part->error_detail);
-        hint = "raise max.decompressed.batch.bytes (several members of gzip may have a "
-               "sixteenth of it), or seek behind it to go on";
-        break;
-    case KW_ERR_LIMIT: hint = part_describe_limit(part->error_detail, what, sizeof(what)); break;
-    default:
-        if (part->error_detail)
-            kwi_fmt(what, sizeof(what), "the compressed data of a batch is corrupt (%s)",
-                    part_codec(part->error_detail)->name);
-        else
-            kwi_fmt(what, sizeof(what), "a batch contradicts itself");
-        break;
-    }
-    kwi_error_fmt(err, part->error_code, KW_PHASE_REQUEST, hint, "%s: %s", where, what);
 }

@@ -67,8 +67,8 @@ static bool mockfetch_diverges(const struct kw_mock_log *log,
     if (asked->last_fetched_epoch < 0)
         return false;
     epoch = kwi_mock_log_epoch_end(log, asked->last_fetched_epoch, &end);
-    if (epoch == asked->last_fetched_epoch && end >= asked->fetch_offset)
-        return false;
+    if (epoch < 0 || (epoch == asked->last_fetched_epoch && end >= asked->fetch_offset))
+        return false; /* below 0: what is left of the log began later */
     out->diverging_epoch.epoch = epoch;
     out->diverging_epoch.end_offset = end;
     return true;

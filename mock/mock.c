@@ -283,6 +283,20 @@ static void mock_broker_set(struct kw_mock *mock, uint32_t broker, bool up, bool
     mock->wake = true;
 }
 
+int kwi_mock_cut(struct kw_mock *mock, const char *topic, int32_t partition, int64_t offset)
+{
+    struct kw_mock_topic *found = topic ? kwi_mock_topic_find(mock, topic, strlen(topic)) : NULL;
+    struct kw_mock_partition *cut = found ? kwi_mock_topic_partition(found, partition) : NULL;
+    uint32_t at = cut ? kwi_mock_log_find(&cut->log, offset) : 0;
+    if (!cut || at >= cut->log.n || cut->leader < 0)
+        return KW_ERR_USE;
+    cut->log.high_watermark = cut->log.entries[at].base_offset;
+    kwi_mock_partition_truncate(cut);
+    kwi_mock_partition_lead(cut, cut->leader);
+    mock->wake = true;
+    return 0;
+}
+
 void kwi_mock_broker_down(struct kw_mock *mock, uint32_t broker, bool lose)
 {
     mock_broker_set(mock, broker, false, lose);

@@ -115,6 +115,11 @@ KW_MUST_USE int kwi_mock_delete_topic(struct kw_mock *mock, const char *topic);
  * Errors: KW_ERR_USE (no such partition, no such broker, or it is down). */
 KW_MUST_USE int kwi_mock_set_leader(struct kw_mock *mock, const char *topic, int32_t partition,
                                     int32_t broker);
+/* An unclean election: what lies at and behind the batch that holds `offset` is gone,
+ * committed or not, and the leader goes on under the next epoch.
+ * Errors: KW_ERR_USE (no such partition, or nothing to cut). */
+KW_MUST_USE int kwi_mock_cut(struct kw_mock *mock, const char *topic, int32_t partition,
+                             int64_t offset);
 /* Takes a broker down: its connections become closing with nothing more to
  * send, and its partitions move to the next replica that is up (or have no
  * leader). lose: what it had beyond the high watermark is gone even if it

@@ -55,7 +55,8 @@ enum kw_err {
     KW_ERR_CORRUPT = -41,  /* a record batch contradicts itself */
     KW_ERR_CODEC = -42,    /* compression unknown, absent or failed */
     KW_ERR_BOMB = -43,     /* decompressed size above the cap */
-    KW_ERR_SYNTAX = -44    /* a text is not what it should be, JSON for instance */
+    KW_ERR_SYNTAX = -44,   /* a text is not what it should be, JSON for instance */
+    KW_ERR_TRUNCATED = -45 /* the log was cut below what was read of it */
 };
 
 /* A name for a code ("KW_ERR_TIMEOUT"), never NULL. Static memory. */

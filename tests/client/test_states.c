@@ -39,13 +39,14 @@ static const char *const link_cells[KWI_LINK_STATES] = {
 };
 
 static const char *const part_cells[KWI_N_PART_STATES] = {
-    /* FOUND UNPLACED PLACED RETRY MOVED DUE RESET SEEK STOP ASK KNOWN */
-    /* LEADER  */ "21.3...045.",
-    /* LOOKUP  */ "..230..04..",
-    /* FETCH   */ "...300004..",
-    /* WAIT    */ "....00.04..",
-    /* STOPPED */ ".......04..",
-    /* OFFSET  */ ".......04.0",
+    /* FOUND UNPLACED PLACED RETRY MOVED DUE RESET SEEK STOP ASK KNOWN DOUBT */
+    /* LEADER  */ "21.3...045.6",
+    /* LOOKUP  */ "..230..04...",
+    /* FETCH   */ "...300004...",
+    /* WAIT    */ "....00.04...",
+    /* STOPPED */ ".......04...",
+    /* OFFSET  */ ".......04.0.",
+    /* CHECK   */ "...30.004...",
 };
 
 static const char *const classic_cells[KWI_CLASSIC_STATES] = {

@@ -1,0 +1,188 @@
+/* client/epoch_check.c -- is a position in the log of the leader that there is now
+ * (KIP-320)? After an unclean election a new leader may lack what was read, and have
+ * other records at the same offsets.
+ *
+ * The leader is asked where the epoch ended of which the last record was, over its
+ * control connection, one request at a time. A broker that cannot tell (older than
+ * version 3, which asks for the right over the cluster, or without an epoch so old)
+ * leaves it at that: no loss is told that nobody saw. Failures are tried again. */
+#include "client/error_text.h"
+#include "client/fetcher.h"
+#include "client/throttle.h"
+#include "proto/epochs.h"
+#include "proto/error.h"
+
+enum { CHECK_PARTS = 256 }; /* in one request */
+
+/* ---- asking -------------------------------------------------------------------------- */
+
+static int check_encode_parts(struct kw_fetcher *fetcher, int16_t version, struct kw_wr *wr,
+                              struct kw_offset_for_leader_epoch_request_partition *partitions,
+                              struct kw_offset_for_leader_epoch_request_topic *topics)
+{
+    const struct kw_consumer_topic *topic = NULL;
+    struct kw_offset_for_leader_epoch_request msg;
+    uint32_t n = 0, n_topics = 0;
+
+    for (struct kw_node *node = fetcher->checking.first; node; node = node->next, n++) {
+        struct kw_consumer_part *part = kwi_fetch_part(node);
+        kwi_offset_for_leader_epoch_request_partition_init(&partitions[n]);
+        partitions[n].partition = part->partition;
+        partitions[n].current_leader_epoch = part->leader_epoch;
+        partitions[n].leader_epoch = part->epoch;
+        part->check_position = part->position;
+        if (part->topic != topic) {
+            struct kw_offset_for_leader_epoch_request_topic *entry = &topics[n_topics++];
+            topic = part->topic;
+            kwi_offset_for_leader_epoch_request_topic_init(entry);
+            entry->topic = (struct kw_str){topic->meta->name, (int32_t)topic->meta->name_len};
+            entry->partitions = KWI_ARR(&partitions[n], 0);
+        }
+        topics[n_topics - 1].partitions.n++;
+    }
+    kwi_offset_for_leader_epoch_request_init(&msg);
+    msg.replica_id = -1;
+    msg.topics = KWI_ARR(topics, n_topics);
+    return kwi_offset_for_leader_epoch_request_encode(&msg, version, wr);
+}
+
+static int check_encode(struct kw_request *req, struct kw_wr *wr)
+{
+    struct kw_fetcher *fetcher = req->owner;
+    struct kw_heap *heap = &req->core->control;
+    struct kw_offset_for_leader_epoch_request_partition *partitions;
+    struct kw_offset_for_leader_epoch_request_topic *topics;
+    size_t n = 0;
+    int rc = KW_ERR_NOMEM;
+
+    if (!fetcher)
+        return KW_ERR_CANCELED;
+    for (struct kw_node *node = fetcher->checking.first; node; node = node->next)
+        n++;
+    if (n == 0)
+        return KW_ERR_CANCELED; /* all of them went elsewhere while it was queued */
+    partitions = kwi_alloc(heap, n * sizeof(*partitions));
+    topics = kwi_alloc(heap, n * sizeof(*topics));
+    if (partitions && topics)
+        rc = check_encode_parts(fetcher, req->version, wr, partitions, topics);
+    kwi_free(heap, partitions, n * sizeof(*partitions));
+    kwi_free(heap, topics, n * sizeof(*topics));
+    return rc;
+}
+
+static int check_choose(const struct kw_request *req, int broker_min, int broker_max)
+{
+    int high = broker_max < 4 ? broker_max : 4;
+
+    (void)req;
+    return high >= 3 && broker_min <= high ? high : KW_ERR_UNSUPPORTED;
+}
+
+static void check_done(struct kw_request *req, const struct kw_answer *answer);
+
+static const struct kw_request_type check_type = {
+    .api_key = KW_API_OFFSET_FOR_LEADER_EPOCH,
+    .choose = check_choose,
+    .encode = check_encode,
+    .done = check_done,
+};
+
+static void check_all(struct kw_list *list, bool sound)
+{
+    while (!kwi_list_empty(list)) {
+        struct kw_consumer_part *part = kwi_fetch_part(list->first);
+        if (sound)
+            part->sound_epoch = part->leader_epoch;
+        kwi_part_step(part, sound ? KWI_PART_MOVED : KWI_PART_RETRY);
+    }
+}
+
+void kwi_check_kick(struct kw_fetcher *fetcher)
+{
+    struct kw_core *core = fetcher->consumer->core;
+    struct kw_link *link;
+    struct kw_request *req;
+
+    if (fetcher->check || kwi_list_empty(&fetcher->checks) || fetcher->consumer->closed)
+        return;
+    link = kwi_link_get(fetcher->link->broker, KWI_LANE_CONTROL, NULL);
+    req = link ? kwi_request_create(core, link, &check_type, fetcher) : NULL;
+    if (!req) {
+        check_all(&fetcher->checks, false);
+        return;
+    }
+    for (uint32_t n = 0; n < CHECK_PARTS && !kwi_list_empty(&fetcher->checks); n++)
+        kwi_part_move(kwi_fetch_part(fetcher->checks.first), &fetcher->checking);
+    fetcher->check = req;
+    kwi_request_submit(req);
+}
+
+void kwi_check_forget(struct kw_fetcher *fetcher)
+{
+    if (fetcher->check)
+        fetcher->check->owner = NULL;
+    fetcher->check = NULL;
+}
+
+/* ---- the answer -------------------------------------------------------------------------- */
+
+static void check_take_part(struct kw_fetcher *fetcher, struct kw_str topic,
+                            const struct kw_offset_for_leader_epoch_response_partition *item)
+{
+    struct kw_consumer_part *part = kwi_consumer_find(
+        fetcher->consumer, topic.ptr, topic.len > 0 ? (size_t)topic.len : 0, item->partition);
+    const struct kw_error_info *info = kwi_error_info(item->error_code);
+
+    if (!part || part->fetcher != fetcher || part->list != &fetcher->checking)
+        return;
+    if (item->error_code && (info->flags & (KW_E_RETRIABLE | KW_E_METADATA) ||
+                             item->error_code == KW_E_UNKNOWN_SERVER_ERROR)) {
+        kwi_part_refused(part, item->error_code);
+        return;
+    }
+    if (part->check_position != part->position) {
+        kwi_part_step(part, KWI_PART_MOVED); /* records were taken meanwhile: asked again */
+        return;
+    }
+    if (!item->error_code && item->leader_epoch >= 0 && item->end_offset >= 0 &&
+        item->end_offset < part->position) {
+        kwi_part_truncated(part, item->end_offset, item->leader_epoch);
+        return;
+    }
+    part->sound_epoch = part->leader_epoch;
+    kwi_part_step(part, KWI_PART_MOVED);
+}
+
+static void check_take(struct kw_fetcher *fetcher,
+                       const struct kw_offset_for_leader_epoch_response *msg)
+{
+    struct kw_offset_for_leader_epoch_response_topic topic;
+    struct kw_offset_for_leader_epoch_response_partition item;
+    struct kw_iter topics, items;
+
+    for (kwi_iter_init(&topics, &msg->topics); kwi_iter_next(&topics, &topic);) {
+        for (kwi_iter_init(&items, &topic.partitions); kwi_iter_next(&items, &item);)
+            check_take_part(fetcher, topic.topic, &item);
+    }
+}
+
+static void check_done(struct kw_request *req, const struct kw_answer *answer)
+{
+    struct kw_fetcher *fetcher = req->owner;
+    struct kw_offset_for_leader_epoch_response msg;
+    struct kw_fault fault;
+    int rc = answer->err;
+
+    if (!fetcher)
+        return;
+    fetcher->check = NULL;
+    if (!rc && kwi_offset_for_leader_epoch_response_decode(&msg, req->version, answer->body,
+                                                           answer->len, &fault))
+        rc = kwi_request_malformed(req, &fault, NULL);
+    if (!rc) {
+        kwi_throttle(req, msg.throttle_time_ms);
+        check_take(fetcher, &msg);
+    }
+    check_all(&fetcher->checking, rc == KW_ERR_UNSUPPORTED);
+    kwi_check_kick(fetcher);
+}
