@@ -31,6 +31,7 @@ WITH_LZ4 = 0
 WITH_SNAPPY = 0
 WITH_ZSTD = 0
 WITH_TLS = none
+WITH_CARES = 0
 endif
 
 # What a test program is linked with, and where it finds <criterion/...>.
