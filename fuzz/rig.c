@@ -452,7 +452,8 @@ void rig_turn(struct rig *rig)
     rig_wants(rig);
     for (uint32_t i = 0; i < RIG_CONNS; i++) {
         struct rig_conn *conn = &rig->conns[i];
-        if (conn->state == RIG_UP && conn->ended && conn->down_len == 0)
+        /* Who does not read does not see the end, however many bytes are before it. */
+        if (conn->state == RIG_UP && conn->ended && conn->read_on && conn->down_len == 0)
             rig_end_conn(rig, conn, NULL);
     }
 }
