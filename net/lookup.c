@@ -29,29 +29,31 @@ bool kwi_lookup_is_name(const char *name)
     return len > 0 && len <= 255 && name[len] == '\0';
 }
 
-/* Copies the addresses that a socket of ours can use, in the resolver's order. */
+bool kwi_lookup_take(struct kw_addr *out, const struct sockaddr *from, uint16_t port)
+{
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+    *out = (struct kw_addr){.port = port};
+    if (from->sa_family == AF_INET) {
+        memcpy(&v4, from, sizeof(v4));
+        out->family = 4;
+        memcpy(out->ip, &v4.sin_addr, 4);
+    } else if (from->sa_family == AF_INET6) {
+        memcpy(&v6, from, sizeof(v6));
+        out->family = 6;
+        memcpy(out->ip, &v6.sin6_addr, 16);
+        out->scope_id = v6.sin6_scope_id;
+    }
+    return out->family != 0;
+}
+
+/* Those that a socket of ours can use, in the resolver's order. */
 static size_t lookup_copy(const struct addrinfo *list, uint16_t port, struct kw_addr *out,
                           size_t cap)
 {
     size_t n = 0;
-    for (const struct addrinfo *info = list; info && n < cap; info = info->ai_next) {
-        struct kw_addr addr = {.port = port};
-        if (info->ai_family == AF_INET) {
-            struct sockaddr_in sin;
-            memcpy(&sin, info->ai_addr, sizeof(sin));
-            addr.family = 4;
-            memcpy(addr.ip, &sin.sin_addr, 4);
-        } else if (info->ai_family == AF_INET6) {
-            struct sockaddr_in6 sin6;
-            memcpy(&sin6, info->ai_addr, sizeof(sin6));
-            addr.family = 6;
-            memcpy(addr.ip, &sin6.sin6_addr, 16);
-            addr.scope_id = sin6.sin6_scope_id;
-        } else {
-            continue;
-        }
-        out[n++] = addr;
-    }
+    for (const struct addrinfo *info = list; info && n < cap; info = info->ai_next)
+        n += kwi_lookup_take(&out[n], info->ai_addr, port);
     return n;
 }
 

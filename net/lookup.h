@@ -3,6 +3,8 @@
 #define KWI_LOOKUP_H
 #include <kwire/types.h>
 
+struct sockaddr;
+
 enum { KWI_LOOKUP_ADDRS = 32 }; /* of one name, at most */
 
 /* Reads an address in digits, with or without brackets: "10.0.0.7", "::1",
@@ -11,6 +13,9 @@ bool kwi_lookup_numeric(const char *name, uint16_t port, struct kw_addr *out);
 
 /* Whether a host can have this name: letters, digits, '-', '_' and dots, at most 255. */
 bool kwi_lookup_is_name(const char *name);
+
+/* An address as resolvers give it; false: of a family that no socket of ours has. */
+bool kwi_lookup_take(struct kw_addr *out, const struct sockaddr *from, uint16_t port);
 
 /* Asks the system's resolver and WAITS for its answer. Returns how many of at
  * most cap addresses were found; 0 with *gai_err (an EAI_ code) when none. */

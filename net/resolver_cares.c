@@ -165,24 +165,8 @@ static size_t cares_copy(const struct ares_addrinfo *info, uint16_t port, struct
 {
     size_t n = 0;
     for (const struct ares_addrinfo_node *at = info->nodes; at && n < KWI_LOOKUP_ADDRS;
-         at = at->ai_next) {
-        struct kw_addr addr = {.port = port};
-        struct sockaddr_in sin;
-        struct sockaddr_in6 sin6;
-        if (at->ai_family == AF_INET) {
-            memcpy(&sin, at->ai_addr, sizeof(sin));
-            addr.family = 4;
-            memcpy(addr.ip, &sin.sin_addr, 4);
-        } else if (at->ai_family == AF_INET6) {
-            memcpy(&sin6, at->ai_addr, sizeof(sin6));
-            addr.family = 6;
-            memcpy(addr.ip, &sin6.sin6_addr, 16);
-            addr.scope_id = sin6.sin6_scope_id;
-        } else {
-            continue;
-        }
-        out[n++] = addr;
-    }
+         at = at->ai_next)
+        n += kwi_lookup_take(&out[n], at->ai_addr, port);
     return n;
 }
 
