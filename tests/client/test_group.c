@@ -12,25 +12,6 @@
 
 static struct group_bed bed;
 
-static unsigned group_members(void)
-{
-    struct kw_mock_group_info info = {0};
-    return kwi_mock_group(bed.pair.mock, "g", &info) ? 0 : info.n_members;
-}
-
-static void two_members(const char *const *settings)
-{
-    group_begin(&bed, NULL);
-    bed_produce(&bed, 20);
-    bed_subscribe(bed_join(&bed, settings));
-    cr_assert(bed_settled(&bed, 2000));
-    bed_subscribe(bed_join(&bed, settings));
-    bed_run(&bed, 1000);
-    cr_assert(bed_settled(&bed, 2000));
-    cr_assert_eq(bed_owned(&bed.members[0]), 3);
-    cr_assert_eq(bed_owned(&bed.members[1]), 3);
-}
-
 /* ---- joining and sharing ------------------------------------------------------------------ */
 
 Test(group, one_member_gets_everything_and_commits_what_it_handled)
@@ -57,7 +38,7 @@ Test(group, one_member_gets_everything_and_commits_what_it_handled)
 
 Test(group, two_members_share_and_the_one_that_stays_gets_all)
 {
-    two_members(NULL);
+    bed_two_members(&bed, NULL);
     bed_produce(&bed, 20);
     cr_assert(bed_drained(&bed, 2000));
     struct kw_error err;
@@ -66,7 +47,7 @@ Test(group, two_members_share_and_the_one_that_stays_gets_all)
     cr_assert(bed_settled(&bed, 2000));
     cr_assert_eq(bed_owned(&bed.members[0]), 0);
     cr_assert_eq(bed_owned(&bed.members[1]), BED_PARTITIONS);
-    cr_assert_eq(group_members(), 1);
+    cr_assert_eq(bed_group(&bed).n_members, 1);
     bed_produce(&bed, 5);
     cr_assert(bed_drained(&bed, 2000));
     bed_subscribe(&bed.members[0]); /* and back */
@@ -79,7 +60,7 @@ Test(group, a_cooperative_member_gives_up_only_what_goes_elsewhere)
 {
     static const char *const cooperative[] = {"partition.assignment.strategy=cooperative-sticky",
                                               NULL};
-    two_members(cooperative);
+    bed_two_members(&bed, cooperative);
     cr_assert_eq(bed.members[0].n_taken, 3, "%u", bed.members[0].n_taken);
     cr_assert_eq(bed.members[1].n_taken, 0);
     bed_produce(&bed, 20);
@@ -92,16 +73,13 @@ Test(group, a_cooperative_member_gives_up_only_what_goes_elsewhere)
     cr_assert_eq(bed.members[0].n_taken + bed.members[1].n_taken, 5);
     bed_produce(&bed, 20);
     cr_assert(bed_drained(&bed, 2000));
-    for (int p = 0; p < BED_PARTITIONS; p++) {
-        for (unsigned i = 0; i < bed.n_produced[p]; i++)
-            cr_assert_eq(bed.handled[p][i], 1, "partition %d offset %u", p, i);
-    }
+    bed_each_once(&bed);
     group_end(&bed);
 }
 
 Test(group, what_one_had_handled_is_not_handled_again_by_the_next)
 {
-    two_members(NULL);
+    bed_two_members(&bed, NULL);
     bed_produce(&bed, 30);
     cr_assert(bed_drained(&bed, 3000));
     for (int i = 0; i < 4; i++) {
@@ -113,11 +91,7 @@ Test(group, what_one_had_handled_is_not_handled_again_by_the_next)
         bed_run(&bed, 1000);
     }
     cr_assert(bed_drained(&bed, 3000));
-    for (int p = 0; p < BED_PARTITIONS; p++) {
-        for (unsigned i = 0; i < bed.n_produced[p]; i++)
-            cr_assert_eq(bed.handled[p][i], 1, "partition %d offset %u: %u times", p, i,
-                         bed.handled[p][i]);
-    }
+    bed_each_once(&bed);
     group_end(&bed);
 }
 
@@ -243,7 +217,7 @@ Test(group, membership_that_is_void_is_told_as_lost_and_nothing_is_committed)
 
 Test(group, the_coordinator_may_move_and_its_broker_may_die)
 {
-    two_members(NULL);
+    bed_two_members(&bed, NULL);
     for (int i = 0; i < 6; i++) {
         kwi_mock_set_coordinator(bed.pair.mock, i % 2);
         bed_run(&bed, 300);
@@ -261,7 +235,7 @@ Test(group, the_coordinator_may_move_and_its_broker_may_die)
 
 Test(group, slow_answers_to_heartbeats_keep_the_member)
 {
-    two_members(NULL);
+    bed_two_members(&bed, NULL);
     bed_fault(&bed, "heartbeat:*:delay=700");
     bed_run(&bed, 6000);
     cr_assert_eq(bed.members[0].n_lost + bed.members[1].n_lost, 0);
@@ -416,7 +390,7 @@ Test(group, a_revoke_that_nobody_acknowledges_ends_by_its_deadline)
 
 Test(group, a_host_that_comes_too_late_is_told_and_does_no_harm)
 {
-    two_members(NULL);
+    bed_two_members(&bed, NULL);
     bed.members[0].hold = bed.members[1].hold = true;
     bed_produce(&bed, 20);
     bed_run(&bed, 100);
@@ -438,7 +412,7 @@ Test(group, a_host_that_comes_too_late_is_told_and_does_no_harm)
 
 Test(group, without_a_confirmed_heartbeat_nothing_is_handed_out_after_the_session)
 {
-    two_members(NULL);
+    bed_two_members(&bed, NULL);
     bed.pair.hold_answers = true; /* the coordinator is silent, and so is everybody else */
     bed_run(&bed, 2300);
     cr_assert_eq(bed.members[0].n_lost, 1);
@@ -453,7 +427,7 @@ Test(group, without_a_confirmed_heartbeat_nothing_is_handed_out_after_the_sessio
 
 Test(group, a_member_that_does_not_poll_leaves_and_comes_back_with_the_next_poll)
 {
-    two_members(NULL);
+    bed_two_members(&bed, NULL);
     struct bed_member *idle = &bed.members[0];
     idle->no_poll = true;
     bed_run(&bed, 4000); /* there is nothing to poll for: it stays */
@@ -465,7 +439,7 @@ Test(group, a_member_that_does_not_poll_leaves_and_comes_back_with_the_next_poll
     bed_run(&bed, 1000);
     cr_assert(bed_settled(&bed, 2000));
     cr_assert_eq(bed_owned(idle), 0);
-    cr_assert_eq(group_members(), 1);
+    cr_assert_eq(bed_group(&bed).n_members, 1);
     idle->no_poll = false;
     bed_run(&bed, 2000);
     cr_assert_eq(bed_owned(idle), 3);
@@ -522,7 +496,7 @@ Test(group, a_static_member_that_comes_back_has_what_it_had)
     struct kw_error err;
     cr_assert_eq(kw_core_subscribe(bed.members[0].consumer, NULL, 0, &err), 0);
     bed_run(&bed, 300);
-    cr_assert_eq(group_members(), 2, "it does not leave");
+    cr_assert_eq(bed_group(&bed).n_members, 2, "it does not leave");
     bed_subscribe(bed_join(&bed, named));
     bed_run(&bed, 500);
     cr_assert_eq(memcmp(had, bed.members[2].owns, sizeof had), 0);
@@ -597,7 +571,7 @@ Test(group, a_topic_that_comes_later_is_shared_out)
 
 Test(group, the_application_may_ask_for_a_rebalance)
 {
-    two_members(NULL);
+    bed_two_members(&bed, NULL);
     unsigned before = bed.members[1].n_assigned;
     cr_assert_eq(kw_core_rejoin(bed.members[0].consumer, "for the test"), 0);
     bed_run(&bed, 1000);
@@ -621,7 +595,7 @@ Test(group, closing_commits_and_leaves)
     bed_run(&bed, 300);
     cr_assert_eq(bed.n_done, 1);
     cr_assert_eq(bed.op_code, 0);
-    cr_assert_eq(group_members(), 0);
+    cr_assert_eq(bed_group(&bed).n_members, 0);
     for (int p = 0; p < BED_PARTITIONS; p++)
         cr_assert_eq(bed.committed[p], 10);
     group_end(&bed);

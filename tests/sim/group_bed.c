@@ -389,3 +389,34 @@ void bed_fault(struct group_bed *bed, const char *spec)
     cr_assert_eq(kwi_mock_fault_add(bed->pair.mock, &fault, NULL), 0, "%s", spec);
     bed->n_faults++;
 }
+
+/* ---- for tests of single members ------------------------------------------------------- */
+
+void bed_two_members(struct group_bed *bed, const char *const *settings)
+{
+    group_begin(bed, NULL);
+    bed_produce(bed, 20);
+    bed_subscribe(bed_join(bed, settings));
+    cr_assert(bed_settled(bed, 2000));
+    bed_subscribe(bed_join(bed, settings));
+    bed_run(bed, 1000);
+    cr_assert(bed_settled(bed, 2000));
+    cr_assert_eq(bed_owned(&bed->members[0]), 3);
+    cr_assert_eq(bed_owned(&bed->members[1]), 3);
+}
+
+void bed_each_once(const struct group_bed *bed)
+{
+    for (int p = 0; p < BED_PARTITIONS; p++) {
+        for (unsigned i = 0; i < bed->n_produced[p]; i++)
+            cr_assert_eq(bed->handled[p][i], 1, "partition %d offset %u: %u times", p, i,
+                         bed->handled[p][i]);
+    }
+}
+
+struct kw_mock_group_info bed_group(const struct group_bed *bed)
+{
+    struct kw_mock_group_info info = {0};
+    (void)!kwi_mock_group(bed->pair.mock, "g", &info);
+    return info;
+}

@@ -67,6 +67,12 @@ bool bed_settled(struct group_bed *bed, uint64_t for_ms);
 /* Runs until everything that was produced was handled, or for_ms passed. */
 bool bed_drained(struct group_bed *bed, uint64_t for_ms);
 unsigned bed_owned(const struct bed_member *member);
+/* Two members that share, with records behind them; the bed begins with it. */
+void bed_two_members(struct group_bed *bed, const char *const *settings);
+/* Each record that was produced was handled, and not twice. */
+void bed_each_once(const struct group_bed *bed);
+/* What the coordinator has of the group; zeroes if there is none. */
+struct kw_mock_group_info bed_group(const struct group_bed *bed);
 void bed_release_held(struct bed_member *member, enum kw_done done);
 /* Looks whether the promises hold; fails the test. */
 void bed_check(struct group_bed *bed);
