@@ -17,9 +17,10 @@ enum { CHECK_PARTS = 256 }; /* in one request */
 /* ---- asking -------------------------------------------------------------------------- */
 
 static int check_encode_parts(struct kw_fetcher *fetcher, int16_t version, struct kw_wr *wr,
-                              struct kw_offset_for_leader_epoch_request_partition *partitions,
-                              struct kw_offset_for_leader_epoch_request_topic *topics)
+                              void *partition_room, void *topic_room)
 {
+    struct kw_offset_for_leader_epoch_request_partition *partitions = partition_room;
+    struct kw_offset_for_leader_epoch_request_topic *topics = topic_room;
     const struct kw_consumer_topic *topic = NULL;
     struct kw_offset_for_leader_epoch_request msg;
     uint32_t n = 0, n_topics = 0;
@@ -48,26 +49,13 @@ static int check_encode_parts(struct kw_fetcher *fetcher, int16_t version, struc
 
 static int check_encode(struct kw_request *req, struct kw_wr *wr)
 {
-    struct kw_fetcher *fetcher = req->owner;
-    struct kw_heap *heap = &req->core->control;
-    struct kw_offset_for_leader_epoch_request_partition *partitions;
-    struct kw_offset_for_leader_epoch_request_topic *topics;
-    size_t n = 0;
-    int rc = KW_ERR_NOMEM;
+    const struct kw_fetcher *fetcher = req->owner;
 
     if (!fetcher)
         return KW_ERR_CANCELED;
-    for (struct kw_node *node = fetcher->checking.first; node; node = node->next)
-        n++;
-    if (n == 0)
-        return KW_ERR_CANCELED; /* all of them went elsewhere while it was queued */
-    partitions = kwi_alloc(heap, n * sizeof(*partitions));
-    topics = kwi_alloc(heap, n * sizeof(*topics));
-    if (partitions && topics)
-        rc = check_encode_parts(fetcher, req->version, wr, partitions, topics);
-    kwi_free(heap, partitions, n * sizeof(*partitions));
-    kwi_free(heap, topics, n * sizeof(*topics));
-    return rc;
+    return kwi_fetch_encode_list(
+        req, wr, &fetcher->checking, sizeof(struct kw_offset_for_leader_epoch_request_partition),
+        sizeof(struct kw_offset_for_leader_epoch_request_topic), check_encode_parts);
 }
 
 static int check_choose(const struct kw_request *req, int broker_min, int broker_max)

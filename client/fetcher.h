@@ -160,6 +160,13 @@ void kwi_check_kick(struct kw_fetcher *fetcher);
 void kwi_check_forget(struct kw_fetcher *fetcher);
 
 /* list_offsets.c */
+/* Encodes a request about the parts of a list, with room for so many elements of each
+ * size. 0 parts: KW_ERR_CANCELED, all of them went elsewhere while it was queued. */
+typedef int kwi_fetch_list_fn(struct kw_fetcher *fetcher, int16_t version, struct kw_wr *wr,
+                              void *partitions, void *topics);
+KW_MUST_USE int kwi_fetch_encode_list(struct kw_request *req, struct kw_wr *wr,
+                                      const struct kw_list *list, size_t partition_size,
+                                      size_t topic_size, kwi_fetch_list_fn *encode);
 void kwi_lookup_kick(struct kw_fetcher *fetcher);
 void kwi_lookup_forget(struct kw_fetcher *fetcher);
 

@@ -29,9 +29,10 @@ static int64_t lookup_question(const struct kw_consumer_part *part)
 /* ---- asking -------------------------------------------------------------------------- */
 
 static int lookup_encode_parts(struct kw_fetcher *fetcher, int16_t version, struct kw_wr *wr,
-                               struct kw_list_offsets_request_partition *partitions,
-                               struct kw_list_offsets_request_topic *topics)
+                               void *partition_room, void *topic_room)
 {
+    struct kw_list_offsets_request_partition *partitions = partition_room;
+    struct kw_list_offsets_request_topic *topics = topic_room;
     const struct kw_consumer_topic *topic = NULL;
     struct kw_list_offsets_request msg;
     uint32_t n = 0, n_topics = 0;
@@ -60,28 +61,36 @@ static int lookup_encode_parts(struct kw_fetcher *fetcher, int16_t version, stru
     return kwi_list_offsets_request_encode(&msg, version, wr);
 }
 
-static int lookup_encode(struct kw_request *req, struct kw_wr *wr)
+int kwi_fetch_encode_list(struct kw_request *req, struct kw_wr *wr, const struct kw_list *list,
+                          size_t partition_size, size_t topic_size, kwi_fetch_list_fn *encode)
 {
-    struct kw_fetcher *fetcher = req->owner;
     struct kw_heap *heap = &req->core->control;
-    struct kw_list_offsets_request_partition *partitions;
-    struct kw_list_offsets_request_topic *topics;
+    void *partitions, *topics;
     size_t n = 0;
     int rc = KW_ERR_NOMEM;
 
-    if (!fetcher)
-        return KW_ERR_CANCELED;
-    for (struct kw_node *node = fetcher->looking.first; node; node = node->next)
+    for (const struct kw_node *node = list->first; node; node = node->next)
         n++;
     if (n == 0)
-        return KW_ERR_CANCELED; /* all of them went elsewhere while it was queued */
-    partitions = kwi_alloc(heap, n * sizeof(*partitions));
-    topics = kwi_alloc(heap, n * sizeof(*topics));
+        return KW_ERR_CANCELED;
+    partitions = kwi_alloc(heap, n * partition_size);
+    topics = kwi_alloc(heap, n * topic_size);
     if (partitions && topics)
-        rc = lookup_encode_parts(fetcher, req->version, wr, partitions, topics);
-    kwi_free(heap, partitions, n * sizeof(*partitions));
-    kwi_free(heap, topics, n * sizeof(*topics));
+        rc = encode(req->owner, req->version, wr, partitions, topics);
+    kwi_free(heap, partitions, n * partition_size);
+    kwi_free(heap, topics, n * topic_size);
     return rc;
+}
+
+static int lookup_encode(struct kw_request *req, struct kw_wr *wr)
+{
+    const struct kw_fetcher *fetcher = req->owner;
+
+    if (!fetcher)
+        return KW_ERR_CANCELED;
+    return kwi_fetch_encode_list(req, wr, &fetcher->looking,
+                                 sizeof(struct kw_list_offsets_request_partition),
+                                 sizeof(struct kw_list_offsets_request_topic), lookup_encode_parts);
 }
 
 static void lookup_done(struct kw_request *req, const struct kw_answer *answer);
