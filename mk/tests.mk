@@ -63,7 +63,7 @@ $(REPLAY_BIN): $(B)/replay/%: $(B)/obj/fuzz/%.o $(call obj,$(FUZZ_HELP_SRC) tool
 # it. There only client/ and net/ steer, and the compiler optimizes more: together an
 # eighth.
 FUZZ_DIR ?= build/fuzz
-FUZZ_FAST = client core frames tls
+FUZZ_FAST = client config core frames sasl servers tls
 FUZZ_BIN := $(patsubst fuzz/%.c,$(FUZZ_DIR)/%,$(FUZZ_SRC))
 FUZZ_LIB_SRC := $(CORE_SRC) $(HOST_SRC) $(MOCK_SRC) $(FUZZ_HELP_SRC)
 FUZZ_SANITIZE ?= address,undefined -fsanitize-trap=undefined -fno-sanitize-coverage=trace-cmp
