@@ -232,14 +232,27 @@ static void heal(struct rig *rig)
     }
 }
 
-/* Turns until *done, as fast as the deadlines allow. */
+/* The driver has yet to do what it was asked. */
+static bool driver_busy(const struct rig *rig)
+{
+    bool busy = rig->n_works > 0;
+    for (uint32_t i = 0; i < RIG_CONNS; i++) {
+        const struct rig_conn *conn = &rig->conns[i];
+        busy |= conn->state == RIG_OPENING || conn->state == RIG_CLOSING;
+        busy |= conn->state == RIG_UP && conn->writes;
+    }
+    return busy;
+}
+
+/* Turns until *done, as fast as the deadlines allow: a second passes only when nothing is
+ * on its way, or else each of many requests would take that long. */
 static void run_until(struct rig *rig, const bool *done)
 {
     for (int i = 0; !*done; i++) {
         CHECK(i < FINISH_TURNS);
         rig_turn(rig);
         if (rig_events(rig, 10000) == 0)
-            rig_advance_to_deadline(rig, 1000000);
+            rig_advance_to_deadline(rig, driver_busy(rig) ? 10000 : 1000000);
     }
 }
 
