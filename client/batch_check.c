@@ -9,6 +9,9 @@
  * of all records in it (lengths, count) were verified; what is inside a record
  * is checked when it is reached. Both passes stop at a byte budget and go on
  * with the next poll (law 4), so a batch of any size costs bounded calls.
+ * Who reads what is committed is given nothing of a transaction that the answer calls
+ * aborted (aborted.h): such a batch is passed behind its checksum, before it would be
+ * unpacked, and marked so that whoever walks the frame again passes it, too.
  * Compressed batches and messages of formats 0 and 1 go to unpack.c and come back
  * as an image, a plain batch: its checksum was that of what it was made from, but
  * its framing is walked like any other. */
@@ -23,6 +26,48 @@ static int batch_fail(struct kw_fetched *data, int err)
     data->failure = err;
     data->detail = 0;
     return err;
+}
+
+/* Whether the list of aborted transactions is about the batch at ptr. */
+static bool batch_may_be_aborted(const struct kw_fetched *data)
+{
+    return data->aborted.n && !data->is_image && data->magic == 2;
+}
+
+static bool batch_is_aborted(const struct kw_fetched *data)
+{
+    return batch_may_be_aborted(data) && !data->control &&
+           kwi_get_u16(data->ptr + KWI_BATCH_ATTRIBUTES) & KWI_BATCH_TRANSACTIONAL &&
+           kwi_aborted_covers(&data->aborted,
+                              (int64_t)kwi_get_u64(data->ptr + KWI_BATCH_PRODUCER_ID),
+                              data->next_offset - 1);
+}
+
+/* The handle of the batches around it leaves it out, as it does control batches. */
+static void batch_hide(const struct kw_fetched *data)
+{
+    uint8_t *p = kwi_block_data(data->block);
+
+    p += data->ptr - p + KWI_BATCH_ATTRIBUTES;
+    kwi_put_u16(p, kwi_get_u16(p) | KWI_BATCH_CONTROL);
+}
+
+/* A control batch: its record is for the protocol, not for the application. */
+static int batch_take_marker(struct kw_fetched *data)
+{
+    struct kw_record_view view;
+    int type;
+
+    if (!batch_may_be_aborted(data) || data->left == 0)
+        return 1;
+    if (!kwi_record_get(data->ptr + KWI_BATCH_HEADER, data->ptr + data->size, &view))
+        return batch_fail(data, KW_ERR_CORRUPT);
+    type = kwi_control_type(view.key, view.key ? (int32_t)view.key_len : 0);
+    if (type >= 0)
+        type = kwi_aborted_marker(&data->aborted,
+                                  (int64_t)kwi_get_u64(data->ptr + KWI_BATCH_PRODUCER_ID), type,
+                                  data->base_offset);
+    return type < 0 ? batch_fail(data, KW_ERR_CORRUPT) : 1;
 }
 
 /* No codec for it. */
@@ -146,6 +191,11 @@ static int batch_check_crc(struct kw_consumer_part *part, size_t *budget)
     if (check && data->crc != kwi_get_u32(data->ptr + (data->magic == 2 ? (int)KWI_BATCH_CRC
                                                                         : (int)KWI_MESSAGE_CRC)))
         return batch_fail(data, KW_ERR_CRC);
+    if (batch_is_aborted(data)) {
+        batch_hide(data);
+        batch_pass(part);
+        return 1;
+    }
     data->checked = KWI_BATCH_HEADER;
     data->check = KWI_CHECK_WALK;
     if (data->codec && !data->control)
@@ -238,7 +288,8 @@ static int batch_advance(struct kw_consumer_part *part, size_t *budget)
     switch ((enum kw_batch_check)data->check) {
     case KWI_CHECK_NEW: {
         int rc = batch_open(part);
-        if (rc == 1 && data->next_offset <= part->position)
+        if (rc == 1 && data->next_offset <= part->position &&
+            !(data->control && batch_may_be_aborted(data)))
             batch_pass(part); /* wholly below: a broker may send it, nobody wants it */
         if (rc == 0 && batch_next_block(data))
             return 1;
@@ -247,9 +298,11 @@ static int batch_advance(struct kw_consumer_part *part, size_t *budget)
     case KWI_CHECK_CRC: return batch_check_crc(part, budget);
     case KWI_CHECK_UNPACK: return batch_unpack(part);
     case KWI_CHECK_WALK:
-        if (data->control) { /* its record is for the protocol, not for the application */
-            batch_pass(part);
-            return 1;
+        if (data->control) {
+            int rc = batch_take_marker(data);
+            if (rc == 1)
+                batch_pass(part);
+            return rc;
         }
         return batch_walk(part, budget);
     case KWI_CHECK_DONE:
@@ -285,7 +338,7 @@ static int batch_skip_below(struct kw_consumer_part *part, size_t *budget)
 int kwi_batch_prepare(struct kw_consumer_part *part, size_t *budget)
 {
     struct kw_fetched *data = &part->data;
-    int rc = 1;
+    int rc = kwi_aborted_sort(&data->aborted, budget);
 
     while (rc == 1) {
         if (data->check == KWI_CHECK_DONE && data->base_offset < part->position)

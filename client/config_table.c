@@ -207,10 +207,11 @@ const struct kw_config_row kwi_config_rows[KW_N_KEYS] = {
                 KWI_APPLIES_CONSUMER, NULL,
                 "Where to go on when the position is not in the log. none: an error event, and "
                 "the partition stops until a seek."),
-    CONFIG_WORD(ISOLATION_LEVEL, "isolation.level", NULL, "read_uncommitted", "read_committed",
-                KWI_APPLIES_CONSUMER,
-                "this version does not filter aborted transactions yet; use read_uncommitted",
-                "Whether records of open and aborted transactions are handed out."),
+    CONFIG_WORD(ISOLATION_LEVEL, "isolation.level", NULL, "read_uncommitted|read_committed", NULL,
+                KWI_APPLIES_CONSUMER, NULL,
+                "Whether records of open and aborted transactions are handed out. With "
+                "read_committed they are not, and the log ends at its last stable offset: in "
+                "front of the first record of a transaction that is still open."),
     CONFIG_INT(
         MAX_DECOMPRESSED_BATCH_BYTES, "max.decompressed.batch.bytes", NULL, "bytes",
         64 * 1024 * 1024, 1024, INT32_MAX / 2, KWI_APPLIES_CONSUMER,

@@ -390,21 +390,42 @@ int kw_core_pause(struct kw_consumer *consumer, const char *topic, int32_t parti
     return 0;
 }
 
+static const struct kw_consumer_part *consumer_part(const struct kw_consumer *consumer,
+                                                    const char *topic, int32_t partition)
+{
+    const struct kw_consumer_topic *found = kwi_map_get_str(&consumer->topics, topic,
+                                                            strlen(topic));
+
+    return found && partition >= 0 ? kwi_map_get(&found->parts, (uint32_t)partition) : NULL;
+}
+
 int kw_position(const struct kw_consumer *consumer, const char *topic, int32_t partition,
                 int64_t *offset)
 {
-    const struct kw_consumer_topic *found;
-    const struct kw_consumer_part *part = NULL;
+    const struct kw_consumer_part *part;
 
     *offset = -1;
     if (!topic)
         return KW_ERR_USE;
-    found = kwi_map_get_str(&consumer->topics, topic, strlen(topic));
-    if (found && partition >= 0)
-        part = kwi_map_get(&found->parts, (uint32_t)partition);
+    part = consumer_part(consumer, topic, partition);
     if (!part)
         return KW_ERR_STATE;
     *offset = part->position;
+    return 0;
+}
+
+int kw_log_ends(const struct kw_consumer *consumer, const char *topic, int32_t partition,
+                struct kw_log_ends *ends)
+{
+    const struct kw_consumer_part *part;
+
+    *ends = (struct kw_log_ends){-1, -1, -1};
+    if (!topic)
+        return KW_ERR_USE;
+    part = consumer_part(consumer, topic, partition);
+    if (!part)
+        return KW_ERR_STATE;
+    *ends = (struct kw_log_ends){part->log_start, part->last_stable, part->high_watermark};
     return 0;
 }
 
@@ -438,6 +459,7 @@ int kw_core_consumer_create(struct kw_consumer **out, struct kw_core *core,
     consumer->event.done = consumer_told;
     consumer->max_poll_records = (int32_t)kwi_consumer_setting(consumer, KW_KEY_MAX_POLL_RECORDS);
     consumer->check_crcs = kwi_consumer_setting(consumer, KW_KEY_CHECK_CRCS) != 0;
+    consumer->read_committed = kwi_consumer_setting(consumer, KW_KEY_ISOLATION_LEVEL) != 0;
     consumer->batch_max = kwi_consumer_setting(consumer, KW_KEY_MAX_DECOMPRESSED_BATCH_BYTES);
     kwi_map_init(&consumer->topics, &core->control);
     kwi_list_push(&core->consumers, &consumer->node);

@@ -16,6 +16,7 @@
  * so that one that names it twice, or comes late, changes nothing. */
 #ifndef KWI_CONSUMER_H
 #define KWI_CONSUMER_H
+#include "client/aborted.h"
 #include "client/core.h"
 #include "client/keeper.h"
 #include "client/link.h"
@@ -79,6 +80,7 @@ struct kw_fetched {
     int64_t floor;         /* no further batch may begin below it */
     int64_t began;         /* the position when this was fetched */
     bool control;
+    struct kw_aborted aborted; /* lies in the frame: of no use to an image */
 };
 
 /* Notices of a part that wait to be told as events. */
@@ -110,7 +112,8 @@ struct kw_consumer_part {
     uint32_t attempts;
     int64_t start_value, tail_end; /* while position is -1 */
     int64_t position;              /* what poll hands out next; -1: not known yet */
-    int64_t high_watermark, eof_told;
+    int64_t high_watermark, last_stable, log_start; /* as the last answer told; -1 */
+    int64_t eof_told;
     int32_t leader, leader_epoch; /* last known; -1 */
     int32_t epoch;                /* of the record in front of the position; -1 unknown */
     int32_t sound_epoch;          /* leader epoch under which the position is known to be right */
@@ -163,6 +166,7 @@ struct kw_consumer {
     bool abandoned; /* its close is over, whatever is left */
     int32_t max_poll_records;
     bool check_crcs;
+    bool read_committed;        /* isolation.level */
     int64_t batch_max;          /* bytes of one batch, decompressed */
     uint64_t rackless_until_us; /* leaders are not told client.rack: a follower failed */
     uint32_t next_generation;   /* of parts; see kw_consumer_part.generation */
@@ -289,7 +293,10 @@ void kwi_part_begin_at(struct kw_consumer_part *part, int64_t offset, int32_t ep
 void kwi_part_truncated(struct kw_consumer_part *part, int64_t end, int32_t epoch);
 /* Drops what is buffered; the position stays. */
 void kwi_part_drop(struct kw_consumer_part *part);
-/* Everything up to the high watermark was handed out? Tells it once. */
+/* Where the log ends for the consumer: the high watermark, or, if it reads what is
+ * committed, the last stable offset. -1: not known. */
+int64_t kwi_part_end(const struct kw_consumer_part *part);
+/* Everything up to that end was handed out? Tells it once. */
 void kwi_part_check_eof(struct kw_consumer_part *part);
 /* Metadata named the topic. */
 void kwi_part_meta(struct kw_consumer_part *part);

@@ -156,7 +156,7 @@ static bool fetcher_is_eager(const struct kw_fetcher *fetcher)
 
     for (unsigned i = 0; node && i < FETCHER_LOOK; node = node->prev, i++) {
         const struct kw_consumer_part *part = kwi_fetch_part(node);
-        if (part->eager && (part->high_watermark < 0 || part->position < part->high_watermark))
+        if (part->eager && (kwi_part_end(part) < 0 || part->position < kwi_part_end(part)))
             return true;
     }
     return false;
@@ -320,6 +320,7 @@ static int fetcher_encode(struct kw_request *req, struct kw_wr *wr)
         msg.max_wait_ms = (int32_t)kwi_consumer_setting(consumer, KW_KEY_FETCH_MAX_WAIT_MS);
     msg.min_bytes = (int32_t)kwi_consumer_setting(consumer, KW_KEY_FETCH_MIN_BYTES);
     msg.max_bytes = (int32_t)req->arg;
+    msg.isolation_level = consumer->read_committed;
     msg.topics = KWI_ARR(fetcher->scratch.topics, fetcher_fill(fetcher, req->version));
     if (fetcher->kind == KWI_FETCH_ALONE) {
         msg.session_id = fetcher->is_solo ? 0 : session->id; /* (id, -1) closes it */

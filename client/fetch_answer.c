@@ -11,6 +11,19 @@
 #include "proto/batch.h"
 #include "proto/error.h"
 
+/* Where the answer is kept. */
+struct fetched_frame {
+    struct kw_block *block;
+    const uint8_t *body; /* the answer, as it is read */
+    uint8_t *kept;       /* the same bytes within block */
+};
+
+/* Where a byte of the answer is kept. */
+static uint8_t *fetched_place(const struct fetched_frame *frame, const uint8_t *p)
+{
+    return frame->kept + (p - frame->body);
+}
+
 /* ---- one part ----------------------------------------------------------------------- */
 
 /* Data without one whole batch: the batch is larger than what was asked for, or
@@ -39,10 +52,11 @@ static void fetched_too_small(struct kw_fetcher *fetcher, struct kw_consumer_par
 }
 
 static void fetched_take_data(struct kw_fetcher *fetcher, struct kw_consumer_part *part,
-                              struct kw_block *block, const struct kw_record_set *records)
+                              const struct fetched_frame *frame,
+                              const struct kw_fetch_response_partition *item)
 {
-    const uint8_t *ptr = records->ptr;
-    size_t len = (size_t)records->len;
+    const uint8_t *ptr = fetched_place(frame, item->records.ptr);
+    size_t len = (size_t)item->records.len;
     struct kw_batch_header header;
 
     kwi_session_leave(part);
@@ -53,11 +67,14 @@ static void fetched_take_data(struct kw_fetcher *fetcher, struct kw_consumer_par
     fetcher->consumer->core->stats.bytes_fetched += len;
     part->want_bytes = 0;
     part->eager = true;
-    part->data.block = block;
+    part->data.block = frame->block;
     part->data.ptr = ptr;
     part->data.end = ptr + len;
     part->data.began = part->position;
-    kwi_block_hold(block);
+    if (fetcher->consumer->read_committed && item->aborted_transactions.n > 0)
+        kwi_aborted_take(&part->data.aborted, fetched_place(frame, item->aborted_transactions.wire),
+                         &item->aborted_transactions);
+    kwi_block_hold(frame->block);
     kwi_part_settle(part);
 }
 
@@ -102,8 +119,8 @@ static void fetched_wait(struct kw_fetcher *fetcher, struct kw_consumer_part *pa
         kwi_part_settle(part);
 }
 
-/* One part of the answer. Its records lie in block. */
-static void fetched_take_part(struct kw_fetcher *fetcher, struct kw_block *block,
+/* One part of the answer. */
+static void fetched_take_part(struct kw_fetcher *fetcher, const struct fetched_frame *frame,
                               struct kw_str topic, const struct kw_fetch_response_partition *item)
 {
     struct kw_consumer_part *part = kwi_consumer_find(
@@ -126,9 +143,11 @@ static void fetched_take_part(struct kw_fetcher *fetcher, struct kw_block *block
     }
     part->attempts = 0;
     part->high_watermark = item->high_watermark;
+    part->last_stable = item->last_stable_offset;
+    part->log_start = item->log_start_offset;
     part->sound_epoch = part->leader_epoch;
     if (item->records.len > 0) {
-        fetched_take_data(fetcher, part, block, &item->records);
+        fetched_take_data(fetcher, part, frame, item);
         return;
     }
     fetched_wait(fetcher, part);
@@ -156,7 +175,8 @@ static bool fetched_has_data(const struct kw_fetch_response *msg)
 static bool fetched_take(struct kw_fetcher *fetcher, const struct kw_fetch_response *msg,
                          const struct kw_answer *answer)
 {
-    struct kw_block *block = answer->block, *copy = NULL;
+    struct fetched_frame frame = {.block = answer->block, .body = answer->body};
+    struct kw_block *copy = NULL;
     struct kw_fetch_response_topic topic;
     struct kw_fetch_response_partition item;
     struct kw_iter topics, items;
@@ -164,17 +184,19 @@ static bool fetched_take(struct kw_fetcher *fetcher, const struct kw_fetch_respo
 
     fetcher->at_end = !has_data;
     /* A small answer sits in the connection's stage and dies with this call. */
-    if (!block && has_data) {
-        block = copy = kwi_block_create(&fetcher->consumer->core->fetch_pool, answer->len, 0);
+    if (!frame.block && has_data) {
+        frame.block = copy = kwi_block_create(&fetcher->consumer->core->fetch_pool, answer->len, 0);
         if (!copy)
             return false;
-        memcpy(kwi_block_data(copy), answer->body, answer->len);
+        frame.kept = kwi_block_data(copy);
+        memcpy(frame.kept, answer->body, answer->len);
+    } else if (frame.block) {
+        frame.kept = kwi_block_data(frame.block);
+        frame.kept += answer->body - frame.kept;
     }
     for (kwi_iter_init(&topics, &msg->responses); kwi_iter_next(&topics, &topic);) {
         for (kwi_iter_init(&items, &topic.partitions); kwi_iter_next(&items, &item);) {
-            if (copy && item.records.len > 0)
-                item.records.ptr = kwi_block_data(copy) + (item.records.ptr - answer->body);
-            fetched_take_part(fetcher, block, topic.topic, &item);
+            fetched_take_part(fetcher, &frame, topic.topic, &item);
         }
     }
     kwi_block_release(copy);

@@ -54,6 +54,8 @@ static int lookup_encode_parts(struct kw_fetcher *fetcher, int16_t version, stru
     }
     kwi_list_offsets_request_init(&msg);
     msg.replica_id = -1;
+    if (version >= 2) /* the end is then the last stable offset */
+        msg.isolation_level = fetcher->consumer->read_committed;
     msg.topics = KWI_ARR(topics, n_topics);
     if (version >= 10)
         msg.timeout_ms = (int32_t)kwi_consumer_setting(fetcher->consumer,

@@ -384,7 +384,7 @@ struct kw_consumer_part *kwi_part_create(struct kw_consumer_topic *topic,
     part->state = KWI_PART_LEADER;
     part->leader = part->leader_epoch = part->from = part->replica = -1;
     part->stored = part->committed = part->stored_epoch = -1;
-    part->high_watermark = -1;
+    part->high_watermark = part->last_stable = part->log_start = -1;
     part->generation = part->serial = topic->consumer->next_generation++;
     part->timer.fire = part_due;
     part_place(part, start->kind, start->value);
@@ -540,10 +540,18 @@ void kwi_part_refused(struct kw_consumer_part *part, int16_t kafka_code)
                       part->state == KWI_PART_FETCH ? KW_API_FETCH : KW_API_LIST_OFFSETS);
 }
 
+int64_t kwi_part_end(const struct kw_consumer_part *part)
+{
+    /* Brokers older than transactions know of no such offset, and have none open. */
+    if (part->topic->consumer->read_committed && part->last_stable >= 0)
+        return part->last_stable;
+    return part->high_watermark;
+}
+
 void kwi_part_check_eof(struct kw_consumer_part *part)
 {
     if (part->state != KWI_PART_FETCH || part->data.block || part->paused ||
-        part->position != part->high_watermark || part->position == part->eof_told)
+        part->position != kwi_part_end(part) || part->position == part->eof_told)
         return;
     part->eof_told = part->position;
     part_notice(part, KWI_NOTICE_EOF);

@@ -340,6 +340,7 @@ static void unpack_install(struct kw_unpacker *unpacker, struct kw_fetched *data
 
     if (kwi_batch_header_get(behind, (size_t)(data->end - behind), &header) == KW_ERR_SHORT) {
         kwi_block_release(data->block); /* nothing whole is left in the frame */
+        data->aborted.n = 0;
     } else {
         data->rest_block = data->block;
         data->rest = behind;

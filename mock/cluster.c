@@ -143,6 +143,7 @@ static void mockcluster_topic_free(struct kw_mock *mock, struct kw_mock_topic *t
         kwi_timer_disarm(&mock->timers, &partition->replicate);
         kwi_mock_sequence_clear(&partition->producers);
         kwi_map_deinit(&partition->producers);
+        kwi_mock_txns_deinit(&partition->txns, &mock->heap);
         kwi_mock_log_deinit(&partition->log);
     }
     if (topic->partitions)
@@ -235,6 +236,7 @@ void kwi_mock_partition_truncate(struct kw_mock_partition *partition)
     if (log->end_offset == log->high_watermark)
         return;
     kwi_mock_log_truncate(log, log->high_watermark);
+    kwi_mock_txns_rebuild(&partition->txns, log);
     kwi_mock_sequence_clear(&partition->producers);
     for (uint32_t i = log->first; i < log->n; i++) {
         const struct kw_mock_entry *entry = &log->entries[i];

@@ -7,6 +7,7 @@
 #include "base/map.h"
 #include "base/rng.h"
 #include "base/timer.h"
+#include "mock/aborted.h"
 #include "mock/log.h"
 #include "mock/mock.h"
 #include "mock/sequence.h"
@@ -39,6 +40,7 @@ struct kw_mock_partition {
     struct kw_mock_leadership past[KWI_MOCK_PAST_LEADERS]; /* oldest first, newest is now */
     struct kw_map producers; /* struct kw_mock_producer by producer id */
     struct kw_mock_log log;
+    struct kw_mock_txns txns;
     struct kw_timer replicate; /* the high watermark follows */
 };
 

@@ -17,7 +17,17 @@ struct mockfetch_budget {
     uint64_t leaders;
 };
 
-/* Pieces of the log from batch `first` on, up to the high watermark and `limit`
+/* Where the log ends for the client: transactions that are open are none of it for one
+ * that reads what is committed. */
+static int64_t mockfetch_end(const struct kw_mock_call *call,
+                             const struct kw_mock_partition *partition)
+{
+    const struct kw_fetch_request *req = call->request;
+    return req->isolation_level == 1 ? kwi_mock_txns_stable(&partition->txns, &partition->log)
+                                     : partition->log.high_watermark;
+}
+
+/* Pieces of the log from batch `first` on, up to the client's end and `limit`
  * bytes. A real broker cuts the last batch off where the limit falls, so a
  * client must cope with that; the first batch of an answer is never cut. */
 static int mockfetch_records_put(struct kw_mock_call *call,
@@ -25,10 +35,11 @@ static int mockfetch_records_put(struct kw_mock_call *call,
                                  size_t limit, struct kw_record_set *out)
 {
     const struct kw_mock_log *log = &partition->log;
+    int64_t log_end = mockfetch_end(call, partition);
     struct kw_iov *pieces;
     size_t left = limit;
     uint32_t n = 0, end = first;
-    while (end < log->n && left > 0 && log->entries[end].last_offset < log->high_watermark) {
+    while (end < log->n && left > 0 && log->entries[end].last_offset < log_end) {
         left -= log->entries[end].len < left ? log->entries[end].len : left;
         end++;
     }
@@ -54,6 +65,24 @@ static int mockfetch_records_put(struct kw_mock_call *call,
     out->n_iov = n;
     out->len = (int32_t)(limit - left);
     return 0;
+}
+
+/* A broker that reads with transactions in mind lists the aborted ones of what it sends. */
+static int mockfetch_aborted_put(struct kw_mock_call *call,
+                                 const struct kw_mock_partition *partition, uint32_t first,
+                                 size_t limit, int64_t offset,
+                                 struct kw_fetch_response_partition *out)
+{
+    const struct kw_mock_log *log = &partition->log;
+    int64_t to = offset, end = mockfetch_end(call, partition);
+    if (((const struct kw_fetch_request *)call->request)->isolation_level != 1)
+        return 0;
+    for (size_t sum = 0; first < log->n && sum < limit && log->entries[first].last_offset < end;
+         first++) {
+        sum += log->entries[first].len;
+        to = log->entries[first].last_offset + 1;
+    }
+    return kwi_mock_txns_answer(call, &partition->txns, offset, to, &out->aborted_transactions);
 }
 
 /* The log has another history behind the client's position than the client
@@ -86,7 +115,7 @@ static int16_t mockfetch_read(struct kw_mock_call *call, const struct kw_mock_pa
     if (asked->fetch_offset < log->start_offset || asked->fetch_offset > log->end_offset)
         return KW_E_OFFSET_OUT_OF_RANGE;
     out->high_watermark = log->high_watermark;
-    out->last_stable_offset = log->high_watermark;
+    out->last_stable_offset = kwi_mock_txns_stable(&partition->txns, log);
     if (call->version >= 5)
         out->log_start_offset = log->start_offset;
     if (mockfetch_diverges(log, asked, out)) {
@@ -94,7 +123,7 @@ static int16_t mockfetch_read(struct kw_mock_call *call, const struct kw_mock_pa
         return 0;
     }
     first = kwi_mock_log_find(log, asked->fetch_offset);
-    if (first == log->n || log->entries[first].last_offset >= log->high_watermark)
+    if (first == log->n || log->entries[first].last_offset >= mockfetch_end(call, partition))
         return 0;
     if (limit > budget->left)
         limit = budget->left;
@@ -102,7 +131,8 @@ static int16_t mockfetch_read(struct kw_mock_call *call, const struct kw_mock_pa
         limit = 0;
     if (budget->n_bytes == 0 && limit < log->entries[first].len)
         limit = log->entries[first].len;
-    if (mockfetch_records_put(call, partition, first, (size_t)limit, &out->records))
+    if (mockfetch_records_put(call, partition, first, (size_t)limit, &out->records) ||
+        mockfetch_aborted_put(call, partition, first, (size_t)limit, asked->fetch_offset, out))
         return KW_E_UNKNOWN_SERVER_ERROR;
     budget->n_bytes += (uint64_t)out->records.len;
     budget->left -= out->records.len;
@@ -155,6 +185,9 @@ static void mockfetch_partition(struct kw_mock_call *call, const struct kw_mock_
     out->partition_index = asked->partition;
     out->high_watermark = -1;
     out->records.len = 0;
+    /* Null is for those who do not ask what was aborted. */
+    if (((const struct kw_fetch_request *)call->request)->isolation_level != 1)
+        out->aborted_transactions.n = -1;
     kwi_mock_fault_move(call, name, partition);
     out->error_code = kwi_mock_fault_error(call, KWI_MOCK_ERROR, name, asked->partition);
     if (!out->error_code && !topic && call->version >= 13)
@@ -171,11 +204,6 @@ static void mockfetch_partition(struct kw_mock_call *call, const struct kw_mock_
     }
     if (out->error_code)
         budget->at_once = true;
-    /* A broker that reads with transactions in mind lists the aborted ones. */
-    if (((const struct kw_fetch_request *)call->request)->isolation_level == 1)
-        out->aborted_transactions.n = 0;
-    else
-        out->aborted_transactions.n = -1;
     if (call->version >= 16)
         kwi_mock_call_hint(call, partition, out->error_code, &out->current_leader,
                            &budget->leaders);

@@ -13,7 +13,7 @@
  *     span = kwi_mock_output(conn);  ...  kwi_mock_output_done(conn, n);
  *
  * What it does not model: replication traffic (a follower has what the high
- * watermark covers), transactions, authorization, compaction, quotas,
+ * watermark covers), coordinators of transactions (kwi_mock_end_txn), authorization, compaction, quotas,
  * and the inside of compressed batches. One thread at a time. */
 #ifndef KWI_MOCK_H
 #define KWI_MOCK_H
@@ -120,6 +120,17 @@ KW_MUST_USE int kwi_mock_set_leader(struct kw_mock *mock, const char *topic, int
  * Errors: KW_ERR_USE (no such partition, or nothing to cut). */
 KW_MUST_USE int kwi_mock_cut(struct kw_mock *mock, const char *topic, int32_t partition,
                              int64_t offset);
+/* Appends a batch of format 2 as it may stand in a log (compressed, transactional, a
+ * control batch, without records), of which Produce would take not all; its offsets are
+ * set. The first of a producer's transactional batches begins its transaction.
+ * Errors: KW_ERR_USE (no such partition, or not one whole batch), KW_ERR_NOMEM. */
+KW_MUST_USE int kwi_mock_append(struct kw_mock *mock, const char *topic, int32_t partition,
+                                const void *batch, size_t len);
+/* Writes the marker that ends the producer's transaction in the partition. One that has
+ * none there leaves a marker, too, as brokers do.
+ * Errors: KW_ERR_USE (no such partition), KW_ERR_NOMEM. */
+KW_MUST_USE int kwi_mock_end_txn(struct kw_mock *mock, const char *topic, int32_t partition,
+                                 int64_t producer_id, int16_t producer_epoch, bool commit);
 /* Takes a broker down: its connections become closing with nothing more to
  * send, and its partitions move to the next replica that is up (or have no
  * leader). lose: what it had beyond the high watermark is gone even if it

@@ -33,11 +33,11 @@ static void mockoffsets_in_batch(const struct kw_mock_entry *entry, int64_t want
     }
 }
 
-static void mockoffsets_by_time(const struct kw_mock_log *log, int64_t wanted,
+static void mockoffsets_by_time(const struct kw_mock_log *log, int64_t wanted, int64_t end,
                                 struct kw_list_offsets_response_partition *out)
 {
     uint32_t i = kwi_mock_log_find_time(log, wanted);
-    if (i == log->n || log->entries[i].base_offset >= log->high_watermark)
+    if (i == log->n || log->entries[i].base_offset >= end)
         return;
     mockoffsets_in_batch(&log->entries[i], wanted, false, out);
     out->leader_epoch = log->entries[i].leader_epoch;
@@ -72,7 +72,10 @@ static int16_t mockoffsets_find(const struct kw_mock_call *call,
                                 const struct kw_mock_partition *partition, int64_t timestamp,
                                 struct kw_list_offsets_response_partition *out)
 {
+    const struct kw_list_offsets_request *req = call->request;
     const struct kw_mock_log *log = &partition->log;
+    int64_t end = req->isolation_level == 1 ? kwi_mock_txns_stable(&partition->txns, log)
+                                            : log->high_watermark;
     if ((timestamp == KWI_OFFSET_MAX_TIMESTAMP && call->version < 7) ||
         (timestamp == KWI_OFFSET_EARLIEST_LOCAL && call->version < 8) ||
         (timestamp == KWI_OFFSET_LATEST_TIERED && call->version < 9) ||
@@ -80,9 +83,9 @@ static int16_t mockoffsets_find(const struct kw_mock_call *call,
         timestamp < KWI_OFFSET_EARLIEST_PENDING)
         return KW_E_UNSUPPORTED_VERSION;
     if (timestamp >= 0) {
-        mockoffsets_by_time(log, timestamp, out);
+        mockoffsets_by_time(log, timestamp, end, out);
     } else if (timestamp == KWI_OFFSET_LATEST) {
-        out->offset = log->high_watermark;
+        out->offset = end;
         out->leader_epoch = partition->leader_epoch;
     } else if (timestamp == KWI_OFFSET_EARLIEST || timestamp == KWI_OFFSET_EARLIEST_LOCAL) {
         out->offset = log->start_offset;

@@ -95,6 +95,13 @@ struct kw_start {
     int64_t value;
 };
 
+/* Offsets of a partition; -1: not told yet, or by no broker so old. */
+struct kw_log_ends {
+    int64_t log_start;      /* the first record that is kept */
+    int64_t last_stable;    /* behind what is committed or aborted, and not open */
+    int64_t high_watermark; /* behind what all replicas have */
+};
+
 /* A fetched record: views into the fetched frame, valid until the next
  * kw_records_next on the handle (the bytes themselves until its release). */
 struct kw_consumed {
@@ -143,7 +150,8 @@ enum kw_event_kind {
     KW_EVENT_REPORT,             /* report: outcomes of produced records */
     KW_EVENT_WRITABLE,           /* producer: after KW_ERR_WOULD_BLOCK, try again */
     KW_EVENT_RECORDS,            /* consumer: kw_consumer_poll has something */
-    KW_EVENT_PARTITION_EOF,      /* consumer, topic_name, partition, offset: end reached */
+    KW_EVENT_PARTITION_EOF,      /* consumer, topic_name, partition, offset: end reached;
+                                    with isolation.level=read_committed that of what is stable */
     KW_EVENT_FETCH_STARVED,      /* consumer: only frames that the application holds are left */
     KW_EVENT_OP_DONE,            /* op, tag, code, error */
     KW_EVENT_ERROR,              /* error: something to tell a person; the library goes on */

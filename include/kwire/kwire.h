@@ -278,6 +278,12 @@ KW_EXPORT void kw_records_release(struct kw_records *records, enum kw_done done)
  * KW_ERR_STATE (not assigned). */
 KW_EXPORT KW_MUST_USE int kw_position(const struct kw_consumer *consumer, const char *topic,
                                       int32_t partition, int64_t *offset);
+/* The ends of the log as the last fetch told; no request is sent. What is behind the
+ * position is the lag: to last_stable with isolation.level=read_committed, else to
+ * high_watermark. Between these two lie transactions that are not over, or that hang.
+ * Errors: KW_ERR_STATE (not assigned), KW_ERR_USE. */
+KW_EXPORT KW_MUST_USE int kw_log_ends(const struct kw_consumer *consumer, const char *topic,
+                                      int32_t partition, struct kw_log_ends *ends);
 
 /* Commits offsets in the name of group.id: those given (copied), or, with NULL, those
  * that are stored. Commits are sent one at a time in the order of the calls. A

@@ -197,7 +197,6 @@ Test(config, what_this_version_cannot_do_yet_is_refused_with_the_reason)
     static const struct {
         const char *key, *val, *hint;
     } refused[] = {{"sasl.mechanism", "GSSAPI", "no Kerberos"},
-                   {"isolation.level", "read_committed", "aborted transactions"},
                    {"partitioner", "consistent_random", "murmur2 only"}};
     for (unsigned i = 0; i < sizeof refused / sizeof *refused; i++) {
         cr_assert_eq(kw_config_set(cfg, refused[i].key, refused[i].val, &err), KW_ERR_CONFIG);
