@@ -56,6 +56,7 @@ static void driver_want(struct driver *driver, const struct kw_want *want)
 
     switch ((enum kw_want_kind)want->kind) {
     case KW_WANT_RESOLVE: kw_core_resolved(driver->core, want->id, &addr, 1, 0); return;
+    case KW_WANT_NAME: kw_core_named(driver->core, want->id, NULL); return;
     case KW_WANT_OPEN: driver_open(driver, want->id); return;
     case KW_WANT_CLOSE:
         if (conn)

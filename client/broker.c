@@ -38,6 +38,20 @@ static int broker_set_names(struct kw_broker *broker, const char *host, size_t l
     return 0;
 }
 
+int kwi_broker_verify_as(struct kw_broker *broker, const char *name, size_t len)
+{
+    struct kw_heap *heap = &broker->core->control;
+    char *copy = kwi_strdup(heap, name, len);
+
+    if (!copy)
+        return KW_ERR_NOMEM;
+    if (broker->server_name != broker->host)
+        kwi_free(heap, broker->server_name, broker->server_size);
+    broker->server_name = copy;
+    broker->server_size = len + 1;
+    return 0;
+}
+
 int kwi_broker_move(struct kw_broker *broker, const char *host, size_t host_len, uint16_t port)
 {
     bool is_new = !broker->host;

@@ -12,6 +12,7 @@
 #include <kwire/client_types.h>
 
 struct kw_broker;
+struct kw_canonical;
 struct kw_core;
 struct kw_link;
 struct kw_request;
@@ -45,22 +46,24 @@ struct kw_cluster {
     struct kw_core *core;
     struct kw_map brokers;    /* node id -> kw_broker, learned */
     struct kw_broker **seeds; /* bootstrap.servers */
-    uint32_t n_seeds, next_seed;
-    bool bootstrapping;       /* only the seeds are asked, until one answered */
-    struct kw_timer recovery; /* armed while metadata is asked for in vain */
-    uint16_t cluster_id_len;  /* 0: not known */
-    char cluster_id[64];      /* its beginning */
-    bool is_id_sure;          /* one of its brokers said so too, not only a seed */
-    struct kw_map topics;     /* name -> kw_topic_meta */
-    struct kw_timer timer;    /* next refresh: by age, or after a backoff */
-    struct kw_timer connect;  /* not one link could be made: try again */
-    bool in_flight;           /* a Metadata request is under way or waits */
-    uint8_t again;            /* asked meanwhile: 1 a refresh, 2 a new topic */
-    uint32_t streak;          /* refreshes in a row that left something open */
-    uint64_t last_us;         /* when the last one ended */
-    uint64_t n_answers;       /* metadata answers taken over so far */
-    int32_t controller_id;    /* -1 unknown */
-    struct kw_list waiting;   /* requests of kwi_cluster_submit without a link */
+    uint32_t n_seeds, n_seeds_max, next_seed;
+    struct kw_canonical *canonical; /* canonical.c: what the seeds are found from */
+    uint32_t n_canonical;           /* 0: seeds are bootstrap.servers as they are */
+    bool bootstrapping;             /* only the seeds are asked, until one answered */
+    struct kw_timer recovery;       /* armed while metadata is asked for in vain */
+    uint16_t cluster_id_len;        /* 0: not known */
+    char cluster_id[64];            /* its beginning */
+    bool is_id_sure;                /* one of its brokers said so too, not only a seed */
+    struct kw_map topics;           /* name -> kw_topic_meta */
+    struct kw_timer timer;          /* next refresh: by age, or after a backoff */
+    struct kw_timer connect;        /* not one link could be made: try again */
+    bool in_flight;                 /* a Metadata request is under way or waits */
+    uint8_t again;                  /* asked meanwhile: 1 a refresh, 2 a new topic */
+    uint32_t streak;                /* refreshes in a row that left something open */
+    uint64_t last_us;               /* when the last one ended */
+    uint64_t n_answers;             /* metadata answers taken over so far */
+    int32_t controller_id;          /* -1 unknown */
+    struct kw_list waiting;         /* requests of kwi_cluster_submit without a link */
 };
 
 int kwi_cluster_init(struct kw_core *core, struct kw_error *err);
@@ -107,6 +110,8 @@ bool kwi_cluster_withdraw(struct kw_request *req);
 /* For link.c: a control link is ready; could not be made or was lost. */
 void kwi_cluster_link_up(struct kw_link *link);
 void kwi_cluster_link_down(struct kw_link *link);
+/* There may be somebody to talk to now: who waits for a broker is helped. */
+void kwi_reach_retry(struct kw_core *core);
 /* Nobody can be talked to, and every candidate failed so that another attempt would
  * fail the same way: a wrong port, protocol or password. False while one of them was
  * not tried, or was right once. */

@@ -196,6 +196,12 @@ static bool config_read_value(const struct kw_config_row *row, const char *val, 
 
 /* ---- bootstrap.servers ----------------------------------------------------------- */
 
+bool kwi_config_is_host_char(char c)
+{
+    c = config_lower(c);
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_';
+}
+
 static bool config_host_char(char c, bool v6)
 {
     if ((c >= '0' && c <= '9') || c == '.' || c == '%')

@@ -105,6 +105,9 @@ struct kw_server {
 KW_MUST_USE int kwi_config_next_server(const char **text, struct kw_server *server,
                                        const char **why);
 
+/* Whether a host name can have this character. */
+bool kwi_config_is_host_char(char c);
+
 /* The key with that name or alias, or KW_N_KEYS. */
 enum kw_key kwi_config_find(const char *name, size_t len);
 /* The key whose name is nearest by edit distance, or KW_N_KEYS if none is near. */

@@ -378,11 +378,15 @@ const struct kw_config_row kwi_config_rows[KW_N_KEYS] = {
     CONFIG_TEXT(DNS_SERVERS, "dns.servers", NULL, KWI_CONFIG_STRING, NULL, 1024, CONFIG_DRIVER,
                 "Name servers for c-ares as host:port,... with addresses in digits; empty: those "
                 "of /etc/resolv.conf."),
-    CONFIG_WORD(CLIENT_DNS_LOOKUP, "client.dns.lookup", NULL, "use_all_dns_ips",
-                "resolve_canonical_bootstrap_servers_only", CONFIG_CLIENT,
-                "this version does not look up canonical names; list the brokers themselves in "
-                "bootstrap.servers",
-                "use_all_dns_ips: all addresses of a name are tried, until one is up."),
+    CONFIG_WORD(CLIENT_DNS_LOOKUP, "client.dns.lookup", NULL,
+                "use_all_dns_ips|resolve_canonical_bootstrap_servers_only", NULL, CONFIG_CLIENT,
+                NULL,
+                "use_all_dns_ips: all addresses of a name are tried, until one is up. "
+                "resolve_canonical_bootstrap_servers_only: each address of a name in "
+                "bootstrap.servers is a server of its own, under the name that the address has "
+                "(DNS: PTR) if that leads back to it, else in digits. Certificates are verified "
+                "for the name in bootstrap.servers all the same; a SASL mechanism of the "
+                "application's own (CUSTOM) is told the found one."),
     CONFIG_BOOL(SOCKET_KEEPALIVE_ENABLE, "socket.keepalive.enable", 0, CONFIG_DRIVER,
                 "Whether the system probes connections that are silent (SO_KEEPALIVE)."),
     CONFIG_BOOL(SOCKET_NAGLE_DISABLE, "socket.nagle.disable", 1, CONFIG_DRIVER,

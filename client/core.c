@@ -256,7 +256,7 @@ uint64_t kw_core_deadline(const struct kw_core *core)
 bool kw_core_next_want(struct kw_core *core, struct kw_want *want)
 {
     memset(want, 0, sizeof(*want));
-    if (kwi_address_next_want(core, want))
+    if (kwi_query_next_want(core, want))
         return true;
     while (!kwi_list_empty(&core->want_conns)) {
         struct kw_conn *conn = KWI_OF(core->want_conns.first, struct kw_conn, want_node);

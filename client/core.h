@@ -51,12 +51,12 @@ struct kw_core {
     struct kw_timers timers;
     struct kw_rng rng;
 
-    struct kw_list want_conns; /* conns with wants to take, first come first */
-    struct kw_list want_queries;
+    struct kw_list want_conns;   /* conns with wants to take, first come first */
+    struct kw_list want_queries; /* kw_query not yet taken */
     struct kw_list want_work;
     uint32_t next_conn_id, next_query_id;
     struct kw_map conns;   /* id -> kw_conn */
-    struct kw_map queries; /* id -> kw_link waiting for addresses */
+    struct kw_map queries; /* id -> kw_query waiting for its answer */
 
     struct kw_events events;
     struct kw_log_line lines[KWI_LOG_LINES]; /* logged last */

@@ -347,7 +347,7 @@ void kwi_link_retire(struct kw_link *link)
     switch ((enum link_state)link->state) {
     case LINK_IDLE:
     case LINK_BACKOFF: return; /* the name is looked up before the next attempt */
-    case LINK_RESOLVING: kwi_address_forget(link); break;
+    case LINK_RESOLVING: kwi_query_forget(link->core, &link->query); break;
     case LINK_OPENING:
         link_end_race(link, NULL);
         if (link->conn) {
@@ -462,7 +462,7 @@ void kwi_link_destroy(struct kw_link *link, int err)
     link->changed = NULL;
     link->pull = NULL;
     kwi_core_disarm(core, &link->timer);
-    kwi_address_forget(link);
+    kwi_query_forget(link->core, &link->query);
     link_end_race(link, NULL);
     if (link->conn) {
         struct kw_conn *conn = link->conn;

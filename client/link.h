@@ -14,6 +14,7 @@
 #define KWI_LINK_H
 #include "client/core.h"
 #include "client/pool.h"
+#include "client/query.h"
 #include "proto/api.h"
 #include "proto/schema.h"
 #include "proto/wire.h"
@@ -28,7 +29,8 @@ struct kw_broker {
     struct kw_core *core;
     int32_t node_id;   /* < -1: bootstrap entry -2 - index */
     char *host;        /* heap, NUL-terminated */
-    char *server_name; /* the same without a trailing dot: what a certificate is for */
+    char *server_name; /* what a certificate is for: host without a trailing dot, or what
+                          bootstrap.servers says if host was found from that */
     size_t host_size, server_size;
     uint16_t port;
     bool absent;                /* the last metadata did not name it: nobody to ask */
@@ -109,8 +111,7 @@ struct kw_link {
     uint32_t attempts;                    /* failed connects since one that lasted */
     int8_t versions_try;                  /* ApiVersions version to begin with */
     uint64_t query_us;                    /* when the look-up began */
-    uint32_t query;                       /* outstanding RESOLVE, 0 none */
-    struct kw_node query_node;            /* in core->want_queries until taken */
+    struct kw_query query;                /* RESOLVE of the broker's name */
     struct kw_addr addrs[KWI_LINK_ADDRS]; /* in the order of the attempts */
     uint32_t n_addrs;
     uint32_t started, failed; /* bit per address: under way or tried, in this round */
@@ -172,6 +173,8 @@ int kwi_request_malformed(struct kw_request *req, const struct kw_fault *fault, 
 /* Brokers. */
 struct kw_broker *kwi_broker_create(struct kw_core *core, int32_t node_id, const char *host,
                                     size_t host_len, uint16_t port);
+/* The name that its certificate is for, if it is not its own. 0 or KW_ERR_NOMEM. */
+KW_MUST_USE int kwi_broker_verify_as(struct kw_broker *broker, const char *name, size_t len);
 /* A new address for a known id. Nothing more is sent on the connections that it has;
  * each is closed when its requests are over, and a new one is opened on need. */
 int kwi_broker_move(struct kw_broker *broker, const char *host, size_t host_len, uint16_t port);

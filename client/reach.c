@@ -8,6 +8,7 @@
  * until one of them has answered. What is known of topics stays. */
 #include <string.h>
 
+#include "client/canonical.h"
 #include "client/config.h"
 #include "client/conn.h"
 #include "client/conn_why.h"
@@ -32,10 +33,12 @@ int kwi_reach_init(struct kw_core *core)
     cluster->recovery.fire = reach_recovery_due;
     while (kwi_config_next_server(&at, &server, &why) > 0)
         n++;
+    if (n && kwi_config_i64(core->cfg, KW_KEY_CLIENT_DNS_LOOKUP) == KW_LOOKUP_CANONICAL)
+        return kwi_canonical_init(core, n);
     cluster->seeds = n ? kwi_alloc_zero(&core->control, n * sizeof(*cluster->seeds)) : NULL;
     if (n && !cluster->seeds)
         return KW_ERR_NOMEM;
-    cluster->n_seeds = n;
+    cluster->n_seeds = cluster->n_seeds_max = n;
     at = list;
     for (n = 0; kwi_config_next_server(&at, &server, &why) > 0; n++) {
         cluster->seeds[n] = kwi_broker_create(core, -2 - (int32_t)n, server.host, server.host_len,
@@ -54,7 +57,8 @@ void kwi_reach_deinit(struct kw_core *core)
     for (uint32_t i = 0; i < cluster->n_seeds; i++)
         if (cluster->seeds[i])
             kwi_broker_destroy(cluster->seeds[i]);
-    kwi_free(&core->control, cluster->seeds, cluster->n_seeds * sizeof(*cluster->seeds));
+    kwi_free(&core->control, cluster->seeds, cluster->n_seeds_max * sizeof(*cluster->seeds));
+    kwi_canonical_deinit(core);
 }
 
 /* ---- candidates ------------------------------------------------------------------ */
@@ -126,6 +130,7 @@ static void reach_connect_any(struct kw_core *core)
 
     if (core->closing || reach_is_connecting(core))
         return;
+    kwi_canonical_need(core);
     cluster->next_seed++;
     for (uint32_t i = 0; i < n; i++) {
         struct kw_broker *broker = reach_broker(cluster, i);
@@ -141,12 +146,15 @@ static void reach_connect_any(struct kw_core *core)
     kwi_core_arm(core, &cluster->connect, kwi_core_after_ms(core, REACH_CONNECT_MS));
 }
 
+void kwi_reach_retry(struct kw_core *core)
+{
+    if (!kwi_list_empty(&core->cluster.waiting))
+        reach_connect_any(core);
+}
+
 static void reach_connect_due(struct kw_timer *timer)
 {
-    struct kw_cluster *cluster = KWI_OF(timer, struct kw_cluster, connect);
-
-    if (!kwi_list_empty(&cluster->waiting))
-        reach_connect_any(cluster->core);
+    kwi_reach_retry(KWI_OF(timer, struct kw_cluster, connect)->core);
 }
 
 /* ---- those that wait ---------------------------------------------------------------- */
@@ -223,6 +231,8 @@ bool kwi_cluster_is_hopeless(struct kw_core *core)
     struct kw_cluster *cluster = &core->cluster;
     uint32_t n = kwi_map_len(&cluster->brokers) + cluster->n_seeds;
 
+    if (kwi_canonical_is_open(core))
+        return false;
     for (uint32_t i = 0; i < n; i++) {
         const struct kw_broker *broker = reach_broker(cluster, i);
         const struct kw_link *link = kwi_link_find(broker, KWI_LANE_CONTROL, NULL);
@@ -291,6 +301,7 @@ void kwi_reach_rebootstrap(struct kw_core *core, const char *why)
     core->stats.rebootstraps++;
     cluster->bootstrapping = true;
     kwi_log(core, 4, "%s: beginning with bootstrap.servers again", why);
+    kwi_canonical_again(core);
     for (uint32_t i = 0; (broker = kwi_map_next(&cluster->brokers, &i));)
         kwi_broker_retire(broker);
     if (kwi_list_empty(&cluster->waiting))

@@ -17,14 +17,14 @@ static void watch_tell(struct kw_core *core, const struct kw_broker *broker, uin
     core->env.watch(core->env.watch_ctx, step);
 }
 
-void kwi_watch_resolved(struct kw_link *link, const struct kw_addr *addrs, size_t n,
-                        const struct kw_error *err)
+void kwi_watch_resolved(struct kw_core *core, const struct kw_broker *broker, uint64_t since_us,
+                        const struct kw_addr *addrs, size_t n, const struct kw_error *err)
 {
     struct kw_conn_step step = {
         .phase = KW_PHASE_RESOLVE, .addrs = addrs, .n_addrs = (uint32_t)n, .error = err};
 
-    if (link->core->env.watch)
-        watch_tell(link->core, link->broker, link->query_us, &step);
+    if (core->env.watch)
+        watch_tell(core, broker, since_us, &step);
 }
 
 void kwi_watch_done(struct kw_conn *conn, enum kw_phase phase, const struct kw_tls_info *tls)

@@ -197,6 +197,7 @@ static void wire_wants(struct wire *wire)
         case KW_WANT_WRITE_READY: wire_write(wire); break;
         case KW_WANT_READ_ON: wire->reading = true; break;
         case KW_WANT_READ_OFF: wire->reading = false; break;
+        case KW_WANT_NAME:
         case KW_WANT_WORK: CHECK(false); break;
         }
     }

@@ -369,6 +369,7 @@ static void rig_want(struct rig *rig, const struct kw_want *want)
     struct rig_conn *conn = rig_find(rig, want->id);
     switch ((enum kw_want_kind)want->kind) {
     case KW_WANT_RESOLVE: rig_resolve(rig, want); break;
+    case KW_WANT_NAME: kw_core_named(rig->core, want->id, NULL); break;
     case KW_WANT_OPEN: rig_open(rig, want); break;
     case KW_WANT_CLOSE:
         CHECK(want->id <= rig->last_conn);

@@ -16,8 +16,8 @@
 
 struct client_lookup {
     struct kw_node node; /* in client->lookups */
+    struct kw_addr addr; /* whose name is wanted; of a name only its port */
     uint32_t query;
-    uint16_t port;
     size_t size; /* of this block */
     char name[];
 };
@@ -70,6 +70,24 @@ void kwi_client_catch_up(struct kw_client *client)
 
 /* ---- wants ------------------------------------------------------------------- */
 
+/* Puts it in the line for the resolver. NULL: there is no room. */
+static struct client_lookup *client_lookup_add(struct kw_client *client, uint32_t query,
+                                               const char *name)
+{
+    size_t len = strlen(name), size = sizeof(struct client_lookup) + len + 1;
+    struct client_lookup *lookup = NULL;
+    if (client->n_lookups < KWI_CLIENT_LOOKUPS_MAX)
+        lookup = kwi_alloc_zero(&client->heap, size);
+    if (!lookup)
+        return NULL;
+    lookup->query = query;
+    lookup->size = size;
+    memcpy(lookup->name, name, len + 1);
+    kwi_list_push(&client->lookups, &lookup->node);
+    client->n_lookups++;
+    return lookup;
+}
+
 static void client_resolve(struct kw_client *client, const struct kw_want *want)
 {
     struct kw_addr addr;
@@ -77,24 +95,23 @@ static void client_resolve(struct kw_client *client, const struct kw_want *want)
         kw_core_resolved(client->core, want->id, &addr, 1, 0);
         return;
     }
-    size_t len = strlen(want->name);
-    size_t size = sizeof(struct client_lookup) + len + 1;
-    struct client_lookup *lookup = NULL;
-    if (client->n_lookups < KWI_CLIENT_LOOKUPS_MAX)
-        lookup = kwi_alloc_zero(&client->heap, size);
-    if (!lookup) {
+    struct client_lookup *lookup = client_lookup_add(client, want->id, want->name);
+    if (lookup)
+        lookup->addr.port = want->port;
+    else
         kw_core_resolved(client->core, want->id, NULL, 0, EAI_MEMORY);
-        return;
-    }
-    lookup->query = want->id;
-    lookup->port = want->port;
-    lookup->size = size;
-    memcpy(lookup->name, want->name, len + 1);
-    kwi_list_push(&client->lookups, &lookup->node);
-    client->n_lookups++;
 }
 
-/* Hands one name to the resolver: if that waits, sockets come in between. */
+static void client_name(struct kw_client *client, const struct kw_want *want)
+{
+    struct client_lookup *lookup = client_lookup_add(client, want->id, "");
+    if (lookup)
+        lookup->addr = want->addr;
+    else
+        kw_core_named(client->core, want->id, NULL);
+}
+
+/* Hands one look-up to the resolver: if that waits, sockets come in between. */
 static void client_lookup_one(struct kw_client *client)
 {
     struct kw_node *node = kwi_list_pop(&client->lookups);
@@ -102,7 +119,10 @@ static void client_lookup_one(struct kw_client *client)
         return;
     struct client_lookup *lookup = KWI_OF(node, struct client_lookup, node);
     client->n_lookups--;
-    kwi_resolver_ask(client, lookup->query, lookup->name, lookup->port);
+    if (lookup->addr.family)
+        kwi_resolver_ask_name(client, lookup->query, &lookup->addr);
+    else
+        kwi_resolver_ask(client, lookup->query, lookup->name, lookup->addr.port);
     kwi_free(&client->heap, lookup, lookup->size);
 }
 
@@ -135,6 +155,7 @@ static void client_want(struct kw_client *client, const struct kw_want *want, bo
     struct kw_peer *peer = NULL;
     switch ((enum kw_want_kind)want->kind) {
     case KW_WANT_RESOLVE: client_resolve(client, want); return;
+    case KW_WANT_NAME: client_name(client, want); return;
     case KW_WANT_OPEN: kwi_peer_open(client, want); return;
     case KW_WANT_WORK: client_work_add(client, want->work); return;
     case KW_WANT_CLOSE:

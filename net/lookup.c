@@ -47,6 +47,28 @@ bool kwi_lookup_take(struct kw_addr *out, const struct sockaddr *from, uint16_t 
     return out->family != 0;
 }
 
+unsigned kwi_lookup_sockaddr(struct sockaddr_storage *out, const struct kw_addr *addr)
+{
+    struct sockaddr_in v4 = {.sin_family = AF_INET};
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_scope_id = addr->scope_id};
+    memset(out, 0, sizeof(*out));
+    memcpy(&v4.sin_addr, addr->ip, 4);
+    memcpy(&v6.sin6_addr, addr->ip, 16);
+    if (addr->family == 4)
+        memcpy(out, &v4, sizeof(v4));
+    else
+        memcpy(out, &v6, sizeof(v6));
+    return addr->family == 4 ? sizeof(v4) : sizeof(v6);
+}
+
+bool kwi_lookup_addr(const struct kw_addr *addr, char name[KWI_LOOKUP_NAME])
+{
+    struct sockaddr_storage at;
+    unsigned len = kwi_lookup_sockaddr(&at, addr);
+    return getnameinfo((const struct sockaddr *)&at, len, name, KWI_LOOKUP_NAME, NULL, 0,
+                       NI_NAMEREQD) == 0;
+}
+
 /* Those that a socket of ours can use, in the resolver's order. */
 static size_t lookup_copy(const struct addrinfo *list, uint16_t port, struct kw_addr *out,
                           size_t cap)

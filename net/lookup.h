@@ -22,4 +22,12 @@ bool kwi_lookup_take(struct kw_addr *out, const struct sockaddr *from, uint16_t 
 size_t kwi_lookup_name(const char *name, uint16_t port, struct kw_addr *out, size_t cap,
                        int *gai_err);
 
+/* The other way round: WAITS for the name of an address. False: it has none. */
+enum { KWI_LOOKUP_NAME = 256 };
+bool kwi_lookup_addr(const struct kw_addr *addr, char name[KWI_LOOKUP_NAME]);
+
+/* An address for system calls that take one, with port 0; returns its length. */
+struct sockaddr_storage;
+unsigned kwi_lookup_sockaddr(struct sockaddr_storage *out, const struct kw_addr *addr);
+
 #endif

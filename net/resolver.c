@@ -34,6 +34,15 @@ int kwi_resolver_init(struct kw_client *client, const struct kw_config *cfg,
     if (resolver->how == KW_RESOLVER_CARES && !kwi_cares_is_built())
         return resolver_refuse(err, "dns.resolver = cares: this build has no c-ares",
                                "build with WITH_CARES=1, or set dns.resolver=thread");
+    if (kw_config_number(cfg, KW_KEY_CLIENT_DNS_LOOKUP) == KW_LOOKUP_CANONICAL &&
+        resolver->how == KW_RESOLVER_AUTO &&
+        !(resolver->hook.start ? resolver->hook.name != NULL : kwi_cares_is_built()))
+        return resolver_refuse(
+            err,
+            "client.dns.lookup = resolve_canonical_bootstrap_servers_only: nobody looks the names "
+            "of addresses up",
+            resolver->hook.start ? "give kw_env.resolve.name, too, or set dns.resolver"
+                                 : "set dns.resolver=thread or blocking, or give kw_env.resolve");
     if (!servers || !*servers)
         return 0;
     resolver->servers_size = strlen(servers) + 1;
@@ -76,14 +85,21 @@ static void resolver_wait(struct kw_client *client, uint32_t query, const char *
         kwi_resolver_fail(client, query, gai_err, gai_strerror(gai_err), NULL);
 }
 
+/* Our c-ares, made on first need; NULL: *why says what failed. */
+static struct kw_cares *resolver_get_cares(struct kw_client *client, const char **why)
+{
+    struct kw_resolver *resolver = &client->resolver;
+    if (!resolver->cares)
+        resolver->cares = kwi_cares_create(client, resolver->servers, why);
+    return resolver->cares;
+}
+
 static void resolver_cares(struct kw_client *client, uint32_t query, const char *name,
                            uint16_t port)
 {
     struct kw_resolver *resolver = &client->resolver;
     const char *why = NULL;
-    if (!resolver->cares)
-        resolver->cares = kwi_cares_create(client, resolver->servers, &why);
-    if (resolver->cares)
+    if (resolver_get_cares(client, &why))
         kwi_cares_ask(resolver->cares, query, name, port);
     else
         kwi_resolver_fail(client, query, EAI_MEMORY, why,
@@ -99,7 +115,7 @@ void kwi_resolver_ask(struct kw_client *client, uint32_t query, const char *name
     } else if (resolver->how == KW_RESOLVER_BLOCKING) {
         resolver_wait(client, query, name, port);
     } else if (resolver->how == KW_RESOLVER_THREAD) {
-        rc = kwi_mailbox_ask(client, query, name, port);
+        rc = kwi_mailbox_ask(client, query, name, &(struct kw_addr){.port = port});
         if (rc)
             kwi_resolver_fail(client, query, EAI_SYSTEM, "no thread for the look-up",
                               "raise the limit of threads, or set dns.resolver=cares");
@@ -114,6 +130,40 @@ void kwi_resolver_ask(struct kw_client *client, uint32_t query, const char *name
                           "set dns.resolver=thread or blocking, give kw_env.resolve, or build "
                           "with c-ares (WITH_CARES=1)");
     }
+}
+
+static void resolver_wait_name(struct kw_client *client, uint32_t query, const struct kw_addr *addr)
+{
+    char name[KWI_LOOKUP_NAME];
+    bool found = kwi_lookup_addr(addr, name);
+    client->waited = true; /* it may have taken long */
+    kwi_client_tick(client);
+    kw_core_named(client->core, query, found ? name : NULL);
+}
+
+/* The order of the choices is that of kwi_resolver_ask. What cannot be asked has no
+ * name: the core then does with the address in digits. */
+void kwi_resolver_ask_name(struct kw_client *client, uint32_t query, const struct kw_addr *addr)
+{
+    struct kw_resolver *resolver = &client->resolver;
+    struct kw_cares *cares;
+    const char *why = NULL;
+    bool asked = false;
+    if (resolver->how == KW_RESOLVER_BLOCKING) {
+        resolver_wait_name(client, query, addr);
+        return;
+    }
+    if (resolver->how == KW_RESOLVER_THREAD) {
+        asked = kwi_mailbox_ask(client, query, NULL, addr) == 0;
+    } else if (resolver->how == KW_RESOLVER_AUTO && resolver->hook.start) {
+        asked = resolver->hook.name &&
+                resolver->hook.name(resolver->hook.ctx, client, query, addr) == 0;
+    } else if (kwi_cares_is_built() && (cares = resolver_get_cares(client, &why)) != NULL) {
+        kwi_cares_ask_name(cares, query, addr);
+        asked = true;
+    }
+    if (!asked)
+        kw_core_named(client->core, query, NULL);
 }
 
 void kwi_resolver_turn(struct kw_client *client)
@@ -144,5 +194,14 @@ void kw_client_resolved(struct kw_client *client, uint32_t query, const struct k
         kw_core_resolved(client->core, query, addrs, n, 0);
     else
         kwi_resolver_fail(client, query, EAI_NONAME, why, NULL);
+    kwi_client_kick(client);
+}
+
+void kw_client_named(struct kw_client *client, uint32_t query, const char *name)
+{
+    if (!client)
+        return;
+    kwi_client_tick(client);
+    kw_core_named(client->core, query, name);
     kwi_client_kick(client);
 }

@@ -32,6 +32,8 @@ void kwi_resolver_deinit(struct kw_client *client);
 /* Looks a name up; the core gets the answer, at once or from a later turn. Waits only
  * if dns.resolver=blocking. */
 void kwi_resolver_ask(struct kw_client *client, uint32_t query, const char *name, uint16_t port);
+/* The same for the name of an address. */
+void kwi_resolver_ask_name(struct kw_client *client, uint32_t query, const struct kw_addr *addr);
 /* What is due: timeouts, answers of threads. */
 void kwi_resolver_turn(struct kw_client *client);
 /* When the next turn is needed at the latest; UINT64_MAX: never. */
@@ -47,13 +49,16 @@ bool kwi_cares_is_built(void);
 struct kw_cares *kwi_cares_create(struct kw_client *client, const char *servers, const char **why);
 void kwi_cares_destroy(struct kw_cares *cares);
 void kwi_cares_ask(struct kw_cares *cares, uint32_t query, const char *name, uint16_t port);
+void kwi_cares_ask_name(struct kw_cares *cares, uint32_t query, const struct kw_addr *addr);
 void kwi_cares_turn(struct kw_cares *cares);
 uint64_t kwi_cares_deadline(const struct kw_cares *cares);
 
 /* ---- resolver_thread.c ---- */
 
-/* Starts a thread that looks the name up. 0, or an errno. */
-int kwi_mailbox_ask(struct kw_client *client, uint32_t query, const char *name, uint16_t port);
+/* Starts a thread that looks the name up, or (name NULL) the name of the address, of
+ * which else only the port counts. 0, or an errno. */
+int kwi_mailbox_ask(struct kw_client *client, uint32_t query, const char *name,
+                    const struct kw_addr *addr);
 /* Hands out what threads have found. */
 void kwi_mailbox_turn(struct kw_client *client);
 /* Threads that still wait for their resolver end by themselves, and tell nobody. */

@@ -201,21 +201,55 @@ static void cares_done(void *ctx, int status, int timeouts, struct ares_addrinfo
     kwi_free(&cares->client->heap, query, query->size);
 }
 
-void kwi_cares_ask(struct kw_cares *cares, uint32_t query_id, const char *name, uint16_t port)
+static struct cares_query *cares_query_create(struct kw_cares *cares, uint32_t query_id,
+                                              const char *name, uint16_t port)
 {
-    struct ares_addrinfo_hints hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
     size_t len = strlen(name), size = sizeof(struct cares_query) + len + 1;
     struct cares_query *query = kwi_alloc_zero(&cares->client->heap, size);
-    if (!query) {
-        kwi_resolver_fail(cares->client, query_id, EAI_MEMORY, "out of memory", NULL);
-        return;
-    }
+    if (!query)
+        return NULL;
     query->cares = cares;
     query->size = size;
     query->query = query_id;
     query->port = port;
     memcpy(query->name, name, len + 1);
+    return query;
+}
+
+void kwi_cares_ask(struct kw_cares *cares, uint32_t query_id, const char *name, uint16_t port)
+{
+    struct ares_addrinfo_hints hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+    struct cares_query *query = cares_query_create(cares, query_id, name, port);
+    if (!query) {
+        kwi_resolver_fail(cares->client, query_id, EAI_MEMORY, "out of memory", NULL);
+        return;
+    }
     ares_getaddrinfo(cares->channel, name, NULL, &hints, cares_done, query);
+    cares_plan(cares);
+}
+
+static void cares_named(void *ctx, int status, int timeouts, char *name, char *service)
+{
+    struct cares_query *query = ctx;
+    struct kw_cares *cares = query->cares;
+    (void)timeouts;
+    (void)service;
+    if (!cares->closing)
+        kw_core_named(cares->client->core, query->query, status == ARES_SUCCESS ? name : NULL);
+    kwi_free(&cares->client->heap, query, query->size);
+}
+
+void kwi_cares_ask_name(struct kw_cares *cares, uint32_t query_id, const struct kw_addr *addr)
+{
+    struct sockaddr_storage at;
+    unsigned len = kwi_lookup_sockaddr(&at, addr);
+    struct cares_query *query = cares_query_create(cares, query_id, "", 0);
+    if (!query) {
+        kw_core_named(cares->client->core, query_id, NULL);
+        return;
+    }
+    ares_getnameinfo(cares->channel, (const struct sockaddr *)&at, (ares_socklen_t)len,
+                     ARES_NI_LOOKUPHOST | ARES_NI_NAMEREQD, cares_named, query);
     cares_plan(cares);
 }
 

@@ -27,6 +27,13 @@ void kwi_cares_ask(struct kw_cares *cares, uint32_t query, const char *name, uin
     (void)port;
 }
 
+void kwi_cares_ask_name(struct kw_cares *cares, uint32_t query, const struct kw_addr *addr)
+{
+    (void)cares;
+    (void)query;
+    (void)addr;
+}
+
 void kwi_cares_turn(struct kw_cares *cares)
 {
     (void)cares;

@@ -20,11 +20,11 @@ struct mailbox_job {
     struct mailbox_job *next; /* in mailbox->done */
     struct kw_mailbox *mailbox;
     uint32_t query;
-    uint16_t port;
+    struct kw_addr addr; /* whose name is wanted; of a name only its port */
     int gai_err;
     size_t n;
     struct kw_addr addrs[KWI_LOOKUP_ADDRS];
-    char name[256];
+    char name[KWI_LOOKUP_NAME]; /* asked for, or found: "" if there is none */
 };
 
 struct kw_mailbox {
@@ -49,7 +49,11 @@ static void *mailbox_thread(void *arg)
 {
     struct mailbox_job *job = arg;
     struct kw_mailbox *mailbox = job->mailbox;
-    job->n = kwi_lookup_name(job->name, job->port, job->addrs, KWI_LOOKUP_ADDRS, &job->gai_err);
+    if (!job->addr.family)
+        job->n = kwi_lookup_name(job->name, job->addr.port, job->addrs, KWI_LOOKUP_ADDRS,
+                                 &job->gai_err);
+    else if (!kwi_lookup_addr(&job->addr, job->name))
+        job->name[0] = '\0';
     pthread_mutex_lock(&mailbox->lock);
     mailbox->n_threads--;
     if (mailbox->loop) {
@@ -94,23 +98,24 @@ static int mailbox_start(struct mailbox_job *job)
     return rc;
 }
 
-int kwi_mailbox_ask(struct kw_client *client, uint32_t query, const char *name, uint16_t port)
+int kwi_mailbox_ask(struct kw_client *client, uint32_t query, const char *name,
+                    const struct kw_addr *addr)
 {
     struct kw_resolver *resolver = &client->resolver;
     if (!resolver->mailbox)
         resolver->mailbox = mailbox_create(client);
     struct kw_mailbox *mailbox = resolver->mailbox;
     struct mailbox_job *job = mailbox ? calloc(1, sizeof(*job)) : NULL;
-    size_t len = strlen(name);
+    size_t len = name ? strlen(name) : 0;
     int rc = 0;
     if (!job || len >= sizeof(job->name)) {
         free(job);
         return ENOMEM;
     }
-    memcpy(job->name, name, len);
+    memcpy(job->name, name ? name : "", len);
     job->mailbox = mailbox;
     job->query = query;
-    job->port = port;
+    job->addr = *addr;
     pthread_mutex_lock(&mailbox->lock);
     if (mailbox->n_threads >= MAILBOX_THREADS_MAX)
         rc = EAGAIN;
@@ -128,6 +133,16 @@ int kwi_mailbox_ask(struct kw_client *client, uint32_t query, const char *name, 
     return rc;
 }
 
+static void mailbox_tell(struct kw_client *client, const struct mailbox_job *job)
+{
+    if (job->addr.family)
+        kw_core_named(client->core, job->query, job->name[0] ? job->name : NULL);
+    else if (job->n > 0)
+        kw_core_resolved(client->core, job->query, job->addrs, job->n, 0);
+    else
+        kwi_resolver_fail(client, job->query, job->gai_err, gai_strerror(job->gai_err), NULL);
+}
+
 void kwi_mailbox_turn(struct kw_client *client)
 {
     struct kw_mailbox *mailbox = client->resolver.mailbox;
@@ -138,11 +153,7 @@ void kwi_mailbox_turn(struct kw_client *client)
     pthread_mutex_unlock(&mailbox->lock);
     for (; done; done = next) {
         next = done->next;
-        if (done->n > 0)
-            kw_core_resolved(client->core, done->query, done->addrs, done->n, 0);
-        else
-            kwi_resolver_fail(client, done->query, done->gai_err, gai_strerror(done->gai_err),
-                              NULL);
+        mailbox_tell(client, done);
         free(done);
     }
 }

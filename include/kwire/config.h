@@ -124,6 +124,8 @@ enum {
 };
 /* The words of group.protocol. */
 enum { KW_GROUP_CLASSIC = 0, KW_GROUP_CONSUMER = 1, KW_GROUP_AUTO = 2 };
+/* The words of client.dns.lookup. */
+enum { KW_LOOKUP_ALL = 0, KW_LOOKUP_CANONICAL = 1 };
 /* The words of metadata.recovery.strategy. */
 enum { KW_RECOVERY_REBOOTSTRAP = 0, KW_RECOVERY_NONE = 1 };
 

@@ -41,14 +41,16 @@ enum kw_want_kind {
     KW_WANT_WORK,        /* run kw_work_run(work, ...), then kw_core_work_done */
     KW_WANT_WRITE_READY, /* id = conn: call kw_core_write_vec until it returns 0 */
     KW_WANT_READ_ON,     /* id = conn: read into kw_core_read_buf */
-    KW_WANT_READ_OFF     /* id = conn: stop reading */
+    KW_WANT_READ_OFF,    /* id = conn: stop reading */
+    KW_WANT_NAME         /* id = query: look up the name of addr; answer kw_core_named. Only if
+                     client.dns.lookup=resolve_canonical_bootstrap_servers_only */
 };
 struct kw_want {
     uint8_t kind;
     bool tls;             /* OPEN: a TLS handshake for `name` comes before opened */
     uint16_t port;        /* RESOLVE: the port asked for (addresses come back with it) */
     uint32_t id;          /* connection, or query */
-    struct kw_addr addr;  /* OPEN */
+    struct kw_addr addr;  /* OPEN, NAME */
     const char *name;     /* RESOLVE, OPEN: host name; valid until the next core call */
     struct kw_work *work; /* WORK */
 };
@@ -74,6 +76,9 @@ KW_EXPORT void kw_core_resolved(struct kw_core *core, uint32_t query, const stru
  * code 0: KW_ERR_CONNECT. cause may be NULL. */
 KW_EXPORT void kw_core_unresolved(struct kw_core *core, uint32_t query,
                                   const struct kw_cause *cause);
+/* Answer to NAME: the name that the address has by itself (DNS: PTR), or NULL: none is
+ * found. It is copied. A driver that cannot look names of addresses up answers NULL. */
+KW_EXPORT void kw_core_named(struct kw_core *core, uint32_t query, const char *name);
 /* TCP is up, and TLS too if OPEN asked for it. */
 KW_EXPORT void kw_core_opened(struct kw_core *core, uint32_t conn);
 /* For kw_env.watch alone, and only where OPEN asked for TLS: TCP is up and TLS begins;

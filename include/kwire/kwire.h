@@ -70,6 +70,11 @@ KW_EXPORT void kw_client_wake(struct kw_client *client);
  * May a callback call it: yes, the hook itself. Threads: the client's. Since: 0.2. */
 KW_EXPORT void kw_client_resolved(struct kw_client *client, uint32_t query,
                                   const struct kw_addr *addrs, size_t n, const char *why);
+/* The answer to `name` of a resolve hook: the name of the address, or NULL: it has none.
+ * It counts only if looking it up finds that address again. It is copied. A query that is
+ * not waited for any more is ignored.
+ * May a callback call it: yes, the hook itself. Threads: the client's. Since: 0.3. */
+KW_EXPORT void kw_client_named(struct kw_client *client, uint32_t query, const char *name);
 /* Whether names are looked up without a hook and without dns.resolver, by c-ares. */
 KW_EXPORT bool kw_has_resolver(void);
 /* Takes one event: 1, or 0 when there is none. Valid until the next call. */

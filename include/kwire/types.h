@@ -165,6 +165,11 @@ struct kw_resolve_hook {
     int (*start)(void *ctx, struct kw_client *client, uint32_t query, const char *name,
                  uint16_t port);
     void *ctx;
+    /* The same for the name that an address has (DNS: PTR), answered by one
+     * kw_client_named. Anything else than 0: it has none. May be NULL, but not with
+     * client.dns.lookup=resolve_canonical_bootstrap_servers_only. The port of addr says
+     * nothing. */
+    int (*name)(void *ctx, struct kw_client *client, uint32_t query, const struct kw_addr *addr);
 };
 
 /* Everything foreign that the core uses, given at create. Copied. */

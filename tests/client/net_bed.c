@@ -61,6 +61,13 @@ static size_t net_resolve(void *ctx, const char *name, uint16_t port, struct kw_
     return addrs[0].family ? 1 : 0;
 }
 
+static const char *net_reverse(void *ctx, const struct kw_addr *addr)
+{
+    (void)ctx;
+    net.n_named++;
+    return net.reverse[addr->family == 4 ? addr->ip[3] : addr->ip[15]];
+}
+
 static uint32_t net_route(void *ctx, const struct kw_addr *addr)
 {
     (void)ctx;
@@ -90,6 +97,7 @@ void net_begin_of(const struct kw_mock_config *config, int32_t n_partitions)
     cr_assert_eq(sim_pair_init_of(&net.pair, SIM_MEMORY_PLAIN, config, n_partitions), 0);
     net.pair.on_event = net_event;
     net.pair.resolve = net_resolve;
+    net.pair.name = net_reverse;
     net.pair.route = net_route;
     for (int i = 0; i < 256; i++)
         net.homes[i] = SIM_PAIR_REFUSE;

@@ -19,9 +19,10 @@ struct net_bed {
     struct kw_producer *producer;
     struct kw_topic *topic;
     struct net_name names[NET_NAMES_MAX];
-    uint32_t n_names, n_lookups;
-    uint32_t homes[256]; /* broker index or SIM_PAIR_* */
-    bool by_port;        /* route by port instead */
+    uint32_t n_names, n_lookups, n_named;
+    const char *reverse[256]; /* the name of an address, by x; sim_pair_never */
+    uint32_t homes[256];      /* broker index or SIM_PAIR_* */
+    bool by_port;             /* route by port instead */
     uint32_t n_made, n_delivered[NET_PARTITIONS], n_other, n_errors, n_op_done;
     uint8_t partition_of[NET_RECORDS_MAX];
     bool all;

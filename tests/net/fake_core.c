@@ -149,6 +149,13 @@ void kw_core_unresolved(struct kw_core *core, uint32_t query, const struct kw_ca
     snprintf(core->why_hint, sizeof(core->why_hint), "%s", cause && cause->hint ? cause->hint : "");
 }
 
+void kw_core_named(struct kw_core *core, uint32_t query, const char *name)
+{
+    core->n_named++;
+    core->query = query;
+    snprintf(core->found, sizeof(core->found), "%s", name ? name : "");
+}
+
 void kw_core_resolved(struct kw_core *core, uint32_t query, const struct kw_addr *addrs, size_t n,
                       int os_err)
 {

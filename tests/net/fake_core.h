@@ -44,8 +44,10 @@ struct kw_core {
     size_t n_addrs;
     int gai_err, n_resolved;
     char why[128], why_hint[160]; /* of the last look-up that failed */
-    int n_events;                 /* events that next_event still gives */
-    int op_steps;                 /* the op ends after that many more steps */
+    int n_named;
+    char found[256]; /* the last name of an address, "": none */
+    int n_events;    /* events that next_event still gives */
+    int op_steps;    /* the op ends after that many more steps */
     int op_code;
     bool op_canceled;
     int n_works; /* work items done */

@@ -1,11 +1,10 @@
-/* covers: N11 N14 N15 N38
+/* covers: N11 N14 N15
  * Names: by c-ares from a name server of this test, by threads, by the host's hook; what
  * is told when they fail, and that a resolver that hangs stalls nothing else. */
 #include <criterion/criterion.h>
 #include <arpa/inet.h>
 #include <netdb.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,6 +45,16 @@ static void ask(struct kw_client *client, uint32_t query, const char *name)
     fake_want(core, KW_WANT_RESOLVE, query);
     core->wants[core->n_wants - 1].name = name;
     core->wants[core->n_wants - 1].port = 9092;
+}
+
+static void ask_name(struct kw_client *client, uint32_t query, const char *addr)
+{
+    struct kw_core *core = fake_core(client);
+    struct kw_want *want;
+    fake_want(core, KW_WANT_NAME, query);
+    want = &core->wants[core->n_wants - 1];
+    want->addr = (struct kw_addr){.family = strchr(addr, ':') ? 6 : 4, .port = 9092};
+    cr_assert_eq(inet_pton(want->addr.family == 6 ? AF_INET6 : AF_INET, addr, want->addr.ip), 1);
 }
 
 /* While a look-up hangs: a connection opens and carries bytes, and no turn takes long. */
@@ -118,6 +127,30 @@ int getaddrinfo(const char *name, const char *service, const struct addrinfo *hi
     return strcmp(name, "slow.test") == 0 ? 0 : EAI_NONAME;
 }
 
+/* The same: 10.1.0.1 and fd00::1 are slow.test, others have no name. */
+int getnameinfo(const struct sockaddr *addr, socklen_t len, char *host, socklen_t host_len,
+                char *service, socklen_t service_len, int flags)
+{
+    char digits[64];
+    const void *ip = addr->sa_family == AF_INET
+                         ? (const void *)&((const struct sockaddr_in *)addr)->sin_addr
+                         : (const void *)&((const struct sockaddr_in6 *)addr)->sin6_addr;
+    (void)len;
+    (void)service;
+    (void)service_len;
+    inet_ntop(addr->sa_family, ip, digits, sizeof(digits));
+    pthread_mutex_lock(&gate_lock);
+    gate_waiting++;
+    while (gate_closed)
+        pthread_cond_wait(&gate_opened, &gate_lock);
+    gate_left++;
+    pthread_mutex_unlock(&gate_lock);
+    if (!(flags & NI_NAMEREQD) || (strcmp(digits, "10.1.0.1") && strcmp(digits, "fd00::1")))
+        return EAI_NONAME;
+    snprintf(host, host_len, "slow.test");
+    return 0;
+}
+
 void freeaddrinfo(struct addrinfo *list)
 {
     (void)list; /* static */
@@ -144,6 +177,26 @@ Test(resolver, a_thread_that_waits_for_its_resolver_stalls_nothing, .timeout = 3
     cr_assert_eq(core->gai_err, EAI_NONAME);
     cr_assert(core->why[0], "it must say why");
     kw_client_destroy(client);
+}
+
+Test(resolver, names_of_addresses_come_from_threads_or_by_waiting, .timeout = 30)
+{
+    static const char *const ways[] = {"thread", "blocking"};
+    for (int i = 0; i < 2; i++) {
+        struct kw_client *client = client_of(ways[i], "", NULL);
+        struct kw_core *core = fake_core(client);
+        ask_name(client, 3, "10.1.0.1");
+        UNTIL(client, core->n_named == 1);
+        cr_assert_eq(core->query, 3);
+        cr_assert_str_eq(core->found, "slow.test", "%s", ways[i]);
+        ask_name(client, 4, "fd00::1");
+        UNTIL(client, core->n_named == 2);
+        cr_assert_str_eq(core->found, "slow.test", "%s", ways[i]);
+        ask_name(client, 5, "10.9.9.9");
+        UNTIL(client, core->n_named == 3);
+        cr_assert_str_eq(core->found, "", "%s", ways[i]);
+        kw_client_destroy(client);
+    }
 }
 
 Test(resolver, a_thread_may_outlive_its_client, .timeout = 30)
@@ -203,7 +256,7 @@ static int hook_start(void *ctx, struct kw_client *client, uint32_t query, const
 
 Test(resolver, the_hosts_hook_may_answer_at_once_later_and_not_at_all, .timeout = 30)
 {
-    struct kw_resolve_hook hook = {hook_start, &hooked};
+    struct kw_resolve_hook hook = {hook_start, &hooked, NULL};
     struct kw_client *client = client_of("auto", "", &hook);
     struct kw_core *core = fake_core(client);
     struct kw_addr addr = {6, {0xfd}, 9092, 0};
@@ -237,9 +290,65 @@ Test(resolver, the_hosts_hook_may_answer_at_once_later_and_not_at_all, .timeout 
     kw_client_destroy(client);
 }
 
+static int hook_name(void *ctx, struct kw_client *client, uint32_t query,
+                     const struct kw_addr *addr)
+{
+    cr_assert_eq(ctx, &hooked);
+    hooked.n++;
+    hooked.query = query;
+    snprintf(hooked.name, sizeof(hooked.name), "%d.%d", addr->ip[0], addr->ip[3]);
+    if (hooked.at_once)
+        kw_client_named(client, query, "broker.test");
+    return hooked.rc;
+}
+
+Test(resolver, the_hosts_hook_names_addresses_at_once_later_and_not_at_all, .timeout = 30)
+{
+    struct kw_resolve_hook hook = {hook_start, &hooked, hook_name};
+    struct kw_client *client = client_of("auto", "", &hook);
+    struct kw_core *core = fake_core(client);
+    hooked.at_once = true;
+    ask_name(client, 3, "10.0.0.7");
+    UNTIL(client, core->n_named == 1);
+    cr_assert_str_eq(hooked.name, "10.7");
+    cr_assert_str_eq(core->found, "broker.test");
+    hooked.at_once = false;
+    ask_name(client, 4, "10.0.0.8");
+    UNTIL(client, hooked.n == 2);
+    kw_client_named(client, 4, NULL);
+    cr_assert_eq(core->n_named, 2);
+    cr_assert_eq(core->query, 4);
+    cr_assert_str_eq(core->found, "");
+    hooked.rc = -1;
+    ask_name(client, 5, "10.0.0.9");
+    UNTIL(client, core->n_named == 3);
+    cr_assert_str_eq(core->found, "");
+    kw_client_destroy(client);
+}
+
+/* Canonical names are asked for, and nobody could answer. */
+Test(resolver, a_hook_for_names_alone_does_not_do_for_canonical_names, .timeout = 30)
+{
+    struct kw_env env = {.resolve = {hook_start, &hooked, NULL}};
+    struct kw_client *client = NULL;
+    struct kw_config *cfg;
+    struct kw_error err = {0};
+    cr_assert_eq(kw_config_new(&cfg), 0);
+    cr_assert_eq(
+        kw_config_set(cfg, "client.dns.lookup", "resolve_canonical_bootstrap_servers_only", &err),
+        0, "%s", err.text);
+    cr_assert_eq(kw_client_create_env(&client, cfg, &env, &err), KW_ERR_UNSUPPORTED);
+    cr_assert(strstr(err.text, "client.dns.lookup"), "%s", err.text);
+    cr_assert(strstr(err.hint, "kw_env.resolve.name"), "%s", err.hint);
+    env.resolve.name = hook_name;
+    cr_assert_eq(kw_client_create_env(&client, cfg, &env, &err), 0, "%s", err.text);
+    kw_client_destroy(client);
+    kw_config_destroy(cfg);
+}
+
 Test(resolver, a_hook_that_hangs_stalls_nothing, .timeout = 30)
 {
-    struct kw_resolve_hook hook = {hook_start, &hooked};
+    struct kw_resolve_hook hook = {hook_start, &hooked, NULL};
     struct kw_client *client = client_of("auto", "", &hook);
     ask(client, 3, "broker.test");
     others_go_on(client);
@@ -250,7 +359,7 @@ Test(resolver, a_name_that_no_host_can_have_is_not_looked_up, .timeout = 30)
 {
     static const char *const names[] = {"",         "a b",      "[10.1.2.3]",
                                         "broker/1", "bro\\ker", "\xc3\xa4"};
-    struct kw_resolve_hook hook = {hook_start, &hooked};
+    struct kw_resolve_hook hook = {hook_start, &hooked, NULL};
     struct kw_client *client = client_of("auto", "", &hook);
     struct kw_core *core = fake_core(client);
     for (int i = 0; i < 6; i++) {
@@ -298,13 +407,18 @@ static void dns_serve(void)
     size_t end = 12 + strlen((char *)buf + 12) + 5;
     uint8_t type = buf[end - 3], n_answers = 0;
     bool known = memcmp(buf + 12, found, sizeof(found)) == 0;
+    bool is_name = type == 12 && memcmp(buf + 12, "\0011\0010\0011\00210", 9) == 0;
     dns_asked++;
+    if (is_name) { /* 10.1.0.1 */
+        end += dns_put(buf + end, 12, found, sizeof(found));
+        n_answers++;
+    }
     for (uint8_t i = 1; known && i <= 2; i++, n_answers++) {
         uint8_t four[4] = {10, 1, 0, i}, six[16] = {0xfd, [15] = i};
         end += type == 1 ? dns_put(buf + end, 1, four, 4) : dns_put(buf + end, 28, six, 16);
     }
     buf[2] = 0x81;
-    buf[3] = known ? 0x80 : 0x83;
+    buf[3] = known || is_name ? 0x80 : 0x83;
     memset(buf + 4, 0, 8);
     buf[5] = 1;
     buf[7] = n_answers;
@@ -338,6 +452,26 @@ Test(cares, all_addresses_of_both_families_are_told, .timeout = 30)
     }
     cr_assert_eq(n_six, 2);
     cr_assert_geq(dns_asked, 2);
+    kw_client_destroy(client);
+    close(dns_fd);
+}
+
+Test(cares, an_address_has_the_name_that_its_server_says, .timeout = 30)
+{
+    if (!kw_has_resolver())
+        cr_skip_test("built without c-ares");
+    dns_listen();
+    struct kw_client *client = client_of("cares", dns_servers, NULL);
+    struct kw_core *core = fake_core(client);
+    ask_name(client, 5, "10.1.0.1");
+    SERVED_UNTIL(client, core->n_named == 1);
+    cr_assert_eq(core->query, 5);
+    cr_assert_str_eq(core->found, "found.test");
+    ask_name(client, 6, "fd00::77");
+    SERVED_UNTIL(client, core->n_named == 2);
+    cr_assert_str_eq(core->found, "");
+    ask_name(client, 7, "10.1.0.1"); /* and the client goes meanwhile */
+    cr_assert_geq(kw_client_poll(client, 1), 0);
     kw_client_destroy(client);
     close(dns_fd);
 }
@@ -456,56 +590,4 @@ Test(cares, an_allocation_that_fails_is_told_or_times_out_and_leaks_nothing, .ti
     cr_assert_geq(n_failed, 5);
     cr_assert_leq(n_silent, 6, "%d of %d", n_silent, n);
     close(dns_fd);
-}
-
-/* ---- socket options ------------------------------------------------------------------------ */
-
-static int connected_fd;
-static int early_sndbuf;
-static int options_connect(int fd, const struct sockaddr *addr, socklen_t len)
-{
-    socklen_t size = sizeof(early_sndbuf);
-    connected_fd = fd;
-    cr_assert_eq(getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &early_sndbuf, &size), 0);
-    return kwi_sys_real.connect(fd, addr, len);
-}
-
-static int option_of(int level, int name)
-{
-    int value = -1;
-    socklen_t len = sizeof(value);
-    cr_assert_eq(getsockopt(connected_fd, level, name, &value, &len), 0);
-    return value;
-}
-
-Test(options, sockets_get_what_is_configured_before_they_connect, .timeout = 30)
-{
-    static const char *const settings[][2] = {{"socket.keepalive.enable", "true"},
-                                              {"socket.nagle.disable", "false"},
-                                              {"send.buffer.bytes", "20000"},
-                                              {"receive.buffer.bytes", "30000"}};
-    struct kw_sys sys = kwi_sys_real;
-    sys.connect = options_connect;
-    for (int configured = 0; configured < 2; configured++) {
-        struct kw_config *cfg;
-        struct kw_error err;
-        uint16_t port;
-        int listener = peer_listen(&port);
-        cr_assert_eq(kw_config_new(&cfg), 0);
-        for (int i = 0; configured && i < 4; i++)
-            cr_assert_eq(kw_config_set(cfg, settings[i][0], settings[i][1], &err), 0);
-        struct kw_client *client = fake_client_of(cfg, &sys, &err);
-        kw_config_destroy(cfg);
-        fake_open(fake_core(client), 1, port);
-        UNTIL(client, fake_core(client)->conns[1].n_opened == 1);
-        cr_assert_eq(option_of(SOL_SOCKET, SO_KEEPALIVE), configured);
-        cr_assert_eq(option_of(IPPROTO_TCP, TCP_NODELAY), !configured);
-        if (configured) { /* Linux counts twice what was asked for */
-            cr_assert_eq(option_of(SOL_SOCKET, SO_SNDBUF), 40000);
-            cr_assert_eq(option_of(SOL_SOCKET, SO_RCVBUF), 60000);
-            cr_assert_eq(early_sndbuf, 40000);
-        }
-        kw_client_destroy(client);
-        close(listener);
-    }
 }

@@ -45,6 +45,8 @@ struct kw_config *sim_client_config(struct sim_world *world, struct sim_driver *
                  plan->names ? i : i + 1, SIM_PORT);
     }
     set(world, cfg, "bootstrap.servers", servers);
+    if (plan->canonical)
+        set(world, cfg, "client.dns.lookup", "resolve_canonical_bootstrap_servers_only");
     set_number(world, cfg, "request.timeout.ms", plan->request_timeout_ms);
     set_number(world, cfg, "retry.backoff.ms", 10);
     set_number(world, cfg, "retry.backoff.max.ms", plan->backoff_max_ms);

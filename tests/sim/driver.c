@@ -9,6 +9,7 @@
  * wants to be stepped has something to do. */
 #include "tests/sim/sim.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -275,6 +276,37 @@ static void driver_resolve(struct sim_driver *driver, const struct kw_want *want
                   query, fails);
 }
 
+/* An address may have no name, or one that leads elsewhere. */
+static void driver_named(void *target, uint64_t fails)
+{
+    struct sim_query *query = target;
+    struct sim_driver *driver = query->driver;
+    if (!driver->core)
+        return;
+    sim_driver_enter(driver);
+    kw_core_named(driver->core, query->id, fails ? NULL : query->name);
+    sim_driver_leave(driver);
+}
+
+static void driver_name(struct sim_driver *driver, const struct kw_want *want)
+{
+    struct sim_world *world = driver->world;
+    const struct kw_addr *addr = &want->addr;
+    unsigned last = addr->ip[addr->family == 4 ? 3 : 15];
+    unsigned idx = last > 0 ? last - 1 : 0;
+    struct sim_query *query = calloc(1, sizeof(*query));
+    if (!query)
+        abort();
+    *query = (struct sim_query){.next = driver->queries, .driver = driver, .id = want->id};
+    driver->queries = query;
+    if (!world->healed && sim_one_in(&driver->rng, 8))
+        idx = sim_below(&driver->rng, world->plan.n_brokers);
+    snprintf(query->name, sizeof(query->name), "broker-%u.test", idx);
+    sim_trace_line(&world->trace, "core %u: name of %u", driver->idx, last);
+    sim_queue_put(&world->queue, world->now_us + sim_below(&driver->rng, 20000), driver_named,
+                  query, sim_one_in(&driver->rng, 3));
+}
+
 /* ---- wants ---------------------------------------------------------------------------------- */
 
 static void driver_work_done(void *target, uint64_t work)
@@ -352,6 +384,7 @@ static void driver_drain_wants(struct sim_driver *driver)
         sim_trace_word(&world->trace, (uint64_t)want.kind << 32 | want.id);
         switch (want.kind) {
         case KW_WANT_RESOLVE: driver_resolve(driver, &want); break;
+        case KW_WANT_NAME: driver_name(driver, &want); break;
         case KW_WANT_OPEN: driver_open(driver, &want); break;
         case KW_WANT_WORK:
             while (kw_work_run(want.work, 4096))

@@ -311,11 +311,22 @@ static void pair_resolve(struct sim_pair *pair, const struct kw_want *want)
     sim_pair_called(pair);
 }
 
+const char sim_pair_never[] = "never";
+
+static void pair_name(struct sim_pair *pair, const struct kw_want *want)
+{
+    const char *name = pair->name ? pair->name(pair->ctx, &want->addr) : NULL;
+    if (name != sim_pair_never)
+        kw_core_named(pair->core, want->id, name);
+    sim_pair_called(pair);
+}
+
 static void pair_want(struct sim_pair *pair, const struct kw_want *want)
 {
     struct sim_pair_conn *conn = pair_conn(pair, want->id);
     switch ((enum kw_want_kind)want->kind) {
     case KW_WANT_RESOLVE: pair_resolve(pair, want); return;
+    case KW_WANT_NAME: pair_name(pair, want); return;
     case KW_WANT_OPEN: pair_open(pair, want); return;
     case KW_WANT_WORK:
         while (kw_work_run(want->work, 65536))

@@ -73,6 +73,8 @@ struct sim_pair {
      * comes. NULL: 127.0.0.1. */
     size_t (*resolve)(void *ctx, const char *name, uint16_t port, struct kw_addr *addrs,
                       size_t cap);
+    /* The name of an address, or NULL; sim_pair_never: no answer ever comes. */
+    const char *(*name)(void *ctx, const struct kw_addr *addr);
     /* Who lives at an address: a broker's index, or SIM_PAIR_*. NULL: by its port. */
     uint32_t (*route)(void *ctx, const struct kw_addr *addr);
     /* The same for a whole frame, size and header included, of at most SIM_PAIR_ANSWER
@@ -83,6 +85,8 @@ struct sim_pair {
     size_t frame_len, frame_cap;
     uint32_t frame_conn;
 };
+
+extern const char sim_pair_never[];
 
 /* A cluster with one topic "t" of n partitions; no core yet. */
 int sim_pair_init(struct sim_pair *pair, enum sim_memory_kind kind, uint32_t n_brokers,

@@ -161,6 +161,7 @@ static void plan_addresses(struct sim_plan *plan)
     plan->attempt_delay_ms = sim_one_in(&rng, 2) ? 250 : sim_between(&rng, 10, 100);
     plan->slow_connect_us = sim_one_in(&rng, 3) ? 150000 : 0;
     plan->readdress = sim_one_in(&rng, 3);
+    plan->canonical = sim_one_in(&rng, 6);
 }
 
 void sim_plan_make(struct sim_plan *plan, uint64_t seed)
@@ -201,7 +202,7 @@ void sim_plan_print(const struct sim_plan *plan, char *text, unsigned cap)
         "window %u, codec %d,%s%s%s%s%s%s%s%s%s%s%s%s%s%s refuse %u%%, blackhole %u%%, acks "
         "%d%s, in flight %u%s, "
         "records %u x %u, linger %u, batch %u, timeouts %u/%u ms,%s%s%s%s%s%s%s%s%s%s specs %u, "
-        "sasl %s/%u, race %u ms, slow connect %u us%s",
+        "sasl %s/%u, race %u ms, slow connect %u us%s%s",
         (unsigned long long)plan->seed, plan->n_brokers, plan->release, plan->n_partitions[0],
         plan->n_partitions[1], plan->n_partitions[2], chunks[plan->chunk_up],
         chunks[plan->chunk_down], plan->delay_up_us, plan->delay_down_us, plan->cut_frames,
@@ -221,5 +222,6 @@ void sim_plan_print(const struct sim_plan *plan, char *text, unsigned cap)
         plan->hold_records ? " hold" : "", plan->receipts ? " receipts" : "",
         plan->admin ? " admin" : "", plan->big_records ? " big" : "", plan->n_specs,
         plan->sasl ? plan->sasl : "none", plan->session_ms, plan->attempt_delay_ms,
-        plan->slow_connect_us, plan->readdress ? " readdress" : "");
+        plan->slow_connect_us, plan->readdress ? " readdress" : "",
+        plan->canonical ? " canonical" : "");
 }

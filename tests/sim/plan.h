@@ -28,6 +28,7 @@ struct sim_plan {
     uint32_t slow_connect_us; /* what connecting takes beyond the way, at most */
     /* driver */
     bool names;        /* bootstrap by host name, so RESOLVE is used */
+    bool canonical;    /* ... and by what the addresses are called (NAME) */
     bool late_writes;  /* bytes are lent long after they were taken */
     bool zero_copy;    /* ... until the broker's machine has them */
     bool early_reads;  /* buffers are lent before there is something to read */
