@@ -63,6 +63,10 @@ uint32_t kwi_plan_repairs(const struct kw_plan *plan, const char **first);
 /* The topics of all subscriptions in ascending order; valid until destroy. */
 uint32_t kwi_plan_n_topics(const struct kw_plan *plan);
 struct kw_str kwi_plan_topic_name(const struct kw_plan *plan, uint32_t topic);
+/* Whether a member says in which rack it is: then those of the replicas count. */
+bool kwi_plan_has_racks(const struct kw_plan *plan);
+/* The plan frees a block of its heap when it dies; one that it has already, now. */
+void kwi_plan_own(struct kw_plan *plan, void *block, size_t size);
 /* Names of all racks of replicas. Borrowed until destroy. Without it no rack counts. */
 void kwi_plan_set_racks(struct kw_plan *plan, const struct kw_bytes *racks, uint32_t n);
 /* n_partitions 0, as at first: unknown, nobody gets any of it. racks as in

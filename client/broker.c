@@ -87,6 +87,7 @@ struct kw_broker *kwi_broker_create(struct kw_core *core, int32_t node_id, const
         return NULL;
     broker->core = core;
     broker->node_id = node_id;
+    broker->rack = -1;
     if (kwi_broker_move(broker, host, host_len, port)) {
         kwi_free(&core->control, broker, sizeof(*broker));
         return NULL;

@@ -19,12 +19,14 @@ int kwi_cluster_init(struct kw_core *core, struct kw_error *err)
     cluster->controller_id = -1;
     kwi_map_init(&cluster->brokers, &core->control);
     kwi_map_init(&cluster->topics, &core->control);
+    kwi_racks_init(core);
     kwi_metadata_init(core);
     return kwi_reach_init(core);
 }
 
 static void cluster_free_topic(struct kw_core *core, struct kw_topic_meta *meta)
 {
+    KWI_ASSERT(!meta->racks.list);
     kwi_free(&core->control, meta->partitions, meta->n_partitions * sizeof(*meta->partitions));
     kwi_free(&core->control, meta->name, meta->name_len + 1);
     kwi_free(&core->control, meta, sizeof(*meta));
@@ -52,6 +54,7 @@ void kwi_cluster_deinit(struct kw_core *core)
     kwi_requests_deinit(core);
     for (uint32_t i = 0; (meta = kwi_map_next(&cluster->topics, &i));)
         cluster_free_topic(core, meta);
+    kwi_racks_deinit(core);
     for (uint32_t i = 0; (broker = kwi_map_next(&cluster->brokers, &i));)
         kwi_broker_destroy(broker);
     kwi_reach_deinit(core);

@@ -8,6 +8,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "base/timer.h"
+#include "client/racks.h"
 #include "proto/wire.h"
 #include <kwire/client_types.h>
 
@@ -34,7 +35,8 @@ struct kw_topic_meta {
     uint64_t answer;       /* number of the last answer that named it */
     uint32_t n_partitions; /* 0: not known */
     struct kw_partition_meta *partitions;
-    struct kw_list watchers; /* kw_topic_watch */
+    struct kw_list watchers;     /* kw_topic_watch */
+    struct kw_topic_racks racks; /* while somebody wants them */
 };
 /* Who wants to know: called after each answer that names the topic. */
 struct kw_topic_watch {
@@ -55,6 +57,7 @@ struct kw_cluster {
     char cluster_id[64];            /* its beginning */
     bool is_id_sure;                /* one of its brokers said so too, not only a seed */
     struct kw_map topics;           /* name -> kw_topic_meta */
+    struct kw_racks racks;          /* of replicas, while a group wants them */
     struct kw_timer timer;          /* next refresh: by age, or after a backoff */
     struct kw_timer connect;        /* not one link could be made: try again */
     bool in_flight;                 /* a Metadata request is under way or waits */

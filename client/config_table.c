@@ -224,7 +224,9 @@ const struct kw_config_row kwi_config_rows[KW_N_KEYS] = {
                 KWI_APPLIES_CLIENT | KWI_APPLIES_CONSUMER,
                 "Where the client stands, as broker.rack of the brokers: a leader that knows a "
                 "replica in the same place (replica.selector.class) sends the consumer there "
-                "(KIP-392), for metadata.max.age.ms or until that replica fails."),
+                "(KIP-392), for metadata.max.age.ms or until that replica fails. In a group it is "
+                "told to whoever assigns, and the assignors of Kafka then prefer members in the "
+                "rack of a replica where that keeps the balance (KIP-881)."),
     CONFIG_TEXT(GROUP_ID, "group.id", NULL, KWI_CONFIG_STRING, NULL, 32767, KWI_APPLIES_CONSUMER,
                 "The group to be a member of (kw_consumer_subscribe), and in whose name offsets "
                 "are committed. Partitions may be assigned by hand all the same: offsets can be "

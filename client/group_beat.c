@@ -70,6 +70,7 @@ static void beat_fill(struct kw_modern *modern, struct kw_consumer_group_heartbe
 {
     const struct kw_group *group = modern->group;
     const char *assignor = kwi_consumer_text(group->consumer, KW_KEY_GROUP_REMOTE_ASSIGNOR);
+    const char *rack = kwi_consumer_text(group->consumer, KW_KEY_CLIENT_RACK);
 
     msg->group_id = kwi_str(kwi_modern_keeper(modern)->group_id);
     msg->member_id = kwi_str(modern->member_id);
@@ -79,6 +80,8 @@ static void beat_fill(struct kw_modern *modern, struct kw_consumer_group_heartbe
         return;
     msg->rebalance_timeout_ms = (int32_t)kwi_consumer_setting(group->consumer,
                                                               KW_KEY_MAX_POLL_INTERVAL_MS);
+    if (rack && *rack)
+        msg->rack_id = kwi_str(rack);
     if (assignor && *assignor)
         msg->server_assignor = kwi_str(assignor);
 }

@@ -211,6 +211,7 @@ static int calls_subscription(struct kw_classic *classic, const struct kw_assign
                               const struct calls_claim *claim, struct kw_blob *out)
 {
     struct kw_heap *heap = &classic->group->consumer->core->control;
+    const char *rack = kwi_consumer_text(classic->group->consumer, KW_KEY_CLIENT_RACK);
     struct kw_consumer_protocol_subscription msg;
     struct kw_blob user_data;
     struct kw_wr wr = kwi_wr_make(NULL, 0);
@@ -224,6 +225,8 @@ static int calls_subscription(struct kw_classic *classic, const struct kw_assign
     msg.user_data = user_data;
     msg.owned_partitions = KWI_ARR(claim->owned, claim->n_owned);
     msg.generation_id = calls_keeper(classic)->member.epoch;
+    if (rack && *rack)
+        msg.rack_id = kwi_str(rack);
     rc = kwi_subscription_put(&msg, CALLS_SUBSCRIPTION_VERSION, &wr);
     buf = rc == KW_ERR_SPACE || !rc ? kwi_alloc(heap, wr.len + 1) : NULL;
     if (buf) {

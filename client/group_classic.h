@@ -3,7 +3,8 @@
  * group_classic.c  the state machine
  * group_answers.c  what answers mean for it
  * group_calls.c    JoinGroup, SyncGroup, Heartbeat, LeaveGroup
- * group_plan.c     the leader's part: metadata of all topics, the assignor, its result */
+ * group_plan.c     the leader's part: metadata of all topics, the assignor, its result
+ * group_racks.c    the racks of the replicas, for that */
 #ifndef KWI_GROUP_CLASSIC_H
 #define KWI_GROUP_CLASSIC_H
 #include "client/assignor.h"
@@ -53,6 +54,9 @@ struct kw_classic_topic {
     struct kw_topic_meta *meta;
     struct kw_topic_watch watch;
     uint32_t n_partitions;
+    /* As the last assignment saw them; of the plan, NULL: none. */
+    const int32_t *racks;
+    uint32_t n_replicas;
 };
 
 struct kw_classic {
@@ -81,6 +85,7 @@ struct kw_classic {
     struct kw_plan *plan;
     struct kw_classic_topic *topics; /* of the plan, in its order */
     uint32_t n_topics;
+    bool has_racks;               /* some member says where it stands */
     struct kw_classic_work *work; /* the assignor is running */
     uint8_t *blobs;               /* assignments, one behind the other */
     size_t blobs_size;
@@ -137,5 +142,15 @@ void kwi_classic_plan_run(struct kw_classic *classic);
 void kwi_classic_plan_drop(struct kw_classic *classic);
 /* The assignment of a member by its number, for SyncGroup. */
 struct kw_blob kwi_classic_plan_blob(const struct kw_classic *classic, uint32_t member);
+
+/* group_racks.c */
+/* The racks are known, or are not wanted. */
+bool kwi_classic_racks_known(const struct kw_classic *classic,
+                             const struct kw_classic_topic *topic);
+/* Tells the plan how many partitions there are, and in which racks. KW_ERR_NOMEM. */
+KW_MUST_USE int kwi_classic_racks_tell(struct kw_classic *classic);
+/* Whether replicas moved to other racks since the last assignment, and we care. */
+bool kwi_classic_racks_moved(const struct kw_classic *classic,
+                             const struct kw_classic_topic *topic);
 
 #endif

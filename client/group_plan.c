@@ -1,10 +1,7 @@
 /* client/group_plan.c -- the leader's part of a rebalance: the members' subscriptions
  * become a plan (assignor.h), metadata says how many partitions there are, the
  * assignor runs, its result is kept as bytes for SyncGroup. The topics stay watched
- * as long as we lead: what grows, comes or goes makes the group rebalance (G22).
- *
- * Racks of replicas are not told to the assignor yet: the client's metadata does not
- * keep them. */
+ * as long as we lead: what grows, comes or goes makes the group rebalance (G22). */
 #include <string.h>
 
 #include "client/error_text.h"
@@ -25,15 +22,16 @@ static struct kw_heap *plan_heap(const struct kw_classic *classic)
 
 /* ---- topics ------------------------------------------------------------------------------- */
 
-static bool plan_topic_known(const struct kw_classic_topic *topic)
+static bool plan_topic_known(const struct kw_classic *classic, const struct kw_classic_topic *topic)
 {
-    return topic->meta->n_partitions > 0 || topic->meta->answer > 0;
+    return (topic->meta->n_partitions > 0 || topic->meta->answer > 0) &&
+           kwi_classic_racks_known(classic, topic);
 }
 
 bool kwi_classic_plan_known(const struct kw_classic *classic)
 {
     for (uint32_t i = 0; i < classic->n_topics; i++) {
-        if (!plan_topic_known(&classic->topics[i]))
+        if (!plan_topic_known(classic, &classic->topics[i]))
             return false;
     }
     return true;
@@ -49,11 +47,16 @@ static void plan_topic_changed(struct kw_topic_watch *watch, struct kw_topic_met
             kwi_classic_plan_run(classic);
         return;
     }
-    if (meta->n_partitions == topic->n_partitions || classic->again)
+    if (classic->again ||
+        (meta->n_partitions == topic->n_partitions && !kwi_classic_racks_moved(classic, topic)))
         return;
-    kwi_log(meta->core, 6, "group %s: topic %s has %u partitions instead of %u: it rebalances",
-            classic->group->consumer->keeper.group_id, meta->name, meta->n_partitions,
-            topic->n_partitions);
+    if (meta->n_partitions == topic->n_partitions)
+        kwi_log(meta->core, 6, "group %s: replicas of %s are in other racks: it rebalances",
+                classic->group->consumer->keeper.group_id, meta->name);
+    else
+        kwi_log(meta->core, 6, "group %s: topic %s has %u partitions instead of %u: it rebalances",
+                classic->group->consumer->keeper.group_id, meta->name, meta->n_partitions,
+                topic->n_partitions);
     topic->n_partitions = meta->n_partitions;
     if (classic->state == KWI_CLASSIC_STABLE)
         kwi_classic_step(classic, KWI_CLASSIC_REJOIN);
@@ -70,6 +73,7 @@ static int plan_watch_topics(struct kw_classic *classic)
     if (!classic->topics)
         return KW_ERR_NOMEM;
     classic->n_topics = n;
+    classic->has_racks = kwi_plan_has_racks(classic->plan);
     for (uint32_t i = 0; i < n; i++) {
         struct kw_classic_topic *topic = &classic->topics[i];
         struct kw_str name = kwi_plan_topic_name(classic->plan, i);
@@ -79,6 +83,8 @@ static int plan_watch_topics(struct kw_classic *classic)
         if (!topic->meta)
             return KW_ERR_NOMEM;
         kwi_list_push(&topic->meta->watchers, &topic->watch.node);
+        if (classic->has_racks)
+            kwi_racks_want(topic->meta);
     }
     return 0;
 }
@@ -90,6 +96,8 @@ static void plan_unwatch_topics(struct kw_classic *classic)
         if (!topic->meta)
             break;
         kwi_list_remove(&topic->meta->watchers, &topic->watch.node);
+        if (classic->has_racks)
+            kwi_racks_unwant(topic->meta);
         kwi_topic_meta_put(topic->meta);
     }
     kwi_free(plan_heap(classic), classic->topics,
@@ -275,10 +283,10 @@ void kwi_classic_plan_run(struct kw_classic *classic)
 
     if (classic->work)
         return;
-    for (uint32_t i = 0; i < classic->n_topics; i++) {
-        struct kw_classic_topic *topic = &classic->topics[i];
-        topic->n_partitions = topic->meta->n_partitions;
-        kwi_plan_set_topic(classic->plan, i, topic->n_partitions, NULL, 0);
+    rc = kwi_classic_racks_tell(classic);
+    if (rc) {
+        kwi_classic_step(classic, KWI_CLASSIC_RETRY);
+        return;
     }
     if (classic->pull_only) { /* the last assignment stays */
         kwi_classic_step(classic, KWI_CLASSIC_JOINED);

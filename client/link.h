@@ -35,6 +35,7 @@ struct kw_broker {
     uint16_t port;
     bool absent;                /* the last metadata did not name it: nobody to ask */
     struct kw_addr failed_addr; /* of the connection lost last: it comes last next time */
+    int32_t rack;               /* racks.h; -1: none, or nobody wants to know */
     struct kw_list links;
 };
 

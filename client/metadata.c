@@ -126,8 +126,10 @@ static int metadata_take_brokers(struct kw_core *core, const struct kw_metadata_
     int rc = 0;
 
     kwi_cluster_mark_absent(core);
-    for (kwi_iter_init(&it, &msg->brokers); !rc && kwi_iter_next(&it, &item);)
+    for (kwi_iter_init(&it, &msg->brokers); !rc && kwi_iter_next(&it, &item);) {
         rc = kwi_cluster_take_broker(core, item.node_id, item.host, item.port);
+        kwi_racks_take_broker(core, item.node_id, item.rack);
+    }
     kwi_cluster_sweep(core);
     return rc;
 }
@@ -266,6 +268,7 @@ static int metadata_take_topic(struct kw_topic_meta *meta,
     int rc;
 
     meta->error = item->error_code;
+    kwi_racks_take_topic(meta, item, item->error_code ? 0 : metadata_count(item));
     if (item->error_code) {
         if (kwi_error_info(item->error_code)->flags & KW_E_RETRIABLE)
             *open = true;

@@ -259,6 +259,7 @@ void kwi_plan_destroy(struct kw_plan *plan)
         return;
     for (uint32_t i = 0; i < plan->n_blocks; i++)
         kwi_free(plan->heap, plan->blocks[i].ptr, plan->blocks[i].size);
+    kwi_free(plan->heap, plan->lent.ptr, plan->lent.size);
     kwi_free(plan->heap, plan->work.ptr, plan->work.size);
     kwi_free(plan->heap, plan->scratch.ptr, plan->scratch.size);
     kwi_map_deinit(&plan->names);
@@ -292,6 +293,20 @@ struct kw_str kwi_plan_topic_name(const struct kw_plan *plan, uint32_t topic)
 {
     struct kw_bytes name = plan->topics[topic].name;
     return (struct kw_str){name.ptr, (int32_t)name.len};
+}
+
+bool kwi_plan_has_racks(const struct kw_plan *plan)
+{
+    for (uint32_t m = 0; m < plan->n_members; m++)
+        if (plan->subscriptions[m].rack_id.len > 0)
+            return true;
+    return false;
+}
+
+void kwi_plan_own(struct kw_plan *plan, void *block, size_t size)
+{
+    kwi_free(plan->heap, plan->lent.ptr, plan->lent.size);
+    plan->lent = (struct kw_plan_block){block, size};
 }
 
 void kwi_plan_set_racks(struct kw_plan *plan, const struct kw_bytes *racks, uint32_t n)

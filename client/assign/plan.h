@@ -23,7 +23,8 @@ struct kw_plan {
     struct kw_consumer_protocol_subscription *subscriptions; /* by member */
     const struct kw_bytes *racks;
     uint32_t n_racks;
-    struct kw_map names; /* topic name -> its number + 1 */
+    struct kw_plan_block lent; /* kwi_plan_own: holds the racks */
+    struct kw_map names;       /* topic name -> its number + 1 */
     uint32_t n_repairs;
     char note[KWI_PLAN_NOTE_SIZE]; /* the first repair */
 

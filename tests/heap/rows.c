@@ -160,7 +160,7 @@ const struct heap_row heap_rows[] = {
      .doubles = true,
      .consumer = {"group.id=g", "auto.offset.reset=earliest", "auto.commit.interval.ms=50",
                   "session.timeout.ms=3000", "heartbeat.interval.ms=100",
-                  "rebalance.ack.timeout.ms=100"}},
+                  "rebalance.ack.timeout.ms=100", "client.rack=b"}},
     {.name = "the same while the coordinator refuses and hangs up",
      .steps = {HEAP_CREATE, HEAP_CONNECT, HEAP_PRODUCE, HEAP_GROUP, HEAP_CLOSE},
      .failing = HEAP_GROUP,

@@ -340,6 +340,8 @@ static void step_group(struct heap_scenario *scenario)
     scenario->was_read = true;
     if (scenario->stage == 0) {
         kwi_mock_set_coordinator(scenario->pair.mock, 1);
+        (void)!kwi_mock_set_rack(scenario->pair.mock, 0, "a");
+        (void)!kwi_mock_set_rack(scenario->pair.mock, 1, "b");
         if (scenario->row->pattern)
             (void)!kwi_mock_create_topic(scenario->pair.mock, "late", 2);
         if (!steps_good(scenario,

@@ -288,15 +288,23 @@ void group_begin(struct group_bed *bed, const char *const *settings)
 void group_begin_of(struct group_bed *bed, const char *const *settings, const char *release,
                     bed_answer_fn *on_answer)
 {
+    struct kw_mock_config config = {.n_brokers = 2};
+    if (release)
+        cr_assert_eq(kwi_mock_release(release, &config.versions, &config.n_versions), 0);
+    group_begin_with(bed, settings, &config, on_answer);
+}
+
+void group_begin_with(struct group_bed *bed, const char *const *settings,
+                      const struct kw_mock_config *brokers, bed_answer_fn *on_answer)
+{
+    struct kw_mock_config config = *brokers;
     memset(bed, 0, sizeof *bed);
     for (int p = 0; p < BED_PARTITIONS; p++)
         bed->handed[p] = bed->committed[p] = bed->fences[p] = -1;
     bed->session_ms = 2000;
     bed->ack_ms = 300;
-    struct kw_mock_config config = {
-        .n_brokers = 2, .group_session_ms = bed->session_ms, .group_heartbeat_ms = 200};
-    if (release)
-        cr_assert_eq(kwi_mock_release(release, &config.versions, &config.n_versions), 0);
+    config.group_session_ms = bed->session_ms;
+    config.group_heartbeat_ms = 200;
     cr_assert_eq(sim_pair_init_of(&bed->pair, SIM_MEMORY_PLAIN, &config, BED_PARTITIONS), 0);
     kwi_mock_set_coordinator(bed->pair.mock, 1);
     bed->pair.on_event = bed_event;

@@ -55,6 +55,9 @@ void group_begin(struct group_bed *bed, const char *const *settings);
 typedef size_t bed_answer_fn(void *ctx, struct sim_pair_answer *answer, uint8_t *out, size_t cap);
 void group_begin_of(struct group_bed *bed, const char *const *settings, const char *release,
                     bed_answer_fn *on_answer);
+/* The same with brokers of any kind; the settings of groups are the bed's. */
+void group_begin_with(struct group_bed *bed, const char *const *settings,
+                      const struct kw_mock_config *brokers, bed_answer_fn *on_answer);
 void group_end(struct group_bed *bed);
 /* A consumer with these settings besides the usual ones; not subscribed. */
 struct bed_member *bed_join(struct group_bed *bed, const char *const *settings);
