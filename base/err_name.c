@@ -39,6 +39,7 @@ const char *kw_err_name(int err)
     case KW_ERR_BOMB: return "KW_ERR_BOMB";
     case KW_ERR_SYNTAX: return "KW_ERR_SYNTAX";
     case KW_ERR_TRUNCATED: return "KW_ERR_TRUNCATED";
+    case KW_ERR_RECREATED: return "KW_ERR_RECREATED";
     }
     return "unknown";
 }

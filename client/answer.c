@@ -194,17 +194,6 @@ static struct kw_batch *answer_find(struct kw_sending *sending, struct kw_str to
     return NULL;
 }
 
-/* Brokers that a moved partition's answer names, so that the hint can be used. */
-static void answer_endpoints(struct kw_core *core, const struct kw_produce_response *msg)
-{
-    struct kw_node_endpoint node;
-    struct kw_iter it;
-
-    for (kwi_iter_init(&it, &msg->node_endpoints); kwi_iter_next(&it, &node);)
-        if (kwi_cluster_take_broker(core, node.node_id, node.host, node.port))
-            return; /* no memory: the metadata refresh will tell */
-}
-
 static int answer_read(struct kw_request *req, const struct kw_answer *answer)
 {
     struct kw_sending *sending = req->owner;
@@ -217,7 +206,7 @@ static int answer_read(struct kw_request *req, const struct kw_answer *answer)
     if (kwi_produce_response_decode(&msg, req->version, answer->body, answer->len, &fault))
         return kwi_request_malformed(req, &fault, NULL);
     kwi_throttle(req, msg.throttle_time_ms);
-    answer_endpoints(req->core, &msg);
+    kwi_cluster_take_endpoints(req->core, &msg.node_endpoints);
     for (kwi_iter_init(&topics, &msg.responses); kwi_iter_next(&topics, &topic);) {
         for (kwi_iter_init(&parts, &topic.partition_responses);
              kwi_produce_answer_next(&parts, &part);) {

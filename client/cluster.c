@@ -9,6 +9,7 @@
 #include "client/error_text.h"
 #include "client/link.h"
 #include "client/metadata.h"
+#include "proto/leader.h"
 
 int kwi_cluster_init(struct kw_core *core, struct kw_error *err)
 {
@@ -94,6 +95,16 @@ int kwi_cluster_take_broker(struct kw_core *core, int32_t node_id, struct kw_str
     if (rc)
         kwi_broker_destroy(broker);
     return rc;
+}
+
+void kwi_cluster_take_endpoints(struct kw_core *core, const struct kw_arr *endpoints)
+{
+    struct kw_node_endpoint node;
+    struct kw_iter it;
+
+    for (kwi_iter_init(&it, endpoints); kwi_iter_next(&it, &node);)
+        if (kwi_cluster_take_broker(core, node.node_id, node.host, node.port))
+            return; /* no memory: the metadata refresh will tell */
 }
 
 void kwi_cluster_mark_absent(struct kw_core *core)

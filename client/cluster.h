@@ -9,6 +9,7 @@
 #include "base/map.h"
 #include "base/timer.h"
 #include "client/racks.h"
+#include "proto/schema.h"
 #include "proto/wire.h"
 #include <kwire/client_types.h>
 
@@ -28,8 +29,9 @@ struct kw_topic_meta {
     struct kw_core *core;
     char *name; /* heap, NUL-terminated */
     size_t name_len;
-    uint8_t topic_id[16];
-    int16_t error; /* of the last answer, 0 none */
+    uint8_t topic_id[16]; /* zero: not known */
+    uint8_t old_id[16];   /* of the topic that had the name before; zero: none */
+    int16_t error;        /* of the last answer, 0 none */
     uint32_t refs;
     uint64_t asked_us;     /* when it was first asked for without success, 0 not */
     uint64_t answer;       /* number of the last answer that named it */
@@ -92,6 +94,9 @@ int kwi_cluster_take_broker(struct kw_core *core, int32_t node_id, struct kw_str
 struct kw_broker *kwi_topic_meta_leader(struct kw_topic_meta *meta, int32_t partition);
 /* The control link of a node if it is known, else NULL. */
 struct kw_link *kwi_cluster_control(struct kw_core *core, int32_t node_id);
+/* Brokers that a produce or fetch answer names beside new leaders (kw_node_endpoint), so
+ * that these can be used. */
+void kwi_cluster_take_endpoints(struct kw_core *core, const struct kw_arr *endpoints);
 /* A produce or fetch answer named the new leader (KIP-951): taken if newer.
  * Returns true if it was. */
 bool kwi_topic_meta_hint(struct kw_topic_meta *meta, int32_t partition, int32_t leader,

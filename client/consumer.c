@@ -150,6 +150,7 @@ static void consumer_topic_changed(struct kw_topic_watch *watch, struct kw_topic
     struct kw_consumer_part *part;
 
     (void)meta;
+    kwi_topic_id_check(topic);
     for (uint32_t i = 0; (part = kwi_map_next(&topic->parts, &i));)
         kwi_part_meta(part);
 }
@@ -195,6 +196,7 @@ static void consumer_topic_drop(struct kw_consumer_topic *topic)
     kwi_map_deinit(&topic->parts);
     kwi_map_init(&topic->parts, &topic->consumer->core->control);
     kwi_list_remove(&topic->meta->watchers, &topic->watch.node);
+    kwi_topic_id_drop(topic);
     kwi_consumer_topic_put(topic);
 }
 
@@ -213,6 +215,17 @@ struct kw_consumer_part *kwi_consumer_find(struct kw_consumer *consumer, const c
                                            size_t len, int32_t partition)
 {
     struct kw_consumer_topic *topic = kwi_map_get_str(&consumer->topics, name, len);
+
+    if (!topic || partition < 0)
+        return NULL;
+    return kwi_map_get(&topic->parts, (uint32_t)partition);
+}
+
+struct kw_consumer_part *kwi_consumer_find_id(struct kw_consumer *consumer,
+                                              const struct kw_uuid *id, int32_t partition)
+{
+    struct kw_consumer_topic *topic = kwi_map_get_str(&consumer->by_id, (const char *)id->b,
+                                                      sizeof(id->b));
 
     if (!topic || partition < 0)
         return NULL;
@@ -462,6 +475,7 @@ int kw_core_consumer_create(struct kw_consumer **out, struct kw_core *core,
     consumer->read_committed = kwi_consumer_setting(consumer, KW_KEY_ISOLATION_LEVEL) != 0;
     consumer->batch_max = kwi_consumer_setting(consumer, KW_KEY_MAX_DECOMPRESSED_BATCH_BYTES);
     kwi_map_init(&consumer->topics, &core->control);
+    kwi_map_init(&consumer->by_id, &core->control);
     kwi_list_push(&core->consumers, &consumer->node);
     if (kwi_keeper_init(consumer)) {
         consumer_destroy(consumer);
@@ -515,6 +529,7 @@ static void consumer_destroy(struct kw_consumer *consumer)
     while (!kwi_list_empty(&consumer->held))
         kw_core_records_release(KWI_OF(consumer->held.first, struct kw_records, node), KW_NOT_DONE);
     consumer_drop_topics(&consumer->topics);
+    kwi_map_deinit(&consumer->by_id);
     for (unsigned i = 0; i < sizeof(lists) / sizeof(*lists); i++) {
         while (!kwi_list_empty(lists[i]))
             kwi_free(&core->control, KWI_OF(kwi_list_pop(lists[i]), struct kw_records, node),

@@ -94,6 +94,8 @@ struct kw_consumer_topic {
     uint32_t refs;       /* the assignment, handles, a lent event, kw_fetch_gone */
     bool is_given;       /* a KIP-848 group gave it, under this id */
     uint8_t given_id[16];
+    struct kw_uuid id; /* of the topic that is read, see topic_id.c; zero: not known */
+    bool by_id;        /* consumer->by_id has it */
 };
 
 struct kw_consumer_part {
@@ -105,6 +107,7 @@ struct kw_consumer_part {
     bool eager;         /* new at its position, or its last answer brought records */
     bool second_lookup; /* TIMESTAMP: ask for the end; TAIL: for the begin */
     bool missing_told;  /* that metadata does not know it */
+    bool by_name;       /* fetched by its topic's name: the id is not known */
     uint8_t notices;
     uint32_t generation; /* handles of older ones must not touch it */
     uint32_t serial;     /* the generation that it began with: tells one assignment of it from
@@ -156,6 +159,7 @@ struct kw_consumer {
     struct kw_node node;  /* in core->consumers */
     struct kw_config *own;
     struct kw_map topics; /* name -> kw_consumer_topic */
+    struct kw_map by_id;  /* topic id -> the same */
     struct kw_list fetchers, ready, notices;
     struct kw_list held, free_handles; /* kw_records */
     uint32_t n_free_handles, n_fetchers;
@@ -252,6 +256,19 @@ void kwi_consumer_topic_put(struct kw_consumer_topic *topic);
 /* The part that an answer names, or NULL. */
 struct kw_consumer_part *kwi_consumer_find(struct kw_consumer *consumer, const char *name,
                                            size_t len, int32_t partition);
+/* The part that an answer names by the id of its topic, or NULL. */
+struct kw_consumer_part *kwi_consumer_find_id(struct kw_consumer *consumer,
+                                              const struct kw_uuid *id, int32_t partition);
+
+/* topic_id.c */
+/* Before anything of the topic is asked for: takes its id, if it is known. */
+void kwi_topic_id_bind(struct kw_consumer_topic *topic);
+/* Metadata named the topic: maybe it is another one now. */
+void kwi_topic_id_check(struct kw_consumer_topic *topic);
+/* It is not read any more. */
+void kwi_topic_id_drop(struct kw_consumer_topic *topic);
+
+/* consumer.c again */
 /* Something is to be told: raises the consumer's event. */
 void kwi_consumer_notify(struct kw_consumer *consumer);
 /* Only what the application holds keeps the reserve full: told once. */
@@ -282,6 +299,16 @@ void kwi_part_refused(struct kw_consumer_part *part, int16_t kafka_code);
 void kwi_part_settle(struct kw_consumer_part *part);
 /* Moves it to the end of one of its fetcher's lists; NULL: into none. */
 void kwi_part_move(struct kw_consumer_part *part, struct kw_list *list);
+/* part_reset.c */
+/* Where it is to begin, from now on. */
+void kwi_part_place(struct kw_consumer_part *part, uint8_t kind, int64_t value);
+/* The broker does not have its position. */
+void kwi_part_out_of_range(struct kw_consumer_part *part);
+/* The topic was deleted, and there is another one of its name: what was read, and how
+ * far, says nothing of that. Told; goes where the policy says, or stops. */
+void kwi_part_recreated(struct kw_consumer_part *part);
+/* The same, and its group, which gave it by its id, will take it away. */
+void kwi_part_is_gone(struct kw_consumer_part *part);
 /* Where it goes when its position is not in the log or was never committed; -1:
  * nowhere (auto.offset.reset=none). */
 int kwi_part_reset_kind(const struct kw_consumer_part *part);
@@ -291,6 +318,7 @@ void kwi_part_begin_at(struct kw_consumer_part *part, int64_t offset, int32_t ep
 /* The leader's log has another history than what was read: the common part ends at
  * `end`, with a record of `epoch`. Told; goes there, or stops (KIP-320). */
 void kwi_part_truncated(struct kw_consumer_part *part, int64_t end, int32_t epoch);
+/* part.c again */
 /* Drops what is buffered; the position stays. */
 void kwi_part_drop(struct kw_consumer_part *part);
 /* Where the log ends for the consumer: the high watermark, or, if it reads what is

@@ -297,6 +297,7 @@ static uint32_t fetcher_fill(struct kw_fetcher *fetcher, int16_t version)
             topic = part->topic;
             kwi_fetch_request_topic_init(entry);
             entry->topic = (struct kw_str){topic->meta->name, (int32_t)topic->meta->name_len};
+            entry->topic_id = topic->id; /* the version has room for one of the two */
             entry->partitions = KWI_ARR(out, 0);
         }
         fetcher->scratch.topics[n_topics - 1].partitions.n++;
@@ -333,9 +334,21 @@ static int fetcher_encode(struct kw_request *req, struct kw_wr *wr)
     return kwi_fetch_request_encode(&msg, req->version, wr);
 }
 
+/* By ids only if each topic has one: a request, and a session, is all of one kind. */
+static int fetcher_choose(const struct kw_request *req, int broker_min, int broker_max)
+{
+    const struct kw_api_info *api = kwi_api_info(KW_API_FETCH);
+    const struct kw_fetcher *fetcher = req->owner;
+
+    if (fetcher && fetcher->n_by_name && broker_max >= KWI_FETCH_BY_ID)
+        broker_max = KWI_FETCH_BY_ID - 1;
+    return kwi_api_choose(api, (int16_t)broker_min, (int16_t)broker_max);
+}
+
 static const struct kw_request_type fetcher_type = {
     .api_key = KW_API_FETCH,
     .fetch = true,
+    .choose = fetcher_choose,
     .encode = fetcher_encode,
     .done = kwi_fetch_done,
 };

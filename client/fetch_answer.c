@@ -119,12 +119,24 @@ static void fetched_wait(struct kw_fetcher *fetcher, struct kw_consumer_part *pa
         kwi_part_settle(part);
 }
 
+static struct kw_consumer_part *fetched_find(struct kw_fetcher *fetcher,
+                                             const struct kw_fetch_response_topic *topic,
+                                             int32_t partition)
+{
+    struct kw_str name = topic->topic;
+
+    if (fetcher->fetching->version >= KWI_FETCH_BY_ID)
+        return kwi_consumer_find_id(fetcher->consumer, &topic->topic_id, partition);
+    return kwi_consumer_find(fetcher->consumer, name.ptr, name.len > 0 ? (size_t)name.len : 0,
+                             partition);
+}
+
 /* One part of the answer. */
 static void fetched_take_part(struct kw_fetcher *fetcher, const struct fetched_frame *frame,
-                              struct kw_str topic, const struct kw_fetch_response_partition *item)
+                              const struct kw_fetch_response_topic *topic,
+                              const struct kw_fetch_response_partition *item)
 {
-    struct kw_consumer_part *part = kwi_consumer_find(
-        fetcher->consumer, topic.ptr, topic.len > 0 ? (size_t)topic.len : 0, item->partition_index);
+    struct kw_consumer_part *part = fetched_find(fetcher, topic, item->partition_index);
 
     if (!part || part->fetcher != fetcher || !kwi_fetcher_asks(fetcher, part))
         return;
@@ -182,6 +194,7 @@ static bool fetched_take(struct kw_fetcher *fetcher, const struct kw_fetch_respo
     struct kw_iter topics, items;
     bool has_data = fetched_has_data(msg);
 
+    kwi_cluster_take_endpoints(fetcher->consumer->core, &msg->node_endpoints);
     fetcher->at_end = !has_data;
     /* A small answer sits in the connection's stage and dies with this call. */
     if (!frame.block && has_data) {
@@ -196,7 +209,7 @@ static bool fetched_take(struct kw_fetcher *fetcher, const struct kw_fetch_respo
     }
     for (kwi_iter_init(&topics, &msg->responses); kwi_iter_next(&topics, &topic);) {
         for (kwi_iter_init(&items, &topic.partitions); kwi_iter_next(&items, &item);) {
-            fetched_take_part(fetcher, &frame, topic.topic, &item);
+            fetched_take_part(fetcher, &frame, &topic, &item);
         }
     }
     kwi_block_release(copy);

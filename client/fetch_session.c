@@ -14,6 +14,8 @@
  *
  * A broker first takes what a request names and then forgets what it says to forget.
  * So nothing is named while something is `gone`: it might be the same partition. */
+#include <string.h>
+
 #include "client/fetcher.h"
 #include "proto/error.h"
 
@@ -106,6 +108,7 @@ void kwi_session_expel(struct kw_consumer_part *part)
     }
     gone->topic = part->topic;
     gone->topic->refs++;
+    gone->id = part->topic->id;
     gone->partition = part->partition;
     gone->envelope = kwi_fetch_envelope(part);
     session_drop(fetcher, part);
@@ -161,6 +164,9 @@ enum kw_fetch_kind kwi_session_next(struct kw_fetcher *fetcher, int version)
         kwi_session_restart(fetcher);
         return KWI_FETCH_ALONE;
     }
+    if (session->by_id != (version >= KWI_FETCH_BY_ID))
+        kwi_session_restart(fetcher);
+    session->by_id = version >= KWI_FETCH_BY_ID;
     session->crowded = 0;
     /* What cannot be told beside a question is told by beginning anew. */
     if (session->n_gone > KWI_FETCH_PARTS || (session->n_gone && kwi_list_empty(&fetcher->quiet)))
@@ -186,15 +192,18 @@ void kwi_session_tell(struct kw_fetcher *fetcher)
 /* Appends one; neighbours of one topic share an entry. */
 static void session_put(struct kw_fetch_request *msg, int32_t *partitions, uint32_t n,
                         struct kw_fetch_request_forgotten *topics,
-                        const struct kw_consumer_topic *topic, int32_t partition)
+                        const struct kw_consumer_topic *topic, const struct kw_uuid *id,
+                        int32_t partition)
 {
     struct kw_str name = {topic->meta->name, (int32_t)topic->meta->name_len};
     int32_t at = msg->forgotten_topics_data.n;
 
     partitions[n] = partition;
-    if (at == 0 || topics[at - 1].topic.ptr != name.ptr) {
+    if (at == 0 || topics[at - 1].topic.ptr != name.ptr ||
+        memcmp(topics[at - 1].topic_id.b, id->b, sizeof(id->b)) != 0) {
         kwi_fetch_request_forgotten_init(&topics[at]);
         topics[at].topic = name;
+        topics[at].topic_id = *id;
         topics[at].partitions = KWI_ARR(&partitions[n], 0);
         msg->forgotten_topics_data = KWI_ARR(topics, ++at);
     }
@@ -210,11 +219,11 @@ void kwi_session_fill(const struct kw_fetcher *fetcher, struct kw_fetch_request 
     msg->forgotten_topics_data = KWI_ARR(topics, 0);
     for (struct kw_node *node = session->told_gone.first; node; node = node->next, n++) {
         const struct kw_fetch_gone *gone = session_gone(node);
-        session_put(msg, partitions, n, topics, gone->topic, gone->partition);
+        session_put(msg, partitions, n, topics, gone->topic, &gone->id, gone->partition);
     }
     for (struct kw_node *node = session->told.first; node; node = node->next, n++) {
         const struct kw_consumer_part *part = session_part(node);
-        session_put(msg, partitions, n, topics, part->topic, part->partition);
+        session_put(msg, partitions, n, topics, part->topic, &part->topic->id, part->partition);
     }
 }
 

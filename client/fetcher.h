@@ -25,9 +25,10 @@
 #include "proto/fetch.h"
 
 enum {
+    KWI_FETCH_BY_ID = 13,          /* from this version on topics have no names */
     KWI_FETCH_PARTS = 1024,        /* named, and forgotten, in one request */
     KWI_FETCH_ENVELOPE = 64,       /* bytes of an answer around the topics */
-    KWI_FETCH_ENVELOPE_TOPIC = 16, /* around a topic's name */
+    KWI_FETCH_ENVELOPE_TOPIC = 24, /* around a topic's name, or around its id */
     KWI_FETCH_ENVELOPE_PART = 96   /* around the records of a part */
 };
 
@@ -43,6 +44,7 @@ enum kw_fetch_kind {
 struct kw_fetch_gone {
     struct kw_node node;
     struct kw_consumer_topic *topic; /* held */
+    struct kw_uuid id;               /* under which it was named: the topic may have another */
     int32_t partition;
     size_t envelope;
 };
@@ -52,6 +54,7 @@ struct kw_fetch_session {
     int32_t epoch;       /* of the next request; 0: it begins one */
     bool refused;        /* the last wish for one was not granted */
     bool broken;         /* what the broker has is not what we think */
+    bool by_id;          /* its topics are named by their ids */
     uint32_t n_restarts; /* since it last worked */
     uint32_t crowded;    /* with that many parts there is no room for its answers; 0 */
     /* Of what the broker has; kw_consumer_part by session_node, kw_fetch_gone. */
@@ -80,7 +83,8 @@ struct kw_fetcher {
     struct kw_list checks, checking; /* the same of OffsetForLeaderEpoch */
     uint32_t n_parts;                /* in all these lists */
     uint32_t n_quiet;
-    uint32_t solo; /* that many fetches ask for one part only */
+    uint32_t n_by_name; /* parts whose topic has no id that is known */
+    uint32_t solo;      /* that many fetches ask for one part only */
     struct kw_fetch_session session;
     struct kw_request *fetching, *looking_up, *check;
     uint8_t kind;          /* of `fetching`: enum kw_fetch_kind */

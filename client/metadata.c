@@ -257,13 +257,33 @@ static void metadata_take_leader(struct kw_topic_meta *meta,
         part->leader_epoch = item->leader_epoch;
 }
 
+/* Whether an answer tells of another topic under the name. Zero is the id that brokers
+ * tell that know of none. */
+static bool metadata_is_other(const struct kw_topic_meta *meta, const struct kw_uuid *id)
+{
+    struct kw_uuid known;
+
+    memcpy(known.b, meta->topic_id, sizeof(known.b));
+    return !kwi_uuid_is_zero(&known) && !kwi_uuid_is_zero(id) &&
+           memcmp(known.b, id->b, sizeof(known.b)) != 0;
+}
+
+/* What was known is of a topic that is no more. */
+static void metadata_forget(struct kw_topic_meta *meta)
+{
+    memcpy(meta->old_id, meta->topic_id, sizeof(meta->old_id));
+    for (uint32_t i = 0; i < meta->n_partitions; i++)
+        meta->partitions[i] = (struct kw_partition_meta){.leader = -1, .leader_epoch = -1};
+}
+
 /* Returns 0, KW_ERR_NOMEM; *open: something is missing that a later answer may
  * have. */
 static int metadata_take_topic(struct kw_topic_meta *meta,
                                const struct kw_metadata_response_topic *item, bool *open)
 {
     struct kw_metadata_response_partition part;
-    bool fresh = memcmp(meta->topic_id, item->topic_id.b, sizeof(meta->topic_id)) != 0;
+    bool is_other = metadata_is_other(meta, &item->topic_id);
+    bool fresh = is_other || !meta->n_partitions;
     struct kw_iter it;
     int rc;
 
@@ -276,8 +296,15 @@ static int metadata_take_topic(struct kw_topic_meta *meta,
             meta->asked_us = meta->core->now.mono_us;
         return 0;
     }
+    if (is_other && memcmp(meta->old_id, item->topic_id.b, sizeof(meta->old_id)) == 0) {
+        *open = true; /* the broker lags behind: an id does not come back */
+        return 0;
+    }
     meta->asked_us = 0;
-    memcpy(meta->topic_id, item->topic_id.b, sizeof(meta->topic_id));
+    if (is_other)
+        metadata_forget(meta);
+    if (!kwi_uuid_is_zero(&item->topic_id))
+        memcpy(meta->topic_id, item->topic_id.b, sizeof(meta->topic_id));
     rc = metadata_grow(meta, metadata_count(item));
     for (kwi_iter_init(&it, &item->partitions); !rc && kwi_iter_next(&it, &part);) {
         if (part.partition_index < 0 || part.partition_index >= item->partitions.n)

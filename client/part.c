@@ -106,6 +106,7 @@ static void part_leave(struct kw_consumer_part *part)
     if (!fetcher)
         return;
     part->fetcher = NULL;
+    fetcher->n_by_name -= part->by_name;
     if (--fetcher->n_parts == 0)
         kwi_session_abandon(fetcher);
     else
@@ -220,6 +221,7 @@ static void part_find(struct kw_consumer_part *part)
         return;
     }
     part->missing_told = false;
+    kwi_topic_id_bind(part->topic);
     part->leader = broker->node_id;
     part->leader_epoch = meta->partitions[part->partition].leader_epoch;
     if (part->position >= 0 && !part_is_doubtful(part) && part_replica(part))
@@ -242,6 +244,8 @@ static void part_join(struct kw_consumer_part *part)
 
     part->fetcher = kwi_fetcher_get(part->topic->consumer, broker);
     part->fetcher->n_parts++;
+    part->by_name = !part->topic->by_id;
+    part->fetcher->n_by_name += part->by_name;
 }
 
 static void part_look_up(struct kw_consumer_part *part)
@@ -310,6 +314,8 @@ void kwi_part_meta(struct kw_consumer_part *part)
     known = &meta->partitions[part->partition];
     if (part->state == KWI_PART_LEADER) {
         part_find(part);
+    } else if (part->state == KWI_PART_FETCH && part->by_name && part->topic->by_id) {
+        kwi_part_step(part, KWI_PART_MOVED); /* a broker told its id now */
     } else if (known->leader >= 0 && known->leader != part->leader) {
         part->replica = -1;
         /* One that was sent round in vain so often finds it when its wait is over. */
@@ -359,18 +365,6 @@ void kwi_part_prefer(struct kw_consumer_part *part, int32_t replica)
 
 /* ---- positions ---------------------------------------------------------------------------- */
 
-static void part_place(struct kw_consumer_part *part, uint8_t kind, int64_t value)
-{
-    part->start_kind = kind;
-    part->start_value = value;
-    part->second_lookup = false;
-    part->position = kind == KW_START_OFFSET ? value : -1;
-    part->eof_told = -1;
-    part->want_bytes = 0;
-    part->eager = true;
-    part->epoch = part->sound_epoch = -1;
-}
-
 struct kw_consumer_part *kwi_part_create(struct kw_consumer_topic *topic,
                                          const struct kw_start *start)
 {
@@ -387,7 +381,7 @@ struct kw_consumer_part *kwi_part_create(struct kw_consumer_topic *topic,
     part->high_watermark = part->last_stable = part->log_start = -1;
     part->generation = part->serial = topic->consumer->next_generation++;
     part->timer.fire = part_due;
-    part_place(part, start->kind, start->value);
+    kwi_part_place(part, start->kind, start->value);
     return part;
 }
 
@@ -417,7 +411,7 @@ void kwi_part_seek(struct kw_consumer_part *part, const struct kw_start *start)
     part->missing_told = false;
     part->generation = part->topic->consumer->next_generation++;
     part->attempts = 0;
-    part_place(part, start->kind, start->value);
+    kwi_part_place(part, start->kind, start->value);
     kwi_part_step(part, KWI_PART_SEEK);
 }
 
@@ -460,65 +454,6 @@ void kwi_part_stop(struct kw_consumer_part *part, int code, int16_t kafka_code, 
     kwi_part_warn(part, code, kafka_code, detail);
 }
 
-int kwi_part_reset_kind(const struct kw_consumer_part *part)
-{
-    enum { PART_RESET_LATEST, PART_RESET_EARLIEST, PART_RESET_NONE }; /* words of the key */
-    int64_t policy = kwi_consumer_setting(part->topic->consumer, KW_KEY_AUTO_OFFSET_RESET);
-
-    if (policy == PART_RESET_NONE)
-        return -1;
-    return policy == PART_RESET_EARLIEST ? KW_START_EARLIEST : KW_START_LATEST;
-}
-
-static void part_out_of_range(struct kw_consumer_part *part)
-{
-    int kind = kwi_part_reset_kind(part);
-
-    if (kind < 0) {
-        kwi_part_stop(part, KW_ERR_BROKER, KW_E_OFFSET_OUT_OF_RANGE, KW_API_FETCH);
-        return;
-    }
-    kwi_log(part_core(part), 4, "%s partition %d: offset %lld is not in the log, going to the %s",
-            part->topic->meta->name, part->partition, (long long)part->position,
-            kind == KW_START_EARLIEST ? "begin" : "end");
-    kwi_part_drop(part);
-    kwi_stored_clear(part); /* an offset that is not in the log must not be committed */
-    part_place(part, (uint8_t)kind, 0);
-    kwi_part_hurry(part, KWI_PART_RESET);
-}
-
-void kwi_part_truncated(struct kw_consumer_part *part, int64_t end, int32_t epoch)
-{
-    int64_t was = part->position;
-
-    if (kwi_part_reset_kind(part) < 0) {
-        kwi_part_stop(part, KW_ERR_TRUNCATED, 0, end);
-        return;
-    }
-    kwi_part_drop(part);
-    kwi_stored_clear(part);
-    part_place(part, KW_START_OFFSET, end);
-    part->epoch = epoch;
-    part->sound_epoch = part->leader_epoch;
-    kwi_part_hurry(part, KWI_PART_RESET);
-    kwi_part_warn(part, KW_ERR_TRUNCATED, 0, was);
-}
-
-void kwi_part_begin_at(struct kw_consumer_part *part, int64_t offset, int32_t epoch)
-{
-    int kind = offset >= 0 ? KW_START_OFFSET : kwi_part_reset_kind(part);
-
-    part->committed = offset;
-    if (kind < 0) {
-        kwi_part_stop(part, KW_ERR_STATE, 0, 0);
-        return;
-    }
-    part_place(part, (uint8_t)kind, offset);
-    if (offset >= 0)
-        part->epoch = epoch;
-    kwi_part_step(part, KWI_PART_KNOWN);
-}
-
 void kwi_part_refused(struct kw_consumer_part *part, int16_t kafka_code)
 {
     const struct kw_error_info *info = kwi_error_info(kafka_code);
@@ -531,7 +466,7 @@ void kwi_part_refused(struct kw_consumer_part *part, int16_t kafka_code)
     if (info->flags & KW_E_METADATA)
         kwi_topic_meta_doubt(part->topic->meta, part->partition);
     if (kafka_code == KW_E_OFFSET_OUT_OF_RANGE && part->state == KWI_PART_FETCH)
-        part_out_of_range(part);
+        kwi_part_out_of_range(part);
     else if (info->flags & (KW_E_RETRIABLE | KW_E_METADATA) ||
              kafka_code == KW_E_UNKNOWN_SERVER_ERROR)
         kwi_part_step(part, KWI_PART_RETRY);

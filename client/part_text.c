@@ -80,6 +80,12 @@ void kwi_part_describe(const struct kw_consumer_part *part, struct kw_error *err
         hint = "a replica behind the others became leader: what was read beyond the cut is not in "
                "the log (unclean.leader.election.enable)";
         break;
+    case KW_ERR_RECREATED:
+        kwi_fmt(what, sizeof(what), "the topic is another than the one that was read to %lld",
+                (long long)part->error_detail);
+        hint = "it was deleted and created anew: offsets that were kept are of the old one; seek "
+               "if it stopped (auto.offset.reset=none)";
+        break;
     case KW_ERR_CRC: kwi_fmt(what, sizeof(what), "the checksum of a batch does not match"); break;
     case KW_ERR_CODEC:
         kwi_fmt(what, sizeof(what), "a batch is compressed by %s, which this build cannot read",

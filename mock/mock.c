@@ -186,6 +186,15 @@ int kwi_mock_create_topic(struct kw_mock *mock, const char *name, int32_t partit
     return kwi_mock_topic_create(mock, &spec) ? 0 : KW_ERR_NOMEM;
 }
 
+int kwi_mock_topic_id(const struct kw_mock *mock, const char *name, uint8_t id[16])
+{
+    const struct kw_mock_topic *topic = kwi_mock_topic_find(mock, name, strlen(name));
+    if (!topic)
+        return KW_ERR_STATE;
+    memcpy(id, topic->id, sizeof(topic->id));
+    return 0;
+}
+
 int kwi_mock_delete_topic(struct kw_mock *mock, const char *name)
 {
     struct kw_mock_topic *topic = kwi_mock_topic_find(mock, name, strlen(name));

@@ -108,6 +108,9 @@ KW_MUST_USE int kwi_mock_set_address(struct kw_mock *mock, uint32_t broker, cons
 /* partitions -1: the default. Leaders go round the brokers, from broker 0 on.
  * Errors: KW_ERR_USE (bad name or count), KW_ERR_STATE (exists), KW_ERR_NOMEM. */
 KW_MUST_USE int kwi_mock_create_topic(struct kw_mock *mock, const char *topic, int32_t partitions);
+/* Its id, by which a topic is told from another of its name. Errors: KW_ERR_STATE (no such
+ * topic). */
+KW_MUST_USE int kwi_mock_topic_id(const struct kw_mock *mock, const char *topic, uint8_t id[16]);
 /* Errors: KW_ERR_STATE (no such topic). */
 KW_MUST_USE int kwi_mock_delete_topic(struct kw_mock *mock, const char *topic);
 /* Moves a leader and raises the leader epoch; broker -1: no leader. The old

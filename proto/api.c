@@ -50,7 +50,7 @@
 static const struct kw_api_info api_table[] = {
     /*      key, name                              versions, client's, flexible, message */
     API_ROW(KW_API_PRODUCE, "Produce",                  3, 13,  3, 12,  9, produce),
-    API_ROW(KW_API_FETCH, "Fetch",                      4, 18,  4, 12, 12, fetch),
+    API_ROW(KW_API_FETCH, "Fetch",                      4, 18,  4, 18, 12, fetch),
     API_ROW(KW_API_LIST_OFFSETS, "ListOffsets",         1, 11,  1, 10,  6, list_offsets),
     API_ROW(KW_API_METADATA, "Metadata",                0, 13,  1, 13,  9, metadata),
     API_ROW(KW_API_OFFSET_COMMIT, "OffsetCommit",       2, 10,  2, 10,  8, offset_commit),

@@ -43,20 +43,21 @@ enum kw_err {
     KW_ERR_IN_FLIGHT = -19,   /* too late: bytes were already offered */
     KW_ERR_FORKED = -20,      /* called in a child of fork() */
     /* wire: why a message or batch could not be read or written */
-    KW_ERR_SHORT = -32,    /* the input ends inside a field */
-    KW_ERR_VARINT = -33,   /* a varint is longer than its type */
-    KW_ERR_LENGTH = -34,   /* a length or count below -1, or above its limit */
-    KW_ERR_NULL = -35,     /* null where this version forbids it */
-    KW_ERR_TAGS = -36,     /* a tag twice, or of the wrong size */
-    KW_ERR_TRAILING = -37, /* bytes are left after the message */
-    KW_ERR_VERSION = -38,  /* no such version, or a set field it lacks */
-    KW_ERR_SPACE = -39,    /* the output does not fit */
-    KW_ERR_CRC = -40,      /* checksum mismatch */
-    KW_ERR_CORRUPT = -41,  /* a record batch contradicts itself */
-    KW_ERR_CODEC = -42,    /* compression unknown, absent or failed */
-    KW_ERR_BOMB = -43,     /* decompressed size above the cap */
-    KW_ERR_SYNTAX = -44,   /* a text is not what it should be, JSON for instance */
-    KW_ERR_TRUNCATED = -45 /* the log was cut below what was read of it */
+    KW_ERR_SHORT = -32,     /* the input ends inside a field */
+    KW_ERR_VARINT = -33,    /* a varint is longer than its type */
+    KW_ERR_LENGTH = -34,    /* a length or count below -1, or above its limit */
+    KW_ERR_NULL = -35,      /* null where this version forbids it */
+    KW_ERR_TAGS = -36,      /* a tag twice, or of the wrong size */
+    KW_ERR_TRAILING = -37,  /* bytes are left after the message */
+    KW_ERR_VERSION = -38,   /* no such version, or a set field it lacks */
+    KW_ERR_SPACE = -39,     /* the output does not fit */
+    KW_ERR_CRC = -40,       /* checksum mismatch */
+    KW_ERR_CORRUPT = -41,   /* a record batch contradicts itself */
+    KW_ERR_CODEC = -42,     /* compression unknown, absent or failed */
+    KW_ERR_BOMB = -43,      /* decompressed size above the cap */
+    KW_ERR_SYNTAX = -44,    /* a text is not what it should be, JSON for instance */
+    KW_ERR_TRUNCATED = -45, /* the log was cut below what was read of it */
+    KW_ERR_RECREATED = -46  /* the topic was deleted, and there is another of its name */
 };
 
 /* A name for a code ("KW_ERR_TIMEOUT"), never NULL. Static memory. */
