@@ -92,7 +92,9 @@ void kwi_close_check(struct kw_core *core)
 
     if (!close || close->busy)
         return;
-    if (close->phase != CLOSE_CONNS && close_drained(core))
+    /* That sessions are over is told, but nothing depends on it. */
+    if (close->phase != CLOSE_CONNS && close_drained(core) &&
+        (!core->n_session_ends || close->phase == CLOSE_SWEEP))
         kwi_core_arm(core, &close->deadline, core->now.mono_us);
     if (close->phase == CLOSE_CONNS && !kwi_map_len(&core->conns))
         close_end(close);

@@ -495,6 +495,8 @@ void kwi_consumer_close(struct kw_consumer *consumer)
     if (consumer->closed)
         return;
     consumer->closed = true;
+    if (consumer->core->close) /* else the core is destroyed at once */
+        kwi_fetchers_end(consumer);
     for (uint32_t i = 0; (topic = kwi_map_next(&consumer->topics, &i));) {
         for (uint32_t k = 0; (part = kwi_map_next(&topic->parts, &k));)
             kwi_part_step(part, KWI_PART_STOP);

@@ -337,6 +337,9 @@ void kwi_part_describe(const struct kw_consumer_part *part, struct kw_error *err
 /* Frees those that no part needs. */
 void kwi_fetchers_sweep(struct kw_consumer *consumer);
 
+/* Tells the brokers that their sessions are over, as a close begins. */
+void kwi_fetchers_end(struct kw_consumer *consumer);
+
 /* fetch_memory.c */
 /* Memory came back to the fetch reserve: those that wait for it try again. */
 void kwi_fetchers_feed(struct kw_core *core);

@@ -37,11 +37,12 @@ struct kw_log_line {
 };
 
 struct kw_core {
-    struct kw_core *self;   /* so that kw_core_of works on every handle alike */
-    uint32_t attention;     /* KW_ATT_* */
-    bool stepped;           /* the driver told the time at least once */
-    bool closing;           /* nothing connects any more */
-    struct close_op *close; /* kw_core_close is under way */
+    struct kw_core *self;    /* so that kw_core_of works on every handle alike */
+    uint32_t attention;      /* KW_ATT_* */
+    bool stepped;            /* the driver told the time at least once */
+    uint32_t n_session_ends; /* brokers that are being told that a fetch session is over */
+    bool closing;            /* nothing connects any more */
+    struct close_op *close;  /* kw_core_close is under way */
     struct kw_env env;
     void *host;
     struct kw_config *cfg;                   /* our copy */

@@ -94,6 +94,12 @@ void kwi_fetchers_sweep(struct kw_consumer *consumer)
     }
 }
 
+void kwi_fetchers_end(struct kw_consumer *consumer)
+{
+    for (struct kw_node *n = consumer->fetchers.first; n; n = n->next)
+        kwi_session_end(KWI_OF(n, struct kw_fetcher, node));
+}
+
 void kwi_fetcher_kick(struct kw_fetcher *fetcher)
 {
     if (!fetcher->fetching && !fetcher->consumer->closed)

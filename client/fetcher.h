@@ -4,6 +4,7 @@
  *   fetch_memory.c   with which memory
  *   fetch_session.c  what the broker keeps of it (KIP-227)
  *   fetch_answer.c   taking the answer apart
+ *   fetch_end.c      the end of a session
  *   list_offsets.c   where parts begin
  *   epoch_check.c    whether their positions are in the log of another leader
  *
@@ -158,6 +159,11 @@ bool kwi_session_failed(struct kw_fetcher *fetcher, int16_t kafka_code);
 
 /* fetch_answer.c */
 void kwi_fetch_done(struct kw_request *req, const struct kw_answer *answer);
+
+/* fetch_end.c */
+/* Tells the broker that the session is over. core->n_session_ends counts who has not
+ * answered. */
+void kwi_session_end(struct kw_fetcher *fetcher);
 
 /* epoch_check.c */
 void kwi_check_kick(struct kw_fetcher *fetcher);

@@ -423,3 +423,83 @@ Test(fetch_session, a_busy_partition_is_read_at_its_own_pace_beside_idle_ones)
     cr_assert_eq(fetch_bed.seen[3].next, 400);
     fetch_bed_end();
 }
+
+/* ---- the end ---------------------------------------------------------------------------- */
+
+static bool closed;
+static int closed_code;
+static void (*bed_on_event)(void *ctx, const struct kw_event *event);
+
+static void on_close(void *ctx, const struct kw_event *event)
+{
+    if (event->kind == KW_EVENT_OP_DONE) {
+        closed = true;
+        closed_code = event->code;
+    }
+    bed_on_event(ctx, event);
+}
+
+/* Closes; returns how long it took. */
+static uint64_t close_within(int32_t timeout_ms)
+{
+    uint64_t begin_us = fetch_bed.pair.now.mono_us;
+    bed_on_event = fetch_bed.pair.on_event;
+    fetch_bed.pair.on_event = on_close;
+    closed = false;
+    cr_assert_not_null(kw_core_close(fetch_bed.pair.core, timeout_ms, NULL));
+    for (int i = 0; i < 20000 && !closed; i++)
+        sim_pair_step(&fetch_bed.pair, 1000);
+    cr_assert(closed);
+    cr_assert_eq(closed_code, 0, "%s", kw_err_name(closed_code));
+    return (fetch_bed.pair.now.mono_us - begin_us) / 1000;
+}
+
+/* Two brokers, each of which holds a fetch for a long time. */
+static void begin_waiting(void)
+{
+    static const char *const slow[] = {"fetch.max.wait.ms=1900", NULL};
+    const struct kw_mock_config two = {.n_brokers = 2};
+    fetch_bed_begin(&two, 4, NULL);
+    for (int32_t p = 0; p < 4; p++)
+        fetch_bed_make(p, 3, 30);
+    fetch_bed_open(slow);
+    fetch_bed_assign(0, 4, KW_START_OFFSET, 0);
+    fetch_bed_run(300);
+    fetch_bed_expect(0, 4);
+    cr_assert_eq(kwi_mock_n_fetch_sessions(fetch_bed.pair.mock, 0), 1);
+    cr_assert_eq(kwi_mock_n_fetch_sessions(fetch_bed.pair.mock, 1), 1);
+}
+
+Test(fetch_session, a_close_tells_each_broker_and_waits_for_no_records)
+{
+    begin_waiting();
+    cr_assert_leq(close_within(-1), 100);
+    cr_assert_eq(kwi_mock_n_fetch_sessions(fetch_bed.pair.mock, 0), 0);
+    cr_assert_eq(kwi_mock_n_fetch_sessions(fetch_bed.pair.mock, 1), 0);
+    cr_assert_eq(fetch_bed_said(0)->session_epoch, -1);
+    cr_assert_eq(fetch_bed_said(0)->n_named, 0);
+    fetch_bed_end();
+}
+
+Test(fetch_session, a_broker_that_does_not_answer_holds_a_close_up_for_a_second_at_most)
+{
+    begin_waiting();
+    fetch_bed_fault("fetch:1+:drop-request:broker=1");
+    cr_assert_leq(close_within(-1), 1100);
+    fetch_bed_end();
+    begin_waiting();
+    fetch_bed_fault("fetch:1+:drop-request:broker=1");
+    cr_assert_leq(close_within(200), 300);
+    fetch_bed_end();
+}
+
+/* One that cannot be reached is not told. */
+Test(fetch_session, a_close_does_not_connect_to_brokers_that_are_gone)
+{
+    begin_waiting();
+    kwi_mock_broker_down(fetch_bed.pair.mock, 1, false);
+    fetch_bed_run(100);
+    cr_assert_leq(close_within(-1), 200);
+    cr_assert_eq(kwi_mock_n_fetch_sessions(fetch_bed.pair.mock, 0), 0);
+    fetch_bed_end();
+}
