@@ -1,7 +1,7 @@
 /* Compressed batches and messages of formats 0 and 1: put where a fetch puts
  * them, unpacked as work items that the test runs, and read as records.
  *
- * covers: C36 C37 C38 C39 C40 C41 C42 M09 */
+ * covers: C23 C36 C37 C38 C39 C40 C41 C42 M09 */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -590,26 +590,6 @@ Test(unpack, any_allocation_may_fail_once_or_from_then_on)
 
 /* ---- formats 0 and 1 ------------------------------------------------------------------------------------ */
 
-/* One message without a codec; its value is its offset. */
-static struct bytes message_make(int magic, int64_t offset, int64_t timestamp, bool append_time)
-{
-    char value[24];
-    size_t n = (size_t)snprintf(value, sizeof value, "%lld", (long long)offset);
-    size_t head = magic ? 34 : 26;
-    struct bytes bytes = {calloc(1, head + n), head + n};
-    kwi_put_u64(bytes.ptr, (uint64_t)offset);
-    kwi_put_u32(bytes.ptr + 8, (uint32_t)(bytes.len - 12));
-    bytes.ptr[16] = (uint8_t)magic;
-    bytes.ptr[17] = append_time ? KWI_MESSAGE_LOG_APPEND_TIME : 0;
-    if (magic)
-        kwi_put_u64(bytes.ptr + 18, (uint64_t)timestamp);
-    kwi_put_u32(bytes.ptr + head - 8, UINT32_MAX); /* a null key */
-    kwi_put_u32(bytes.ptr + head - 4, (uint32_t)n);
-    memcpy(bytes.ptr + head, value, n);
-    kwi_put_u32(bytes.ptr + 12, kwi_crc32(0, bytes.ptr + 16, bytes.len - 16));
-    return bytes;
-}
-
 Test(unpack, old_messages_come_in_runs_with_their_own_times)
 {
     static const struct {
@@ -626,8 +606,8 @@ Test(unpack, old_messages_come_in_runs_with_their_own_times)
     struct kw_records *records;
     const struct kw_consumed *consumed;
     for (size_t k = 0; k < n; k++)
-        append(&frame,
-               message_make(rows[k].magic, rows[k].offset, rows[k].timestamp, rows[k].append_time));
+        append(&frame, message_make(rows[k].magic, rows[k].offset, rows[k].offset,
+                                    rows[k].timestamp, rows[k].append_time));
     bed_begin(0, NULL);
     feed(frame);
     for (; (records = poll_until(1)); n_handles++) {
@@ -651,7 +631,7 @@ Test(unpack, in_a_run_those_before_a_bad_checksum_are_good)
 {
     struct bytes frame = {NULL, 0};
     for (int64_t offset = 0; offset < 9; offset++) {
-        struct bytes message = message_make(1, offset, 5, false);
+        struct bytes message = message_make(1, offset, offset, 5, false);
         message.ptr[12] ^= offset == 6;
         append(&frame, message);
     }
@@ -667,7 +647,7 @@ Test(unpack, a_position_inside_a_run_is_kept_and_a_run_below_it_is_passed)
     for (int64_t from = 0; from < 10; from++) {
         struct bytes frame = {NULL, 0};
         for (int64_t offset = 0; offset < 10; offset++)
-            append(&frame, message_make(offset < 5 ? 0 : 1, offset, 5, false));
+            append(&frame, message_make(offset < 5 ? 0 : 1, offset, offset, 5, false));
         bed_begin(from, NULL);
         feed(frame);
         read_to(from, 10);
@@ -676,42 +656,24 @@ Test(unpack, a_position_inside_a_run_is_kept_and_a_run_below_it_is_passed)
     }
 }
 
-static struct bytes wrap(int id, int64_t offset, struct bytes inner)
-{
-    struct kw_iov in = {inner.ptr, inner.len};
-    size_t len;
-    uint8_t *packed = pack(id, &in, 1, kw_codec_by_id(id)->bound(inner.len), &len);
-    struct bytes bytes = {calloc(1, 34 + len), 34 + len};
-    free(inner.ptr);
-    kwi_put_u64(bytes.ptr, (uint64_t)offset);
-    kwi_put_u32(bytes.ptr + 8, (uint32_t)(22 + len));
-    bytes.ptr[16] = 1;
-    bytes.ptr[17] = (uint8_t)id;
-    kwi_put_u32(bytes.ptr + 26, UINT32_MAX);
-    kwi_put_u32(bytes.ptr + 30, (uint32_t)len);
-    memcpy(bytes.ptr + 34, packed, len);
-    free(packed);
-    kwi_put_u32(bytes.ptr + 12, kwi_crc32(0, bytes.ptr + 16, bytes.len - 16));
-    return bytes;
-}
-
 Test(unpack, a_wrapper_with_a_bad_message_or_a_wrapper_inside_gives_nothing)
 {
     if (!kw_codec_by_id(KW_CODEC_GZIP))
         cr_skip_test("built without zlib");
     for (int kind = 0; kind < 4; kind++) {
-        struct bytes inner = message_make(1, 0, 5, false), second = message_make(1, 1, 5, false);
+        struct bytes inner = message_make(1, 0, 0, 5, false),
+                     second = message_make(1, 1, 1, 5, false);
         if (kind == 0)
             second.ptr[13] ^= 1; /* its checksum */
         if (kind == 1)
-            second = wrap(KW_CODEC_GZIP, 1, second);
+            second = message_wrap(1, KW_CODEC_GZIP, 1, second);
         if (kind == 2)
             second.len--;
         if (kind == 3)
             second.ptr[7] = 0; /* offsets do not grow */
         append(&inner, second);
         bed_begin(0, NULL);
-        feed(wrap(KW_CODEC_GZIP, 1, inner));
+        feed(message_wrap(1, KW_CODEC_GZIP, 1, inner));
         expect_fault(0, kind ? KW_ERR_CORRUPT : KW_ERR_CRC, kind ? "" : "checksum", "seek behind");
         bed_end();
     }
@@ -723,9 +685,9 @@ Test(unpack, a_wrapper_whose_offset_was_never_set_counts_from_0)
         cr_skip_test("built without zlib");
     struct bytes inner = {NULL, 0};
     for (int64_t offset = 0; offset < 9; offset++)
-        append(&inner, message_make(1, offset, 5, false));
+        append(&inner, message_make(1, offset, offset, 5, false));
     bed_begin(4, NULL);
-    feed(wrap(KW_CODEC_GZIP, 0, inner));
+    feed(message_wrap(1, KW_CODEC_GZIP, 0, inner));
     read_to(4, 9);
     bed_end();
 }

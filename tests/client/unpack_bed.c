@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/crc32.h"
 #include "base/crc32c.h"
 #include "proto/batch.h"
 #include "proto/record.h"
@@ -233,6 +234,53 @@ struct bytes batch_make(int id, int64_t base_offset, int32_t n, size_t value_len
     free(value);
     free(plain);
     return batch;
+}
+
+/* The head of a message up to its value, for which there is room; sealed by the caller. */
+static struct bytes message_head(int magic, int64_t offset, int attributes, int64_t timestamp,
+                                 size_t value_len)
+{
+    size_t head = magic ? 34 : 26;
+    struct bytes bytes = {calloc(1, head + value_len), head + value_len};
+    kwi_put_u64(bytes.ptr, (uint64_t)offset);
+    kwi_put_u32(bytes.ptr + 8, (uint32_t)(bytes.len - 12));
+    bytes.ptr[16] = (uint8_t)magic;
+    bytes.ptr[17] = (uint8_t)attributes;
+    if (magic)
+        kwi_put_u64(bytes.ptr + 18, (uint64_t)timestamp);
+    kwi_put_u32(bytes.ptr + head - 8, UINT32_MAX); /* a null key */
+    kwi_put_u32(bytes.ptr + head - 4, (uint32_t)value_len);
+    return bytes;
+}
+
+static void message_seal(struct bytes *bytes)
+{
+    kwi_put_u32(bytes->ptr + 12, kwi_crc32(0, bytes->ptr + 16, bytes->len - 16));
+}
+
+struct bytes message_make(int magic, int64_t offset, int64_t value, int64_t timestamp,
+                          bool append_time)
+{
+    char text[24];
+    size_t n = (size_t)snprintf(text, sizeof text, "%lld", (long long)value);
+    struct bytes bytes = message_head(magic, offset, append_time ? KWI_MESSAGE_LOG_APPEND_TIME : 0,
+                                      timestamp, n);
+    memcpy(bytes.ptr + bytes.len - n, text, n);
+    message_seal(&bytes);
+    return bytes;
+}
+
+struct bytes message_wrap(int magic, int id, int64_t offset, struct bytes inner)
+{
+    struct kw_iov in = {inner.ptr, inner.len};
+    size_t len;
+    uint8_t *packed = pack(id, &in, 1, kw_codec_by_id(id)->bound(inner.len), &len);
+    struct bytes bytes = message_head(magic, offset, id, 0, len);
+    free(inner.ptr);
+    memcpy(bytes.ptr + bytes.len - len, packed, len);
+    free(packed);
+    message_seal(&bytes);
+    return bytes;
 }
 
 void append(struct bytes *to, struct bytes from)

@@ -55,6 +55,11 @@ uint8_t *pack(int id, const struct kw_iov *in, size_t n, size_t cap, size_t *len
 struct bytes batch_of(int id, int64_t base_offset, int32_t n, const void *body, size_t len);
 /* n records whose value is their offset and dots up to value_len. */
 struct bytes batch_make(int id, int64_t base_offset, int32_t n, size_t value_len);
+/* One message of format 0 or 1 without a codec; its value is `value`. */
+struct bytes message_make(int magic, int64_t offset, int64_t value, int64_t timestamp,
+                          bool append_time);
+/* The messages compressed into one; frees them. */
+struct bytes message_wrap(int magic, int id, int64_t offset, struct bytes inner);
 /* Frees what it appended. */
 void append(struct bytes *to, struct bytes from);
 
