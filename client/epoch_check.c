@@ -2,17 +2,15 @@
  * (KIP-320)? After an unclean election a new leader may lack what was read, and have
  * other records at the same offsets.
  *
- * The leader is asked where the epoch ended of which the last record was, over its
- * control connection, one request at a time. A broker that cannot tell (older than
- * version 3, which asks for the right over the cluster, or without an epoch so old)
- * leaves it at that: no loss is told that nobody saw. Failures are tried again. */
+ * The leader is asked (fetch_ask.c) where the epoch ended of which the last record was. A
+ * broker that cannot tell (older than version 3, which asks for the right over the
+ * cluster, or without an epoch so old) leaves it at that: no loss is told that nobody
+ * saw. Failures are tried again. */
 #include "client/error_text.h"
 #include "client/fetcher.h"
 #include "client/throttle.h"
 #include "proto/epochs.h"
 #include "proto/error.h"
-
-enum { CHECK_PARTS = 256 }; /* in one request */
 
 /* ---- asking -------------------------------------------------------------------------- */
 
@@ -25,7 +23,7 @@ static int check_encode_parts(struct kw_fetcher *fetcher, int16_t version, struc
     struct kw_offset_for_leader_epoch_request msg;
     uint32_t n = 0, n_topics = 0;
 
-    for (struct kw_node *node = fetcher->checking.first; node; node = node->next, n++) {
+    for (struct kw_node *node = fetcher->check.asked.first; node; node = node->next, n++) {
         struct kw_consumer_part *part = kwi_fetch_part(node);
         kwi_offset_for_leader_epoch_request_partition_init(&partitions[n]);
         partitions[n].partition = part->partition;
@@ -53,8 +51,8 @@ static int check_encode(struct kw_request *req, struct kw_wr *wr)
 
     if (!fetcher)
         return KW_ERR_CANCELED;
-    return kwi_fetch_encode_list(
-        req, wr, &fetcher->checking, sizeof(struct kw_offset_for_leader_epoch_request_partition),
+    return kwi_ask_encode(
+        req, wr, &fetcher->check.asked, sizeof(struct kw_offset_for_leader_epoch_request_partition),
         sizeof(struct kw_offset_for_leader_epoch_request_topic), check_encode_parts);
 }
 
@@ -68,49 +66,12 @@ static int check_choose(const struct kw_request *req, int broker_min, int broker
 
 static void check_done(struct kw_request *req, const struct kw_answer *answer);
 
-static const struct kw_request_type check_type = {
+const struct kw_request_type kwi_check_type = {
     .api_key = KW_API_OFFSET_FOR_LEADER_EPOCH,
     .choose = check_choose,
     .encode = check_encode,
     .done = check_done,
 };
-
-static void check_all(struct kw_list *list, bool sound)
-{
-    while (!kwi_list_empty(list)) {
-        struct kw_consumer_part *part = kwi_fetch_part(list->first);
-        if (sound)
-            part->sound_epoch = part->leader_epoch;
-        kwi_part_step(part, sound ? KWI_PART_MOVED : KWI_PART_RETRY);
-    }
-}
-
-void kwi_check_kick(struct kw_fetcher *fetcher)
-{
-    struct kw_core *core = fetcher->consumer->core;
-    struct kw_link *link;
-    struct kw_request *req;
-
-    if (fetcher->check || kwi_list_empty(&fetcher->checks) || fetcher->consumer->closed)
-        return;
-    link = kwi_link_get(fetcher->link->broker, KWI_LANE_CONTROL, NULL);
-    req = link ? kwi_request_create(core, link, &check_type, fetcher) : NULL;
-    if (!req) {
-        check_all(&fetcher->checks, false);
-        return;
-    }
-    for (uint32_t n = 0; n < CHECK_PARTS && !kwi_list_empty(&fetcher->checks); n++)
-        kwi_part_move(kwi_fetch_part(fetcher->checks.first), &fetcher->checking);
-    fetcher->check = req;
-    kwi_request_submit(req);
-}
-
-void kwi_check_forget(struct kw_fetcher *fetcher)
-{
-    if (fetcher->check)
-        fetcher->check->owner = NULL;
-    fetcher->check = NULL;
-}
 
 /* ---- the answer -------------------------------------------------------------------------- */
 
@@ -121,7 +82,7 @@ static void check_take_part(struct kw_fetcher *fetcher, struct kw_str topic,
         fetcher->consumer, topic.ptr, topic.len > 0 ? (size_t)topic.len : 0, item->partition);
     const struct kw_error_info *info = kwi_error_info(item->error_code);
 
-    if (!part || part->fetcher != fetcher || part->list != &fetcher->checking)
+    if (!part || part->fetcher != fetcher || part->list != &fetcher->check.asked)
         return;
     if (item->error_code && (info->flags & (KW_E_RETRIABLE | KW_E_METADATA) ||
                              item->error_code == KW_E_UNKNOWN_SERVER_ERROR)) {
@@ -154,6 +115,16 @@ static void check_take(struct kw_fetcher *fetcher,
     }
 }
 
+/* The broker cannot be asked: what nobody can see is taken for sound. */
+static void check_pass(struct kw_list *list)
+{
+    while (!kwi_list_empty(list)) {
+        struct kw_consumer_part *part = kwi_fetch_part(list->first);
+        part->sound_epoch = part->leader_epoch;
+        kwi_part_step(part, KWI_PART_MOVED);
+    }
+}
+
 static void check_done(struct kw_request *req, const struct kw_answer *answer)
 {
     struct kw_fetcher *fetcher = req->owner;
@@ -163,7 +134,7 @@ static void check_done(struct kw_request *req, const struct kw_answer *answer)
 
     if (!fetcher)
         return;
-    fetcher->check = NULL;
+    fetcher->check.req = NULL;
     if (!rc && kwi_offset_for_leader_epoch_response_decode(&msg, req->version, answer->body,
                                                            answer->len, &fault))
         rc = kwi_request_malformed(req, &fault, NULL);
@@ -171,6 +142,8 @@ static void check_done(struct kw_request *req, const struct kw_answer *answer)
         kwi_throttle(req, msg.throttle_time_ms);
         check_take(fetcher, &msg);
     }
-    check_all(&fetcher->checking, rc == KW_ERR_UNSUPPORTED);
-    kwi_check_kick(fetcher);
+    if (rc == KW_ERR_UNSUPPORTED)
+        check_pass(&fetcher->check.asked);
+    kwi_ask_retry(&fetcher->check.asked);
+    kwi_ask_kick(fetcher, &fetcher->check);
 }

@@ -37,6 +37,8 @@ struct kw_fetcher *kwi_fetcher_get(struct kw_consumer *consumer, struct kw_broke
     if (!fetcher)
         return NULL;
     fetcher->consumer = consumer;
+    fetcher->lookup.type = &kwi_lookup_type;
+    fetcher->check.type = &kwi_check_type;
     fetcher->timer.fire = fetcher_due;
     fetcher->hold.fire = fetcher_hold_over;
     fetcher->link = kwi_link_get(broker, KWI_LANE_FETCH, fetcher);
@@ -73,8 +75,8 @@ void kwi_fetcher_destroy(struct kw_fetcher *fetcher)
     kwi_list_remove(&consumer->fetchers, &fetcher->node);
     kwi_core_disarm(consumer->core, &fetcher->timer);
     kwi_core_disarm(consumer->core, &fetcher->hold);
-    kwi_lookup_forget(fetcher);
-    kwi_check_forget(fetcher);
+    kwi_ask_forget(&fetcher->lookup);
+    kwi_ask_forget(&fetcher->check);
     if (fetcher->fetching)
         fetcher->fetching->owner = NULL;
     kwi_link_destroy(fetcher->link, KW_ERR_CLOSED);

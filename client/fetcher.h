@@ -5,7 +5,8 @@
  *   fetch_session.c  what the broker keeps of it (KIP-227)
  *   fetch_answer.c   taking the answer apart
  *   fetch_end.c      the end of a session
- *   list_offsets.c   where parts begin
+ *   fetch_ask.c      questions about parts, besides Fetch:
+ *   list_offsets.c   where they begin
  *   epoch_check.c    whether their positions are in the log of another leader
  *
  * A part that can be fetched stands in one of these lists:
@@ -75,19 +76,25 @@ struct kw_fetch_scratch {
     uint32_t cap;
 };
 
+/* Parts about which something is asked, see fetch_ask.c. */
+struct kw_fetch_ask {
+    const struct kw_request_type *type;
+    struct kw_list waiting, asked; /* asked: by the request under way */
+    struct kw_request *req;        /* or NULL */
+};
+
 struct kw_fetcher {
     struct kw_consumer *consumer;
     struct kw_node node;
     struct kw_link *link;
     struct kw_list idle, named, quiet, parting, buffered, resting;
-    struct kw_list lookups, looking; /* to be looked up; in the ListOffsets under way */
-    struct kw_list checks, checking; /* the same of OffsetForLeaderEpoch */
-    uint32_t n_parts;                /* in all these lists */
+    struct kw_fetch_ask lookup, check;
+    uint32_t n_parts; /* in all these lists */
     uint32_t n_quiet;
     uint32_t n_by_name; /* parts whose topic has no id that is known */
     uint32_t solo;      /* that many fetches ask for one part only */
     struct kw_fetch_session session;
-    struct kw_request *fetching, *looking_up, *check;
+    struct kw_request *fetching;
     uint8_t kind;          /* of `fetching`: enum kw_fetch_kind */
     bool is_solo;          /* `fetching` asks for one part */
     bool at_once;          /* `fetching` does not wait for records */
@@ -165,19 +172,21 @@ void kwi_fetch_done(struct kw_request *req, const struct kw_answer *answer);
  * answered. */
 void kwi_session_end(struct kw_fetcher *fetcher);
 
-/* epoch_check.c */
-void kwi_check_kick(struct kw_fetcher *fetcher);
-void kwi_check_forget(struct kw_fetcher *fetcher);
-
-/* list_offsets.c */
+/* fetch_ask.c */
+/* Asks about those that wait, if nothing is asked. */
+void kwi_ask_kick(struct kw_fetcher *fetcher, struct kw_fetch_ask *ask);
+/* The fetcher goes, and what it asked is of no interest. */
+void kwi_ask_forget(struct kw_fetch_ask *ask);
+/* Parts that got no answer try again after a pause. */
+void kwi_ask_retry(struct kw_list *list);
 /* Encodes a request about the parts of a list, with room for so many elements of each
  * size. 0 parts: KW_ERR_CANCELED, all of them went elsewhere while it was queued. */
-typedef int kwi_fetch_list_fn(struct kw_fetcher *fetcher, int16_t version, struct kw_wr *wr,
+typedef int kwi_ask_encode_fn(struct kw_fetcher *fetcher, int16_t version, struct kw_wr *wr,
                               void *partitions, void *topics);
-KW_MUST_USE int kwi_fetch_encode_list(struct kw_request *req, struct kw_wr *wr,
-                                      const struct kw_list *list, size_t partition_size,
-                                      size_t topic_size, kwi_fetch_list_fn *encode);
-void kwi_lookup_kick(struct kw_fetcher *fetcher);
-void kwi_lookup_forget(struct kw_fetcher *fetcher);
+KW_MUST_USE int kwi_ask_encode(struct kw_request *req, struct kw_wr *wr,
+                               const struct kw_list *asked, size_t partition_size,
+                               size_t topic_size, kwi_ask_encode_fn *encode);
+/* list_offsets.c, epoch_check.c */
+extern const struct kw_request_type kwi_lookup_type, kwi_check_type;
 
 #endif

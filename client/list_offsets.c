@@ -1,7 +1,6 @@
 /* client/list_offsets.c -- where to begin: EARLIEST, LATEST, TIMESTAMP, TAIL.
  *
- * The leader is asked over its control connection, one request at a time for
- * all parts that wait. Two questions follow each other for TIMESTAMP (no record
+ * The leader is asked as fetch_ask.c says. Two questions follow each other for TIMESTAMP (no record
  * at or after it: the end) and TAIL (the end first, then the begin, so that the
  * answer is never below it). An answer without an offset is retried and never
  * taken for 0. */
@@ -10,8 +9,6 @@
 #include "client/throttle.h"
 #include "proto/error.h"
 #include "proto/list_offsets.h"
-
-enum { LOOKUP_PARTS = 256 }; /* in one request */
 
 static int64_t lookup_question(const struct kw_consumer_part *part)
 {
@@ -37,7 +34,7 @@ static int lookup_encode_parts(struct kw_fetcher *fetcher, int16_t version, stru
     struct kw_list_offsets_request msg;
     uint32_t n = 0, n_topics = 0;
 
-    for (struct kw_node *node = fetcher->looking.first; node; node = node->next, n++) {
+    for (struct kw_node *node = fetcher->lookup.asked.first; node; node = node->next, n++) {
         const struct kw_consumer_part *part = kwi_fetch_part(node);
         kwi_list_offsets_request_partition_init(&partitions[n]);
         partitions[n].partition_index = part->partition;
@@ -63,88 +60,31 @@ static int lookup_encode_parts(struct kw_fetcher *fetcher, int16_t version, stru
     return kwi_list_offsets_request_encode(&msg, version, wr);
 }
 
-int kwi_fetch_encode_list(struct kw_request *req, struct kw_wr *wr, const struct kw_list *list,
-                          size_t partition_size, size_t topic_size, kwi_fetch_list_fn *encode)
-{
-    struct kw_heap *heap = &req->core->control;
-    void *partitions, *topics;
-    size_t n = 0;
-    int rc = KW_ERR_NOMEM;
-
-    for (const struct kw_node *node = list->first; node; node = node->next)
-        n++;
-    if (n == 0)
-        return KW_ERR_CANCELED;
-    partitions = kwi_alloc(heap, n * partition_size);
-    topics = kwi_alloc(heap, n * topic_size);
-    if (partitions && topics)
-        rc = encode(req->owner, req->version, wr, partitions, topics);
-    kwi_free(heap, partitions, n * partition_size);
-    kwi_free(heap, topics, n * topic_size);
-    return rc;
-}
-
 static int lookup_encode(struct kw_request *req, struct kw_wr *wr)
 {
     const struct kw_fetcher *fetcher = req->owner;
 
     if (!fetcher)
         return KW_ERR_CANCELED;
-    return kwi_fetch_encode_list(req, wr, &fetcher->looking,
-                                 sizeof(struct kw_list_offsets_request_partition),
-                                 sizeof(struct kw_list_offsets_request_topic), lookup_encode_parts);
+    return kwi_ask_encode(req, wr, &fetcher->lookup.asked,
+                          sizeof(struct kw_list_offsets_request_partition),
+                          sizeof(struct kw_list_offsets_request_topic), lookup_encode_parts);
 }
 
 static void lookup_done(struct kw_request *req, const struct kw_answer *answer);
 
-static const struct kw_request_type lookup_type = {
+const struct kw_request_type kwi_lookup_type = {
     .api_key = KW_API_LIST_OFFSETS,
     .encode = lookup_encode,
     .done = lookup_done,
 };
-
-/* What cannot be asked now is tried again after a pause. */
-static void lookup_retry_all(struct kw_list *list)
-{
-    while (!kwi_list_empty(list))
-        kwi_part_step(kwi_fetch_part(list->first), KWI_PART_RETRY);
-}
-
-void kwi_lookup_kick(struct kw_fetcher *fetcher)
-{
-    struct kw_core *core = fetcher->consumer->core;
-    struct kw_link *link;
-    struct kw_request *req;
-
-    if (fetcher->looking_up || kwi_list_empty(&fetcher->lookups) || fetcher->consumer->closed)
-        return;
-    link = kwi_link_get(fetcher->link->broker, KWI_LANE_CONTROL, NULL);
-    req = link ? kwi_request_create(core, link, &lookup_type, fetcher) : NULL;
-    if (!req) {
-        lookup_retry_all(&fetcher->lookups);
-        return;
-    }
-    for (uint32_t n = 0; n < LOOKUP_PARTS && !kwi_list_empty(&fetcher->lookups); n++) {
-        struct kw_consumer_part *part = kwi_fetch_part(fetcher->lookups.first);
-        kwi_part_move(part, &fetcher->looking);
-    }
-    fetcher->looking_up = req;
-    kwi_request_submit(req);
-}
-
-void kwi_lookup_forget(struct kw_fetcher *fetcher)
-{
-    if (fetcher->looking_up)
-        fetcher->looking_up->owner = NULL;
-    fetcher->looking_up = NULL;
-}
 
 /* ---- the answer -------------------------------------------------------------------------- */
 
 static void lookup_again(struct kw_consumer_part *part)
 {
     part->second_lookup = true;
-    kwi_part_move(part, &part->fetcher->lookups);
+    kwi_part_move(part, &part->fetcher->lookup.waiting);
 }
 
 static void lookup_place(struct kw_consumer_part *part, int64_t offset)
@@ -178,7 +118,7 @@ static void lookup_take_part(struct kw_fetcher *fetcher, struct kw_str topic,
     struct kw_consumer_part *part = kwi_consumer_find(
         fetcher->consumer, topic.ptr, topic.len > 0 ? (size_t)topic.len : 0, item->partition_index);
 
-    if (!part || part->fetcher != fetcher || part->list != &fetcher->looking)
+    if (!part || part->fetcher != fetcher || part->list != &fetcher->lookup.asked)
         return;
     if (item->error_code == KW_E_UNSUPPORTED_FOR_MESSAGE_FORMAT) /* old messages have no time */
         lookup_take_offset(part, -1);
@@ -209,7 +149,7 @@ static void lookup_done(struct kw_request *req, const struct kw_answer *answer)
 
     if (!fetcher)
         return;
-    fetcher->looking_up = NULL;
+    fetcher->lookup.req = NULL;
     if (!rc &&
         kwi_list_offsets_response_decode(&msg, req->version, answer->body, answer->len, &fault))
         rc = kwi_request_malformed(req, &fault, NULL);
@@ -217,6 +157,6 @@ static void lookup_done(struct kw_request *req, const struct kw_answer *answer)
         kwi_throttle(req, msg.throttle_time_ms);
         lookup_take(fetcher, &msg);
     }
-    lookup_retry_all(&fetcher->looking);
-    kwi_lookup_kick(fetcher);
+    kwi_ask_retry(&fetcher->lookup.asked);
+    kwi_ask_kick(fetcher, &fetcher->lookup);
 }

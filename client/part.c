@@ -251,15 +251,15 @@ static void part_join(struct kw_consumer_part *part)
 static void part_look_up(struct kw_consumer_part *part)
 {
     part_join(part);
-    kwi_part_move(part, &part->fetcher->lookups);
-    kwi_lookup_kick(part->fetcher);
+    kwi_part_move(part, &part->fetcher->lookup.waiting);
+    kwi_ask_kick(part->fetcher, &part->fetcher->lookup);
 }
 
 static void part_check(struct kw_consumer_part *part)
 {
     part_join(part);
-    kwi_part_move(part, &part->fetcher->checks);
-    kwi_check_kick(part->fetcher);
+    kwi_part_move(part, &part->fetcher->check.waiting);
+    kwi_ask_kick(part->fetcher, &part->fetcher->check);
 }
 
 static void part_fetch(struct kw_consumer_part *part)
