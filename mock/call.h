@@ -24,6 +24,7 @@ struct kw_mock_call {
     uint32_t broker; /* index of the broker that was asked */
     int16_t api_key, version;
     int32_t correlation_id;
+    struct kw_str client_id;   /* borrows from the frame */
     const void *request;       /* the decoded struct; borrows from the frame */
     void *response;            /* initialised; its arrays lie in the call's memory */
     uint64_t received_us;      /* when the request was complete */
@@ -57,7 +58,8 @@ extern const struct kw_mock_api kwi_mock_api_api_versions, kwi_mock_api_metadata
     kwi_mock_api_sasl_handshake, kwi_mock_api_sasl_authenticate, kwi_mock_api_join_group,
     kwi_mock_api_sync_group, kwi_mock_api_heartbeat, kwi_mock_api_leave_group,
     kwi_mock_api_offset_commit, kwi_mock_api_offset_fetch, kwi_mock_api_consumer_group_heartbeat,
-    kwi_mock_api_consumer_group_describe;
+    kwi_mock_api_consumer_group_describe, kwi_mock_api_list_groups, kwi_mock_api_describe_groups,
+    kwi_mock_api_delete_groups, kwi_mock_api_offset_delete;
 /* NULL: not served. */
 const struct kw_mock_api *kwi_mock_api_find(int16_t key);
 

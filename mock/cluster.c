@@ -225,6 +225,37 @@ void kwi_mock_topic_delete(struct kw_mock *mock, struct kw_mock_topic *topic)
     mock->wake = true;
 }
 
+int kwi_mock_topic_grow(struct kw_mock_topic *topic, int32_t n)
+{
+    struct kw_mock *mock = topic->mock;
+    struct kw_mock_topic_spec spec;
+    struct kw_mock_partition *grown;
+    int32_t old = topic->n_partitions;
+    if (n <= old || n > KWI_MOCK_PARTITIONS_MAX)
+        return KW_ERR_STATE;
+    for (int32_t i = 0; i < old; i++) {
+        if (topic->partitions[i].replicate.armed)
+            return KW_ERR_STATE; /* it would be moved with its timer */
+    }
+    kwi_mock_topic_spec_init(mock, &spec);
+    spec.replication_factor = topic->partitions[0].n_replicas;
+    spec.retention_size = topic->partitions[0].log.retention_size;
+    grown = kwi_alloc_zero(&mock->heap, (size_t)n * sizeof(*grown));
+    if (!grown)
+        return KW_ERR_NOMEM;
+    memcpy(grown, topic->partitions, (size_t)old * sizeof(*grown));
+    kwi_free(&mock->heap, topic->partitions, (size_t)old * sizeof(*grown));
+    topic->partitions = grown;
+    topic->n_partitions = n;
+    mock->change++;
+    for (int32_t i = old; i < n; i++) {
+        mockcluster_partition_init(mock, topic, i, &spec);
+        grown[i].past[0].change = mock->change;
+    }
+    mock->wake = true;
+    return 0;
+}
+
 /* --- leaders ------------------------------------------------------------------ */
 
 /* What the new leader never had is gone: everything above the high watermark.

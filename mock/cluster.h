@@ -133,6 +133,8 @@ int16_t kwi_mock_topic_check(const struct kw_mock *mock, struct kw_mock_topic_sp
 struct kw_mock_topic *kwi_mock_topic_create(struct kw_mock *mock,
                                             const struct kw_mock_topic_spec *spec);
 void kwi_mock_topic_delete(struct kw_mock *mock, struct kw_mock_topic *topic);
+/* See kwi_mock_add_partitions. */
+KW_MUST_USE int kwi_mock_topic_grow(struct kw_mock_topic *topic, int32_t n);
 /* One topic configuration; KW_ERR_CONFIG for an unknown key or a bad value. */
 KW_MUST_USE int kwi_mock_topic_configure(struct kw_mock_topic_spec *spec, const char *key,
                                          size_t key_len, const char *value, size_t value_len);

@@ -236,6 +236,7 @@ static bool mockconn_decode(struct kw_mock_conn *conn, struct kw_mock_call *call
     call->api_key = header.api_key;
     call->version = header.api_version;
     call->correlation_id = header.correlation_id;
+    call->client_id = header.client_id;
     call->response = kwi_mock_call_alloc(call, 1, info->response->size);
     request = kwi_mock_call_alloc(call, 1, info->request->size);
     call->request = request;

@@ -160,6 +160,7 @@ static void mockgroup_member_free(struct kw_mock_member *member)
     kwi_free(&mock->heap, member->protocols, member->n_protocols * sizeof(*member->protocols));
     kwi_mock_bytes_free(mock, &member->id);
     kwi_mock_bytes_free(mock, &member->instance_id);
+    kwi_mock_bytes_free(mock, &member->client_id);
     kwi_mock_bytes_free(mock, &member->assignment);
     kwi_free(&mock->heap, member, sizeof(*member));
 }
@@ -173,6 +174,7 @@ struct kw_mock_member *kwi_mock_group_add(struct kw_mock_group *group, struct kw
     member->group = group;
     member->session.fire = mockgroup_session_over;
     member->id.len = member->instance_id.len = member->assignment.len = -1;
+    member->client_id.len = -1;
     member->session_ms = 45000;
     if (kwi_mock_bytes_set(mock, &member->instance_id, instance_id.ptr, instance_id.len) ||
         kwi_mock_member_rename(member)) {
@@ -180,6 +182,7 @@ struct kw_mock_member *kwi_mock_group_add(struct kw_mock_group *group, struct kw
         return NULL;
     }
     kwi_list_push(&group->members, &member->node);
+    group->is_modern = false;
     kwi_mock_member_touch(member);
     return member;
 }

@@ -3,6 +3,7 @@
  * group.c          members and the classic protocol's state machine
  * group_calls.c    JoinGroup, SyncGroup, Heartbeat, LeaveGroup
  * group_offsets.c  OffsetCommit, OffsetFetch
+ * group_admin.c    ListGroups, DescribeGroups, DeleteGroups, OffsetDelete
  *
  * Groups whose coordinator assigns are in modern_group.h.
  *
@@ -28,7 +29,7 @@ struct kw_mock_protocol {
 struct kw_mock_member {
     struct kw_mock_group *group;
     struct kw_node node; /* in group->members, in the order of joining */
-    struct kw_mock_bytes id, instance_id;
+    struct kw_mock_bytes id, instance_id, client_id;
     struct kw_timer session;
     int32_t session_ms, rebalance_ms;
     struct kw_mock_protocol *protocols;
@@ -60,6 +61,7 @@ struct kw_mock_group {
     struct kw_mock_bytes protocol_type, protocol, leader; /* leader: a member id */
     struct kw_list members;
     struct kw_list modern; /* kw_mock_modern: those of KIP-848, generation is their epoch */
+    bool is_modern;        /* its last member was one of those */
     struct kw_timer rebalance;
     struct kw_list offsets;
 };
@@ -99,6 +101,8 @@ int16_t kwi_mock_group_identify(struct kw_mock_group *group, struct kw_str membe
                                 struct kw_mock_member **out);
 void kwi_mock_group_destroy(struct kw_mock_group *group);
 void kwi_mock_offsets_destroy(struct kw_mock_group *group);
+/* What it has of one partition, if anything. */
+void kwi_mock_offset_forget(struct kw_mock_group *group, struct kw_str topic, int32_t partition);
 
 bool kwi_mock_bytes_are(const struct kw_mock_bytes *bytes, const void *ptr, int32_t len);
 void kwi_mock_bytes_free(struct kw_mock *mock, struct kw_mock_bytes *bytes);

@@ -127,7 +127,8 @@ static enum kw_mock_outcome mockgroup_join_new(struct kw_mock_call *call,
         return mockgroup_join_enter(call, member);
     }
     member = kwi_mock_group_add(group, req->group_instance_id);
-    if (!member)
+    if (!member || kwi_mock_bytes_set(call->mock, &member->client_id, call->client_id.ptr,
+                                      call->client_id.len))
         return KWI_MOCK_HUNG_UP;
     if (req->group_instance_id.len >= 0 || call->version < 4)
         return mockgroup_join_enter(call, member);

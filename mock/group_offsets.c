@@ -35,6 +35,13 @@ void kwi_mock_offsets_destroy(struct kw_mock_group *group)
         mockcommit_free(KWI_OF(group->offsets.first, struct kw_mock_offset, node));
 }
 
+void kwi_mock_offset_forget(struct kw_mock_group *group, struct kw_str topic, int32_t partition)
+{
+    struct kw_mock_offset *offset = mockcommit_find(group, topic, partition);
+    if (offset)
+        mockcommit_free(offset);
+}
+
 static struct kw_mock_offset *mockcommit_get(struct kw_mock_group *group, struct kw_str topic,
                                              int32_t partition)
 {

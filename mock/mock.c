@@ -204,6 +204,12 @@ int kwi_mock_delete_topic(struct kw_mock *mock, const char *name)
     return 0;
 }
 
+int kwi_mock_add_partitions(struct kw_mock *mock, const char *name, int32_t n)
+{
+    struct kw_mock_topic *topic = kwi_mock_topic_find(mock, name, strlen(name));
+    return topic ? kwi_mock_topic_grow(topic, n) : KW_ERR_STATE;
+}
+
 int kwi_mock_set_topic_config(struct kw_mock *mock, const char *name, const char *key,
                               const char *value)
 {

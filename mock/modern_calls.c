@@ -60,7 +60,10 @@ static enum kw_mock_outcome mockmodern_join(struct kw_mock_call *call, struct kw
         return KWI_MOCK_ANSWERED;
     *changed = true;
     *out = kwi_mock_modern_add(group, req->member_id, req->instance_id);
-    return *out ? KWI_MOCK_ANSWERED : KWI_MOCK_HUNG_UP;
+    if (!*out || kwi_mock_bytes_set(call->mock, &(*out)->client_id, call->client_id.ptr,
+                                    call->client_id.len))
+        return KWI_MOCK_HUNG_UP;
+    return KWI_MOCK_ANSWERED;
 }
 
 /* Whether the member is who it says it is. */
@@ -262,7 +265,9 @@ static int mockmodern_member_put(struct kw_mock_call *call, const struct kw_mock
     out->member_id = kwi_mock_bytes_str(&member->id);
     out->instance_id = kwi_mock_bytes_str(&member->instance_id);
     out->member_epoch = member->epoch;
-    out->client_id = out->client_host = kwi_str("");
+    out->client_id = member->client_id.len >= 0 ? kwi_mock_bytes_str(&member->client_id)
+                                                : kwi_str("");
+    out->client_host = kwi_str("/127.0.0.1");
     out->subscribed_topic_names = KWI_ARR(names, member->n_names);
     out->subscribed_topic_regex = kwi_mock_bytes_str(&member->pattern);
     if (call->version >= 1)
@@ -314,7 +319,7 @@ static enum kw_mock_outcome mockmodern_describe_serve(struct kw_mock_call *call)
         groups[n].group_state = groups[n].assignor_name = kwi_str("");
         groups[n].error_message = KWI_NULL_STR;
         groups[n].error_code = kwi_mock_group_check(call, id);
-        if (!groups[n].error_code && (!group || !kwi_list_empty(&group->members)))
+        if (!groups[n].error_code && (!group || !group->is_modern))
             groups[n].error_code = KW_E_GROUP_ID_NOT_FOUND;
         if (!groups[n].error_code && mockmodern_group_put(call, group, &groups[n]))
             return KWI_MOCK_HUNG_UP;

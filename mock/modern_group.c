@@ -139,6 +139,7 @@ static void mockmodern_free(struct kw_mock_modern *member)
     kwi_timer_disarm(&mock->timers, &member->revoke);
     mockmodern_names_free(member);
     kwi_mock_bytes_free(mock, &member->id);
+    kwi_mock_bytes_free(mock, &member->client_id);
     kwi_mock_bytes_free(mock, &member->instance_id);
     kwi_mock_bytes_free(mock, &member->pattern);
     kwi_mock_bytes_free(mock, &member->assignor);
@@ -161,12 +162,14 @@ struct kw_mock_modern *kwi_mock_modern_add(struct kw_mock_group *group, struct k
     member->session.fire = mockmodern_session_over;
     member->revoke.fire = mockmodern_revoke_over;
     member->id.len = member->instance_id.len = member->pattern.len = member->assignor.len = -1;
+    member->client_id.len = -1;
     if (kwi_mock_bytes_set(mock, &member->id, id.ptr, id.len) ||
         kwi_mock_bytes_set(mock, &member->instance_id, instance_id.ptr, instance_id.len)) {
         mockmodern_free(member);
         return NULL;
     }
     kwi_list_push(&group->modern, &member->node);
+    group->is_modern = true;
     return member;
 }
 

@@ -30,7 +30,7 @@ enum kw_mock_modern_state {
 struct kw_mock_modern {
     struct kw_mock_group *group;
     struct kw_node node; /* in group->modern, in the order of joining */
-    struct kw_mock_bytes id, instance_id, pattern, assignor;
+    struct kw_mock_bytes id, instance_id, pattern, assignor, client_id;
     struct kw_mock_bytes *names;
     uint32_t n_names;
     int32_t epoch, previous_epoch; /* epoch -2: a static member that is away for a while */
