@@ -2,7 +2,8 @@
  *
  * CreateTopics and DeleteTopics go to the controller if it is known, else to
  * any broker; NOT_CONTROLLER and lost connections are retried behind a backoff
- * until the operation's deadline. Each asks about one topic. */
+ * until the operation's deadline. Each asks about one topic. What is asked about
+ * groups is in group_admin.c. */
 #include "client/admin.h"
 
 #include <string.h>
@@ -11,6 +12,7 @@
 #include "client/config.h"
 #include "client/denied.h"
 #include "client/error_text.h"
+#include "client/group_admin.h"
 #include "client/throttle.h"
 #include "proto/error.h"
 
@@ -23,7 +25,13 @@ static const char *admin_verb(const struct kw_admin_op *admin)
     switch ((enum kw_admin_kind)admin->kind) {
     case KW_ADMIN_CREATE_TOPIC: return "create topic";
     case KW_ADMIN_DELETE_TOPIC: return "delete topic";
-    case KW_ADMIN_METADATA: break;
+    case KW_ADMIN_METADATA:
+    case KW_ADMIN_LIST_GROUPS:
+    case KW_ADMIN_DESCRIBE_GROUPS:
+    case KW_ADMIN_DELETE_GROUPS:
+    case KW_ADMIN_GET_OFFSETS:
+    case KW_ADMIN_SET_OFFSETS:
+    case KW_ADMIN_DELETE_OFFSETS: break; /* group_admin.c */
     }
     return "ask for metadata";
 }
@@ -143,11 +151,10 @@ static int admin_encode(struct kw_request *req, struct kw_wr *wr)
 
     if (!admin)
         return KW_ERR_CANCELED; /* it ended while this was queued */
-    switch ((enum kw_admin_kind)admin->kind) {
-    case KW_ADMIN_CREATE_TOPIC: return admin_create_encode(admin, req->version, wr);
-    case KW_ADMIN_DELETE_TOPIC: return admin_delete_encode(admin, req->version, wr);
-    case KW_ADMIN_METADATA: break;
-    }
+    if (admin->kind == KW_ADMIN_CREATE_TOPIC)
+        return admin_create_encode(admin, req->version, wr);
+    if (admin->kind == KW_ADMIN_DELETE_TOPIC)
+        return admin_delete_encode(admin, req->version, wr);
     return kwi_admin_metadata_encode(admin, req->version, wr);
 }
 
@@ -355,7 +362,7 @@ static const char *admin_check(const struct kw_admin_request *request,
 {
     if (request->size < sizeof(*request))
         return "size must be sizeof(struct kw_admin_request)";
-    if (request->kind > KW_ADMIN_METADATA)
+    if (request->kind > KW_ADMIN_DELETE_OFFSETS)
         return "no such kind of admin request";
     if (request->kind == KW_ADMIN_METADATA && !result)
         return "METADATA needs a place for its result";
@@ -375,8 +382,8 @@ static const char *admin_check(const struct kw_admin_request *request,
     return NULL;
 }
 
-struct kw_op *kw_core_admin(struct kw_core *core, const struct kw_admin_request *request,
-                            struct kw_admin_result **result, int32_t timeout_ms, void *tag)
+static struct kw_op *admin_start(struct kw_core *core, const struct kw_admin_request *request,
+                                 struct kw_admin_result **result, int32_t timeout_ms, void *tag)
 {
     const char *why = admin_check(request, result);
     size_t size = why ? sizeof(struct kw_admin_op) : admin_size(request);
@@ -401,4 +408,13 @@ struct kw_op *kw_core_admin(struct kw_core *core, const struct kw_admin_request 
     admin_copy(admin, request);
     admin_send(admin);
     return op;
+}
+
+struct kw_op *kw_core_admin(struct kw_core *core, const struct kw_admin_request *request,
+                            struct kw_admin_result **result, int32_t timeout_ms, void *tag)
+{
+    if (request->size >= sizeof(*request) && request->kind > KW_ADMIN_METADATA &&
+        request->kind <= KW_ADMIN_DELETE_OFFSETS)
+        return kwi_groups_start(core, request, result, timeout_ms, tag);
+    return admin_start(core, request, result, timeout_ms, tag);
 }

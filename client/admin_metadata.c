@@ -1,59 +1,16 @@
 /* client/admin_metadata.c -- the METADATA admin request and its result: a tree
- * in one allocation, which the caller owns and which outlives the client.
- *
- * The answer is walked twice by one and the same code, first to measure, then
- * to fill, so the two cannot disagree. */
+ * in one allocation (admin_tree.h). */
 #include "client/admin.h"
+#include "client/admin_tree.h"
 #include "client/throttle.h"
 
 #include <string.h>
 
 #include "proto/metadata.h"
-#include <kwire/kwire.h>
 
-/* In front of the result: how to free it. */
-struct admin_tree {
-    struct kw_alloc alloc;
-    size_t size;
-    struct kw_admin_result result;
-};
-
-/* Takes memory from the tree, or only counts while base is NULL. */
-struct admin_room {
-    uint8_t *base;
-    size_t used;
-};
-
-static void *admin_room_take(struct admin_room *room, size_t size)
+static const int32_t *admin_room_ids(struct kw_admin_room *room, const struct kw_arr *arr)
 {
-    void *ptr = room->base ? room->base + room->used : NULL;
-
-    room->used += (size + 7) & ~(size_t)7;
-    return ptr;
-}
-
-static const char *admin_room_text(struct admin_room *room, struct kw_str text)
-{
-    char *copy;
-
-    if (text.len < 0)
-        return NULL;
-    copy = admin_room_take(room, (size_t)text.len + 1);
-    if (copy) {
-        memcpy(copy, text.ptr, (size_t)text.len);
-        copy[text.len] = 0;
-    }
-    return copy;
-}
-
-static size_t admin_count(const struct kw_arr *arr)
-{
-    return arr->n > 0 ? (size_t)arr->n : 0;
-}
-
-static const int32_t *admin_room_ids(struct admin_room *room, const struct kw_arr *arr)
-{
-    int32_t *ids = admin_room_take(room, admin_count(arr) * sizeof(*ids)), id;
+    int32_t *ids = kwi_room_take(room, kwi_room_count(arr) * sizeof(*ids)), id;
     struct kw_iter it;
     size_t n = 0;
 
@@ -62,7 +19,7 @@ static const int32_t *admin_room_ids(struct admin_room *room, const struct kw_ar
     return ids;
 }
 
-static void admin_room_partition(struct admin_room *room, struct kw_meta_partition *out,
+static void admin_room_partition(struct kw_admin_room *room, struct kw_meta_partition *out,
                                  const struct kw_metadata_response_partition *item)
 {
     const int32_t *replicas = admin_room_ids(room, &item->replica_nodes);
@@ -76,16 +33,16 @@ static void admin_room_partition(struct admin_room *room, struct kw_meta_partiti
                                       .kafka_code = item->error_code,
                                       .replicas = replicas,
                                       .isr = isr,
-                                      .n_replicas = (uint32_t)admin_count(&item->replica_nodes),
-                                      .n_isr = (uint32_t)admin_count(&item->isr_nodes)};
+                                      .n_replicas = (uint32_t)kwi_room_count(&item->replica_nodes),
+                                      .n_isr = (uint32_t)kwi_room_count(&item->isr_nodes)};
 }
 
-static void admin_room_topic(struct admin_room *room, struct kw_meta_topic *out,
+static void admin_room_topic(struct kw_admin_room *room, struct kw_meta_topic *out,
                              const struct kw_metadata_response_topic *item)
 {
-    size_t n = admin_count(&item->partitions), i = 0;
-    const char *name = admin_room_text(room, item->name);
-    struct kw_meta_partition *partitions = admin_room_take(room, n * sizeof(*partitions));
+    size_t n = kwi_room_count(&item->partitions), i = 0;
+    const char *name = kwi_room_text(room, item->name);
+    struct kw_meta_partition *partitions = kwi_room_take(room, n * sizeof(*partitions));
     struct kw_metadata_response_partition partition;
     struct kw_iter it;
 
@@ -101,20 +58,21 @@ static void admin_room_topic(struct admin_room *room, struct kw_meta_topic *out,
     memcpy(out->topic_id, item->topic_id.b, sizeof(out->topic_id));
 }
 
-static void admin_room_tree(struct admin_room *room, const struct kw_metadata_response *msg)
+static void admin_room_tree(struct kw_admin_room *room, const struct kw_metadata_response *msg)
 {
-    struct admin_tree *tree = admin_room_take(room, sizeof(*tree));
-    size_t n_brokers = admin_count(&msg->brokers), n_topics = admin_count(&msg->topics), i = 0;
-    struct kw_meta_broker *brokers = admin_room_take(room, n_brokers * sizeof(*brokers));
-    struct kw_meta_topic *topics = admin_room_take(room, n_topics * sizeof(*topics));
-    const char *cluster_id = admin_room_text(room, msg->cluster_id);
+    struct kw_admin_tree *tree = kwi_room_take(room, sizeof(*tree));
+    size_t n_brokers = kwi_room_count(&msg->brokers), n_topics = kwi_room_count(&msg->topics),
+           i = 0;
+    struct kw_meta_broker *brokers = kwi_room_take(room, n_brokers * sizeof(*brokers));
+    struct kw_meta_topic *topics = kwi_room_take(room, n_topics * sizeof(*topics));
+    const char *cluster_id = kwi_room_text(room, msg->cluster_id);
     struct kw_metadata_response_broker broker;
     struct kw_metadata_response_topic topic;
     struct kw_iter it;
 
     for (kwi_iter_init(&it, &msg->brokers); kwi_iter_next(&it, &broker); i++) {
-        const char *host = admin_room_text(room, broker.host);
-        const char *rack = admin_room_text(room, broker.rack);
+        const char *host = kwi_room_text(room, broker.host);
+        const char *rack = kwi_room_text(room, broker.rack);
         if (brokers)
             brokers[i] = (struct kw_meta_broker){broker.node_id, broker.port, host, rack};
     }
@@ -151,10 +109,10 @@ int kwi_admin_metadata_take(struct kw_admin_op *admin, struct kw_request *req,
                             const struct kw_answer *answer)
 {
     struct kw_core *core = admin->op.core;
-    struct admin_room room = {0};
+    struct kw_admin_room room = {0};
     struct kw_metadata_response msg;
     struct kw_fault fault;
-    struct admin_tree *tree;
+    struct kw_admin_tree *tree;
 
     if (kwi_metadata_response_decode(&msg, req->version, answer->body, answer->len, &fault))
         return kwi_request_malformed(req, &fault, NULL);
@@ -169,23 +127,12 @@ int kwi_admin_metadata_take(struct kw_admin_op *admin, struct kw_request *req,
     tree = NULL;
     room.used = 0;
     admin_room_tree(&room, &msg);
-    tree = (struct admin_tree *)(void *)room.base;
+    tree = (struct kw_admin_tree *)(void *)room.base;
     tree->alloc = core->env.alloc;
     tree->size = room.used;
+    tree->pieces = NULL;
     if (req->link && req->link->broker->node_id >= 0)
         tree->result.origin_id = req->link->broker->node_id;
     *admin->result = &tree->result;
     return 0;
-}
-
-void kw_admin_result_destroy(struct kw_admin_result *result)
-{
-    struct admin_tree *tree;
-    struct kw_alloc alloc;
-
-    if (!result)
-        return;
-    tree = KWI_OF(result, struct admin_tree, result);
-    alloc = tree->alloc;
-    alloc.free(alloc.ctx, tree, tree->size);
 }

@@ -4,19 +4,12 @@
 
 #include "client/consumer.h"
 #include "client/error_text.h"
+#include "client/offset_list.h"
 #include "client/op.h"
 #include "proto/error.h"
 #include <kwire/kwire.h>
 
 /* ---- kw_committed ---------------------------------------------------------------------------------- */
-
-/* In front of the result: how to free it. The list, names and metadata follow. */
-struct committed_result {
-    struct kw_alloc alloc;
-    size_t size;
-    struct kw_offsets offsets;
-    struct kw_offset list[];
-};
 
 struct committed_op {
     struct kw_op op;
@@ -126,7 +119,7 @@ static char *committed_copy(char *blob, struct kw_str text)
     return blob + (text.len > 0 ? text.len : 0);
 }
 
-static void committed_fill(struct committed_result *out, const struct kw_arr *topics, char *blob)
+static void committed_fill(struct kw_offset_list *out, const struct kw_arr *topics, char *blob)
 {
     struct kw_offset_fetch_response_topic topic;
     struct kw_offset_fetch_response_partition item;
@@ -143,28 +136,23 @@ static void committed_fill(struct committed_result *out, const struct kw_arr *to
                                      .partition = item.partition_index,
                                      .leader_epoch = item.committed_leader_epoch,
                                      .offset = item.error_code ? -1 : item.committed_offset,
-                                     .kafka_code = item.error_code};
+                                     .kafka_code = item.error_code,
+                                     .timestamp_ms = -1};
             to->metadata.ptr = item.metadata.len >= 0 ? blob : NULL;
             to->metadata.len = item.metadata.len > 0 ? (size_t)item.metadata.len : 0;
             blob = committed_copy(blob, item.metadata);
         }
     }
-    out->offsets = (struct kw_offsets){out->list, n};
 }
 
 /* Makes the result in memory of its own, which outlives the client. */
 static int committed_take(struct committed_op *get, const struct kw_arr *topics,
                           const struct committed_size *need)
 {
-    const struct kw_alloc *alloc = &get->op.core->env.alloc;
-    size_t size = sizeof(struct committed_result) + need->n * sizeof(struct kw_offset) +
-                  need->bytes;
-    struct committed_result *out = alloc->alloc(alloc->ctx, size);
+    struct kw_offset_list *out = kwi_offset_list_create(get->op.core, need->n, need->bytes);
 
     if (!out)
         return KW_ERR_NOMEM;
-    out->alloc = *alloc;
-    out->size = size;
     committed_fill(out, topics, (char *)(out->list + need->n));
     *get->result = &out->offsets;
     return 0;
@@ -303,18 +291,6 @@ struct kw_op *kw_core_committed(struct kw_consumer *consumer, const struct kw_of
     kwi_list_push(&consumer->keeper.lookups, &get->node);
     committed_ask(get);
     return op;
-}
-
-void kw_offsets_destroy(struct kw_offsets *offsets)
-{
-    struct committed_result *result;
-    struct kw_alloc alloc;
-
-    if (!offsets)
-        return;
-    result = KWI_OF(offsets, struct committed_result, offsets);
-    alloc = result->alloc;
-    alloc.free(alloc.ctx, result, result->size);
 }
 
 void kwi_committed_end_all(struct kw_consumer *consumer, int code, const struct kw_error *err)

@@ -163,12 +163,27 @@ static bool config_in_range(const struct kw_config_row *row, int64_t number)
     case KWI_CONFIG_WORD:
         while (kwi_config_word(row->words, n_words, &len))
             n_words++;
-        return number >= 0 && number < n_words;
+        return (number >= 0 || row == &kwi_config_rows[KW_KEY_AUTO_OFFSET_RESET]) &&
+               number < n_words;
     case KWI_CONFIG_STRING:
     case KWI_CONFIG_SECRET:
     case KWI_CONFIG_SERVERS: break;
     }
     return false;
+}
+
+/* "by_duration:PT1H" (KIP-1106) is -1 - ms, so that it is none of the words. */
+static bool config_read_reset(const char *val, size_t len, int64_t *out)
+{
+    static const char prefix[] = "by_duration:";
+    size_t n = sizeof(prefix) - 1;
+    int64_t ms;
+
+    if (len < n || !config_same_word(prefix, n, val, n) ||
+        !kwi_config_duration(val + n, len - n, &ms))
+        return false;
+    *out = -1 - ms;
+    return true;
 }
 
 /* Reads a number, bool or word. */
@@ -186,7 +201,13 @@ static bool config_read_value(const struct kw_config_row *row, const char *val, 
             break;
         *out = config_word_index("false|true", val, len);
         break;
-    case KWI_CONFIG_WORD: *out = config_word_index(row->words, val, len); break;
+    case KWI_CONFIG_WORD:
+        if (row == &kwi_config_rows[KW_KEY_AUTO_OFFSET_RESET] && config_read_reset(val, len, out))
+            break;
+        *out = config_word_index(row->words, val, len);
+        if (*out < 0)
+            return false;
+        break;
     case KWI_CONFIG_STRING:
     case KWI_CONFIG_SECRET:
     case KWI_CONFIG_SERVERS: return false;
@@ -468,6 +489,14 @@ int kwi_config_copy(struct kw_config **out, const struct kw_config *cfg,
     return 0;
 }
 
+static void config_reset_text(int64_t ms, char *buf, size_t cap)
+{
+    int below = (int)(ms % 1000);
+
+    kwi_fmt(buf, cap, "by_duration:PT%lld.%d%d%dS", (long long)(ms / 1000), below / 100,
+            below / 10 % 10, below % 10);
+}
+
 void kwi_config_value_text(enum kw_key key, int64_t value, char *buf, size_t cap)
 {
     const struct kw_config_row *row = &kwi_config_rows[key];
@@ -479,7 +508,9 @@ void kwi_config_value_text(enum kw_key key, int64_t value, char *buf, size_t cap
         word = kwi_config_word(row->words, (unsigned)value, &len);
     else if (key == KW_KEY_ACKS && value == -1)
         word = kwi_config_word("all", 0, &len);
-    if (word)
+    if (key == KW_KEY_AUTO_OFFSET_RESET && value < 0)
+        config_reset_text(-1 - value, buf, cap);
+    else if (word)
         kwi_fmt(buf, cap, "%.*s", (int)len, word);
     else
         kwi_fmt(buf, cap, "%lld", (long long)value);

@@ -116,6 +116,8 @@ enum kw_key kwi_config_nearest(const char *name, size_t len);
 const char *kwi_config_word(const char *words, unsigned index, size_t *len);
 /* Writes the value of a key as a person would set it. */
 void kwi_config_value_text(enum kw_key key, int64_t value, char *buf, size_t cap);
+/* Reads an ISO-8601 duration, PnDTnHnMn.nS, into ms; what is below is cut off. */
+bool kwi_config_duration(const char *val, size_t len, int64_t *ms);
 /* Whether the value of a row is a text: a string, a secret, servers. */
 bool kwi_config_is_text(const struct kw_config_row *row);
 /* Overwrites memory that held a secret, in a way that is not optimized away. */

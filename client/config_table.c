@@ -204,9 +204,13 @@ const struct kw_config_row kwi_config_rows[KW_N_KEYS] = {
     CONFIG_BOOL(CHECK_CRCS, "check.crcs", 1, KWI_APPLIES_CONSUMER,
                 "Whether the checksum of each fetched batch is verified."),
     CONFIG_WORD(AUTO_OFFSET_RESET, "auto.offset.reset", NULL, "latest|earliest|none", NULL,
-                KWI_APPLIES_CONSUMER, NULL,
-                "Where to go on when the position is not in the log. none: an error event, and "
-                "the partition stops until a seek."),
+                KWI_APPLIES_CONSUMER,
+                "or by_duration:PnDTnHnMn.nS, as by_duration:P1DT12H; see docs/CONFIG.md",
+                "Where to begin when nothing is committed, and where to go on when the position "
+                "is not in the log. by_duration:PnDTnHnMn.nS (KIP-1106; by number -1 - ms): at "
+                "the first record that is no older than that. none: an error event, and the "
+                "partition stops until a seek. latest counts from the subscription on: a "
+                "partition that is made later begins at its begin."),
     CONFIG_WORD(ISOLATION_LEVEL, "isolation.level", NULL, "read_uncommitted|read_committed", NULL,
                 KWI_APPLIES_CONSUMER, NULL,
                 "Whether records of open and aborted transactions are handed out. With "

@@ -442,6 +442,24 @@ int kw_log_ends(const struct kw_consumer *consumer, const char *topic, int32_t p
     return 0;
 }
 
+int kw_lag(const struct kw_consumer *consumer, const char *topic, int32_t partition, int64_t *lag)
+{
+    const struct kw_consumer_part *part;
+    int64_t end;
+
+    *lag = -1;
+    if (!topic)
+        return KW_ERR_USE;
+    part = consumer_part(consumer, topic, partition);
+    if (!part)
+        return KW_ERR_STATE;
+    end = kwi_part_end(part);
+    if (end < 0 || part->position < 0)
+        return 0;
+    *lag = end > part->position ? end - part->position : 0;
+    return 0;
+}
+
 /* ---- life ------------------------------------------------------------- */
 
 static void consumer_destroy(struct kw_consumer *consumer);

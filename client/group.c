@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/fmt.h"
+#include "client/births.h"
 #include "client/close.h"
 #include "client/config.h"
 #include "client/error_text.h"
@@ -419,5 +420,6 @@ void kwi_group_destroy(struct kw_consumer *consumer)
     kwi_group_notice_free(group, group->spare);
     if (group->names)
         kwi_free(&core->control, group->names, group->names->size);
+    kwi_births_destroy(group->births);
     kwi_free(&core->control, group, sizeof(*group));
 }

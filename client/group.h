@@ -20,6 +20,7 @@
 #define KWI_GROUP_CLIENT_H
 #include "client/consumer.h"
 
+struct kw_births;
 struct kw_group;
 
 struct kw_group_protocol {
@@ -78,6 +79,7 @@ struct kw_group {
     const struct kw_group_protocol *protocol;
     void *state;                  /* the protocol's */
     struct kw_group_names *names; /* NULL: not subscribed */
+    struct kw_births *births;     /* births.h; or NULL */
     const char *instance_id;      /* static member; or NULL */
     struct kw_list notices;
     struct kw_group_notice *told;  /* its event may still be looked at */
@@ -95,6 +97,9 @@ struct kw_group {
 
 /* group.c, for subscription.c */
 void kwi_group_init(struct kw_group *group, struct kw_consumer *consumer);
+
+/* births.c: the part came after the subscription. */
+bool kwi_group_is_new(const struct kw_consumer_part *part);
 
 /* group.c, for consumer.c and records.c */
 void kwi_group_destroy(struct kw_consumer *consumer);

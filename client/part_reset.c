@@ -22,7 +22,20 @@ int kwi_part_reset_kind(const struct kw_consumer_part *part)
 
     if (policy == PART_RESET_NONE)
         return -1;
+    if (policy < 0)
+        return KW_START_TIMESTAMP; /* by_duration; see part_reset_value */
     return policy == PART_RESET_EARLIEST ? KW_START_EARLIEST : KW_START_LATEST;
+}
+
+/* Of by_duration: the time that lies so far behind. */
+static int64_t part_reset_value(const struct kw_consumer_part *part, int kind)
+{
+    int64_t now_ms = part->topic->consumer->core->now.wall_ms, ms;
+
+    if (kind != KW_START_TIMESTAMP)
+        return 0;
+    ms = -1 - kwi_consumer_setting(part->topic->consumer, KW_KEY_AUTO_OFFSET_RESET);
+    return ms < now_ms ? now_ms - ms : 0;
 }
 
 void kwi_part_out_of_range(struct kw_consumer_part *part)
@@ -36,10 +49,12 @@ void kwi_part_out_of_range(struct kw_consumer_part *part)
     kwi_log(part->topic->consumer->core, 4,
             "%s partition %d: offset %lld is not in the log, going to the %s",
             part->topic->meta->name, part->partition, (long long)part->position,
-            kind == KW_START_EARLIEST ? "begin" : "end");
+            kind == KW_START_EARLIEST ? "begin"
+            : kind == KW_START_LATEST ? "end"
+                                      : "records of auto.offset.reset");
     kwi_part_drop(part);
     kwi_stored_clear(part); /* an offset that is not in the log must not be committed */
-    kwi_part_place(part, (uint8_t)kind, 0);
+    kwi_part_place(part, (uint8_t)kind, part_reset_value(part, kind));
     kwi_part_hurry(part, KWI_PART_RESET);
 }
 
@@ -69,7 +84,9 @@ void kwi_part_begin_at(struct kw_consumer_part *part, int64_t offset, int32_t ep
         kwi_part_stop(part, KW_ERR_STATE, 0, 0);
         return;
     }
-    kwi_part_place(part, (uint8_t)kind, offset);
+    if (kind == KW_START_LATEST && kwi_group_is_new(part))
+        kind = KW_START_EARLIEST; /* what was written before we noticed it is not skipped */
+    kwi_part_place(part, (uint8_t)kind, offset >= 0 ? offset : part_reset_value(part, kind));
     if (offset >= 0)
         part->epoch = epoch;
     kwi_part_step(part, KWI_PART_KNOWN);
@@ -102,7 +119,7 @@ void kwi_part_recreated(struct kw_consumer_part *part)
     }
     kwi_part_drop(part);
     part->generation = part->topic->consumer->next_generation++;
-    kwi_part_place(part, (uint8_t)kind, 0);
+    kwi_part_place(part, (uint8_t)kind, part_reset_value(part, kind));
     part->high_watermark = part->last_stable = part->log_start = -1;
     part_restart(part);
     kwi_part_warn(part, KW_ERR_RECREATED, 0, was);

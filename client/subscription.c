@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/fmt.h"
+#include "client/births.h"
 #include "client/config.h"
 #include "client/error_text.h"
 #include "client/group.h"
@@ -205,14 +206,23 @@ static struct kw_group_names *subscription_pattern(struct kw_heap *heap, const c
     return names;
 }
 
-/* Takes a subscription over, which may be NULL: none. */
-static void subscription_take(struct kw_group *group, struct kw_group_names *names)
+/* Takes a subscription over, which may be NULL: none. KW_ERR_NOMEM: it is freed. */
+static int subscription_take(struct kw_group *group, struct kw_group_names *names)
 {
+    struct kw_births *births;
+
+    if (kwi_births_create(&births, group, names, group->births)) {
+        kwi_free(&group->consumer->core->control, names, names->size);
+        return KW_ERR_NOMEM;
+    }
+    kwi_births_destroy(group->births);
+    group->births = births;
     if (group->names)
         kwi_free(&group->consumer->core->control, group->names, group->names->size);
     group->names = names;
     group->away = false;
     group->protocol->changed(group);
+    return 0;
 }
 
 static int subscription_no_memory(struct kw_error *err)
@@ -243,8 +253,7 @@ int kw_core_subscribe(struct kw_consumer *consumer, const char *const *topics, s
         if (!names)
             return subscription_no_memory(err);
     }
-    subscription_take(consumer->group, names);
-    return 0;
+    return subscription_take(consumer->group, names) ? subscription_no_memory(err) : 0;
 }
 
 int kw_core_subscribe_pattern(struct kw_consumer *consumer, const char *pattern,
@@ -276,6 +285,5 @@ int kw_core_subscribe_pattern(struct kw_consumer *consumer, const char *pattern,
     names = subscription_pattern(&consumer->core->control, pattern);
     if (!names)
         return subscription_no_memory(err);
-    subscription_take(consumer->group, names);
-    return 0;
+    return subscription_take(consumer->group, names) ? subscription_no_memory(err) : 0;
 }

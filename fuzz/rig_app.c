@@ -104,8 +104,7 @@ static void take_op(struct rig *rig, const struct kw_event *event)
     }
     CHECK(slot < RIG_OPS && rig->ops[slot] == event->op);
     rig->ops[slot] = NULL;
-    if (event->code == 0)
-        kw_admin_result_destroy(rig->results[slot]);
+    kw_admin_result_destroy(rig->results[slot]);
     rig->results[slot] = NULL;
 }
 

@@ -106,6 +106,34 @@ static void do_flush(struct rig *rig, struct script_unit u)
     CHECK(rig->ops[slot] || rig->n_fails > 0);
 }
 
+/* Groups from outside; that of the consumer is looked at only. */
+static void do_groups(struct rig *rig, struct script_unit u, uint32_t slot)
+{
+    static const char *const others[] = {"other"}, *const ours[] = {"g", "other"};
+    static const struct kw_offset offsets[] = {{.topic = "t", .partition = 1, .offset = 3},
+                                               {.topic = "t", .partition = 0, .offset = 1}};
+    struct kw_admin_request request = {
+        .size = sizeof request,
+        .kind = (uint8_t)(KW_ADMIN_LIST_GROUPS + u.a % 6),
+        .groups = others,
+        .n_groups = 1,
+        .group_type = (uint8_t)(u.c & 7) % (KW_GROUP_TYPE_STREAMS + 1),
+        .offsets = offsets,
+        .n_offsets = u.c >> 3 & 1 ? 2 : 1,
+    };
+    if (request.kind == KW_ADMIN_DESCRIBE_GROUPS) {
+        request.groups = ours;
+        request.n_groups = 2;
+    }
+    if (request.kind == KW_ADMIN_GET_OFFSETS && (u.c & 16)) {
+        request.groups = ours;
+        request.n_offsets = 0;
+    }
+    rig->ops[slot] = kw_core_admin(rig->core, &request, &rig->results[slot],
+                                   u.b & 128 ? -1 : u.b * 10, (void *)(uintptr_t)slot);
+    CHECK(rig->ops[slot] || rig->n_fails > 0);
+}
+
 static void do_admin(struct rig *rig, struct script_unit u)
 {
     uint32_t slot = op_slot(rig);
@@ -116,6 +144,10 @@ static void do_admin(struct rig *rig, struct script_unit u)
                                        .replication_factor = (int16_t)((u.c >> 3 & 3) - 1)};
     if (slot == RIG_OPS)
         return;
+    if (u.c & 64) {
+        do_groups(rig, u, slot);
+        return;
+    }
     rig->deletes |= request.kind == KW_ADMIN_DELETE_TOPIC;
     if (request.kind == KW_ADMIN_METADATA && (u.c & 2))
         request.topic = NULL;
@@ -136,8 +168,7 @@ static void do_op(struct rig *rig, struct script_unit u)
     } else if (kw_core_op_take(*op, &code, NULL) == 1) {
         CHECK(code <= 0);
         *op = NULL;
-        if (code == 0)
-            kw_admin_result_destroy(rig->results[u.a % RIG_OPS]);
+        kw_admin_result_destroy(rig->results[u.a % RIG_OPS]);
         rig->results[u.a % RIG_OPS] = NULL;
     }
 }

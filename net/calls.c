@@ -252,6 +252,18 @@ struct kw_op *kw_committed(struct kw_consumer *consumer, const struct kw_offsets
     return op;
 }
 
+struct kw_op *kw_list_offsets(struct kw_client *client, const struct kw_start *which, size_t n,
+                              uint8_t isolation, struct kw_offsets **result, int32_t timeout_ms,
+                              void *tag)
+{
+    if (!client)
+        return NULL;
+    struct kw_op *op = kw_core_list_offsets(client->core, which, n, isolation, result, timeout_ms,
+                                            tag);
+    kwi_client_kick(client);
+    return op;
+}
+
 struct kw_op *kw_admin(struct kw_client *client, const struct kw_admin_request *request,
                        struct kw_admin_result **result, int32_t timeout_ms, void *tag)
 {

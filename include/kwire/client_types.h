@@ -127,6 +127,12 @@ struct kw_offset {
     int64_t offset;           /* of the next record to handle; -1: none is committed */
     struct kw_bytes metadata; /* any bytes, which a broker limits (4,096); ptr NULL: none */
     int16_t kafka_code;       /* of an answer: why there is no offset, 0 */
+    int64_t timestamp_ms;     /* of an answer about a time: the record's; -1: there is none */
+};
+/* Up to where a log counts: isolation.level. */
+enum kw_isolation {
+    KW_READ_UNCOMMITTED, /* the high watermark */
+    KW_READ_COMMITTED    /* the last stable offset: no open transaction in front of it */
 };
 /* A partition of a topic. */
 struct kw_topic_partition {
@@ -283,7 +289,20 @@ struct kw_sasl_hook {
 enum kw_admin_kind {
     KW_ADMIN_CREATE_TOPIC,
     KW_ADMIN_DELETE_TOPIC,
-    KW_ADMIN_METADATA /* all topics (topic NULL) or one */
+    KW_ADMIN_METADATA,        /* all topics (topic NULL) or one */
+    KW_ADMIN_LIST_GROUPS,     /* of all brokers; types, states */
+    KW_ADMIN_DESCRIBE_GROUPS, /* groups, group_type */
+    KW_ADMIN_DELETE_GROUPS,   /* groups; each must be empty */
+    KW_ADMIN_GET_OFFSETS,     /* what one group has committed: offsets, or (n_offsets 0) all */
+    KW_ADMIN_SET_OFFSETS,     /* commits offsets for one group, which has no members */
+    KW_ADMIN_DELETE_OFFSETS   /* of topics that no member of the one group subscribes to */
+};
+enum kw_group_type {
+    KW_GROUP_TYPE_ANY, /* whichever it is */
+    KW_GROUP_TYPE_CLASSIC,
+    KW_GROUP_TYPE_CONSUMER, /* KIP-848 */
+    KW_GROUP_TYPE_SHARE,    /* KIP-932 */
+    KW_GROUP_TYPE_STREAMS   /* KIP-1071 */
 };
 struct kw_admin_config {
     const char *key, *value;
@@ -296,6 +315,40 @@ struct kw_admin_request {
     int16_t replication_factor; /* -1: the broker's default */
     const struct kw_admin_config *configs;
     uint32_t n_configs;
+    uint8_t group_type; /* enum kw_group_type: DESCRIBE_GROUPS; GET_OFFSETS: SHARE or others */
+    const char *const *groups;
+    /* "classic", "consumer", "share", "streams"; n_types 0: all. Needs a 3.8 broker, unless
+     * "classic" is one of them. */
+    const char *const *types;
+    const char *const *states;       /* "Stable", "Empty" ...; n_states 0: all. 2.6 brokers */
+    const struct kw_offset *offsets; /* topic and partition count; SET: all but the answer's */
+    uint32_t n_groups, n_types, n_states, n_offsets;
+};
+
+/* A member of a group. Texts are the broker's, and so anybody's: not fit to be shown as
+ * they are. */
+struct kw_group_member {
+    const char *id, *client_id, *host;
+    const char *instance_id, *rack; /* NULL: none */
+    int32_t epoch;                  /* -1: of a classic group */
+    bool unreadable;                /* what it says that it has is no assignment */
+    const struct kw_topic_partition *assigned;
+    const struct kw_topic_partition *target; /* what it is to have; classic: the same */
+    uint32_t n_assigned, n_target;
+};
+struct kw_group_info {
+    const char *id;
+    const char *type;          /* "classic" and so on; "": a broker before 3.8 did not say */
+    const char *state;         /* "Stable" and so on; "": a broker before 2.6 did not say */
+    const char *protocol_type; /* "consumer", "connect" ...; "" of a group without members */
+    const char *assignor;      /* "" if none, or of LIST_GROUPS */
+    const char *message;       /* the broker's, about kafka_code; or NULL */
+    int32_t coordinator;       /* who answered */
+    int32_t epoch;             /* -1: classic, or of LIST_GROUPS */
+    int code;                  /* enum kw_err: why nothing is known of it, or it is not deleted */
+    int16_t kafka_code;        /* with KW_ERR_BROKER */
+    const struct kw_group_member *members;
+    uint32_t n_members;
 };
 
 struct kw_meta_broker {
@@ -316,13 +369,18 @@ struct kw_meta_topic {
     const struct kw_meta_partition *partitions;
     uint32_t n_partitions;
 };
-/* Owned by the caller after a successful METADATA op; kw_admin_result_destroy. */
+/* Owned by the caller; kw_admin_result_destroy. METADATA fills brokers and topics, the
+ * others groups (ascending by id; DESCRIBE and DELETE in the order of the request) or
+ * offsets (SET and DELETE: in the order of the request, kafka_code says how each ended). */
 struct kw_admin_result {
     const char *cluster_id;           /* may be NULL */
     int32_t controller_id, origin_id; /* origin: who answered; -1 a bootstrap address */
     const struct kw_meta_broker *brokers;
     const struct kw_meta_topic *topics;
     uint32_t n_brokers, n_topics;
+    const struct kw_group_info *groups;
+    const struct kw_offset *offsets;
+    uint32_t n_groups, n_offsets;
 };
 
 /* ---- raw requests ------------------------------------------------------------- */

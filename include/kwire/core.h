@@ -182,6 +182,11 @@ KW_EXPORT struct kw_op *kw_core_committed(struct kw_consumer *consumer,
                                           struct kw_offsets **result, int32_t timeout_ms,
                                           void *tag);
 
+KW_EXPORT struct kw_op *kw_core_list_offsets(struct kw_core *core, const struct kw_start *which,
+                                             size_t n, uint8_t isolation,
+                                             struct kw_offsets **result, int32_t timeout_ms,
+                                             void *tag);
+
 KW_EXPORT struct kw_op *kw_core_admin(struct kw_core *core, const struct kw_admin_request *request,
                                       struct kw_admin_result **result, int32_t timeout_ms,
                                       void *tag);

@@ -308,11 +308,34 @@ KW_EXPORT struct kw_op *kw_committed(struct kw_consumer *consumer, const struct 
                                      struct kw_offsets **result, int32_t timeout_ms, void *tag);
 KW_EXPORT void kw_offsets_destroy(struct kw_offsets *offsets);
 
+/* Asks the leaders where logs begin (KW_START_EARLIEST) and end (KW_START_LATEST, up to
+ * where isolation, an enum kw_isolation, counts), and which record is the first at or
+ * after a time (KW_START_TIMESTAMP, value in Unix ms), of any partitions, whoever has
+ * them. *result has an entry for each of which, in its order; offset -1 with kafka_code 0:
+ * no record is that young, with another kafka_code: that is why (a topic that is not there
+ * is waited for 3 s, a leader until the deadline). *result is set when the op ends with 0;
+ * the caller destroys it. Ends with KW_ERR_USE, KW_ERR_TIMEOUT, KW_ERR_UNSUPPORTED,
+ * KW_ERR_AUTH, KW_ERR_CLOSED. */
+KW_EXPORT struct kw_op *kw_list_offsets(struct kw_client *client, const struct kw_start *which,
+                                        size_t n, uint8_t isolation, struct kw_offsets **result,
+                                        int32_t timeout_ms, void *tag);
+/* How many offsets lie between the position of an assigned partition and its end, as the
+ * last answer told it: nothing is asked. With isolation.level=read_committed the end is
+ * the last stable offset. -1: not known yet. Errors: KW_ERR_STATE (not assigned),
+ * KW_ERR_USE. */
+KW_EXPORT KW_MUST_USE int kw_lag(const struct kw_consumer *consumer, const char *topic,
+                                 int32_t partition, int64_t *lag);
+
 /* ---- admin ------------------------------------------------------------------------ */
 
-/* Starts an admin request. result is needed for METADATA (set when the op ends
- * with 0; the caller destroys it), else NULL. Ends with KW_ERR_BROKER and the
- * broker's code and message, KW_ERR_TIMEOUT, KW_ERR_UNSUPPORTED. */
+/* Starts an admin request. result is needed for all but CREATE_TOPIC and DELETE_TOPIC
+ * (set when the op ends with 0; the caller destroys it), else NULL. Ends with
+ * KW_ERR_BROKER and the broker's code and message, KW_ERR_TIMEOUT, KW_ERR_UNSUPPORTED.
+ * LIST, DESCRIBE and DELETE_GROUPS end with 0 when every group has its outcome, which
+ * each entry tells. When the deadline came first, or a broker could not be asked, the op
+ * ends with that error, and *result is set too, with what the others said. What changes
+ * something is tried again when an answer is lost: a group that is not there any more may
+ * have been deleted by the attempt before. */
 KW_EXPORT struct kw_op *kw_admin(struct kw_client *client, const struct kw_admin_request *request,
                                  struct kw_admin_result **result, int32_t timeout_ms, void *tag);
 KW_EXPORT void kw_admin_result_destroy(struct kw_admin_result *result);

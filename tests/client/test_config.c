@@ -185,8 +185,76 @@ Test(config, words_are_taken_in_any_case_and_unknown_ones_name_the_choices)
     config_refused(cfg, "check.crcs", "2", "true or false");
     config_refused(cfg, "acks", "2", "all=-1");
     cr_assert_eq(kw_config_set_i64(cfg, KW_KEY_AUTO_OFFSET_RESET, 3, NULL), KW_ERR_CONFIG);
-    cr_assert_eq(kw_config_set_i64(cfg, KW_KEY_AUTO_OFFSET_RESET, -1, NULL), KW_ERR_CONFIG);
     cr_assert_eq(kw_config_set_i64(cfg, KW_KEY_CLIENT_ID, 1, NULL), KW_ERR_CONFIG);
+    kw_config_destroy(cfg);
+}
+
+/* As Java's Duration.parse takes them, without signs (KIP-1106). */
+Test(config, a_reset_by_duration_takes_iso_8601_durations_and_nothing_else)
+{
+    static const struct {
+        const char *text;
+        int64_t ms;
+    } good[] = {{"PT1H", 3600000},
+                {"P1D", 86400000},
+                {"P1DT2H3M4.5S", 93784500},
+                {"pt0.001s", 1},
+                {"PT0S", 0},
+                {"PT0.0009S", 0},
+                {"PT1.123456789S", 1123},
+                {"PT90M", 5400000},
+                {"P2DT1S", 172801000},
+                {"PT9223372036854775.807S", INT64_MAX}};
+    static const char *const bad[] = {"",
+                                      "P",
+                                      "PT",
+                                      "1H",
+                                      "T1H",
+                                      "PT1H30",
+                                      "P1H",
+                                      "PT1D",
+                                      "P1DT",
+                                      "PT1M1H",
+                                      "PT1H1H",
+                                      "PT-1H",
+                                      "-PT1H",
+                                      "P1Y",
+                                      "P1W",
+                                      "PT1.5M",
+                                      "PT.5S",
+                                      "PT1.S",
+                                      "PT 1H",
+                                      "PT1H ",
+                                      "PT1.1234567890S",
+                                      "PT1S2S",
+                                      "PTT1S",
+                                      "P1DT1D",
+                                      "PT9223372036854775.808S",
+                                      "P106751991168D",
+                                      "PT99999999999999999999S"};
+    struct kw_config *cfg = config_new();
+    char text[64], back[64];
+    for (unsigned i = 0; i < sizeof good / sizeof *good; i++) {
+        snprintf(text, sizeof text, "by_duration:%s", good[i].text);
+        cr_assert_eq(kw_config_set(cfg, "auto.offset.reset", text, NULL), 0, "%s", text);
+        int64_t value = kwi_config_i64(cfg, KW_KEY_AUTO_OFFSET_RESET);
+        cr_assert_eq(value, -1 - good[i].ms, "%s: %lld", text, (long long)value);
+        /* What is shown can be set, and by number, too. */
+        kwi_config_value_text(KW_KEY_AUTO_OFFSET_RESET, value, back, sizeof back);
+        cr_assert_eq(kw_config_set(cfg, "auto.offset.reset", back, NULL), 0, "%s", back);
+        cr_assert_eq(kwi_config_i64(cfg, KW_KEY_AUTO_OFFSET_RESET), value);
+        cr_assert_eq(kw_config_set_i64(cfg, KW_KEY_AUTO_OFFSET_RESET, value, NULL), 0);
+    }
+    for (unsigned i = 0; i < sizeof bad / sizeof *bad; i++) {
+        if (strcmp(bad[i], "PT1H ") == 0)
+            continue; /* spaces around a value are not part of it */
+        snprintf(text, sizeof text, "by_duration:%s", bad[i]);
+        config_refused(cfg, "auto.offset.reset", text, "one of latest|earliest|none");
+    }
+    config_refused(cfg, "auto.offset.reset", "by_duration", "one of latest|earliest|none");
+    config_refused(cfg, "auto.offset.reset", "PT1H", "one of latest|earliest|none");
+    cr_assert_eq(kw_config_set(cfg, "auto.offset.reset", "latest", NULL), 0);
+    cr_assert_eq(kwi_config_i64(cfg, KW_KEY_AUTO_OFFSET_RESET), 0);
     kw_config_destroy(cfg);
 }
 

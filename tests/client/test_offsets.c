@@ -527,7 +527,7 @@ Test(offsets, a_group_without_a_coordinator_for_us_ends_what_waits)
     table_run(500);
     cr_assert_eq(table.n_error, PARTITIONS, "%u", table.n_error);
     cr_assert(strstr(table.text, "GROUP_AUTHORIZATION_FAILED"), "%s", table.text);
-    struct kw_offset one = {"t", 0, 0, 5, {NULL, 0}, 0};
+    struct kw_offset one = {"t", 0, 0, 5, {NULL, 0}, 0, 0};
     struct kw_offsets list = {&one, 1};
     cr_assert_not_null(kw_core_commit(table.consumer, &list, 1000, NULL));
     table_run(200);
@@ -541,7 +541,7 @@ Test(offsets, a_group_without_a_coordinator_for_us_ends_what_waits)
 
 static struct kw_op *commit_one(int32_t partition, int64_t offset, int32_t timeout_ms)
 {
-    struct kw_offset one = {"t", partition, 0, offset, {NULL, 0}, 0};
+    struct kw_offset one = {"t", partition, 0, offset, {NULL, 0}, 0, 0};
     struct kw_offsets list = {&one, 1};
     return kw_core_commit(table.consumer, &list, timeout_ms, NULL);
 }
@@ -569,10 +569,10 @@ Test(offsets, each_partition_that_cannot_be_committed_is_an_event)
     table_begin(by_hand);
     table_fault("offsetcommit:*:error=29:partition=1");
     table_fault("offsetcommit:*:error=12:partition=2");
-    struct kw_offset three[4] = {{"t", 0, 3, 4, {NULL, 0}, 0},
-                                 {"t", 1, 3, 5, {NULL, 0}, 0},
-                                 {"t", 2, 3, 6, {NULL, 0}, 0},
-                                 {"gone", 9, 0, 7, {NULL, 0}, 0}};
+    struct kw_offset three[4] = {{"t", 0, 3, 4, {NULL, 0}, 0, 0},
+                                 {"t", 1, 3, 5, {NULL, 0}, 0, 0},
+                                 {"t", 2, 3, 6, {NULL, 0}, 0, 0},
+                                 {"gone", 9, 0, 7, {NULL, 0}, 0, 0}};
     struct kw_offsets list = {three, 4};
     cr_assert_not_null(kw_core_commit(table.consumer, &list, 5000, NULL));
     table_run(200);
@@ -644,9 +644,10 @@ Test(offsets, a_commit_ends_by_its_deadline_and_does_not_block_the_next)
 
 Test(offsets, commits_that_make_no_sense_are_refused)
 {
-    struct kw_offset bad[] = {{"t", 0, 0, -1, {NULL, 0}, 0}, {"t", 0, 0, INT64_MIN, {NULL, 0}, 0},
-                              {"t", -1, 0, 1, {NULL, 0}, 0}, {NULL, 0, 0, 1, {NULL, 0}, 0},
-                              {"t", 0, 0, 1, {NULL, 4}, 0},  {"t", 0, 0, 1, {"x", 40000}, 0}};
+    struct kw_offset bad[] = {
+        {"t", 0, 0, -1, {NULL, 0}, 0, 0}, {"t", 0, 0, INT64_MIN, {NULL, 0}, 0, 0},
+        {"t", -1, 0, 1, {NULL, 0}, 0, 0}, {NULL, 0, 0, 1, {NULL, 0}, 0, 0},
+        {"t", 0, 0, 1, {NULL, 4}, 0, 0},  {"t", 0, 0, 1, {"x", 40000}, 0, 0}};
     table_begin(by_hand);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct kw_offsets list = {&bad[i], 1};
@@ -682,8 +683,8 @@ Test(offsets, the_coordinator_may_move_at_any_time)
 Test(offsets, what_is_committed_can_be_read_with_its_metadata)
 {
     static const uint8_t bytes[] = {'a', 0, 0xff, 0xfe, '\n'};
-    struct kw_offset two[2] = {{"t", 1, 7, 11, {bytes, sizeof bytes}, 0},
-                               {"t", 2, 0, 12, {NULL, 0}, 0}};
+    struct kw_offset two[2] = {{"t", 1, 7, 11, {bytes, sizeof bytes}, 0, 0},
+                               {"t", 2, 0, 12, {NULL, 0}, 0, 0}};
     struct kw_offsets list = {two, 2}, *result = NULL, *all = NULL;
     table_begin(by_hand);
     cr_assert_not_null(kw_core_commit(table.consumer, &list, 5000, NULL));

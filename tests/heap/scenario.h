@@ -28,6 +28,7 @@ enum heap_step {
     HEAP_EXPIRE,         /* nobody accepts connections: all records expire */
     HEAP_EXPIRE_LENT,    /* nobody answers, and the driver keeps what it was lent */
     HEAP_ADMIN,          /* metadata; a topic comes and goes */
+    HEAP_GROUPS,         /* a group made of offsets is listed, described and deleted */
     HEAP_WANDER,         /* seek, pause, assign something else */
     HEAP_HOARD,          /* hold records until FETCH_STARVED */
     HEAP_LEGACY_0,       /* the logs become messages of format 0 */
@@ -77,6 +78,7 @@ struct heap_scenario {
     bool op_ended;
     int op_code;
     struct kw_admin_result *result;
+    struct kw_offsets *offsets;
     /* records, by id */
     uint32_t n_accepted, n_reported, n_delivered, n_canceled, n_given_back;
     uint8_t n_reports[HEAP_RECORDS_MAX], outcome[HEAP_RECORDS_MAX];

@@ -227,6 +227,73 @@ static void step_admin(struct heap_scenario *scenario)
     scenario->done = scenario->stage == sizeof(steps_admin) / sizeof(*steps_admin);
 }
 
+/* ---- groups ---------------------------------------------------------------------------- */
+
+static const char *const steps_group[] = {"simple"};
+static const struct kw_offset steps_offsets[] = {{.topic = "t", .partition = 1, .offset = 7},
+                                                 {.topic = "t", .partition = 0, .offset = 3}};
+static const struct kw_start steps_ends[] = {
+    {"t", 0, KW_START_LATEST, 0}, {"t", 0, KW_START_EARLIEST, 0}, {"t", 1, KW_START_TIMESTAMP, 5}};
+#define STEPS_GROUP(kind_) \
+    .size = sizeof(struct kw_admin_request), .kind = (kind_), .groups = steps_group, .n_groups = 1
+static const struct kw_admin_request steps_groups[] = {
+    {STEPS_GROUP(KW_ADMIN_SET_OFFSETS), .offsets = steps_offsets, .n_offsets = 2},
+    {.size = sizeof(struct kw_admin_request), .kind = KW_ADMIN_LIST_GROUPS},
+    {STEPS_GROUP(KW_ADMIN_DESCRIBE_GROUPS)},
+    {STEPS_GROUP(KW_ADMIN_GET_OFFSETS)},
+    {STEPS_GROUP(KW_ADMIN_GET_OFFSETS), .offsets = steps_offsets, .n_offsets = 2},
+    {STEPS_GROUP(KW_ADMIN_DELETE_OFFSETS), .offsets = steps_offsets, .n_offsets = 1},
+    {STEPS_GROUP(KW_ADMIN_DELETE_GROUPS)},
+};
+enum { STEPS_N_GROUPS = sizeof(steps_groups) / sizeof(*steps_groups) };
+
+static struct kw_op *steps_groups_start(struct heap_scenario *scenario)
+{
+    if (scenario->stage == STEPS_N_GROUPS)
+        return kw_core_list_offsets(scenario->pair.core, steps_ends, 3, KW_READ_UNCOMMITTED,
+                                    &scenario->offsets, LATER_MS, scenario);
+    return kw_core_admin(scenario->pair.core, &steps_groups[scenario->stage], &scenario->result,
+                         LATER_MS, scenario);
+}
+
+static bool steps_groups_good(const struct heap_scenario *scenario)
+{
+    const struct kw_admin_result *result = scenario->result;
+    switch (scenario->stage) {
+    case 0: return result->n_offsets == 2 && !result->offsets[0].kafka_code;
+    case 1: return result->n_groups == 1;
+    case 2:
+        return result->n_groups == 1 && result->groups[0].code == 0 &&
+               strcmp(result->groups[0].state, "Empty") == 0;
+    case 3:
+    case 4:
+        return result->n_offsets == 2 &&
+               result->offsets[0].offset + result->offsets[1].offset == 10;
+    case 5: return result->n_offsets == 1;
+    case 6: return result->n_groups == 1; /* it may have been gone by the attempt before */
+    default:
+        return scenario->offsets->n == 3 && scenario->offsets->list[0].offset >= 0 &&
+               scenario->offsets->list[1].offset == 0 && !scenario->offsets->list[2].kafka_code;
+    }
+}
+
+static void step_groups(struct heap_scenario *scenario)
+{
+    if (scenario->stage == 0)
+        kwi_mock_set_coordinator(scenario->pair.mock, 1);
+    if (!heap_op(scenario, steps_groups_start))
+        return;
+    if (scenario->op_code == 0 && !steps_groups_good(scenario))
+        heap_wrong(scenario, "groups or offsets are others");
+    kw_admin_result_destroy(scenario->result);
+    kw_offsets_destroy(scenario->offsets);
+    scenario->result = NULL;
+    scenario->offsets = NULL;
+    if (scenario->op_code == 0)
+        heap_next_stage(scenario);
+    scenario->done = scenario->stage == STEPS_N_GROUPS + 1;
+}
+
 /* ---- reading ----------------------------------------------------------------------------- */
 
 static bool steps_good(struct heap_scenario *scenario, int rc)
@@ -477,6 +544,7 @@ const struct heap_step_info heap_steps[HEAP_N_STEPS] = {
     [HEAP_EXPIRE] = {"expire", step_expire},
     [HEAP_EXPIRE_LENT] = {"expire while lent", step_expire_lent},
     [HEAP_ADMIN] = {"admin", step_admin},
+    [HEAP_GROUPS] = {"groups", step_groups},
     [HEAP_WANDER] = {"wander", step_wander},
     [HEAP_HOARD] = {"hoard", step_hoard},
     [HEAP_LEGACY_0] = {"make messages of format 0", step_legacy_0},

@@ -527,6 +527,20 @@ struct kw_op *kw_core_committed(struct kw_consumer *consumer, const struct kw_of
     return NULL;
 }
 
+struct kw_op *kw_core_list_offsets(struct kw_core *core, const struct kw_start *which, size_t n,
+                                   uint8_t isolation, struct kw_offsets **result,
+                                   int32_t timeout_ms, void *tag)
+{
+    (void)core;
+    (void)which;
+    (void)n;
+    (void)isolation;
+    (void)result;
+    (void)timeout_ms;
+    (void)tag;
+    return NULL;
+}
+
 struct kw_op *kw_core_admin(struct kw_core *core, const struct kw_admin_request *request,
                             struct kw_admin_result **result, int32_t timeout_ms, void *tag)
 {
