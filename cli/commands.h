@@ -20,5 +20,8 @@ int cli_bench(int argc, char **argv);
 int cli_proto(int argc, char **argv);
 int cli_request(int argc, char **argv);
 int cli_doctor(int argc, char **argv);
+int cli_groups(int argc, char **argv);
+int cli_offsets(int argc, char **argv);
+int cli_lag(int argc, char **argv);
 
 #endif
