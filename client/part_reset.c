@@ -1,6 +1,8 @@
 /* client/part_reset.c -- where a partition goes when its position does not hold: it is
  * not in the log, the log was cut, or the topic is another one of the same name. */
 #include "client/consumer.h"
+#include "client/core.h"
+#include "client/group.h"
 #include "proto/error.h"
 
 void kwi_part_place(struct kw_consumer_part *part, uint8_t kind, int64_t value)
