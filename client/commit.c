@@ -12,7 +12,6 @@
 
 #include <string.h>
 
-#include "client/close.h"
 #include "client/config.h"
 #include "client/error_text.h"
 #include "client/group.h"
@@ -43,7 +42,7 @@ static void commit_finish(struct kw_commit_job *job)
     kwi_commit_tell(job);
     if (!failed || job->quiet)
         kwi_commit_free(job);
-    kwi_close_check(consumer->core);
+    kwi_consumer_check(consumer);
 }
 
 /* A job that is under way cannot be called back; its answer finds nothing open. */
@@ -58,7 +57,7 @@ static void commit_give_up(struct kw_commit_job *job, int code, int16_t kafka_co
         return;
     }
     kwi_commit_tell(job);
-    kwi_close_check(job->consumer->core);
+    kwi_consumer_check(job->consumer);
 }
 
 void kwi_commit_deadline(struct kw_timer *timer)
@@ -463,7 +462,7 @@ bool kwi_commits_pending(const struct kw_consumer *consumer)
 /* The last commit is over: the group can be left. */
 static void keeper_closed(struct kw_consumer *consumer, int code)
 {
-    (void)code;
+    consumer->close_code = code;
     kwi_group_close(consumer);
 }
 

@@ -1,5 +1,5 @@
 /* client/consumer.c -- the consumer's calls: create, assign, seek, pause,
- * position; and its events. Polling is in records.c.
+ * position; and its events. Polling is in records.c, the end in consumer_close.c.
  *
  * An assignment is built whole before the old one is let go, so a call that
  * fails changes nothing. One event node tells everything of a consumer: first
@@ -129,17 +129,19 @@ static bool consumer_fill(struct kw_evnode *node, struct kw_event *out)
     return false;
 }
 
-/* The name that the last event lent is no longer read. */
-static void consumer_told(struct kw_evnode *node, bool last)
+void kwi_consumer_told(struct kw_consumer *consumer)
 {
-    struct kw_consumer *consumer = KWI_OF(node, struct kw_consumer, event);
-
-    (void)last;
     if (consumer->lent_topic)
         kwi_consumer_topic_put(consumer->lent_topic);
     consumer->lent_topic = NULL;
     kwi_commit_told(consumer);
     kwi_group_told(consumer);
+}
+
+static void consumer_event_done(struct kw_evnode *node, bool last)
+{
+    (void)last;
+    kwi_consumer_told(KWI_OF(node, struct kw_consumer, event));
 }
 
 /* ---- topics of an assignment -------------------------------------------------------------- */
@@ -200,7 +202,7 @@ static void consumer_topic_drop(struct kw_consumer_topic *topic)
     kwi_consumer_topic_put(topic);
 }
 
-static void consumer_drop_topics(struct kw_map *topics)
+void kwi_consumer_drop_topics(struct kw_map *topics)
 {
     struct kw_consumer_topic *topic;
 
@@ -358,7 +360,7 @@ int kw_core_assign(struct kw_consumer *consumer, const struct kw_start *starts, 
         int rc = why ? KW_ERR_USE : consumer_add(consumer, &topics, &starts[i]);
         if (!rc)
             continue;
-        consumer_drop_topics(&topics);
+        kwi_consumer_drop_topics(&topics);
         return consumer_refuse_start(err, &starts[i], rc,
                                      why                  ? why
                                      : rc == KW_ERR_NOMEM ? "no memory left (control.memory)"
@@ -366,7 +368,7 @@ int kw_core_assign(struct kw_consumer *consumer, const struct kw_start *starts, 
     }
     old = consumer->topics;
     consumer->topics = topics;
-    consumer_drop_topics(&old);
+    kwi_consumer_drop_topics(&old);
     for (uint32_t i = 0; (topic = kwi_map_next(&consumer->topics, &i));) {
         for (uint32_t k = 0; (part = kwi_map_next(&topic->parts, &k));)
             kwi_part_begin(part);
@@ -462,8 +464,6 @@ int kw_lag(const struct kw_consumer *consumer, const char *topic, int32_t partit
 
 /* ---- life ------------------------------------------------------------- */
 
-static void consumer_destroy(struct kw_consumer *consumer);
-
 int kw_core_consumer_create(struct kw_consumer **out, struct kw_core *core,
                             const struct kw_config *own, struct kw_error *err)
 {
@@ -487,7 +487,7 @@ int kw_core_consumer_create(struct kw_consumer **out, struct kw_core *core,
     }
     consumer->core = core;
     consumer->event.fill = consumer_fill;
-    consumer->event.done = consumer_told;
+    consumer->event.done = consumer_event_done;
     consumer->max_poll_records = (int32_t)kwi_consumer_setting(consumer, KW_KEY_MAX_POLL_RECORDS);
     consumer->check_crcs = kwi_consumer_setting(consumer, KW_KEY_CHECK_CRCS) != 0;
     consumer->read_committed = kwi_consumer_setting(consumer, KW_KEY_ISOLATION_LEVEL) != 0;
@@ -496,72 +496,11 @@ int kw_core_consumer_create(struct kw_consumer **out, struct kw_core *core,
     kwi_map_init(&consumer->by_id, &core->control);
     kwi_list_push(&core->consumers, &consumer->node);
     if (kwi_keeper_init(consumer)) {
-        consumer_destroy(consumer);
+        kwi_consumer_destroy(consumer);
         kwi_error_set(err, KW_ERR_NOMEM, KW_PHASE_CONFIG, "no memory for a consumer",
                       "raise control.memory");
         return KW_ERR_NOMEM;
     }
     *out = consumer;
     return 0;
-}
-
-void kwi_consumer_close(struct kw_consumer *consumer)
-{
-    struct kw_consumer_topic *topic;
-    struct kw_consumer_part *part;
-
-    if (consumer->closed)
-        return;
-    consumer->closed = true;
-    if (consumer->core->close) /* else the core is destroyed at once */
-        kwi_fetchers_end(consumer);
-    for (uint32_t i = 0; (topic = kwi_map_next(&consumer->topics, &i));) {
-        for (uint32_t k = 0; (part = kwi_map_next(&topic->parts, &k));)
-            kwi_part_step(part, KWI_PART_STOP);
-    }
-    kwi_fetchers_sweep(consumer);
-    if (consumer->keeper.group_id && !consumer->core->closing)
-        kwi_keeper_close(consumer);
-}
-
-bool kwi_consumer_drained(const struct kw_consumer *consumer)
-{
-    return !kwi_commits_pending(consumer) && (consumer->abandoned || kwi_group_is_out(consumer));
-}
-
-void kwi_consumer_abandon(struct kw_consumer *consumer)
-{
-    kwi_commits_cancel(consumer, KW_ERR_TIMEOUT);
-    consumer->abandoned = true;
-}
-
-static void consumer_destroy(struct kw_consumer *consumer)
-{
-    struct kw_core *core = consumer->core;
-    struct kw_list *lists[] = {&consumer->held, &consumer->free_handles};
-
-    kwi_consumer_close(consumer);
-    kwi_event_drop(core, &consumer->event);
-    consumer_told(&consumer->event, true);
-    kwi_group_destroy(consumer);
-    kwi_keeper_deinit(consumer);
-    kwi_links_drop(core, KWI_LANE_GROUP, consumer);
-    while (!kwi_list_empty(&consumer->held))
-        kw_core_records_release(KWI_OF(consumer->held.first, struct kw_records, node), KW_NOT_DONE);
-    consumer_drop_topics(&consumer->topics);
-    kwi_map_deinit(&consumer->by_id);
-    for (unsigned i = 0; i < sizeof(lists) / sizeof(*lists); i++) {
-        while (!kwi_list_empty(lists[i]))
-            kwi_free(&core->control, KWI_OF(kwi_list_pop(lists[i]), struct kw_records, node),
-                     sizeof(struct kw_records));
-    }
-    kwi_list_remove(&core->consumers, &consumer->node);
-    kw_config_destroy(consumer->own);
-    kwi_free(&core->control, consumer, sizeof(*consumer));
-}
-
-void kwi_consumers_destroy(struct kw_core *core)
-{
-    while (!kwi_list_empty(&core->consumers))
-        consumer_destroy(KWI_OF(core->consumers.first, struct kw_consumer, node));
 }

@@ -167,7 +167,11 @@ struct kw_consumer {
     struct kw_consumer_topic *lent_topic; /* named by the last event */
     struct kw_error error;                /* of the last ERROR event */
     bool closed, starved, starved_told;
-    bool abandoned; /* its close is over, whatever is left */
+    bool abandoned;                  /* its close is over, whatever is left */
+    bool gone;                       /* only handles are left, which the application has */
+    uint8_t leave;                   /* enum kw_leave */
+    int close_code;                  /* of the last commit */
+    struct kw_consumer_close *close; /* kw_consumer_close is under way, or not taken yet */
     int32_t max_poll_records;
     bool check_crcs;
     bool read_committed;        /* isolation.level */
@@ -231,14 +235,26 @@ void kwi_records_void(struct kw_consumer_part *part);
 /* The object may be used for another handle. */
 void kwi_records_recycle(struct kw_records *records);
 
-/* consumer.c */
+/* consumer_close.c */
 void kwi_consumers_destroy(struct kw_core *core);
+/* At once, whatever is under way, and whatever handles there are. */
+void kwi_consumer_destroy(struct kw_consumer *consumer);
 /* Stops fetching; what is buffered can still be taken. What is stored is committed. */
 void kwi_consumer_close(struct kw_consumer *consumer);
 /* Nothing is left to be done for it before its connections may go. */
 bool kwi_consumer_drained(const struct kw_consumer *consumer);
 /* The deadline of the close has come. */
 void kwi_consumer_abandon(struct kw_consumer *consumer);
+/* Something ended that its close, or that of the client, may wait for. */
+void kwi_consumer_check(struct kw_consumer *consumer);
+/* A handle was released: the last thing that kept a closed consumer's memory may be gone. */
+void kwi_consumer_released(struct kw_consumer *consumer);
+
+/* consumer.c */
+/* What the last event lent is no longer read. */
+void kwi_consumer_told(struct kw_consumer *consumer);
+/* Topics that are no longer assigned; the map is of no use after it. */
+void kwi_consumer_drop_topics(struct kw_map *topics);
 /* A text of the consumer's or the client's configuration. */
 const char *kwi_consumer_text(const struct kw_consumer *consumer, enum kw_key key);
 bool kwi_consumer_name_is_good(const char *name);

@@ -7,7 +7,6 @@
 
 #include "base/fmt.h"
 #include "client/births.h"
-#include "client/close.h"
 #include "client/config.h"
 #include "client/error_text.h"
 #include <kwire/kwire.h>
@@ -382,6 +381,13 @@ void kwi_group_coordinator_changed(struct kw_consumer *consumer)
         consumer->group->protocol->coordinator(consumer->group);
 }
 
+bool kwi_group_stays(const struct kw_group *group)
+{
+    enum kw_leave leave = (enum kw_leave)group->consumer->leave;
+
+    return leave == KW_LEAVE_NEVER || (leave == KW_LEAVE_DEFAULT && group->instance_id);
+}
+
 bool kwi_group_is_out(const struct kw_consumer *consumer)
 {
     return !consumer->group || consumer->group->protocol->is_out(consumer->group);
@@ -394,11 +400,13 @@ void kwi_group_close(struct kw_consumer *consumer)
 
     if (!group)
         return;
+    /* Somebody else has the partitions soon: handles of them show nothing more. */
+    group_each(group, group_any, kwi_records_void);
     group->revoking = group->open = false;
     kwi_core_disarm(consumer->core, &group->ack);
     kwi_core_disarm(consumer->core, &group->poll);
     group->protocol->leave(group);
-    kwi_close_check(consumer->core);
+    kwi_consumer_check(consumer);
 }
 
 void kwi_group_destroy(struct kw_consumer *consumer)

@@ -154,6 +154,9 @@ void kwi_group_confirmed(struct kw_group *group, uint64_t sent_us, int64_t sessi
 void kwi_group_no_lease(struct kw_group *group);
 /* A timer of the protocol fired late_us after it was due. */
 void kwi_group_was_late(struct kw_group *group, uint64_t late_us);
+/* It does not leave the group when it closes or unsubscribes: the group expects it back,
+ * until its session is over (KIP-345, KIP-1092). */
+bool kwi_group_stays(const struct kw_group *group);
 bool kwi_group_subscribes(const struct kw_group *group, struct kw_str topic);
 /* How many parts are assigned and not being given up. */
 uint32_t kwi_group_n_parts(const struct kw_group *group);

@@ -2,7 +2,6 @@
  * group. The state machine that they move is in group_classic.c. */
 #include <string.h>
 
-#include "client/close.h"
 #include "client/config.h"
 #include "client/error_text.h"
 #include "client/group_classic.h"
@@ -256,5 +255,5 @@ void kwi_classic_left(struct kw_classic *classic)
         kwi_classic_step(classic, KWI_CLASSIC_LEFT);
     else if (classic->state == KWI_CLASSIC_AWAY)
         kwi_classic_no_member(classic, true);
-    kwi_close_check(kwi_classic_core(classic));
+    kwi_consumer_check(classic->group->consumer);
 }

@@ -352,7 +352,7 @@ static int beat_leave_encode(struct kw_request *req, struct kw_wr *wr)
         return KW_ERR_CANCELED;
     kwi_consumer_group_heartbeat_request_init(&msg);
     beat_fill(modern, &msg, false);
-    msg.member_epoch = modern->group->instance_id ? BEAT_EPOCH_LEAVE_STATIC : BEAT_EPOCH_LEAVE;
+    msg.member_epoch = kwi_group_stays(modern->group) ? BEAT_EPOCH_LEAVE_STATIC : BEAT_EPOCH_LEAVE;
     return kwi_consumer_group_heartbeat_request_encode(&msg, req->version, wr);
 }
 

@@ -502,6 +502,8 @@ static int calls_leave_encode(struct kw_request *req, struct kw_wr *wr)
     } else {
         kwi_leave_group_request_member_init(&member);
         member.member_id = calls_keeper(classic)->member.id;
+        if (classic->group->instance_id)
+            member.group_instance_id = kwi_str(classic->group->instance_id);
         if (req->version >= 5)
             member.reason = kwi_str(classic->state == KWI_CLASSIC_AWAY
                                         ? "the application did not poll in time"

@@ -16,7 +16,6 @@
 
 #include <string.h>
 
-#include "client/close.h"
 #include "client/config.h"
 #include "client/error_text.h"
 #include "proto/error.h"
@@ -253,10 +252,9 @@ static void classic_wait(struct kw_classic *classic)
         classic->attempts++;
 }
 
-/* A static member does not leave: it is expected back (KIP-345). */
 static bool classic_tell_leave(struct kw_classic *classic)
 {
-    return classic->member_id && !classic->group->instance_id && !classic->leaving &&
+    return classic->member_id && !kwi_group_stays(classic->group) && !classic->leaving &&
            kwi_classic_send_leave(classic);
 }
 
@@ -282,7 +280,7 @@ static void classic_out(struct kw_classic *classic)
 {
     kwi_classic_forget(&classic->joining);
     kwi_classic_no_member(classic, true);
-    kwi_close_check(kwi_classic_core(classic));
+    kwi_consumer_check(classic->group->consumer);
     if (classic->state == KWI_CLASSIC_OUT && classic->group->names &&
         !classic->group->consumer->closed)
         kwi_classic_step(classic, KWI_CLASSIC_SUBSCRIBED); /* subscribed anew while leaving */

@@ -17,7 +17,6 @@
 #include <string.h>
 
 #include "base/base64.h"
-#include "client/close.h"
 #include "client/config.h"
 #include "client/error_text.h"
 #include "proto/error.h"
@@ -227,7 +226,9 @@ static void modern_part(struct kw_modern *modern)
 /* One that was never told of us need not be told that we go. */
 static bool modern_tell_leave(struct kw_modern *modern)
 {
-    bool told = modern->claimed && kwi_modern_send_leave(modern);
+    /* Only a static member can tell that it comes back. */
+    bool silent = kwi_group_stays(modern->group) && !modern->group->instance_id;
+    bool told = modern->claimed && !silent && kwi_modern_send_leave(modern);
 
     modern->claimed = false;
     return told;
@@ -252,13 +253,13 @@ static void modern_away(struct kw_modern *modern)
 static void modern_failed(struct kw_modern *modern)
 {
     (void)modern_tell_leave(modern);
-    kwi_close_check(kwi_modern_core(modern));
+    kwi_consumer_check(modern->group->consumer);
 }
 
 static void modern_out(struct kw_modern *modern)
 {
     modern_no_member(modern);
-    kwi_close_check(kwi_modern_core(modern));
+    kwi_consumer_check(modern->group->consumer);
     if (modern->state == KWI_MODERN_OUT && modern->group->names && !modern->group->consumer->closed)
         kwi_modern_step(modern, KWI_MODERN_SUBSCRIBED); /* subscribed anew while leaving */
 }
@@ -426,7 +427,7 @@ void kwi_modern_left(struct kw_modern *modern)
 {
     if (modern->state == KWI_MODERN_LEAVE)
         kwi_modern_step(modern, KWI_MODERN_LEFT);
-    kwi_close_check(kwi_modern_core(modern));
+    kwi_consumer_check(modern->group->consumer);
 }
 
 static void modern_destroy(struct kw_group *group)

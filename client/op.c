@@ -74,6 +74,8 @@ void kwi_op_destroy(struct kw_op *op)
 {
     struct kw_core *core = op->core;
 
+    if (op->gone)
+        op->gone(op);
     kwi_core_disarm(core, &op->timer);
     kwi_event_drop(core, &op->event);
     kwi_list_remove(&core->ops, &op->node);

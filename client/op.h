@@ -20,6 +20,8 @@ struct kw_op {
     /* Called once when the op ends early (deadline, cancel, core dies): lets go
      * of what it waits for. Not called when the owner itself ends it. */
     void (*abandon)(struct kw_op *op, int code);
+    /* Its result was taken, or nobody will: called before it is freed. May be NULL. */
+    void (*gone)(struct kw_op *op);
 };
 
 /* Allocates `size` >= sizeof(struct kw_op) zeroed bytes from the control

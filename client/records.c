@@ -251,6 +251,7 @@ void kw_core_records_release(struct kw_records *records, enum kw_done done)
     else
         kwi_records_recycle(records);
     kwi_group_watch_poll(consumer, false);
+    kwi_consumer_released(consumer);
     kwi_fetchers_feed(core);
 }
 

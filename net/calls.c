@@ -284,6 +284,17 @@ struct kw_op *kw_request_raw(struct kw_client *client, const struct kw_raw_reque
     return op;
 }
 
+struct kw_op *kw_consumer_close(struct kw_consumer *consumer, enum kw_leave leave,
+                                int32_t timeout_ms, void *tag)
+{
+    if (!consumer)
+        return NULL;
+    struct kw_client *client = kwi_client_of(consumer);
+    struct kw_op *op = kw_core_consumer_close(consumer, leave, timeout_ms, tag);
+    kwi_client_kick(client);
+    return op;
+}
+
 struct kw_op *kw_close(struct kw_client *client, int32_t timeout_ms, void *tag)
 {
     if (!client)

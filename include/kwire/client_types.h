@@ -113,6 +113,12 @@ struct kw_consumed {
     const void *headers;    /* encoded; see kw_headers_begin */
     uint32_t headers_len;
 };
+/* Whether a consumer that is closed tells its group so (kw_consumer_close). */
+enum kw_leave {
+    KW_LEAVE_DEFAULT, /* unless it is a static member (group.instance.id), which is expected back */
+    KW_LEAVE_ALWAYS,  /* its partitions go to the others at once */
+    KW_LEAVE_NEVER    /* they wait for it until its session is over */
+};
 /* What a handle of records is released as. */
 enum kw_done {
     KW_NOT_DONE, /* the offset that is stored stays in front of its records */

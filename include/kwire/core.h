@@ -194,6 +194,8 @@ KW_EXPORT struct kw_op *kw_core_request_raw(struct kw_core *core,
                                             const struct kw_raw_request *request,
                                             struct kw_raw_result **result, int32_t timeout_ms,
                                             void *tag);
+KW_EXPORT struct kw_op *kw_core_consumer_close(struct kw_consumer *consumer, enum kw_leave leave,
+                                               int32_t timeout_ms, void *tag);
 KW_EXPORT struct kw_op *kw_core_close(struct kw_core *core, int32_t timeout_ms, void *tag);
 /* 1 when the op has ended; then *code, *err (both may be NULL) are set and the
  * op is gone, its OP_DONE event too. 0: not yet. */

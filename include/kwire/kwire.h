@@ -192,8 +192,9 @@ KW_EXPORT uint64_t kw_producer_outstanding(const struct kw_producer *producer);
 
 /* ---- consumer ------------------------------------------------------------------- */
 
-/* Creates a consumer; it lives as long as its client. Errors: KW_ERR_CONFIG,
- * KW_ERR_NOMEM. */
+/* Creates a consumer; it lives as long as its client, or until kw_consumer_close. A client
+ * may have many, of one group or of many, and they come and go while it runs.
+ * Errors: KW_ERR_CONFIG, KW_ERR_NOMEM. */
 KW_EXPORT KW_MUST_USE int kw_consumer_create(struct kw_consumer **out, struct kw_client *client,
                                              const struct kw_config *own, struct kw_error *err);
 /* Replaces the assignment by these partitions. n 0: none. Names are copied.
@@ -240,6 +241,21 @@ KW_EXPORT int kw_consumer_rejoin(struct kw_consumer *consumer, const char *reaso
  * KW_ERR_LIMIT (more than 4). */
 KW_EXPORT KW_MUST_USE int kw_consumer_add_assignor(struct kw_consumer *consumer,
                                                    const struct kw_assignor *assignor);
+/* Closes one consumer, while everything else of the client goes on: it fetches no more,
+ * what is stored is committed (enable.auto.commit), it leaves its group unless `leave`
+ * says otherwise (KIP-345, KIP-1092). What was not polled is dropped; of a group's
+ * partitions, handles show no more records once it leaves, so release what is handled
+ * before. The op ends with 0, the first failure of the last commit (each partition is an
+ * event COMMIT_FAILED), KW_ERR_TIMEOUT (what was not committed is not; the group finds out
+ * by the session), KW_ERR_CANCELED, KW_ERR_STATE (it is being closed already), KW_ERR_USE
+ * (leave is none of these). NULL: no memory, and nothing was begun.
+ * Ownership: when the result of the op was taken (kw_wait, or the kw_next_event behind its
+ * OP_DONE) the consumer is gone, with its memory and its connections, and so are its
+ * events; handles that are still there are good for kw_records_next and
+ * kw_records_release, and nothing of theirs is stored any more.
+ * May a callback call it: yes. Threads: the client's. Since: 0.2. */
+KW_EXPORT struct kw_op *kw_consumer_close(struct kw_consumer *consumer, enum kw_leave leave,
+                                          int32_t timeout_ms, void *tag);
 /* Moves one assigned partition; nothing fetched before is delivered after it. */
 KW_EXPORT KW_MUST_USE int kw_seek(struct kw_consumer *consumer, const struct kw_start *start);
 KW_EXPORT KW_MUST_USE int kw_pause(struct kw_consumer *consumer, const char *topic,

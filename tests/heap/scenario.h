@@ -35,6 +35,7 @@ enum heap_step {
     HEAP_LEGACY_1,
     HEAP_FETCH, /* from the beginning, until all is read */
     HEAP_GROUP, /* the same as a member of a group, until all is committed */
+    HEAP_PART,  /* the consumer alone is closed */
     HEAP_CLOSE,
     HEAP_CLOSE_LOADED, /* with records under way, and too little time */
     HEAP_N_STEPS

@@ -506,6 +506,21 @@ static struct kw_op *steps_close_soon(struct heap_scenario *scenario)
     return kw_core_close(scenario->pair.core, 100, scenario);
 }
 
+/* The consumer is gone behind the next event. */
+static struct kw_op *steps_part_start(struct heap_scenario *scenario)
+{
+    return kw_core_consumer_close(scenario->consumer, KW_LEAVE_DEFAULT, 5000, scenario);
+}
+
+static void step_part(struct heap_scenario *scenario)
+{
+    if (scenario->stage == 0 && heap_op(scenario, steps_part_start))
+        heap_next_stage(scenario);
+    if (scenario->stage == 1)
+        scenario->consumer = NULL;
+    scenario->done = scenario->stage == 1;
+}
+
 static void steps_close(struct heap_scenario *scenario,
                         struct kw_op *(*start)(struct heap_scenario *scenario))
 {
@@ -551,6 +566,7 @@ const struct heap_step_info heap_steps[HEAP_N_STEPS] = {
     [HEAP_LEGACY_1] = {"make messages of format 1", step_legacy_1},
     [HEAP_FETCH] = {"fetch", step_fetch},
     [HEAP_GROUP] = {"read as a member of a group", step_group},
+    [HEAP_PART] = {"close the consumer", step_part},
     [HEAP_CLOSE] = {"close", step_close},
     [HEAP_CLOSE_LOADED] = {"close under load", step_close_loaded},
 };

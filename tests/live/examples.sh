@@ -61,4 +61,39 @@ check "the next one sends the rest" build/examples/shipper "$KW_BROKER" stopped 
 build/examples/consume "$KW_BROKER" stopped 0 2>"$work/consume.err" | sed 's/^[0-9]*: //' >"$work/got"
 sort -n -u "$work/got" >"$work/got.once"
 same "no line was lost" "$work/log" "$work/got.once"
+
+# A gateway: a hundred tenants, ten on each topic, half of which go and come again.
+need_mock
+for t in 0 1 2 3 4 5 6 7 8 9; do
+    $kw topics create -b "$KW_BROKER" -t "tenants-$t" -p 2 >"$work/topics.log" 2>&1
+    seq 1 100 | sed "s/^/$t-/" | $kw produce -b "$KW_BROKER" -t "tenants-$t" -q
+done
+mkfifo "$work/orders"
+build/examples/gateway "$KW_BROKER" <"$work/orders" >"$work/gateway.out" 2>"$work/gateway.err" &
+gateway=$!
+exec 9>"$work/orders"
+lines() { # until the gateway has printed so many lines
+    local end=$((SECONDS + 30))
+    until [ "$(wc -l <"$work/gateway.out")" -ge "$1" ] || [ $SECONDS -ge $end ]; do sleep 0.1; done
+}
+for i in $(seq 0 99); do echo "start t$i tenants-$((i % 10))" >&9; done
+lines 10000
+check "a hundred tenants get what is theirs" test "$(wc -l <"$work/gateway.out")" = 10000
+for i in $(seq 0 2 99); do echo "stop t$i" >&9; done
+sleep 1
+for t in 0 1 2 3 4 5 6 7 8 9; do
+    seq 101 150 | sed "s/^/$t-/" | $kw produce -b "$KW_BROKER" -t "tenants-$t" -q
+done
+lines 12500
+check "those that were stopped get nothing more" \
+    test "$(awk '{ n += substr($1, 2) % 2 == 0 } END { print n }' "$work/gateway.out")" = 5000
+for i in $(seq 0 2 99); do echo "start t$i tenants-$((i % 10))" >&9; done
+lines 15000
+exec 9>&-
+wait "$gateway"
+check "examples/gateway ends when its orders do" test $? = 0
+check "and says nothing" test ! -s "$work/gateway.err"
+for i in $(seq 0 99); do seq 1 150 | sed "s/.*/t$i $((i % 10))-&/"; done | sort >"$work/want"
+awk '{ print $1, $3 }' "$work/gateway.out" | sort >"$work/got"
+same "each tenant had each record of its topic once" "$work/want" "$work/got"
 done_testing

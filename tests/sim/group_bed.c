@@ -373,6 +373,17 @@ void bed_subscribe(struct bed_member *member)
     cr_assert_eq(kw_core_subscribe(member->consumer, topics, 1, &err), 0, "%s", err.text);
 }
 
+struct kw_op *bed_close(struct bed_member *member, enum kw_leave leave, int32_t timeout_ms)
+{
+    struct kw_op *op = kw_core_consumer_close(member->consumer, leave, timeout_ms, NULL);
+    cr_assert_not_null(op);
+    for (int p = 0; p < BED_PARTITIONS; p++)
+        member->owns[p] = member->revoking[p] = member->superseded[p] = false;
+    member->revoke_us = 0;
+    member->consumer = NULL;
+    return op;
+}
+
 void bed_produce(struct group_bed *bed, unsigned n)
 {
     for (unsigned i = 0; i < n; i++) {

@@ -62,6 +62,8 @@ void group_end(struct group_bed *bed);
 /* A consumer with these settings besides the usual ones; not subscribed. */
 struct bed_member *bed_join(struct group_bed *bed, const char *const *settings);
 void bed_subscribe(struct bed_member *member);
+/* Begins to close one consumer, which is not polled any more; the op is bed->n_done. */
+struct kw_op *bed_close(struct bed_member *member, enum kw_leave leave, int32_t timeout_ms);
 void bed_produce(struct group_bed *bed, unsigned n); /* into each partition */
 void bed_fault(struct group_bed *bed, const char *spec);
 void bed_run(struct group_bed *bed, uint64_t for_ms);

@@ -9,7 +9,7 @@
 #include <kwire/core.h>
 #include <kwire/kwire.h>
 
-enum { SIM_PAIR_CONNS = 256, SIM_PAIR_HELD = 256, SIM_PAIR_ANSWER = 1 << 16 };
+enum { SIM_PAIR_CONNS = 4096, SIM_PAIR_HELD = 256, SIM_PAIR_ANSWER = 1 << 16 };
 /* What a test's route may say instead of a broker. */
 enum { SIM_PAIR_REFUSE = 1000, SIM_PAIR_SILENT, SIM_PAIR_NO_DESCRIPTOR };
 
