@@ -260,10 +260,13 @@ const struct kw_config_row kwi_config_rows[KW_N_KEYS] = {
                 "group.protocol=consumer: the broker's assignor (Kafka has uniform and range); "
                 "without it the broker chooses. The group uses the one that most members want."),
     CONFIG_TEXT(PARTITION_ASSIGNMENT_STRATEGY, "partition.assignment.strategy", NULL,
-                KWI_CONFIG_STRING, "range", 4096, KWI_APPLIES_CONSUMER,
+                KWI_CONFIG_STRING, "range,cooperative-sticky", 4096, KWI_APPLIES_CONSUMER,
                 "Who gets which partition: the assignors that this member can do, the best one "
                 "first, separated by commas; Java's class names are understood. The members of a "
-                "group use one that all of them have."),
+                "group use one that all of them have. A member gives up only what goes elsewhere "
+                "if all of its assignors can do that, else everything before each rebalance: so "
+                "with the default range is used, and a group goes over to cooperative-sticky, "
+                "or back, by two rolling restarts, between which all members have both."),
     CONFIG_INT(SESSION_TIMEOUT_MS, "session.timeout.ms", NULL, "ms", 45000, 10, CONFIG_MS_MAX,
                KWI_APPLIES_CONSUMER,
                "A member of which the coordinator has heard nothing for so long is out of the "

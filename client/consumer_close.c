@@ -71,6 +71,7 @@ static void consumer_deinit(struct kw_consumer *consumer)
     kwi_consumer_drop_topics(&consumer->topics);
     kwi_map_init(&consumer->topics, &core->control);
     kwi_map_deinit(&consumer->by_id);
+    kwi_map_init(&consumer->by_id, &core->control);
     kwi_fetchers_sweep(consumer);
     consumer->keeper.group_id = NULL; /* it was in the configuration */
     kw_config_destroy(consumer->own);

@@ -11,7 +11,7 @@
 #define SIM_GROUP_BED_H
 #include "tests/sim/pair.h"
 
-enum { BED_MEMBERS = 6, BED_PARTITIONS = 6, BED_RECORDS = 4000 };
+enum { BED_MEMBERS = 10, BED_PARTITIONS = 6, BED_RECORDS = 4000 };
 
 struct bed_member {
     struct kw_consumer *consumer;
