@@ -84,8 +84,11 @@ bool kwi_plan_is_work(const struct kw_plan *plan);
 void kwi_plan_run(struct kw_plan *plan);
 /* What the assignor returned, if negative; KW_ERR_STATE if it gave a partition to no
  * member, or to one that does not subscribe: of an own assignor, since the built-in
- * ones do not. */
+ * ones do not. What an own cooperative one gives to a member while another one says that
+ * it has it is held back (kwi_plan_n_held), as Java's client refuses it: the one that has
+ * it gives it up first, and joins again. */
 KW_MUST_USE int kwi_plan_finish(struct kw_plan *plan, struct kw_error *err);
+uint32_t kwi_plan_n_held(const struct kw_plan *plan);
 /* Prepare, run and finish. */
 KW_MUST_USE int kwi_plan_assign(struct kw_plan *plan, const struct kw_assignor *assignor,
                                 struct kw_error *err);
@@ -93,13 +96,32 @@ KW_MUST_USE int kwi_plan_assign(struct kw_plan *plan, const struct kw_assignor *
 /* After finish: the owner of a partition, -1 none; the group as the assignor saw it. */
 const int32_t *kwi_plan_owners(const struct kw_plan *plan);
 const struct kw_assign_group *kwi_plan_group(const struct kw_plan *plan);
-/* Appends one member's ConsumerProtocolAssignment. What kwi_encode returns. */
+/* Appends one member's ConsumerProtocolAssignment. What kwi_encode returns; KW_ERR_NOMEM;
+ * what assignment_data returned, as kwi_assign_data says. */
 KW_MUST_USE int kwi_plan_encode(struct kw_plan *plan, uint32_t member, struct kw_wr *w);
+
+/* Whether an own assignor has all that it needs. */
+bool kwi_assignor_is_whole(const struct kw_assignor *assignor);
+/* Its later functions, NULL if its size says that it has none. */
+typedef int kwi_assignment_data_fn(void *ctx, const struct kw_assign_group *group,
+                                   const int32_t *owners, uint32_t member, void *buf, size_t cap,
+                                   size_t *len);
+typedef void kwi_on_assignment_fn(void *ctx, const struct kw_assign_own *own, struct kw_bytes data);
+kwi_assignment_data_fn *kwi_assignor_assignment_data(const struct kw_assignor *assignor);
+kwi_on_assignment_fn *kwi_assignor_on_assignment(const struct kw_assignor *assignor);
 
 /* The built-in assignor of that name, or that Java class name, or NULL. */
 const struct kw_assignor *kwi_assignor_builtin(const char *name, size_t len);
 /* The rebalance protocol of a member that offers these assignors: the best that all
  * of them support. 0: they have none in common. */
 enum kw_rebalance_protocol kwi_assignors_protocol(const struct kw_assignor *const *list, size_t n);
+
+/* Something to ask twice, how much and then for it: as user_data of struct kw_assignor. */
+typedef int kwi_assign_data_fn(void *asker, void *buf, size_t cap, size_t *len);
+/* The answer, in *size bytes of the heap. *out is null: there is none. KW_ERR_NOMEM;
+ * KW_ERR_LIMIT: more than KW_ASSIGN_DATA_MAX; KW_ERR_STATE: it does not say the same
+ * twice, or nonsense; or the negative code that it returned. */
+KW_MUST_USE int kwi_assign_data(struct kw_heap *heap, kwi_assign_data_fn *ask, void *asker,
+                                struct kw_blob *out, size_t *size);
 
 #endif

@@ -31,21 +31,31 @@ const char *kwi_consumer_text(const struct kw_consumer *consumer, enum kw_key ke
 
 /* ---- assignors -------------------------------------------------------------------------- */
 
-const struct kw_assignor *kwi_consumer_assignor(const struct kw_consumer *consumer,
-                                                const char *name, size_t len)
+static const struct kw_assignor *consumer_own_assignor(const struct kw_consumer *consumer,
+                                                       const char *name, size_t len)
 {
     for (uint32_t i = 0; i < consumer->n_own_assignors; i++) {
         const char *own = consumer->own_assignors[i]->name;
         if (strlen(own) == len && !memcmp(own, name, len))
             return consumer->own_assignors[i];
     }
-    return kwi_assignor_builtin(name, len);
+    return NULL;
+}
+
+const struct kw_assignor *kwi_consumer_assignor(const struct kw_consumer *consumer,
+                                                const char *name, size_t len)
+{
+    const struct kw_assignor *own = consumer_own_assignor(consumer, name, len);
+
+    return own ? own : kwi_assignor_builtin(name, len);
 }
 
 int kw_consumer_add_assignor(struct kw_consumer *consumer, const struct kw_assignor *assignor)
 {
-    if (!consumer || !assignor || assignor->size < sizeof(*assignor) || !assignor->name ||
-        !assignor->assign || !assignor->protocols)
+    if (!consumer || !assignor || !kwi_assignor_is_whole(assignor) ||
+        !kwi_consumer_name_is_good(assignor->name))
+        return KW_ERR_USE;
+    if (consumer_own_assignor(consumer, assignor->name, strlen(assignor->name)))
         return KW_ERR_USE;
     if (consumer->group)
         return KW_ERR_STATE;

@@ -185,7 +185,9 @@ static int classic_assign(struct kw_classic *classic, const struct kw_blob *assi
                 "group %s: %u assigned partitions are of topics that "
                 "are not subscribed, or none at all",
                 kwi_classic_keeper(classic)->group_id, targets.n_strange);
-    rc = kwi_group_assign(classic->group, targets.list, targets.n);
+    rc = kwi_classic_tell_assignor(classic);
+    if (!rc)
+        rc = kwi_group_assign(classic->group, targets.list, targets.n);
     kwi_free(heap, targets.list, (targets.cap + 1) * sizeof(*targets.list));
     return rc;
 }
@@ -253,7 +255,7 @@ void kwi_classic_left(struct kw_classic *classic)
 {
     if (classic->state == KWI_CLASSIC_LEAVE)
         kwi_classic_step(classic, KWI_CLASSIC_LEFT);
-    else if (classic->state == KWI_CLASSIC_AWAY)
+    else if (classic->state == KWI_CLASSIC_AWAY || classic->state == KWI_CLASSIC_FAILED)
         kwi_classic_no_member(classic, true);
     kwi_consumer_check(classic->group->consumer);
 }

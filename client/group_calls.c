@@ -51,6 +51,12 @@ static bool calls_ended(struct kw_classic *classic, const struct kw_request *req
 {
     if (!rc)
         return false;
+    if (classic->data_error.code) {
+        struct kw_error why = classic->data_error;
+        classic->data_error.code = 0;
+        kwi_classic_fail(classic, why.code, 0, why.text);
+        return true;
+    }
     if (kwi_keeper_is_final(rc) && rc != KW_ERR_CLOSED) {
         kwi_classic_fail(classic, rc, 0,
                          rc == KW_ERR_UNSUPPORTED || rc == KW_ERR_VERSION
@@ -124,88 +130,6 @@ static int calls_claim_make(const struct kw_group *group, struct calls_claim *cl
     return 0;
 }
 
-/* What the member had the last time, as the assignor's user data wants it: up to
- * `cap` topics; *n is how many there are. */
-static void calls_own_topics(const struct kw_consumer_protocol_assignment *msg,
-                             struct kw_assign_own_topic *topics, int32_t *numbers, uint32_t *n,
-                             size_t *n_numbers)
-{
-    struct kw_consumer_protocol_topic topic;
-    struct kw_iter it, inner;
-    int32_t partition;
-
-    *n = 0;
-    *n_numbers = 0;
-    for (kwi_iter_init(&it, &msg->assigned_partitions); kwi_iter_next(&it, &topic); ++*n) {
-        size_t first = *n_numbers;
-        for (kwi_iter_init(&inner, &topic.partitions); kwi_iter_next(&inner, &partition);
-             ++*n_numbers) {
-            if (numbers)
-                numbers[*n_numbers] = partition;
-        }
-        if (topics)
-            topics[*n] = (struct kw_assign_own_topic){
-                {topic.topic.ptr, topic.topic.len > 0 ? (size_t)topic.topic.len : 0},
-                numbers + first,
-                (uint32_t)(*n_numbers - first)};
-    }
-}
-
-/* Asks the assignor, twice: how much, and then for it. *out is null if it says nothing. */
-static int calls_ask_assignor(struct kw_heap *heap, const struct kw_assignor *assignor,
-                              const struct kw_assign_own *own, struct kw_blob *out)
-{
-    size_t len = 0;
-    uint8_t *buf;
-    int rc = assignor->user_data(assignor->ctx, own, NULL, 0, &len);
-
-    *out = (struct kw_blob){NULL, -1};
-    if (rc != KW_ERR_SPACE && !(rc == 1 && len == 0))
-        return rc < 0 ? rc : 0;
-    buf = kwi_alloc(heap, len + 1);
-    if (!buf)
-        return KW_ERR_NOMEM;
-    rc = assignor->user_data(assignor->ctx, own, buf, len, &len);
-    if (rc == 1) {
-        *out = (struct kw_blob){buf, (int32_t)len};
-        return 0;
-    }
-    kwi_free(heap, buf, len + 1);
-    return rc < 0 ? rc : 0;
-}
-
-static int calls_user_data(struct kw_classic *classic, const struct kw_assignor *assignor,
-                           struct kw_blob *out)
-{
-    struct kw_heap *heap = &classic->group->consumer->core->control;
-    struct kw_consumer_protocol_assignment msg;
-    struct kw_assign_own own = {.assigned = classic->last != NULL,
-                                .generation = classic->last_generation};
-    struct kw_assign_own_topic *topics;
-    struct kw_blob last = {classic->last, classic->last ? (int32_t)(classic->last_size - 1) : 0};
-    size_t n_numbers;
-    int32_t *numbers;
-    int version, rc = KW_ERR_NOMEM;
-
-    *out = (struct kw_blob){NULL, -1};
-    if (!assignor->user_data)
-        return 0;
-    kwi_consumer_protocol_assignment_init(&msg);
-    if (last.len > 0 && kwi_assignment_get(&last, &msg, &version, NULL))
-        kwi_consumer_protocol_assignment_init(&msg); /* it was read before: cannot be */
-    calls_own_topics(&msg, NULL, NULL, &own.n_topics, &n_numbers);
-    topics = kwi_alloc(heap, (own.n_topics + 1) * sizeof(*topics));
-    numbers = kwi_alloc(heap, (n_numbers + 1) * sizeof(*numbers));
-    if (topics && numbers) {
-        calls_own_topics(&msg, topics, numbers, &own.n_topics, &n_numbers);
-        own.topics = topics;
-        rc = calls_ask_assignor(heap, assignor, &own, out);
-    }
-    kwi_free(heap, topics, (own.n_topics + 1) * sizeof(*topics));
-    kwi_free(heap, numbers, (n_numbers + 1) * sizeof(*numbers));
-    return rc;
-}
-
 /* One protocol of a JoinGroup: the subscription as its assignor wants it. */
 static int calls_subscription(struct kw_classic *classic, const struct kw_assignor *assignor,
                               const struct calls_claim *claim, struct kw_blob *out)
@@ -215,8 +139,9 @@ static int calls_subscription(struct kw_classic *classic, const struct kw_assign
     struct kw_consumer_protocol_subscription msg;
     struct kw_blob user_data;
     struct kw_wr wr = kwi_wr_make(NULL, 0);
+    size_t data_size;
     uint8_t *buf;
-    int rc = calls_user_data(classic, assignor, &user_data);
+    int rc = kwi_classic_user_data(classic, assignor, &user_data, &data_size);
 
     if (rc)
         return rc;
@@ -237,8 +162,8 @@ static int calls_subscription(struct kw_classic *classic, const struct kw_assign
     } else if (!rc || rc == KW_ERR_SPACE) {
         rc = KW_ERR_NOMEM;
     }
-    if (user_data.len >= 0)
-        kwi_free(heap, (void *)(uintptr_t)user_data.ptr, (size_t)user_data.len + 1);
+    if (data_size)
+        kwi_free(heap, (void *)(uintptr_t)user_data.ptr, data_size);
     return rc;
 }
 

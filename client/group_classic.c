@@ -40,11 +40,13 @@ static void classic_wait(struct kw_classic *classic);
 static void classic_leave(struct kw_classic *classic);
 static void classic_away(struct kw_classic *classic);
 static void classic_out(struct kw_classic *classic);
+static void classic_failed(struct kw_classic *classic);
+static bool classic_tell_leave(struct kw_classic *classic);
 
 /* What may happen in any state. */
-#define CLASSIC_ANYWHERE                                        \
-    [KWI_CLASSIC_LATE] = {1, KWI_CLASSIC_AWAY, classic_away},   \
-    [KWI_CLASSIC_FATAL] = {1, KWI_CLASSIC_FAILED, classic_out}, \
+#define CLASSIC_ANYWHERE                                           \
+    [KWI_CLASSIC_LATE] = {1, KWI_CLASSIC_AWAY, classic_away},      \
+    [KWI_CLASSIC_FATAL] = {1, KWI_CLASSIC_FAILED, classic_failed}, \
     [KWI_CLASSIC_LEFT] = {1, KWI_CLASSIC_OUT, classic_out}
 
 /* A zero cell is illegal. */
@@ -159,8 +161,12 @@ void kwi_classic_fail(struct kw_classic *classic, int code, int16_t kafka_code, 
 {
     struct kw_error why;
 
+    /* What the coordinator did not say itself it learns: the others need not wait for the
+     * end of our session. */
+    bool told = !kafka_code && classic_tell_leave(classic);
+
     kwi_group_error(classic->group, &why, code, kafka_code, what, "");
-    kwi_classic_no_member(classic, true);
+    kwi_classic_no_member(classic, !told); /* the id is needed until the request is encoded */
     kwi_group_lose(classic->group, &why);
     kwi_group_tell_error(classic->group, &why);
     kwi_classic_step(classic, KWI_CLASSIC_FATAL);
@@ -274,6 +280,12 @@ static void classic_away(struct kw_classic *classic)
     kwi_classic_forget(&classic->joining);
     told = classic_tell_leave(classic);
     kwi_classic_no_member(classic, !told);
+}
+
+static void classic_failed(struct kw_classic *classic)
+{
+    kwi_classic_forget(&classic->joining);
+    kwi_consumer_check(classic->group->consumer);
 }
 
 static void classic_out(struct kw_classic *classic)

@@ -3,6 +3,7 @@
  * group_classic.c  the state machine
  * group_answers.c  what answers mean for it
  * group_calls.c    JoinGroup, SyncGroup, Heartbeat, LeaveGroup
+ * group_own.c      what assignors are asked and told besides
  * group_plan.c     the leader's part: metadata of all topics, the assignor, its result
  * group_racks.c    the racks of the replicas, for that */
 #ifndef KWI_GROUP_CLASSIC_H
@@ -81,6 +82,7 @@ struct kw_classic {
     uint8_t *last;   /* the assignment as it came, for the user data of sticky ones */
     size_t last_size;
     int32_t last_generation;
+    struct kw_error data_error; /* of an assignor's user data; code 0: none */
     /* group_plan.c */
     struct kw_plan *plan;
     struct kw_classic_topic *topics; /* of the plan, in its order */
@@ -142,6 +144,15 @@ void kwi_classic_plan_run(struct kw_classic *classic);
 void kwi_classic_plan_drop(struct kw_classic *classic);
 /* The assignment of a member by its number, for SyncGroup. */
 struct kw_blob kwi_classic_plan_blob(const struct kw_classic *classic, uint32_t member);
+
+/* group_own.c */
+/* What an assignor wants its leader to know, in *size bytes of the control heap. *out is
+ * null: nothing. KW_ERR_NOMEM, or data_error says what. */
+KW_MUST_USE int kwi_classic_user_data(struct kw_classic *classic,
+                                      const struct kw_assignor *assignor, struct kw_blob *out,
+                                      size_t *size);
+/* Tells the assignor that was chosen what we were given. KW_ERR_NOMEM: it was not told. */
+KW_MUST_USE int kwi_classic_tell_assignor(const struct kw_classic *classic);
 
 /* group_racks.c */
 /* The racks are known, or are not wanted. */

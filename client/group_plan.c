@@ -216,13 +216,19 @@ static void plan_ran(struct kw_classic *classic)
         kwi_classic_fail(classic, rc, 0, err.text);
         return;
     }
+    if (kwi_plan_n_held(classic->plan))
+        kwi_log(classic->group->consumer->core, 4,
+                "group %s: assignor %s gives %u partitions away that members still have; they "
+                "are held back until these give them up",
+                classic->group->consumer->keeper.group_id, classic->chosen->name,
+                kwi_plan_n_held(classic->plan));
     rc = plan_write(classic);
     if (!rc)
         kwi_classic_step(classic, KWI_CLASSIC_JOINED);
     else if (rc == KW_ERR_NOMEM)
         kwi_classic_step(classic, KWI_CLASSIC_RETRY);
     else
-        kwi_classic_fail(classic, rc, 0, "the assignment cannot be written");
+        kwi_classic_fail(classic, rc, 0, "the assignor's data of a member cannot be had");
 }
 
 static bool plan_work_run(struct kw_work *base, size_t budget)

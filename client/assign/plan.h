@@ -39,6 +39,7 @@ struct kw_plan {
     uint32_t *sorted; /* partitions by member */
     int32_t *numbers; /* the same, as numbers within their topics */
     struct kw_consumer_protocol_topic *encoded; /* of one member */
+    uint32_t n_held; /* partitions held back: another member has them still */
     bool ran;
     int rc; /* what the assignor returned */
 };

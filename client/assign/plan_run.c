@@ -116,8 +116,16 @@ int kwi_plan_prepare(struct kw_plan *plan, const struct kw_assignor *assignor, s
     plan_carve(plan, &carver, n_claims);
     plan_claims(plan);
     memset(plan->owners, 0xff, plan->group.n_partitions * sizeof *plan->owners);
+    plan->n_held = 0;
     if (assignor->scratch_size)
         plan->scratch.size = assignor->scratch_size(assignor->ctx, &plan->group);
+    if (plan->scratch.size > plan->heap->limit) {
+        size_t wanted = plan->scratch.size;
+        plan->scratch.size = 0;
+        kwi_error_fmt(err, KW_ERR_LIMIT, KW_PHASE_REQUEST, "raise control.memory",
+                      "assignor %s wants %zu bytes to work in", assignor->name, wanted);
+        return KW_ERR_LIMIT;
+    }
     if (plan->scratch.size > 0)
         plan->scratch.ptr = kwi_alloc(plan->heap, plan->scratch.size);
     return plan->scratch.size > 0 && !plan->scratch.ptr ? kwi_plan_nomem(err) : 0;
@@ -164,6 +172,32 @@ static int plan_check(struct kw_plan *plan, struct kw_error *err)
     return 0;
 }
 
+/* An own assignor may move what somebody still has at once to another one, as an eager one
+ * does: two would have it. */
+static void plan_hold_back(struct kw_plan *plan)
+{
+    const struct kw_assignor *assignor = plan->assignor;
+
+    if (!(assignor->protocols & KW_REBALANCE_COOPERATIVE) ||
+        assignor == &kw_assignor_cooperative_sticky)
+        return;
+    for (uint32_t m = 0; m < plan->n_members; m++) {
+        const struct kw_assign_member *member = &plan->members[m];
+        for (uint32_t i = 0; i < member->n_owned; i++) {
+            int32_t *owner = &plan->owners[member->owned[i]];
+            if (*owner == -1 || *owner == (int32_t)m)
+                continue;
+            *owner = -1;
+            plan->n_held++;
+        }
+    }
+}
+
+uint32_t kwi_plan_n_held(const struct kw_plan *plan)
+{
+    return plan->n_held;
+}
+
 int kwi_plan_finish(struct kw_plan *plan, struct kw_error *err)
 {
     uint32_t *next = plan->first + 1;
@@ -173,6 +207,7 @@ int kwi_plan_finish(struct kw_plan *plan, struct kw_error *err)
                       "assignor %s failed with %s", plan->assignor->name, kw_err_name(rc));
         return rc;
     }
+    plan_hold_back(plan);
     rc = plan_check(plan, err);
     if (rc)
         return rc;
@@ -209,8 +244,25 @@ const struct kw_assign_group *kwi_plan_group(const struct kw_plan *plan)
     return &plan->group;
 }
 
+struct plan_asker {
+    struct kw_plan *plan;
+    kwi_assignment_data_fn *ask;
+    uint32_t member;
+};
+
+static int plan_ask(void *asker, void *buf, size_t cap, size_t *len)
+{
+    const struct plan_asker *a = asker;
+
+    return a->ask(a->plan->assignor->ctx, &a->plan->group, a->plan->owners, a->member, buf, cap,
+                  len);
+}
+
 int kwi_plan_encode(struct kw_plan *plan, uint32_t member, struct kw_wr *w)
 {
+    struct plan_asker asker = {plan, kwi_assignor_assignment_data(plan->assignor), member};
+    size_t data_size = 0;
+    int rc;
     const struct kw_assign_member *m = &plan->members[member];
     uint32_t at = plan->first[member], end = plan->first[member + 1], n = 0;
     struct kw_consumer_protocol_assignment msg;
@@ -229,5 +281,11 @@ int kwi_plan_encode(struct kw_plan *plan, uint32_t member, struct kw_wr *w)
     }
     KWI_ASSERT(at == end);
     msg.assigned_partitions = KWI_ARR(plan->encoded, n);
-    return kwi_assignment_put(&msg, PLAN_ASSIGNMENT_VERSION, w);
+    rc = asker.ask ? kwi_assign_data(plan->heap, plan_ask, &asker, &msg.user_data, &data_size) : 0;
+    if (rc)
+        return rc;
+    rc = kwi_assignment_put(&msg, PLAN_ASSIGNMENT_VERSION, w);
+    if (data_size)
+        kwi_free(plan->heap, (void *)(uintptr_t)msg.user_data.ptr, data_size);
+    return rc;
 }

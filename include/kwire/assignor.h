@@ -87,14 +87,34 @@ struct kw_assignor {
      * member that subscribes to p's topic. All are -1 at first; one that stays so
      * belongs to nobody until the next rebalance, which is how a partition is taken
      * from a member of a cooperative group before another one gets it.
-     * Returns 0, or a negative enum kw_err: the rebalance fails with it. */
+     * What it says is looked at. An owner that there is not, or that does not subscribe,
+     * is an error, as a negative enum kw_err that it returns is: the leader tells it as the
+     * event ERROR, is out until its next subscription, and the group goes on without it.
+     * If it is cooperative, a partition that it gives to one member while another one says
+     * that it has it is held back until that one has given it up: nothing ever has two
+     * owners by what an assignor says. */
     int (*assign)(void *ctx, const struct kw_assign_group *group, int32_t *owners, void *scratch);
     /* Writes what the leader's assign() shall know of this member. 1: *len bytes
      * were written to buf. 0: there is none. KW_ERR_SPACE: *len bytes are needed,
-     * cap was too small. May be NULL: none. */
+     * cap was too small. Anything else, and more than KW_ASSIGN_DATA_MAX, is an error, as
+     * one of assign() is. own->generation is that of the last assignment. May be NULL:
+     * none. */
     int (*user_data)(void *ctx, const struct kw_assign_own *own, void *buf, size_t cap,
                      size_t *len);
+
+    /* The following were added in 0.2; a table whose size says that it lacks them has NULL. */
+
+    /* Of the leader, behind assign(): writes what one member shall be told besides its
+     * partitions, as user_data() does. It is asked more than once, and says the same. */
+    int (*assignment_data)(void *ctx, const struct kw_assign_group *group, const int32_t *owners,
+                           uint32_t member, void *buf, size_t cap, size_t *len);
+    /* Of each member, in the generation that this assignor was chosen for: what it was
+     * given, and what the leader's assignment_data() said of it (ptr NULL: nothing), before
+     * the events about it are raised. Called inside the client's process: quick, and
+     * without a call of this library. */
+    void (*on_assignment)(void *ctx, const struct kw_assign_own *own, struct kw_bytes data);
 };
+enum { KW_ASSIGN_DATA_MAX = 1 << 20 }; /* bytes of a user_data or assignment_data */
 
 /* The built-in ones do what those of Kafka's Java client do, member for member and
  * partition for partition (docs/decisions/ says where they do not). An own assignor

@@ -235,9 +235,12 @@ KW_EXPORT int kw_rebalance_ack(struct kw_consumer *consumer);
  * for the broker's log. Errors: KW_ERR_STATE (not subscribed), KW_ERR_UNSUPPORTED
  * (group.protocol=consumer: the broker alone decides). */
 KW_EXPORT int kw_consumer_rejoin(struct kw_consumer *consumer, const char *reason);
-/* Adds an assignor of the application's own, for partition.assignment.strategy to name,
- * before kw_consumer_subscribe. It is borrowed for the life of the consumer.
- * Errors: KW_ERR_USE (a part is missing), KW_ERR_STATE (subscribed already),
+/* Adds an assignor of the application's own (kwire/assignor.h says what it must do), for
+ * partition.assignment.strategy to name, before kw_consumer_subscribe. One that has the
+ * name of a built-in one takes its place; all members of the group must mean the same by
+ * it. It is borrowed for the life of the consumer.
+ * Errors: KW_ERR_USE (a part is missing, the name has other characters than letters,
+ * digits, '.', '_' and '-', or was added before), KW_ERR_STATE (subscribed already),
  * KW_ERR_LIMIT (more than 4). */
 KW_EXPORT KW_MUST_USE int kw_consumer_add_assignor(struct kw_consumer *consumer,
                                                    const struct kw_assignor *assignor);

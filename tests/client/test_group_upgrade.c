@@ -178,6 +178,30 @@ Test(group_upgrade, with_the_new_one_first_in_the_list)
     group_end(&bed);
 }
 
+/* Eager members of a sticky group have nothing when they join: what they had stands in
+ * their user data. */
+Test(group_upgrade, sticky_members_say_what_they_had_and_keep_it)
+{
+    static const char *const sticky[] = {"partition.assignment.strategy=sticky", NULL};
+    bool had[2][BED_PARTITIONS];
+    bed_two_members(&bed, sticky);
+    for (int round = 0; round < 3; round++) {
+        for (int m = 0; m < 2; m++)
+            memcpy(had[m], bed.members[m].owns, sizeof had[m]);
+        if (round == 1)
+            bed_subscribe(bed_join(&bed, sticky));
+        else
+            cr_assert_eq(kw_core_rejoin(bed.members[0].consumer, NULL), 0);
+        settle();
+        for (int m = 0; m < 2; m++)
+            for (int p = 0; p < BED_PARTITIONS; p++)
+                cr_assert(!bed.members[m].owns[p] || had[m][p], "member %d got partition %d", m, p);
+        cr_assert_eq(bed_owned(&bed.members[0]), round ? 2 : 3);
+    }
+    bed_each_once(&bed);
+    group_end(&bed);
+}
+
 /* Half way: a cooperative member keeps what it has beside eager ones, which give up all. */
 Test(group_upgrade, eager_and_cooperative_members_in_one_group)
 {
