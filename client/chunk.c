@@ -157,12 +157,73 @@ int kwi_chunks_create(struct kw_part *part, size_t need, struct kw_chunk **out)
     return 0;
 fail:
     rc = chunk_refused(producer, kwi_pool_cost(CHUNK_LATER));
-    while (first) {
-        chunk = first;
-        first = chunk->next;
-        kwi_block_release(chunk->block);
-    }
+    kwi_chunks_free(first);
     return rc;
+}
+
+void kwi_chunks_free(struct kw_chunk *chunk)
+{
+    struct kw_block *block = NULL;
+
+    for (; chunk; chunk = chunk->next) {
+        if (!chunk->block)
+            continue; /* lies in the block of a neighbour */
+        kwi_block_release(block);
+        block = chunk->block;
+    }
+    kwi_block_release(block);
+}
+
+/* ---- values by reference ---------------------------------------------------------- */
+
+static uint8_t *chunk_align(uint8_t *at)
+{
+    return at + (-(uintptr_t)at & (sizeof(void *) - 1));
+}
+
+/* Two chunks where there was one: the value's, and what is left of it. */
+static struct kw_chunk *chunk_split(struct kw_part *part, struct kw_chunk **rest)
+{
+    struct kw_chunk *lent = (struct kw_chunk *)(void *)chunk_align(part->w);
+
+    *rest = lent + 1;
+    **rest = (struct kw_chunk){.data = (uint8_t *)(lent + 2), .top = part->opaques};
+    return lent;
+}
+
+/* The value's chunk at the beginning of a new one. */
+static struct kw_chunk *chunk_precede(struct kw_chunk *rest)
+{
+    struct kw_chunk *lent = (struct kw_chunk *)(void *)chunk_align(rest->data);
+
+    rest->data = (uint8_t *)(lent + 1);
+    return lent;
+}
+
+void kwi_part_lend(struct kw_part *part, struct kw_chunk **spare, const void *ptr, size_t len)
+{
+    struct kw_batch *batch = part->open;
+    struct kw_chunk *lent, *rest = NULL;
+    bool fits = part->w + sizeof(void *) + 2 * sizeof(*lent) < (uint8_t *)part->opaques;
+
+    kwi_part_leave_chunk(part);
+    if (fits) {
+        lent = chunk_split(part, &rest);
+    } else {
+        rest = *spare;
+        *spare = rest->next;
+        rest->next = NULL;
+        lent = chunk_precede(rest);
+    }
+    /* Nobody writes to it; the type has no const. */
+    *lent = (struct kw_chunk){.data = (uint8_t *)(uintptr_t)ptr, .len = (uint32_t)len};
+    batch->last->next = lent;
+    batch->last = lent;
+    batch->n_chunks++;
+    batch->records_crc = part->topic->core->env.crc32c(batch->records_crc, ptr, len);
+    batch->records_len += (uint32_t)len;
+    batch->lent_len += (uint32_t)len;
+    kwi_part_enter_chunk(part, rest);
 }
 
 /* The hot path keeps no maximum: what it appended since the time was last set
@@ -196,12 +257,7 @@ uint32_t kwi_batch_pieces(const struct kw_batch *batch, struct kw_iov *iov, uint
 
 void kwi_batch_free_chunks(struct kw_batch *batch)
 {
-    struct kw_chunk *next;
-
-    for (struct kw_chunk *chunk = batch->first; chunk; chunk = next) {
-        next = chunk->next;
-        kwi_block_release(chunk->block);
-    }
+    kwi_chunks_free(batch->first);
     batch->first = batch->last = NULL;
 }
 

@@ -29,6 +29,12 @@ KW_MUST_USE int kwi_part_open(struct kw_part *part);
 void kwi_part_discard(struct kw_part *part);
 /* Chunks for `need` bytes behind the current one, linked, not yet entered. */
 KW_MUST_USE int kwi_chunks_create(struct kw_part *part, size_t need, struct kw_chunk **out);
+/* Frees such chunks that were not needed. */
+void kwi_chunks_free(struct kw_chunk *chunk);
+/* Appends a value without copying it. The chunk that follows comes from what is left of
+ * the current one, or from *spare; KWI_CHUNK_LEND is what that takes of either at most. */
+enum { KWI_CHUNK_LEND = 4 * (sizeof(struct kw_chunk) + sizeof(void *)) };
+void kwi_part_lend(struct kw_part *part, struct kw_chunk **spare, const void *ptr, size_t len);
 /* Brings the open batch's maximum timestamp up to date. */
 void kwi_part_fold_time(struct kw_part *part);
 /* Takes note that records from now on have the time `wall_ms`. */

@@ -2,7 +2,8 @@
  *
  * A batch gets its outcome once. Its memory goes back at the latest of three:
  * the outcome is final, no request holds it, and the application has taken the
- * report of its last chunk (law 3). */
+ * report of its last chunk (law 3). Where a value is the application's own, the
+ * report itself waits until no request and no codec holds it. */
 #include "base/plant.h"
 #include "client/close.h"
 #include "client/error_text.h"
@@ -22,12 +23,13 @@ struct flush_op {
 /* ---- reports --------------------------------------------------------------------- */
 
 /* Delivered records of a receipt are only counted, and so are all that were
- * delivered when failures alone are asked for. */
+ * delivered when failures alone are asked for; but a report is what tells that a value
+ * by reference is free. */
 static bool delivery_silent(const struct kw_batch *batch, const struct kw_receipt *receipt)
 {
     const struct kw_producer *producer = batch->part->topic->producer;
 
-    return batch->outcome == KW_DELIVERED && (receipt || producer->only_errors);
+    return batch->outcome == KW_DELIVERED && (receipt || (producer->only_errors && !batch->by_ref));
 }
 
 /* Moves to the next records that one report can cover and must; chunk NULL if
@@ -100,10 +102,20 @@ static void delivery_told(struct kw_evnode *node, bool last)
     kwi_batch_let_go(batch);
 }
 
+static void delivery_report(struct kw_batch *batch);
+static void flush_check(struct kw_producer *producer);
+
 void kwi_batch_let_go(struct kw_batch *batch)
 {
     struct kw_producer *producer = batch->part->topic->producer;
 
+    if (batch->owed && !batch->n_lent) {
+        batch->owed = false;
+        kwi_list_remove(&producer->owed, &batch->open_node);
+        delivery_report(batch); /* comes back here if there is nobody to tell */
+        flush_check(producer);
+        return;
+    }
     if (batch->state != BATCH_DONE || !batch->reported ||
         (batch->n_lent && !kwi_planted(KWI_PLANT_P14)))
         return;
@@ -133,11 +145,27 @@ bool kwi_producer_drained(const struct kw_producer *producer)
     return delivery_oldest(producer) == UINT64_MAX;
 }
 
+/* The number of the oldest batch whose reports wait for the driver. */
+static uint64_t delivery_oldest_owed(const struct kw_producer *producer)
+{
+    uint64_t oldest = UINT64_MAX;
+
+    for (struct kw_node *n = producer->owed.first; n; n = n->next)
+        if (KWI_OF(n, struct kw_batch, open_node)->number < oldest)
+            oldest = KWI_OF(n, struct kw_batch, open_node)->number;
+    return oldest;
+}
+
 static void flush_check(struct kw_producer *producer)
 {
-    uint64_t oldest = delivery_oldest(producer);
+    uint64_t oldest = delivery_oldest(producer), owed;
     struct kw_node *next;
 
+    if (kwi_list_empty(&producer->flushes))
+        return;
+    owed = delivery_oldest_owed(producer);
+    if (owed < oldest)
+        oldest = owed;
     for (struct kw_node *n = producer->flushes.first; n; n = next) {
         struct flush_op *flush = KWI_OF(n, struct flush_op, node);
         next = n->next;
@@ -232,7 +260,12 @@ void kwi_batch_conclude(struct kw_batch *batch, enum kw_outcome outcome, int cod
         part->next_sequence = batch->sequence;
     else if (outcome != KW_DELIVERED && batch->stamped)
         kwi_producer_bump(producer);
-    delivery_report(batch);
+    if (batch->lent_len && batch->n_lent) { /* a report would say that the values are free */
+        batch->owed = true;
+        kwi_list_push(&producer->owed, &batch->open_node);
+    } else {
+        delivery_report(batch);
+    }
     kwi_part_route(part);
     flush_check(producer);
     kwi_delivery_arm(producer);

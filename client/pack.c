@@ -141,6 +141,8 @@ static void pack_move_opaques(const struct kw_batch *batch, struct kw_chunk *to)
     void **at = to->top;
 
     for (const struct kw_chunk *chunk = batch->first; chunk; chunk = chunk->next) {
+        if (!chunk->n_opaques)
+            continue;
         at -= chunk->n_opaques;
         memcpy(at, chunk->top - chunk->n_opaques, chunk->n_opaques * sizeof(void *));
         to->n_opaques += chunk->n_opaques;
@@ -162,6 +164,7 @@ static void pack_replace(struct kw_pack *pack)
     kwi_batch_free_chunks(batch);
     batch->first = batch->last = chunk;
     batch->n_chunks = 1;
+    batch->lent_len = 0; /* what was lent is in the codec's output */
     batch->plain_len = batch->records_len;
     batch->records_len = (uint32_t)pack->out_len;
     batch->records_crc = pack->crc;

@@ -69,6 +69,12 @@ static void produce_put_uvarint(struct kw_part *part, struct kw_chunk **spare, u
     produce_put(part, spare, b, (size_t)(kwi_put_uvarint(b, v) - b));
 }
 
+/* A short value is copied, and told of as one that was not. */
+static bool produce_lends(const struct kw_record *record)
+{
+    return (record->flags & KW_REC_BY_REF) && record->value.len >= KWI_LENT_MIN;
+}
+
 static void produce_put_bytes(struct kw_part *part, struct kw_chunk **spare,
                               const struct kw_bytes *bytes)
 {
@@ -99,7 +105,12 @@ static void produce_put_record(struct kw_part *part, struct kw_chunk **spare,
     produce_put_uvarint(part, spare, delta);
     produce_put_uvarint(part, spare, (uint64_t)index << 1);
     produce_put_bytes(part, spare, &record->key);
-    produce_put_bytes(part, spare, &record->value);
+    if (produce_lends(record)) {
+        produce_put_uvarint(part, spare, produce_len(&record->value));
+        kwi_part_lend(part, spare, record->value.ptr, record->value.len);
+    } else {
+        produce_put_bytes(part, spare, &record->value);
+    }
     produce_put_uvarint(part, spare, (uint64_t)record->n_headers << 1);
     for (uint32_t i = 0; i < record->n_headers; i++) {
         produce_put_bytes(part, spare, &record->headers[i].key);
@@ -121,7 +132,8 @@ static void produce_put_opaque(struct kw_part *part, void *opaque)
 static int produce_append(struct kw_part *part, const struct kw_record *record, uint64_t delta,
                           size_t body)
 {
-    size_t total = kwi_uvarint_size(kwi_zigzag((int64_t)body)) + body;
+    size_t total = kwi_uvarint_size(kwi_zigzag((int64_t)body)) + body -
+                   (produce_lends(record) ? record->value.len - KWI_CHUNK_LEND : 0);
     bool begin = (size_t)((uint8_t *)part->opaques - part->w) > sizeof(void *);
     size_t space = begin ? (size_t)((uint8_t *)(part->opaques - 1) - part->w) : 0;
     struct kw_chunk *spare = NULL;
@@ -142,6 +154,7 @@ static int produce_append(struct kw_part *part, const struct kw_record *record, 
     }
     produce_put_opaque(part, record->opaque);
     produce_put_record(part, &spare, record, delta, body);
+    kwi_chunks_free(spare); /* room for a value by reference is asked for generously */
     return 0;
 }
 
@@ -260,6 +273,8 @@ static int produce_into(struct kw_part *part, const struct kw_record *record, si
         return rc;
     if (record->receipt)
         kwi_receipt_count(part->open);
+    else if (record->flags & KW_REC_BY_REF)
+        part->open->by_ref = true;
     part->time_base = part->n_records; /* this one has a time of its own */
     if (wall_ms > part->open->max_timestamp)
         part->open->max_timestamp = wall_ms;
@@ -305,7 +320,8 @@ int kw_core_produce(struct kw_topic *topic, const struct kw_record *record)
     size_t key_size, value_size, body, total;
     uint8_t *w;
 
-    if (KWI_UNLIKELY(((record->flags & KW_REC_TIMESTAMP) | record->n_headers | topic->slow) |
+    if (KWI_UNLIKELY(((record->flags & (KW_REC_TIMESTAMP | KW_REC_BY_REF)) | record->n_headers |
+                      topic->slow) |
                      (uintptr_t)record->receipt))
         return produce_slow(topic, record);
     part = produce_pick(topic, record);

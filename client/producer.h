@@ -39,14 +39,15 @@ struct kw_report_cut {
     struct kw_receipt *receipt;
 };
 
-/* At the start of a block's data; records follow. */
+/* At the start of a block's data; records follow. A value by reference is a chunk of its
+ * own, which lies in the block of its neighbours, and so does what follows it there. */
 struct kw_chunk {
     struct kw_chunk *next;
-    struct kw_block *block;
-    uint32_t len;       /* bytes of records; set when the chunk is left */
-    uint32_t n_opaques; /* records that begin here; set when the chunk is left */
-    uint8_t *data;      /* first byte of records (the batch header in the first chunk) */
-    void **top;         /* behind the first opaque */
+    struct kw_block *block; /* NULL: that of the one before, or behind */
+    uint32_t len;           /* bytes of records; set when the chunk is left */
+    uint32_t n_opaques;     /* records that begin here; set when the chunk is left */
+    uint8_t *data;          /* first byte of records (the batch header in the first chunk) */
+    void **top;             /* behind the first opaque; NULL: data is the application's */
 };
 
 /* `n` records of a batch, from its `first` on, that belong to one receipt. */
@@ -59,13 +60,14 @@ struct kw_run {
 struct kw_batch {
     struct kw_node node;      /* in part->queue, or part->sent, or producer->unsent */
     struct kw_node time_node; /* producer->unpinned, ->timed, both by age; ->done */
-    struct kw_node open_node; /* producer->lingering while open and pinned; ->to_pack */
+    struct kw_node open_node; /* producer->lingering while open and pinned; ->to_pack; ->owed */
     struct kw_part *part;
     struct kw_chunk *first, *last;
     uint32_t n_chunks, n_records;
     uint32_t size;        /* bytes in all, header included; kept at seal */
     uint32_t records_crc; /* CRC-32C of the records so far folded */
     uint32_t records_len; /* bytes folded into it */
+    uint32_t lent_len;    /* of those, in values that the application lent */
     int64_t base_timestamp, max_timestamp;
     uint64_t created_us;
     uint64_t number;       /* grows per producer: what flush waits for */
@@ -75,6 +77,8 @@ struct kw_batch {
     bool maybe_written;    /* an attempt ended without a proof that it was not */
     bool unsent;           /* kept for kw_unsent_next */
     bool packing;          /* waits for its compression, or is at it */
+    bool by_ref;           /* one of its records waits to be told that its value is free */
+    bool owed;             /* in producer->owed */
     uint8_t codec;         /* enum kw_codec_id of the records; 0 plain */
     uint32_t plain_len;    /* bytes of records before compression */
     bool reported;         /* the application has taken the last report */
@@ -163,6 +167,7 @@ struct kw_producer {
     struct kw_list lingering; /* open, by age */
     struct kw_list timed;     /* without an outcome, by age */
     struct kw_list done;      /* outcome final, not yet reported or still lent */
+    struct kw_list owed;      /* of those: lent values are in use, so that no report may come yet */
     struct kw_list unsent;    /* kept for kw_unsent_next */
     struct kw_list free_batches;
     struct kw_list receipts; /* not yet told */
@@ -203,6 +208,7 @@ struct kw_producer {
     struct kw_batch *unsent_batch;
     uint32_t unsent_index;
     const uint8_t *unsent_at, *unsent_end;
+    const struct unsent_lent *unsent_lent; /* the next value that was lent */
     struct kw_header *unsent_headers;
     uint32_t unsent_headers_cap;
 };
@@ -210,6 +216,9 @@ struct kw_producer {
 /* produce.c */
 void kwi_part_seal(struct kw_part *part); /* closes the open batch and queues it */
 void kwi_batch_free(struct kw_batch *batch);
+/* From this length on a value by reference is not copied: a piece of its own costs about
+ * as much as to copy that many bytes. */
+enum { KWI_LENT_MIN = 2048 };
 /* A chunk whose block holds `size` bytes of records and opaques. NULL: no memory. */
 struct kw_chunk *kwi_chunk_create(struct kw_producer *producer, size_t size);
 void kwi_batch_free_chunks(struct kw_batch *batch);

@@ -1,18 +1,39 @@
 /* client/unsent.c -- records that purge or close gave up, handed back whole.
  *
  * A batch of one chunk is read where it lies; one of several is first made one
- * piece, and its chunks are given back. Order is per partition that of produce. */
+ * piece, and its chunks are given back. Values by reference are left out of it: their
+ * loan ended with the report, so that only their pointers are handed back. Order is per
+ * partition that of produce.
+ *
+ *   | header, records but for lent values | opaques | unsent_lent for each, and an end | */
 #include <string.h>
 
+#include "base/bytes.h"
 #include "client/producer.h"
 #include "proto/batch.h"
 #include "proto/record.h"
 #include <kwire/codec.h>
 
-/* Bytes of the batch as it was before compression, header included. */
+/* A value that is not in the one piece: where it would be, from the header on. */
+struct unsent_lent {
+    size_t at; /* SIZE_MAX: there is no more */
+    const void *ptr;
+};
+
+/* Bytes of the batch as it was before compression, header included, lent values not. */
 static size_t unsent_size(const struct kw_batch *batch)
 {
-    return KWI_BATCH_HEADER + (size_t)(batch->codec ? batch->plain_len : batch->records_len);
+    return KWI_BATCH_HEADER +
+           (size_t)(batch->codec ? batch->plain_len : batch->records_len - batch->lent_len);
+}
+
+static uint32_t unsent_n_lent(const struct kw_batch *batch)
+{
+    uint32_t n = 0;
+
+    for (const struct kw_chunk *chunk = batch->first; chunk; chunk = chunk->next)
+        n += !chunk->top;
+    return n;
 }
 
 /* Undoes the compression of a batch that was never sent. In one go: this is no
@@ -37,32 +58,63 @@ static int unsent_decode(const struct kw_batch *batch, uint8_t *out)
     return rc;
 }
 
-/* Joins the chunks, with the opaques behind the records, in their own order. */
-static int unsent_flatten(struct kw_batch *batch)
+static size_t unsent_round(size_t size)
 {
-    struct kw_heap *heap = &batch->part->topic->core->control; /* the other one may be full */
-    size_t records = (unsent_size(batch) + 15) & ~(size_t)15;
-    size_t at = 0, size = records + batch->n_records * sizeof(void *);
-    uint8_t *flat = kwi_alloc(heap, size);
-    void **opaque;
+    return (size + 15) & ~(size_t)15;
+}
 
-    if (!flat)
-        return KW_ERR_NOMEM;
-    opaque = (void **)(void *)(flat + records);
-    if (batch->codec && unsent_decode(batch, flat + KWI_BATCH_HEADER)) {
-        kwi_free(heap, flat, size);
-        return KW_ERR_NOMEM;
-    }
-    for (struct kw_chunk *chunk = batch->first; chunk; chunk = chunk->next) {
+static void **unsent_opaques(const struct kw_batch *batch)
+{
+    return (void **)(void *)(batch->flat + unsent_round(unsent_size(batch)));
+}
+
+static struct unsent_lent *unsent_lents(const struct kw_batch *batch)
+{
+    return (struct unsent_lent *)(void *)(batch->flat + unsent_round(unsent_size(batch)) +
+                                          unsent_round(batch->n_records * sizeof(void *)));
+}
+
+/* Copies the bytes of the chunks, and notes which were left out. */
+static void unsent_join(const struct kw_batch *batch)
+{
+    struct unsent_lent *lent = unsent_lents(batch);
+    void **opaque = unsent_opaques(batch);
+    size_t at = 0;
+
+    for (const struct kw_chunk *chunk = batch->first; chunk; chunk = chunk->next) {
+        if (!chunk->top) {
+            *lent++ = (struct unsent_lent){at, chunk->data};
+            continue;
+        }
         if (!batch->codec)
-            memcpy(flat + at, chunk->data, chunk->len);
+            memcpy(batch->flat + at, chunk->data, chunk->len);
         at += chunk->len;
         for (uint32_t i = 1; i <= chunk->n_opaques; i++)
             *opaque++ = *(chunk->top - i);
     }
-    kwi_batch_free_chunks(batch);
-    batch->flat = flat;
+    *lent = (struct unsent_lent){.at = SIZE_MAX};
+}
+
+/* Joins the chunks, with the opaques behind the records, in their own order. */
+static int unsent_flatten(struct kw_batch *batch)
+{
+    struct kw_heap *heap = &batch->part->topic->core->control; /* the other one may be full */
+    size_t size = unsent_round(unsent_size(batch)) +
+                  unsent_round(batch->n_records * sizeof(void *)) +
+                  (unsent_n_lent(batch) + 1) * sizeof(struct unsent_lent);
+
+    batch->flat = kwi_alloc(heap, size);
+    if (!batch->flat)
+        return KW_ERR_NOMEM;
     batch->flat_size = size;
+    if (batch->codec && unsent_decode(batch, batch->flat + KWI_BATCH_HEADER)) {
+        kwi_free(heap, batch->flat, size);
+        batch->flat = NULL;
+        batch->flat_size = 0;
+        return KW_ERR_NOMEM;
+    }
+    unsent_join(batch);
+    kwi_batch_free_chunks(batch);
     return 0;
 }
 
@@ -77,6 +129,7 @@ static int unsent_begin(struct kw_producer *producer, struct kw_batch *batch)
     producer->unsent_index = 0;
     producer->unsent_at = data + KWI_BATCH_HEADER;
     producer->unsent_end = data + unsent_size(batch);
+    producer->unsent_lent = batch->flat ? unsent_lents(batch) : NULL;
     return 0;
 }
 
@@ -111,11 +164,7 @@ void kwi_unsent_add(struct kw_producer *producer, struct kw_batch *batch)
 
 static void *unsent_opaque(const struct kw_batch *batch, uint32_t i)
 {
-    size_t records = (unsent_size(batch) + 15) & ~(size_t)15;
-
-    if (batch->flat)
-        return ((void **)(void *)(batch->flat + records))[i];
-    return *(batch->first->top - 1 - i);
+    return batch->flat ? unsent_opaques(batch)[i] : *(batch->first->top - 1 - i);
 }
 
 /* Room for n headers, kept for the next record. */
@@ -165,12 +214,50 @@ static int unsent_read_headers(struct kw_producer *producer, const struct kw_rec
     return 0;
 }
 
+/* A number at *p, which moves behind it. These are our own bytes: they are well formed. */
+static int64_t unsent_number(const uint8_t **p, const uint8_t *end)
+{
+    uint64_t raw = 0;
+
+    *p = kwi_read_uvarint(*p, end, 10, &raw);
+    KWI_ASSERT(*p != NULL);
+    return kwi_unzigzag(raw);
+}
+
+/* As kwi_record_get for a record whose value was lent, so that it is not between the
+ * others. NULL: the next record is none. */
+static const uint8_t *unsent_get_lent(const struct kw_producer *producer,
+                                      struct kw_record_view *out)
+{
+    const struct unsent_lent *lent = producer->unsent_lent;
+    const uint8_t *p = producer->unsent_at, *end = producer->unsent_end, *body;
+    int64_t len;
+
+    if (!lent || lent->at == SIZE_MAX)
+        return NULL;
+    len = unsent_number(&p, end);
+    body = p++; /* attributes come first */
+    out->timestamp_delta = unsent_number(&p, end);
+    out->offset_delta = (int32_t)unsent_number(&p, end);
+    out->key_len = (int32_t)unsent_number(&p, end);
+    out->key = p;
+    p += out->key_len > 0 ? out->key_len : 0;
+    out->value_len = (int32_t)unsent_number(&p, end);
+    if ((size_t)(p - producer->unsent_batch->flat) != lent->at)
+        return NULL;
+    out->value = lent->ptr;
+    out->headers = p;
+    out->headers_len = (uint32_t)(len - (p - body) - out->value_len);
+    return p + out->headers_len;
+}
+
 int kw_core_unsent_next(struct kw_producer *producer, struct kw_record *record,
                         struct kw_topic **topic)
 {
     struct kw_batch *batch = producer->unsent_batch;
     struct kw_record_view view;
     const uint8_t *next;
+    bool is_lent;
 
     if (batch && producer->unsent_index == batch->n_records)
         batch = unsent_end(producer);
@@ -181,7 +268,10 @@ int kw_core_unsent_next(struct kw_producer *producer, struct kw_record *record,
         if (unsent_begin(producer, batch))
             return KW_ERR_NOMEM;
     }
-    next = kwi_record_get(producer->unsent_at, producer->unsent_end, &view);
+    next = unsent_get_lent(producer, &view);
+    is_lent = next != NULL;
+    if (!next)
+        next = kwi_record_get(producer->unsent_at, producer->unsent_end, &view);
     KWI_ASSERT(next != NULL);
     if (!next)
         return KW_ERR_CORRUPT;
@@ -190,13 +280,14 @@ int kw_core_unsent_next(struct kw_producer *producer, struct kw_record *record,
         return KW_ERR_NOMEM;
     record->key = unsent_bytes(view.key, view.key_len);
     record->value = unsent_bytes(view.value, view.value_len);
-    record->flags = KW_REC_PARTITION | KW_REC_TIMESTAMP;
+    record->flags = KW_REC_PARTITION | KW_REC_TIMESTAMP | (is_lent ? KW_REC_BY_REF : 0u);
     record->partition = batch->part->index;
     record->timestamp_ms = batch->base_timestamp + view.timestamp_delta;
     record->opaque = unsent_opaque(batch, producer->unsent_index);
     if (topic)
         *topic = batch->part->topic;
     producer->unsent_at = next;
+    producer->unsent_lent += is_lent;
     producer->unsent_index++;
     return 1;
 }

@@ -19,11 +19,19 @@ struct kw_receipt;
 
 enum kw_record_flags {
     KW_REC_PARTITION = 1, /* `partition` counts; else the partitioner decides */
-    KW_REC_TIMESTAMP = 2  /* `timestamp_ms` counts; else the time of the append */
+    KW_REC_TIMESTAMP = 2, /* `timestamp_ms` counts; else the time of the append */
+    /* The value is lent: it must stay as it is until the record's report was taken, or the
+     * event of its receipt, whatever the outcome. Of a record that was refused nothing is
+     * kept. Worth it from some KiB on: values below 2 KiB are copied all the same. Lent
+     * bytes do not count in buffer.memory, some 150 of each record do; they are read once
+     * for the checksum (kw_produce), and by the codec if there is one. Delivered records
+     * are reported even if delivery.report.only.error is set, and those beside them in
+     * their batch, too. kw_client_destroy ends the loan without a report. */
+    KW_REC_BY_REF = 4
 };
 
 /* A record to produce; a zeroed one is a record with null key and value.
- * Everything is copied by kw_produce before it returns. */
+ * Everything is copied by kw_produce before it returns, but for what KW_REC_BY_REF says. */
 struct kw_record {
     struct kw_bytes key, value;
     const struct kw_header *headers;

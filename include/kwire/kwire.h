@@ -138,7 +138,7 @@ KW_EXPORT const char *kw_topic_name(const struct kw_topic *topic);
 /* Partitions known now; 0: not known yet. */
 KW_EXPORT int32_t kw_topic_partitions(const struct kw_topic *topic);
 /* Appends one record to its partition's open batch; never waits. Everything is
- * copied. The outcome comes as a REPORT event or counts in its receipt, exactly
+ * copied, unless KW_REC_BY_REF lends the value. The outcome comes as a REPORT event or counts in its receipt, exactly
  * once.
  * Errors: KW_ERR_WOULD_BLOCK (buffer.memory is full, or the partition count is
  * not known yet: event WRITABLE follows; take events meanwhile),
@@ -183,7 +183,8 @@ KW_EXPORT int kw_purge(struct kw_producer *producer);
 /* After purge or close: 1 and the next record that was not sent, whole, in
  * order per partition (its `partition` and `timestamp_ms` are filled, and
  * *topic if not NULL; it has no receipt, where it counted as not written); 0: no
- * more. Views until the next call. What purge gave up stays in buffer.memory until
+ * more. Views until the next call; a value with KW_REC_BY_REF among the flags is the
+ * pointer that was given to kw_produce, which was not looked at since its report. What purge gave up stays in buffer.memory until
  * it was taken here. Errors: KW_ERR_NOMEM. */
 KW_EXPORT int kw_unsent_next(struct kw_producer *producer, struct kw_record *record,
                              struct kw_topic **topic);

@@ -376,6 +376,7 @@ int sim_app_init(struct sim_world *world)
     app->canceled = calloc(world->plan.n_records + 1, 1);
     app->slips = calloc(world->plan.n_records + 1, sizeof(*app->slips));
     app->slip_of = calloc(world->plan.n_records + 1, sizeof(struct sim_slip *));
+    app->loans = calloc(world->plan.n_records + 1, sizeof(*app->loans));
     memset(app->unsent_last, 0xff, sizeof(app->unsent_last));
     world->app = app;
     sim_checker_producer(&world->checker, 0,
@@ -402,6 +403,9 @@ void sim_app_deinit(struct sim_world *world)
     free(world->app->canceled);
     free(world->app->slips);
     free(world->app->slip_of);
+    for (uint32_t i = 0; world->app->loans && i < world->plan.n_records; i++)
+        free((void *)(uintptr_t)world->app->loans[i].ptr);
+    free(world->app->loans);
     free(world->app);
     world->app = NULL;
 }

@@ -47,6 +47,7 @@ struct sim_app {
     uint32_t n_flushes;
     /* receipts */
     struct sim_slip *slips, **slip_of; /* by number; by record id */
+    struct kw_bytes *loans;            /* values by reference, by record id */
     struct sim_slip *open_slips[SIM_SLIPS_OPEN];
     uint32_t n_slips;
     /* given back by purge and close */
@@ -84,6 +85,9 @@ void sim_app_flush_or_purge(struct sim_app *app);
 void sim_app_report(struct sim_app *app, const struct kw_event *event);
 void sim_app_take_unsent(struct sim_app *app);
 void sim_app_flushed(struct sim_app *app, int code);
+
+/* The record's value is ours again, and changes. */
+void sim_app_give_back(struct sim_app *app, uint32_t id);
 
 /* app_receipt.c */
 struct sim_slip *sim_app_slip(struct sim_app *app); /* for the next record; NULL: none */

@@ -7,6 +7,7 @@
 #include "tests/sim/log_reader.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct shape {
@@ -35,6 +36,8 @@ static void shape_make(struct sim_app *app, struct shape *shape, uint32_t id)
     uint8_t *room = app->record_bytes, encoded[256];
     uint32_t extra = plan->big_records && sim_one_in(rng, 40) ? sim_between(rng, 5000, 30000)
                                                               : sim_below(rng, plan->value_max);
+    if (plan->by_ref && sim_one_in(rng, 5))
+        extra = sim_between(rng, 2000, 9000);
     static const char key_bytes[4] = "key";
     memset(shape, 0, sizeof(*shape));
     if (sim_one_in(rng, 3)) {
@@ -73,6 +76,35 @@ static void shape_make(struct sim_app *app, struct shape *shape, uint32_t id)
     record->opaque = (void *)(uintptr_t)(id + 1);
 }
 
+/* The value lies alone and is lent. */
+static void shape_lend(struct sim_app *app, struct shape *shape, uint32_t id)
+{
+    struct kw_bytes *value = &shape->record.value;
+    void *copy;
+    if (!app->world->plan.by_ref || value->len == 0 || sim_one_in(&app->rng, 3))
+        return;
+    copy = malloc(value->len);
+    if (!copy)
+        abort();
+    memcpy(copy, value->ptr, value->len);
+    value->ptr = copy;
+    app->loans[id] = *value;
+    shape->record.flags |= KW_REC_BY_REF;
+}
+
+/* Nothing of it is kept. */
+static void app_refused(struct sim_app *app, uint32_t id)
+{
+    free((void *)(uintptr_t)app->loans[id].ptr);
+    app->loans[id] = (struct kw_bytes){0};
+}
+
+void sim_app_give_back(struct sim_app *app, uint32_t id)
+{
+    if (id < app->world->plan.n_records && app->loans[id].ptr)
+        memset((void *)(uintptr_t)app->loans[id].ptr, 0xd7, app->loans[id].len);
+}
+
 static bool app_produce_one(struct sim_app *app)
 {
     struct sim_world *world = app->world;
@@ -81,6 +113,7 @@ static bool app_produce_one(struct sim_app *app)
     uint32_t topic = sim_below(&app->rng, world->plan.n_topics);
     struct sim_accepted accepted = {.place = {topic, -1}, .timestamp_ms = -1};
     shape_make(app, &shape, id);
+    shape_lend(app, &shape, id);
     accepted.content = shape.content;
     if (sim_one_in(&app->rng, 2)) {
         shape.record.flags |= KW_REC_PARTITION;
@@ -99,8 +132,10 @@ static bool app_produce_one(struct sim_app *app)
     accepted.clock_min_ms = sim_time(world).wall_ms - (world->plan.odd_clock ? 20000000 : 0);
     accepted.clock_max_ms = sim_time(world).wall_ms + (world->plan.odd_clock ? 20000000 : 1000);
     struct sim_slip *slip = sim_app_slip(app);
-    if (app->blocked)
+    if (app->blocked) {
+        app_refused(app, id);
         return false;
+    }
     shape.record.receipt = slip ? slip->receipt : NULL;
     int rc = kw_core_produce(app->topics[topic], &shape.record);
     sim_trace_word(&world->trace, 0x9000u + (uint64_t)(int64_t)rc);
@@ -113,6 +148,7 @@ static bool app_produce_one(struct sim_app *app)
             slip->last_id = id;
         return true;
     }
+    app_refused(app, id);
     sim_trace_line(&world->trace, "app: record %u is refused: %s", id, kw_err_name(rc));
     if (rc == KW_ERR_WOULD_BLOCK) {
         app->blocked = true;
@@ -224,6 +260,7 @@ void sim_app_report(struct sim_app *app, const struct kw_event *event)
                                                  offset,
                                                  report->outcome,
                                                  report->flags & KW_REPORT_MAYBE_DUPLICATE});
+        sim_app_give_back(app, id);
         if (report->outcome == KW_NOT_WRITTEN &&
             (report->code == KW_ERR_CANCELED || report->code == KW_ERR_CLOSED) &&
             id < world->plan.n_records) {
@@ -263,7 +300,11 @@ void sim_app_take_unsent(struct sim_app *app)
         size_t len = sim_headers_encode(encoded, sizeof(encoded), record.headers, record.n_headers);
         struct kw_bytes headers = {encoded, len};
         int64_t *last = &app->unsent_last[topic_idx][record.partition];
-        if (accepted->content != sim_content_hash(record.key, record.value, headers) ||
+        bool lent = record.flags & KW_REC_BY_REF; /* and free since: only the pointer counts */
+        if (lent &&
+            (record.value.ptr != app->loans[id].ptr || record.value.len != app->loans[id].len))
+            sim_fail(world, "record %u was given back with another value", id);
+        if ((!lent && accepted->content != sim_content_hash(record.key, record.value, headers)) ||
             accepted->place.topic != topic_idx ||
             (accepted->place.partition >= 0 && accepted->place.partition != record.partition) ||
             (accepted->timestamp_ms >= 0 && accepted->timestamp_ms != record.timestamp_ms))

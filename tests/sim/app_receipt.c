@@ -86,6 +86,8 @@ void sim_app_receipt(struct sim_app *app, const struct kw_event *event)
     }
     slip->ended = true;
     for (uint32_t id = 0; id < app->n_accepted; id++) {
+        if (app->slip_of[id] == slip)
+            sim_app_give_back(app, id);
         const struct sim_checker_record *record = &world->checker.records[id];
         if (app->slip_of[id] != slip || record->n_reports > 0)
             continue;

@@ -140,6 +140,17 @@ static void plan_receipts(struct sim_plan *plan)
     plan->receipts = sim_one_in(&rng, 3);
 }
 
+/* Large values need a network that carries them. */
+static void plan_by_ref(struct sim_plan *plan)
+{
+    struct sim_rng rng = sim_rng_make(plan->seed, 16);
+
+    plan->by_ref = sim_one_in(&rng, 4) && plan->chunk_up != SIM_CHUNK_ONE &&
+                   plan->chunk_down != SIM_CHUNK_ONE;
+    if (plan->by_ref)
+        plan->window = 1 << 20;
+}
+
 /* Of a third, clients authenticate; sessions are shorter than a run. */
 static void plan_sasl(struct sim_plan *plan)
 {
@@ -178,6 +189,7 @@ void sim_plan_make(struct sim_plan *plan, uint64_t seed)
     plan_codec(plan);
     plan_hang(plan);
     plan_receipts(plan);
+    plan_by_ref(plan);
     plan_sasl(plan);
     plan_addresses(plan);
     plan->faults_end_us = 1000000ull * sim_between(&rng, 2, 12);
@@ -202,7 +214,7 @@ void sim_plan_print(const struct sim_plan *plan, char *text, unsigned cap)
         "window %u, codec %d,%s%s%s%s%s%s%s%s%s%s%s%s%s%s refuse %u%%, blackhole %u%%, acks "
         "%d%s, in flight %u%s, "
         "records %u x %u, linger %u, batch %u, timeouts %u/%u ms,%s%s%s%s%s%s%s%s%s%s specs %u, "
-        "sasl %s/%u, race %u ms, slow connect %u us%s%s",
+        "sasl %s/%u, race %u ms, slow connect %u us%s%s%s",
         (unsigned long long)plan->seed, plan->n_brokers, plan->release, plan->n_partitions[0],
         plan->n_partitions[1], plan->n_partitions[2], chunks[plan->chunk_up],
         chunks[plan->chunk_down], plan->delay_up_us, plan->delay_down_us, plan->cut_frames,
@@ -223,5 +235,5 @@ void sim_plan_print(const struct sim_plan *plan, char *text, unsigned cap)
         plan->admin ? " admin" : "", plan->big_records ? " big" : "", plan->n_specs,
         plan->sasl ? plan->sasl : "none", plan->session_ms, plan->attempt_delay_ms,
         plan->slow_connect_us, plan->readdress ? " readdress" : "",
-        plan->canonical ? " canonical" : "");
+        plan->canonical ? " canonical" : "", plan->by_ref ? " by-ref" : "");
 }

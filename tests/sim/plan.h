@@ -52,6 +52,7 @@ struct sim_plan {
     bool flush, purge, seek, pause, early_close, lazy_events, hold_records, big_records;
     bool admin;
     bool receipts;
+    bool by_ref; /* many values are lent, some of them large; given back means overwritten */
     /* security */
     const char *sasl;    /* the mechanism, NULL: none */
     uint32_t session_ms; /* after which a client must authenticate again, 0: never */
