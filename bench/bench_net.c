@@ -1,10 +1,12 @@
 /* bench/bench_net.c -- the simplest loops over a real broker, for comparing
  * with other clients: user and system time, wall time and memory.
  *
- *   bench_net produce|consume HOST:PORT TOPIC RECORDS SIZE [--partitions N] [KEY=VALUE]...
+ *   bench_net produce|consume HOST:PORT TOPIC RECORDS SIZE [--partitions N] [--by-ref]
+ *             [KEY=VALUE]...
  *
  * produce writes RECORDS values of SIZE bytes without a key and waits for every
- * outcome; consume reads RECORDS records of the topic's first N partitions (1).
+ * outcome, by reference (and then not numbered: they are lent) with --by-ref;
+ * consume reads RECORDS records of the topic's first N partitions (1).
  * Further arguments set configuration keys. It prints one line of NAME=VALUE
  * words; the times leave out what comes before the first record. */
 #include <inttypes.h>
@@ -25,6 +27,7 @@ struct bench {
     struct kw_client *client;
     uint64_t n, size, n_delivered, n_failed, n_errors;
     int32_t n_partitions;
+    bool by_ref;
     struct load_clock begin;
 };
 
@@ -76,10 +79,12 @@ static void bench_produce(struct bench *bench, const char *name)
         bench_events(bench);
     }
     load_clock_read(&bench->begin);
-    struct kw_record record = {.value = {NULL, bench->size}};
+    struct kw_record record = {.value = {NULL, bench->size},
+                               .flags = bench->by_ref ? KW_REC_BY_REF : 0u};
     for (uint64_t i = 0; i < bench->n; i++) {
         int rc;
-        record.value.ptr = load_value(&values, i);
+        record.value.ptr = bench->by_ref ? values.ptr + (i & values.mask) * values.size
+                                         : load_value(&values, i);
         while ((rc = kw_produce(topic, &record)) == KW_ERR_WOULD_BLOCK) {
             kw_client_poll(bench->client, 1000);
             bench_events(bench);
@@ -142,7 +147,7 @@ int main(int argc, char **argv)
 
     if (argc < 6 || (strcmp(argv[1], "produce") != 0 && strcmp(argv[1], "consume") != 0)) {
         fprintf(stderr, "usage: bench_net produce|consume HOST:PORT TOPIC RECORDS SIZE "
-                        "[--partitions N] [KEY=VALUE]...\n");
+                        "[--partitions N] [--by-ref] [KEY=VALUE]...\n");
         return 2;
     }
     bench.n = strtoull(argv[4], NULL, 10);
@@ -160,6 +165,10 @@ int main(int argc, char **argv)
         }
         if (equals)
             *equals = '\0';
+        if (strcmp(argv[i], "--by-ref") == 0) {
+            bench.by_ref = true;
+            continue;
+        }
         if (!equals || kw_config_set(cfg, argv[i], equals + 1, &error))
             bench_die(argv[i], &error);
     }

@@ -3,7 +3,7 @@
 #
 # All talk to bench_sink over TLS 1.3 on loopback, as in bench/run.sh: bytes alone
 # (bench_tls: SSL_write of 16 KiB pieces, SSL_read into one buffer), the hand-written
-# client over the same calls (bench_floor), kwire, librdkafka with the OpenSSL that its
+# client over the same calls (bench_floor), kwire (kwire/ref: values by reference), librdkafka with the OpenSSL that its
 # authors build into it, and the system's librdkafka (rdkafka/libssl), older, but over
 # the same libssl as all the others.
 # They run in turns, each run a process of its own; CPU is user and system time of the client from the
@@ -52,7 +52,8 @@ client() { # CLIENT MODE RECORDS
     bare/ahead-*) $wrap "$bin/bench_tls" "$2" "$port" $(($3 * size)) $partitions "$ca" ahead ;;
     floor*) $wrap "$bin/bench_floor" "$2" "$port" "$3" "$size" $partitions $batch none $fetch_max "$ca" ;;
     kwire*-produce)
-        $wrap "$bin/bench_net" produce localhost:"$port" bench "$3" "$size" batch.size=$batch linger.ms=5 \
+        case $1 in kwire/ref*) ref=--by-ref ;; *) ref= ;; esac
+        $wrap "$bin/bench_net" produce localhost:"$port" bench "$3" "$size" $ref batch.size=$batch linger.ms=5 \
             buffer.memory=$buffer security.protocol=SSL ssl.ca.location="$ca"
         ;;
     kwire*-consume)
@@ -71,7 +72,7 @@ client() { # CLIENT MODE RECORDS
     esac
 }
 
-clients="bare bare/ahead floor floor-small kwire kwire-small"
+clients=${KW_BENCH_CLIENTS:-bare bare/ahead floor floor-small kwire kwire-small kwire/ref kwire/ref-small}
 [ -z "$rdkafka" ] || clients="$clients rdkafka"
 [ -z "$system" ] || clients="$clients rdkafka/libssl"
 
@@ -106,12 +107,16 @@ count() { # CLIENT MODE RECORDS: prints the instructions of one run
 round=0
 while [ $round -lt "$rounds" ]; do
     for mode in produce consume; do
-        for each in $clients; do run "$each" $mode $((bytes / size)); done
+        for each in $clients; do
+            case $each-$mode in kwire/ref*-consume) continue ;; esac
+            run "$each" $mode $((bytes / size))
+        done
     done
     round=$((round + 1))
 done
 [ "${KW_BENCH_COUNT:-yes}" = yes ] && command -v valgrind >/dev/null && for mode in produce consume; do
-    for each in bare bare/ahead floor kwire; do
+    for each in bare bare/ahead floor kwire kwire/ref; do
+        [ "$each-$mode" = kwire/ref-consume ] && continue
         low=$(count "$each" $mode $((20000000 / size))) &&
             high=$(count "$each" $mode $((60000000 / size))) || continue
         echo "$each $mode $low $high" | awk '$5 > $3 { print $1, $2, ($6 - $4) / ($5 - $3) }' >>"$out/counts"

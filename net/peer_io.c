@@ -9,7 +9,9 @@
 #include "net/loop/socket.h"
 #include <string.h>
 
-enum { IO_ENOUGH = KWI_TLS_RECORD / 4 };
+/* A piece that is a record of its own without being copied, when it is nearly a full one:
+ * a record costs about as much as to copy this. How many records one list may become. */
+enum { IO_ENOUGH = KWI_TLS_RECORD / 4 * 3, IO_RECORDS = 8 };
 
 /* ---- the socket, for TLS ----------------------------------------------------------- */
 
@@ -120,6 +122,41 @@ static int io_send_record(struct kw_peer *peer, const struct kw_iov *iov, size_t
     return rc;
 }
 
+/* Takes n bytes off the front of the list; returns what is left of n_iov. */
+static size_t io_advance(struct kw_iov *iov, size_t n_iov, size_t n)
+{
+    size_t first = 0;
+    while (first < n_iov && iov[first].len <= n)
+        n -= iov[first++].len;
+    if (first < n_iov) {
+        iov[first].base = (uint8_t *)iov[first].base + n;
+        iov[first].len -= n;
+    }
+    memmove(iov, iov + first, (n_iov - first) * sizeof(*iov));
+    return n_iov - first;
+}
+
+/* Some records of one list, so that it is asked for once: the core lists a request from
+ * its beginning. What a full list leaves short of a record waits for the next one. */
+static int io_send_records(struct kw_peer *peer, struct kw_iov *iov, size_t n_iov, size_t *n,
+                           int *os_err)
+{
+    bool is_full = n_iov == KWI_PEER_IOV;
+    size_t left = 0, len;
+    int rc = 0;
+    for (size_t i = 0; i < n_iov; i++)
+        left += iov[i].len;
+    for (int i = 0; rc == 0 && left > 0 && i < IO_RECORDS; i++) {
+        if (i > 0 && is_full && left < KWI_TLS_RECORD)
+            break;
+        rc = io_send_record(peer, iov, n_iov, &len, os_err);
+        n_iov = io_advance(iov, n_iov, len);
+        left -= len;
+        *n += len;
+    }
+    return rc;
+}
+
 int kwi_peer_send(struct kw_peer *peer, size_t *n, bool *more, int *os_err)
 {
     struct kw_client *client = peer->client;
@@ -132,7 +169,7 @@ int kwi_peer_send(struct kw_peer *peer, size_t *n, bool *more, int *os_err)
     if (n_iov == 0)
         return 0;
     if (peer->tls) {
-        rc = io_send_record(peer, iov, n_iov, n, os_err);
+        rc = io_send_records(peer, iov, n_iov, n, os_err);
         *more = rc == 0;
     } else {
         for (size_t i = 0; i < n_iov; i++)
@@ -140,7 +177,7 @@ int kwi_peer_send(struct kw_peer *peer, size_t *n, bool *more, int *os_err)
         rc = kwi_socket_write(client->sys, peer->watch.fd, iov, n_iov, n, os_err);
         *more = rc == 0 && *n == total;
     }
-    if (rc == 0)
+    if (*n > 0)
         kw_core_written(client->core, peer->id, *n);
     return rc;
 }
