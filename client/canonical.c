@@ -8,7 +8,7 @@
  * what the network says.
  *
  *   IDLE --need--> ASKED --found--> KNOWN --again--> IDLE
- *                  ASKED --failed--> WAIT --due--> IDLE
+ *          ASKED, KNOWN --failed--> WAIT --due--> IDLE
  *
  * The table is canonical_steps below. Seeds are used as they come. */
 #include "client/canonical.h"
@@ -75,6 +75,7 @@ static const struct canonical_step canonical_steps[KWI_CANONICAL_STATES][KWI_CAN
                         [CANONICAL_DUE] = {1, CANONICAL_IDLE, canonical_idle},
                         [CANONICAL_AGAIN] = {1, CANONICAL_WAIT, NULL}},
     [CANONICAL_KNOWN] = {[CANONICAL_NEED] = {1, CANONICAL_KNOWN, NULL},
+                         [CANONICAL_FAILED] = {1, CANONICAL_WAIT, canonical_backoff},
                          [CANONICAL_AGAIN] = {1, CANONICAL_IDLE, NULL}},
 };
 
@@ -144,8 +145,8 @@ static struct kw_broker *canonical_seed(const struct kw_canonical *server, uint3
     return NULL;
 }
 
-/* One more seed, in a new place or that of a stale one. Without room or memory for it
- * there is one less. */
+/* One more seed, in a new place or that of a stale one. Without room for it there is one
+ * less; without memory the server's turn comes again. */
 static struct kw_broker *canonical_put(struct kw_canonical *server, const char *host)
 {
     struct kw_core *core = server->broker->core;
@@ -155,9 +156,14 @@ static struct kw_broker *canonical_put(struct kw_canonical *server, const char *
 
     for (at = 0; at < cluster->n_seeds && !canonical_is_stale(cluster->seeds[at]);)
         at++;
-    seed = at < cluster->n_seeds_max ? canonical_seed(server, at, host) : NULL;
-    if (!seed)
+    if (at == cluster->n_seeds_max)
         return NULL;
+    seed = canonical_seed(server, at, host);
+    if (!seed) {
+        if (server->state == CANONICAL_KNOWN)
+            canonical_step(server, CANONICAL_FAILED);
+        return NULL;
+    }
     if (at < cluster->n_seeds)
         kwi_broker_destroy(cluster->seeds[at]);
     else

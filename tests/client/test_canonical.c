@@ -220,7 +220,7 @@ static const char *const cells[KWI_CANONICAL_STATES] = {
     /* IDLE  */ "1---0",
     /* ASKED */ "132-1",
     /* WAIT  */ "2--02",
-    /* KNOWN */ "3---0",
+    /* KNOWN */ "3-2-0",
 };
 
 Test(canonical, every_cell_of_the_table_is_as_written)

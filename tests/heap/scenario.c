@@ -188,7 +188,7 @@ int heap_create(struct heap_scenario *scenario)
 static uint32_t heap_value_len(const struct heap_scenario *scenario, uint32_t id)
 {
     uint32_t max = scenario->row->value_max ? scenario->row->value_max : 300;
-    return id * 7 % max;
+    return id * (scenario->row->by_ref ? 331 : 7) % max;
 }
 
 static bool heap_has_receipt(const struct heap_scenario *scenario, uint32_t id)
@@ -218,7 +218,7 @@ static bool heap_receipt(struct heap_scenario *scenario, uint32_t id, struct kw_
 
 bool heap_append(struct heap_scenario *scenario)
 {
-    uint8_t value[4096];
+    static uint8_t value[4096]; /* the same bytes for all records, so they may be lent */
     int32_t n_partitions = scenario->row->n_partitions ? scenario->row->n_partitions : 3;
     memset(value, 'v', sizeof(value));
     while (scenario->n_accepted < scenario->n_to_make) {
@@ -228,7 +228,8 @@ bool heap_append(struct heap_scenario *scenario)
                                    .value = {value, heap_value_len(scenario, id)},
                                    .headers = &header,
                                    .n_headers = id % 2,
-                                   .flags = KW_REC_PARTITION,
+                                   .flags = KW_REC_PARTITION |
+                                            (scenario->row->by_ref ? KW_REC_BY_REF : 0u),
                                    .partition = (int32_t)id % n_partitions,
                                    .opaque = (void *)(uintptr_t)(id + 1)};
         if (!heap_receipt(scenario, id, &record))

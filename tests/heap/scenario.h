@@ -54,6 +54,7 @@ struct heap_row {
     bool doubles;           /* records may be in the log more than once */
     bool only_errors;       /* what is delivered is not reported */
     bool receipts;          /* of every ten records five have one */
+    bool by_ref;            /* values are lent */
     bool pattern;           /* GROUP: subscribed by a pattern, which matches a second topic */
     /* "key=value", and faults of the brokers as mock/mock.h has them */
     const char *client[HEAP_LIST_MAX], *producer[HEAP_LIST_MAX], *consumer[HEAP_LIST_MAX];
