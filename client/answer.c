@@ -8,6 +8,7 @@
 #include "client/error_text.h"
 #include "client/sender.h"
 #include "client/throttle.h"
+#include "client/txn.h"
 #include "proto/error.h"
 
 /* Back to its place in the queue, byte for byte as it is. Numbers grow in the
@@ -17,6 +18,11 @@ static void answer_requeue(struct kw_batch *batch, bool backoff)
     struct kw_part *part = batch->part;
     struct kw_node *at = part->queue.first;
 
+    if (kwi_txn_drops(part->topic->producer->txn)) { /* its transaction is being aborted */
+        kwi_batch_conclude(batch, batch->maybe_written ? KW_UNKNOWN : KW_NOT_WRITTEN,
+                           KW_ERR_CANCELED, batch->kafka_code);
+        return;
+    }
     kwi_list_remove(&part->sent, &batch->node);
     part->n_sent--;
     while (at && (KWI_OF(at, struct kw_batch, node)->number < batch->number ||
@@ -67,7 +73,7 @@ static void answer_resequence(struct kw_batch *batch, int16_t kafka_code)
         answer_requeue(batch, false); /* an older one is tried again first (P03) */
         return;
     }
-    if (!producer->idempotent || batch->maybe_written) {
+    if (!producer->idempotent || batch->maybe_written || producer->txn) {
         kwi_batch_conclude(batch, batch->maybe_written ? KW_UNKNOWN : KW_NOT_WRITTEN, KW_ERR_BROKER,
                            kafka_code);
         return;
@@ -105,6 +111,7 @@ static enum answer_verdict answer_judge(int16_t code)
         {KW_E_UNKNOWN_PRODUCER_ID, SEND_SEQUENCE},
         {KW_E_PRODUCER_FENCED, SEND_FATAL},
         {KW_E_CLUSTER_AUTHORIZATION_FAILED, SEND_FATAL},
+        {KW_E_TRANSACTIONAL_ID_AUTHORIZATION_FAILED, SEND_FATAL},
         {KW_E_INVALID_PRODUCER_ID_MAPPING, SEND_FATAL},
         {KW_E_UNKNOWN_SERVER_ERROR, SEND_UNSURE},
     };
@@ -164,6 +171,8 @@ static void answer_apply(struct kw_batch *batch, const struct kw_produce_respons
     case SEND_RETRY: answer_retry(batch, KW_ERR_BROKER, item->error_code, true); return;
     case SEND_SEQUENCE: answer_resequence(batch, item->error_code); return;
     case SEND_FATAL:
+        if (producer->txn && item->error_code == KW_E_INVALID_PRODUCER_ID_MAPPING)
+            break; /* its abort learns more of it */
         kwi_batch_conclude(batch, batch->maybe_written ? KW_UNKNOWN : KW_NOT_WRITTEN, KW_ERR_BROKER,
                            item->error_code);
         kwi_error_answer(producer->core, &err, item->error_code, KW_API_PRODUCE,

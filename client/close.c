@@ -10,6 +10,7 @@
 #include "client/link.h"
 #include "client/op.h"
 #include "client/producer.h"
+#include "client/txn.h"
 
 enum { CLOSE_GRACE_MS = 1000 }; /* for the driver's receipts, after the drain */
 
@@ -25,9 +26,12 @@ struct close_op {
 
 static bool close_drained(const struct kw_core *core)
 {
-    for (struct kw_node *n = core->producers.first; n; n = n->next)
-        if (!kwi_producer_drained(KWI_OF(n, struct kw_producer, node)))
+    for (struct kw_node *n = core->producers.first; n; n = n->next) {
+        const struct kw_producer *producer = KWI_OF(n, struct kw_producer, node);
+        if (!kwi_producer_drained(producer) ||
+            (producer->txn && !kwi_txn_is_settled(producer->txn)))
             return false;
+    }
     for (struct kw_node *n = core->consumers.first; n; n = n->next)
         if (!kwi_consumer_drained(KWI_OF(n, struct kw_consumer, node)))
             return false;
@@ -75,9 +79,13 @@ static void close_deadline(struct kw_timer *timer)
     }
     close->phase = CLOSE_SWEEP;
     close->left = true;
-    for (struct kw_node *n = core->producers.first; n; n = n->next)
-        kwi_producer_sweep(KWI_OF(n, struct kw_producer, node), KW_ERR_CLOSED, true, true);
     close->busy = true; /* what ends here comes back to kwi_close_check */
+    for (struct kw_node *n = core->producers.first; n; n = n->next) {
+        struct kw_producer *producer = KWI_OF(n, struct kw_producer, node);
+        if (producer->txn)
+            kwi_txn_abandon(producer->txn);
+        kwi_producer_sweep(producer, KW_ERR_CLOSED, true, true);
+    }
     for (struct kw_node *n = core->consumers.first; n; n = n->next)
         kwi_consumer_abandon(KWI_OF(n, struct kw_consumer, node));
     close->busy = false;
@@ -130,6 +138,8 @@ struct kw_op *kw_core_close(struct kw_core *core, int32_t timeout_ms, void *tag)
         producer->closing = true;
         kwi_producer_mark(producer);
         producer->flush_number = producer->next_number;
+        if (producer->txn)
+            kwi_txn_close(producer->txn);
     }
     close->busy = false;
     if (timeout_ms >= 0)

@@ -18,6 +18,7 @@ int kwi_cluster_init(struct kw_core *core, struct kw_error *err)
     (void)err;
     cluster->core = core;
     cluster->controller_id = -1;
+    cluster->features_epoch = -1;
     kwi_map_init(&cluster->brokers, &core->control);
     kwi_map_init(&cluster->topics, &core->control);
     kwi_racks_init(core);

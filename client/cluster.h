@@ -68,6 +68,8 @@ struct kw_cluster {
     uint64_t last_us;               /* when the last one ended */
     uint64_t n_answers;             /* metadata answers taken over so far */
     int32_t controller_id;          /* -1 unknown */
+    int64_t features_epoch;         /* of the finalized features; -1: none is known */
+    int16_t transaction_version;    /* one of them; 0: brokers do not know it */
     struct kw_list waiting;         /* requests of kwi_cluster_submit without a link */
 };
 

@@ -172,6 +172,25 @@ static int config_check_client(const struct config_view *view)
     return rc;
 }
 
+/* A transaction is one of an idempotent producer. */
+static int config_check_transactions(const struct config_view *view)
+{
+    const struct kw_config *cfg =
+        view->own && kwi_config_is_set(view->own, KW_KEY_TRANSACTIONAL_ID) ? view->own
+                                                                           : view->client;
+    const char *id = kwi_config_str(cfg, KW_KEY_TRANSACTIONAL_ID);
+    if (!id)
+        return 0;
+    if (!*id)
+        return kwi_config_refuse(view->err, "transactional.id", "", 0, "must not be empty",
+                                 "give the producer a name, or take the key out");
+    if (!config_get(view, KW_KEY_ENABLE_IDEMPOTENCE))
+        return config_deny(view, KW_KEY_ENABLE_IDEMPOTENCE,
+                           "transactional.id needs enable.idempotence = true",
+                           "leave enable.idempotence alone, or take transactional.id out");
+    return 0;
+}
+
 static int config_check_idempotence(const struct config_view *view)
 {
     if (!config_get(view, KW_KEY_ENABLE_IDEMPOTENCE))
@@ -195,7 +214,9 @@ enum { CONFIG_CHUNK = 65536 };
 
 static int config_check_producer(const struct config_view *view)
 {
-    int rc = config_check_idempotence(view);
+    int rc = config_check_transactions(view);
+    if (!rc)
+        rc = config_check_idempotence(view);
     if (!rc)
         rc = config_at_least(view, KW_KEY_DELIVERY_TIMEOUT_MS,
                              config_get(view, KW_KEY_LINGER_MS) +

@@ -180,6 +180,15 @@ const struct kw_config_row kwi_config_rows[KW_N_KEYS] = {
     CONFIG_BOOL(DELIVERY_REPORT_ONLY_ERROR, "delivery.report.only.error", 0, KWI_APPLIES_PRODUCER,
                 "Report only records that were not delivered; the others are counted "
                 "(kw_client_stats)."),
+    CONFIG_TEXT(TRANSACTIONAL_ID, "transactional.id", NULL, KWI_CONFIG_STRING, NULL, 32767,
+                KWI_APPLIES_PRODUCER,
+                "The name under which a producer writes in transactions (kw_txn_init), the same "
+                "over restarts and unlike that of every other producer: a second one with it "
+                "fences the first. Needs acks=all and enable.idempotence=true."),
+    CONFIG_INT(TRANSACTION_TIMEOUT_MS, "transaction.timeout.ms", NULL, "ms", 60000, 1,
+               CONFIG_MS_MAX, KWI_APPLIES_PRODUCER,
+               "A transaction that is open for so long is aborted by its coordinator. Brokers "
+               "have a limit of their own (transaction.max.timeout.ms)."),
 
     CONFIG_INT(FETCH_MEMORY, "fetch.memory", NULL, "bytes", 0, 0, CONFIG_BYTES_MAX, CONFIG_CLIENT,
                "The reserve for fetched records, those that the application holds included. 0: "

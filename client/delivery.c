@@ -10,6 +10,7 @@
 #include "client/op.h"
 #include "client/producer.h"
 #include "client/receipt.h"
+#include "client/txn.h"
 
 enum { DELIVERY_SWEEP = 64 };
 
@@ -269,6 +270,8 @@ void kwi_batch_conclude(struct kw_batch *batch, enum kw_outcome outcome, int cod
     kwi_part_route(part);
     flush_check(producer);
     kwi_delivery_arm(producer);
+    if (producer->txn)
+        kwi_txn_batch_done(part, outcome, code, kafka_code);
     kwi_close_check(producer->core);
 }
 
@@ -345,7 +348,8 @@ static struct kw_batch *sweep_next(struct kw_producer *producer)
             struct kw_batch *batch = KWI_OF(n, struct kw_batch, time_node);
             if (batch->number > producer->sweep_number)
                 return NULL;
-            if (producer->sweep_sent || (batch->state != BATCH_SENT && !batch->attempts))
+            if (producer->sweep_sent || (batch->state != BATCH_SENT &&
+                                         (!batch->attempts || kwi_txn_drops(producer->txn))))
                 return batch;
         }
     }
@@ -383,6 +387,8 @@ void kwi_producer_fatal(struct kw_producer *producer, const struct kw_error *err
     kwi_producer_mark(producer);
     producer->fatal_error = *error;
     kwi_event_error(producer->core, error);
+    if (producer->txn)
+        kwi_txn_die(producer->txn, error);
     kwi_producer_sweep(producer, KW_ERR_STATE, true, false);
     kwi_producer_check_writable(producer);
 }

@@ -11,6 +11,7 @@
 #include "client/partitioner.h"
 #include "client/producer.h"
 #include "client/receipt.h"
+#include "client/txn.h"
 #include "proto/batch.h"
 #include <kwire/kwire.h>
 
@@ -193,7 +194,7 @@ static int produce_state(const struct kw_topic *topic)
 
     if (producer->closing || topic->core->closing)
         return KW_ERR_CLOSED;
-    if (producer->fatal)
+    if (producer->fatal || (producer->txn && !kwi_txn_is_open(producer->txn)))
         return KW_ERR_STATE;
     return topic->error ? KW_ERR_BROKER : 0;
 }

@@ -11,6 +11,7 @@
 #include "client/denied.h"
 #include "client/error_text.h"
 #include "client/receipt.h"
+#include "client/txn.h"
 #include "proto/error.h"
 #include <kwire/codec.h>
 #include <kwire/kwire.h>
@@ -78,6 +79,11 @@ int kw_core_producer_create(struct kw_producer **out, struct kw_core *core,
     kwi_delivery_init(producer);
     kwi_producer_id_init(producer);
     rc = kwi_pack_init(producer, err);
+    if (!rc && kwi_txn_create(producer, own)) {
+        kwi_error_set(err, KW_ERR_NOMEM, KW_PHASE_CONFIG, "no memory for transactions", "");
+        rc = KW_ERR_NOMEM;
+        kwi_pack_deinit(producer);
+    }
     if (rc) {
         kwi_free(&core->control, producer, sizeof(*producer));
         return rc;
@@ -213,7 +219,8 @@ void kwi_producer_mark(struct kw_producer *producer)
 {
     for (struct kw_node *n = producer->topics.first; n; n = n->next) {
         struct kw_topic *topic = KWI_OF(n, struct kw_topic, node);
-        topic->slow = !topic->n_parts || topic->error || producer->closing || producer->fatal;
+        topic->slow = !topic->n_parts || topic->error || producer->closing || producer->fatal ||
+                      (producer->txn && !kwi_txn_is_open(producer->txn));
     }
 }
 
@@ -422,6 +429,8 @@ void kwi_producers_stop(struct kw_core *core)
         kwi_core_disarm(core, &producer->linger_timer);
         kwi_core_disarm(core, &producer->delivery_timer);
         kwi_core_disarm(core, &producer->id_timer);
+        if (producer->txn)
+            kwi_txn_stop(producer->txn);
     }
 }
 
@@ -477,6 +486,8 @@ static void producer_destroy(struct kw_producer *producer)
     kwi_receipts_deinit(producer);
     kwi_sender_deinit(producer);
     kwi_pack_deinit(producer);
+    if (producer->txn)
+        kwi_txn_destroy(producer->txn);
     while (!kwi_list_empty(&producer->topics))
         topic_free(KWI_OF(kwi_list_pop(&producer->topics), struct kw_topic, node));
     kwi_list_remove(&core->producers, &producer->node);

@@ -19,6 +19,7 @@
  *   unsent.c       records handed back after purge or close
  *   close.c        the end of a core
  *   producer_id.c  idempotence: producer id, epoch, sequences
+ *   txn.c          transactions, see txn.h
  *   producer.c     create, topics, leaders, step */
 #ifndef KWI_PRODUCER_H
 #define KWI_PRODUCER_H
@@ -26,6 +27,7 @@
 #include "client/link.h"
 
 struct kw_sending_form;
+struct kw_txn;
 
 enum batch_state { BATCH_OPEN, BATCH_QUEUED, BATCH_SENT, BATCH_DONE };
 
@@ -132,6 +134,10 @@ struct kw_part {
     int16_t producer_epoch;
     int32_t next_sequence;
     bool established; /* one of this id and epoch was delivered, none failed since */
+    /* transactions, version 1: of the transaction that it was added to (txn_parts.c) */
+    bool txn_listed;
+    uint64_t txn_serial;
+    struct kw_node txn_node; /* in txn->wanted or ->asked */
 };
 
 struct kw_topic {
@@ -203,6 +209,7 @@ struct kw_producer {
     bool id_wanted; /* an InitProducerId is under way or backing off */
     uint32_t id_attempts;
     struct kw_timer id_timer;
+    struct kw_txn *txn; /* with transactional.id (txn.h), else NULL */
 
     /* kw_unsent_next (unsent.c) */
     struct kw_batch *unsent_batch;

@@ -12,6 +12,7 @@
 #include "client/error_text.h"
 #include "client/producer.h"
 #include "client/throttle.h"
+#include "client/txn.h"
 #include "proto/error.h"
 #include "proto/produce.h"
 
@@ -116,7 +117,7 @@ void kwi_producer_id_init(struct kw_producer *producer)
 
 void kwi_producer_id_want(struct kw_producer *producer)
 {
-    if (!producer->idempotent || producer->producer_id >= 0 || producer->id_wanted)
+    if (!producer->idempotent || producer->producer_id >= 0 || producer->id_wanted || producer->txn)
         return;
     producer->id_wanted = true;
     id_ask(producer);
@@ -212,6 +213,10 @@ void kwi_producer_bump(struct kw_producer *producer)
 {
     if (!producer->idempotent || producer->producer_id < 0)
         return;
+    if (producer->txn) { /* never inside a transaction (T06); EndTxn of version 2 does it */
+        producer->txn->bump |= !producer->txn->implicit;
+        return;
+    }
     if (producer->producer_epoch < INT16_MAX) {
         producer->producer_epoch++;
         return;

@@ -3,6 +3,7 @@
  * backs off, or as many batches as allowed are under way. */
 #include "client/config.h"
 #include "client/sender.h"
+#include "client/txn.h"
 
 void kwi_part_unready(struct kw_part *part)
 {
@@ -57,7 +58,8 @@ void kwi_part_route(struct kw_part *part)
     if (part->taken)
         return; /* looked at again when the request is filled */
     if (kwi_list_empty(&part->queue) || part->muted || producer->fatal ||
-        part->n_sent >= kwi_part_window(part)) {
+        part->n_sent >= kwi_part_window(part) ||
+        (producer->txn && !kwi_txn_part_ready(part))) {
         kwi_part_unready(part);
         return;
     }

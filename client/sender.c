@@ -11,10 +11,14 @@
 #include "base/crc32c.h"
 #include "base/plant.h"
 #include "client/conn.h"
+#include "client/txn.h"
 #include "proto/batch.h"
 #include <kwire/codec.h>
 
-enum { SENDER_ZSTD_VERSION = 7 }; /* of Produce: brokers below 2.1 do not know it (KIP-110) */
+enum { /* of Produce */
+    SENDER_ZSTD_VERSION = 7, /* brokers below 2.1 do not know it (KIP-110) */
+    SENDER_IMPLICIT_VERSION = 12
+};
 
 /* ---- stamping --------------------------------------------------------------------- */
 
@@ -32,6 +36,8 @@ static void sender_stamp(struct kw_batch *batch)
     header.max_timestamp = batch->max_timestamp;
     header.record_count = (int32_t)batch->n_records;
     header.attributes = batch->codec;
+    if (batch->part->topic->producer->txn)
+        header.attributes |= KWI_BATCH_TRANSACTIONAL;
     if (batch->stamped) {
         header.producer_id = batch->producer_id;
         header.producer_epoch = batch->producer_epoch;
@@ -82,6 +88,33 @@ static const struct kw_request_type sender_type_no_answer = {
     .done = kwi_sending_done,
     .release = kwi_sending_release,
 };
+
+/* Version 12 adds the partition to the transaction by itself (KIP-890, part 2). */
+static int sender_choose_txn(const struct kw_request *req, int broker_min, int broker_max)
+{
+    const struct kw_sending *sending = req->owner;
+    bool implicit = sending->producer->txn->implicit;
+    int least = implicit ? SENDER_IMPLICIT_VERSION : 3;
+    int most = implicit ? SENDER_IMPLICIT_VERSION : SENDER_IMPLICIT_VERSION - 1;
+    int high = broker_max < most ? broker_max : most;
+
+    return high >= (broker_min > least ? broker_min : least) ? high : KW_ERR_UNSUPPORTED;
+}
+
+static const struct kw_request_type sender_type_txn = {
+    .api_key = KW_API_PRODUCE,
+    .choose = sender_choose_txn,
+    .encode = sender_encode,
+    .done = kwi_sending_done,
+    .release = kwi_sending_release,
+};
+
+static const struct kw_request_type *sender_type_of(const struct kw_producer *producer)
+{
+    if (producer->txn)
+        return &sender_type_txn;
+    return producer->acks ? &sender_type : &sender_type_no_answer;
+}
 
 static struct kw_sending *sender_new(struct kw_producer *producer)
 {
@@ -220,6 +253,9 @@ static int sender_encode(struct kw_request *req, struct kw_wr *wr)
     if (req->version < SENDER_ZSTD_VERSION && sending->producer->codec_id == KW_CODEC_ZSTD)
         return KW_ERR_UNSUPPORTED;
     kwi_produce_request_init(&msg);
+    if (sending->producer->txn)
+        msg.transactional_id = (struct kw_str){sending->producer->txn->id,
+                                               (int32_t)sending->producer->txn->id_len};
     msg.acks = sending->producer->acks;
     msg.timeout_ms = sending->producer->request_timeout_ms;
     form->n_topics = 0;
@@ -259,15 +295,15 @@ struct kw_request *kwi_sender_pull(struct kw_link *link)
     struct kw_sending *sending;
     struct kw_request *req;
 
-    if (producer->fatal || kwi_list_empty(&link->ready) || !kwi_producer_id_ready(producer))
+    if (producer->fatal || kwi_list_empty(&link->ready) || !kwi_producer_id_ready(producer) ||
+        (producer->txn && !kwi_txn_sends(producer->txn)))
         return NULL;
     sending = sender_new(producer);
     if (!sending) {
         sender_again(link);
         return NULL;
     }
-    req = kwi_request_create(link->core, link,
-                             producer->acks ? &sender_type : &sender_type_no_answer, sending);
+    req = kwi_request_create(link->core, link, sender_type_of(producer), sending);
     if (req)
         sender_fill(sending, link);
     if (!req || !sending->n) {
@@ -279,5 +315,7 @@ struct kw_request *kwi_sender_pull(struct kw_link *link)
         return NULL;
     }
     sender_group(sending);
+    if (producer->txn)
+        producer->txn->started = true;
     return req;
 }

@@ -3,6 +3,8 @@
 
 #include <kwire/kwire.h>
 
+#include <string.h>
+
 #include "client/conn_read.h"
 #include "client/error_text.h"
 #include "client/throttle.h"
@@ -40,6 +42,26 @@ static void versions_store(struct kw_conn *conn, const struct kw_api_versions_re
             continue; /* newer than we are: normal */
         conn->api_min[key.api_key] = key.min_version;
         conn->api_max[key.api_key] = key.max_version;
+    }
+}
+
+/* What the whole cluster has agreed on (KIP-584). Brokers learn of it one by one: what is
+ * older than what we know is not taken. */
+static void versions_features(struct kw_cluster *cluster,
+                              const struct kw_api_versions_response *msg)
+{
+    struct kw_api_versions_finalized_feature feature;
+    struct kw_str name = kwi_str("transaction.version");
+    struct kw_iter it;
+
+    if (msg->finalized_features_epoch <= cluster->features_epoch)
+        return;
+    cluster->features_epoch = msg->finalized_features_epoch;
+    cluster->transaction_version = 0;
+    for (kwi_iter_init(&it, &msg->finalized_features); kwi_iter_next(&it, &feature);) {
+        if (feature.name.len == name.len &&
+            !memcmp(feature.name.ptr, name.ptr, (size_t)name.len))
+            cluster->transaction_version = feature.max_version_level;
     }
 }
 
@@ -82,6 +104,7 @@ static void versions_done(struct kw_request *req, const struct kw_answer *answer
     }
     kwi_throttle(req, msg.throttle_time_ms);
     versions_store(conn, &msg);
+    versions_features(&conn->core->cluster, &msg);
     kwi_conn_answered(conn);
 }
 

@@ -59,7 +59,8 @@ extern const struct kw_mock_api kwi_mock_api_api_versions, kwi_mock_api_metadata
     kwi_mock_api_sync_group, kwi_mock_api_heartbeat, kwi_mock_api_leave_group,
     kwi_mock_api_offset_commit, kwi_mock_api_offset_fetch, kwi_mock_api_consumer_group_heartbeat,
     kwi_mock_api_consumer_group_describe, kwi_mock_api_list_groups, kwi_mock_api_describe_groups,
-    kwi_mock_api_delete_groups, kwi_mock_api_offset_delete;
+    kwi_mock_api_delete_groups, kwi_mock_api_offset_delete, kwi_mock_api_add_partitions_to_txn,
+    kwi_mock_api_add_offsets_to_txn, kwi_mock_api_end_txn, kwi_mock_api_txn_offset_commit;
 /* NULL: not served. */
 const struct kw_mock_api *kwi_mock_api_find(int16_t key);
 

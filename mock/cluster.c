@@ -276,6 +276,11 @@ void kwi_mock_partition_truncate(struct kw_mock_partition *partition)
         struct kw_batch_header header;
         if (kwi_batch_header_get(entry->ptr, entry->len, &header) || header.producer_id < 0)
             continue;
+        if (header.attributes & KWI_BATCH_CONTROL) {
+            if (!kwi_mock_sequence_open(&partition->producers, header.producer_id, &producer))
+                kwi_mock_sequence_fence(producer, header.producer_epoch);
+            continue;
+        }
         batch.producer_id = header.producer_id;
         batch.epoch = header.producer_epoch;
         batch.first = header.base_sequence;

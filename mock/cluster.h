@@ -103,6 +103,10 @@ struct kw_mock {
     struct kw_map topics_by_id; /* by the first 8 bytes of the id */
     struct kw_map groups;       /* kw_mock_group by name (mock/group.h) */
     uint32_t next_member;
+    struct kw_map transactions; /* kw_mock_transaction by transactional id (mock/txn.h) */
+    int16_t transaction_version;
+    int64_t features_epoch;
+    uint32_t marker_delay_ms;
     struct kw_list sessions; /* kw_mock_session (mock/fetch_session.h) */
     struct kw_list conns, ready;
     struct kw_mock_versions versions[KWI_MOCK_API_KEYS_MAX]; /* by api key */

@@ -103,6 +103,9 @@ void kwi_mock_group_destroy(struct kw_mock_group *group);
 void kwi_mock_offsets_destroy(struct kw_mock_group *group);
 /* What it has of one partition, if anything. */
 void kwi_mock_offset_forget(struct kw_mock_group *group, struct kw_str topic, int32_t partition);
+struct kw_mock_pending;
+/* An offset of a transaction is committed. Without memory it is lost. */
+void kwi_mock_offset_set(struct kw_mock *mock, const struct kw_mock_pending *pending);
 
 bool kwi_mock_bytes_are(const struct kw_mock_bytes *bytes, const void *ptr, int32_t len);
 void kwi_mock_bytes_free(struct kw_mock *mock, struct kw_mock_bytes *bytes);

@@ -1,5 +1,6 @@
 /* mock/group_offsets.c -- OffsetCommit and OffsetFetch of the broker model. */
 #include "mock/modern_group.h"
+#include "mock/txn.h"
 #include "proto/offsets.h"
 
 enum { MOCKCOMMIT_METADATA_MAX = 4096 };
@@ -71,6 +72,20 @@ int64_t kwi_mock_committed(const struct kw_mock *mock, const char *group, const 
         mockcommit_find(kwi_map_get_str(&mock->groups, group, strlen(group)),
                         (struct kw_str){topic, (int32_t)strlen(topic)}, partition);
     return offset ? offset->offset : -1;
+}
+
+void kwi_mock_offset_set(struct kw_mock *mock, const struct kw_mock_pending *pending)
+{
+    struct kw_mock_group *group = kwi_mock_group_find(mock, kwi_mock_bytes_str(&pending->group),
+                                                      true);
+    struct kw_mock_offset *offset =
+        group ? mockcommit_get(group, kwi_mock_bytes_str(&pending->topic), pending->partition)
+              : NULL;
+    if (!offset || kwi_mock_bytes_set(mock, &offset->metadata, pending->metadata.ptr,
+                                      pending->metadata.len))
+        return;
+    offset->offset = pending->offset;
+    offset->leader_epoch = pending->leader_epoch;
 }
 
 /* --- OffsetCommit --------------------------------------------------------------------------- */
@@ -226,6 +241,12 @@ static void mockcommit_put(const struct kw_mock_call *call, const struct kw_mock
     out->committed_offset = -1;
     out->metadata = kwi_str("");
     out->error_code = error ? error : kwi_mock_fault_error(call, KWI_MOCK_ERROR, topic, partition);
+    if (!out->error_code && group &&
+        ((const struct kw_offset_fetch_request *)call->request)->require_stable &&
+        kwi_mock_txn_is_pending(call->mock,
+                                (struct kw_str){group->name, (int32_t)group->name_len}, topic,
+                                partition))
+        out->error_code = KW_E_UNSTABLE_OFFSET_COMMIT;
     if (out->error_code || !offset)
         return;
     out->committed_offset = offset->offset;

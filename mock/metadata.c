@@ -258,9 +258,8 @@ const struct kw_mock_api kwi_mock_api_metadata = {
 
 /* --- FindCoordinator ------------------------------------------------------------------ */
 
-/* Groups and transactions are not modelled: a coordinator is always about to
- * become available, which is what a client must be able to live with, unless a
- * test names one. */
+/* Until a test names one, a coordinator is always about to become available, which is
+ * what a client must be able to live with. */
 static void mockmeta_coordinator(const struct kw_mock_call *call,
                                  struct kw_find_coordinator_response_coordinator *item)
 {

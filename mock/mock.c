@@ -7,6 +7,7 @@
 #include "mock/fetch_session.h"
 #include "mock/group.h"
 #include "mock/sasl.h"
+#include "mock/txn.h"
 #include "proto/error.h"
 
 enum { MOCK_PORT_DEFAULT = 9092, MOCK_FRAME_SIZE_DEFAULT = 104857600 };
@@ -88,7 +89,9 @@ int kwi_mock_create(struct kw_mock **out, const struct kw_mock_config *given)
     kwi_map_init(&mock->topics, &mock->heap);
     kwi_map_init(&mock->topics_by_id, &mock->heap);
     kwi_map_init(&mock->groups, &mock->heap);
+    kwi_map_init(&mock->transactions, &mock->heap);
     kwi_mock_versions_init(mock, config.versions, config.n_versions);
+    mock->transaction_version = mock->versions[KW_API_END_TXN].max >= 5 ? 2 : 0;
     if (mock_cluster_id(mock, config.cluster_id))
         goto fail;
     for (uint32_t i = 0; i < config.n_brokers; i++) {
@@ -118,6 +121,7 @@ void kwi_mock_destroy(struct kw_mock *mock)
     kwi_mock_conns_destroy(mock);
     kwi_mock_sasl_deinit(mock);
     kwi_mock_sessions_drop(mock, UINT32_MAX);
+    kwi_mock_txns_destroy(mock);
     for (uint32_t i = 0; (topic = kwi_map_next(&mock->topics, &i));)
         kwi_mock_topic_delete(mock, topic);
     for (uint32_t i = 0; (group = kwi_map_next(&mock->groups, &i));)

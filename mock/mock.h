@@ -13,8 +13,8 @@
  *     span = kwi_mock_output(conn);  ...  kwi_mock_output_done(conn, n);
  *
  * What it does not model: replication traffic (a follower has what the high
- * watermark covers), coordinators of transactions (kwi_mock_end_txn), authorization, compaction, quotas,
- * and the inside of compressed batches. One thread at a time. */
+ * watermark covers), authorization, compaction, quotas, and the inside of
+ * compressed batches. One thread at a time. */
 #ifndef KWI_MOCK_H
 #define KWI_MOCK_H
 #include "base/crc32c.h"
@@ -147,9 +147,18 @@ bool kwi_mock_broker_is_up(const struct kw_mock *mock, uint32_t broker);
 /* A frozen broker goes on telling the leaders of the moment it was frozen. */
 void kwi_mock_freeze_metadata(struct kw_mock *mock, uint32_t broker, bool frozen);
 /* The broker that coordinates every group, and that FindCoordinator names; -1, as at
- * first: none. What is known of the groups moves with it. Transactions are not
- * modelled: for them it is only named. When it goes down the next one takes over. */
+ * first: none. What is known of the groups moves with it, and so it is with transactions.
+ * When it goes down the next one takes over. */
 void kwi_mock_set_coordinator(struct kw_mock *mock, int32_t broker);
+/* The level of the feature transaction.version that the cluster has finalized; 0 and 1:
+ * partitions are added by AddPartitionsToTxn; 2, as at first where EndTxn 5 is offered:
+ * brokers add them by themselves (KIP-890). */
+void kwi_mock_set_transaction_version(struct kw_mock *mock, int16_t version);
+/* How long the end of a transaction takes, from its decision to its markers; 0 at first. */
+void kwi_mock_set_marker_delay(struct kw_mock *mock, uint32_t delay_ms);
+/* Forgets a transactional id, as transactional.id.expiration.ms does.
+ * Errors: KW_ERR_STATE (no such id). */
+KW_MUST_USE int kwi_mock_forget_transaction(struct kw_mock *mock, const char *id);
 /* Forgets the fetch sessions of a broker, as if others had needed the room. */
 void kwi_mock_drop_fetch_sessions(struct kw_mock *mock, uint32_t broker);
 /* How many there are. */
@@ -225,6 +234,22 @@ KW_MUST_USE int kwi_mock_group(const struct kw_mock *mock, const char *group,
 /* The offset that a group committed; -1: none. */
 int64_t kwi_mock_committed(const struct kw_mock *mock, const char *group, const char *topic,
                            int32_t partition);
+enum kw_mock_txn_state {
+    KWI_MOCK_TXN_EMPTY,
+    KWI_MOCK_TXN_ONGOING,
+    KWI_MOCK_TXN_PREPARED, /* the markers are not written yet */
+    KWI_MOCK_TXN_COMPLETE
+};
+struct kw_mock_transaction_info {
+    uint8_t state; /* enum kw_mock_txn_state */
+    bool commit;   /* PREPARED, COMPLETE: its end */
+    int64_t producer_id;
+    int16_t epoch;
+    uint32_t n_partitions, n_offsets; /* of the present transaction */
+};
+/* Errors: KW_ERR_STATE (no such transactional id). */
+KW_MUST_USE int kwi_mock_transaction(const struct kw_mock *mock, const char *id,
+                                     struct kw_mock_transaction_info *info);
 /* Requests of one API handled so far, by all brokers; api_key -1: of all. */
 uint64_t kwi_mock_n_requests(const struct kw_mock *mock, int16_t api_key);
 

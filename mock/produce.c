@@ -1,7 +1,7 @@
 /* mock/produce.c -- InitProducerId and Produce: the checks of a real broker on
  * a batch, the verdict on its sequence number, the append, the answer. Batches
  * that are compressed are checked from the outside only. */
-#include "mock/call.h"
+#include "mock/txn.h"
 #include "proto/batch.h"
 #include "proto/produce.h"
 #include "proto/record.h"
@@ -15,13 +15,16 @@ static enum kw_mock_outcome mockproduce_init_serve(struct kw_mock_call *call)
     resp->throttle_time_ms = call->throttle_ms;
     resp->producer_epoch = -1;
     resp->error_code = kwi_mock_fault_error(call, KWI_MOCK_ERROR, KWI_NULL_STR, -1);
-    /* Transactions are not modelled, so no broker is ever their coordinator. */
-    if (!resp->error_code && req->transactional_id.len >= 0)
-        resp->error_code = KW_E_COORDINATOR_NOT_AVAILABLE;
     if (resp->error_code)
         return KWI_MOCK_ANSWERED;
-    resp->producer_id = call->mock->next_producer_id++;
-    resp->producer_epoch = 0;
+    if (req->transactional_id.len >= 0) {
+        resp->error_code = kwi_mock_txn_init(call);
+    } else {
+        resp->producer_id = call->mock->next_producer_id++;
+        resp->producer_epoch = 0;
+    }
+    if (resp->error_code)
+        return KWI_MOCK_ANSWERED;
     resp->error_code = kwi_mock_fault_error(call, KWI_MOCK_ERROR_AFTER, KWI_NULL_STR, -1);
     if (resp->error_code)
         resp->producer_id = resp->producer_epoch = -1;
@@ -54,8 +57,8 @@ static int16_t mockproduce_header_check(const struct kw_batch_header *header)
         return KW_E_INVALID_RECORD;
     if (header->attributes & KWI_BATCH_CONTROL)
         return KW_E_INVALID_RECORD;
-    if (header->attributes & KWI_BATCH_TRANSACTIONAL)
-        return KW_E_INVALID_TXN_STATE;
+    if ((header->attributes & KWI_BATCH_TRANSACTIONAL) && header->producer_id < 0)
+        return KW_E_INVALID_RECORD;
     if (header->producer_id >= 0 && (header->producer_epoch < 0 || header->base_sequence < 0))
         return KW_E_INVALID_RECORD;
     return 0;
@@ -130,6 +133,15 @@ static int16_t mockproduce_append(struct kw_mock_call *call, struct kw_mock_part
                                      header->base_sequence, 0};
     batch.last = kwi_mock_sequence_add(batch.first, header->last_offset_delta);
     out->log_append_time_ms = append_time_ms;
+    if (header->attributes & KWI_BATCH_TRANSACTIONAL) {
+        int16_t error = kwi_mock_txn_produce(call, req->transactional_id, header->producer_id,
+                                             header->producer_epoch,
+                                             kwi_mock_topic_str(partition->topic), partition->index);
+        if (error)
+            return error;
+        if (kwi_mock_txns_reserve(&partition->txns, &call->mock->heap))
+            return KW_E_KAFKA_STORAGE_ERROR;
+    }
     if (header->producer_id >= 0) {
         if (kwi_mock_sequence_open(&partition->producers, header->producer_id, &producer))
             return KW_E_KAFKA_STORAGE_ERROR;
@@ -148,6 +160,8 @@ static int16_t mockproduce_append(struct kw_mock_call *call, struct kw_mock_part
     }
     if (producer)
         kwi_mock_sequence_commit(producer, &batch, out->base_offset);
+    if (header->attributes & KWI_BATCH_TRANSACTIONAL)
+        kwi_mock_txns_note(&partition->txns, &log->entries[log->n - 1]);
     kwi_mock_partition_appended(partition, req->acks == -1);
     return 0;
 }

@@ -16,11 +16,11 @@ enum kw_mock_verdict kwi_mock_sequence_check(const struct kw_mock_producer *prod
                                              const struct kw_mock_sequence *batch,
                                              int64_t *base_offset)
 {
-    if (!producer || producer->n_batches == 0)
+    if (!producer || producer->epoch < 0)
         return KWI_MOCK_APPEND;
     if (batch->epoch < producer->epoch)
         return KWI_MOCK_OLD_EPOCH;
-    if (batch->epoch > producer->epoch)
+    if (batch->epoch > producer->epoch || producer->n_batches == 0)
         return batch->first == 0 ? KWI_MOCK_APPEND : KWI_MOCK_OUT_OF_ORDER;
     for (uint32_t i = 0; i < producer->n_batches; i++) {
         if (producer->batches[i].first == batch->first &&
@@ -70,6 +70,14 @@ void kwi_mock_sequence_commit(struct kw_mock_producer *producer,
     producer->batches[producer->n_batches].last = batch->last;
     producer->batches[producer->n_batches].base_offset = base_offset;
     producer->n_batches++;
+}
+
+void kwi_mock_sequence_fence(struct kw_mock_producer *producer, int16_t epoch)
+{
+    if (epoch <= producer->epoch)
+        return;
+    producer->epoch = epoch;
+    producer->n_batches = 0;
 }
 
 void kwi_mock_sequence_clear(struct kw_map *producers)

@@ -5,8 +5,9 @@
  *
  *   producer unknown                      append, whatever the sequence
  *   epoch older than the known one        INVALID_PRODUCER_EPOCH
- *   epoch newer, first sequence 0         append
- *   epoch newer, first sequence not 0     OUT_OF_ORDER_SEQUENCE_NUMBER
+ *   epoch newer, or nothing of it known:
+ *     first sequence 0                    append
+ *     first sequence not 0                OUT_OF_ORDER_SEQUENCE_NUMBER
  *   equals one of the last five batches   duplicate: its old offset, no error
  *   follows the last batch                append (0 follows INT32_MAX)
  *   anything else                         OUT_OF_ORDER_SEQUENCE_NUMBER
@@ -57,6 +58,9 @@ KW_MUST_USE int kwi_mock_sequence_open(struct kw_map *producers, int64_t produce
 /* Remembers an appended batch. */
 void kwi_mock_sequence_commit(struct kw_mock_producer *producer,
                               const struct kw_mock_sequence *batch, int64_t base_offset);
+/* A marker of this epoch was written: older ones are refused, and the first batch under
+ * a newer one begins at 0. */
+void kwi_mock_sequence_fence(struct kw_mock_producer *producer, int16_t epoch);
 /* Frees all states; the table stays usable. */
 void kwi_mock_sequence_clear(struct kw_map *producers);
 

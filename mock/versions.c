@@ -30,6 +30,10 @@ static const struct kw_mock_api *const mockversions_apis[] = {
     &kwi_mock_api_list_groups,
     &kwi_mock_api_delete_groups,
     &kwi_mock_api_offset_delete,
+    &kwi_mock_api_add_partitions_to_txn,
+    &kwi_mock_api_add_offsets_to_txn,
+    &kwi_mock_api_end_txn,
+    &kwi_mock_api_txn_offset_commit,
 };
 
 enum { MOCKVERSIONS_N_APIS = sizeof(mockversions_apis) / sizeof(*mockversions_apis) };
@@ -47,40 +51,46 @@ const struct kw_mock_api *kwi_mock_api_find(int16_t key)
  * on no longer take Produce below 3 but go on listing it, because librdkafka
  * before 2.11 took its absence for an ancient broker. */
 static const struct kw_mock_versions mockversions_2_1[] = {
-    {0, 0, 7},  {1, 0, 10}, {2, 0, 4},  {3, 0, 7},   {10, 0, 2}, {18, 0, 2},  {19, 0, 3},
-    {20, 0, 3}, {22, 0, 1}, {23, 0, 2}, {32, 0, 2},  {17, 0, 1}, {36, 0, 0},  {8, 0, 6},
-    {9, 0, 5},  {11, 0, 3}, {12, 0, 2}, {13, 0, 2},  {14, 0, 2}, {68, 0, -1}, {69, 0, -1},
-    {15, 0, 2}, {16, 0, 2}, {42, 0, 1}, {47, 0, -1},
+    {0, 0, 7},  {1, 0, 10}, {2, 0, 4},   {3, 0, 7},   {10, 0, 2}, {18, 0, 2},  {19, 0, 3},
+    {20, 0, 3}, {22, 0, 1}, {23, 0, 2},  {32, 0, 2},  {17, 0, 1}, {36, 0, 0},  {8, 0, 6},
+    {9, 0, 5},  {11, 0, 3}, {12, 0, 2},  {13, 0, 2},  {14, 0, 2}, {68, 0, -1}, {69, 0, -1},
+    {15, 0, 2}, {16, 0, 2}, {42, 0, 1},  {47, 0, -1}, {0, 0, 7},  {1, 0, 10},  {2, 0, 4},
+    {3, 0, 7},  {10, 0, 2}, {18, 0, 2},  {19, 0, 3},  {20, 0, 3}, {22, 0, 1},  {23, 0, 2},
+    {32, 0, 2}, {17, 0, 1}, {36, 0, 0},  {8, 0, 6},   {9, 0, 5},  {11, 0, 3},  {12, 0, 2},
+    {13, 0, 2}, {14, 0, 2}, {68, 0, -1}, {69, 0, -1}, {24, 0, 1}, {25, 0, 1},  {26, 0, 1},
+    {28, 0, 2},
 };
 static const struct kw_mock_versions mockversions_2_8[] = {
-    {0, 0, 9},  {1, 0, 12}, {2, 0, 6},  {3, 0, 11}, {10, 0, 3}, {18, 0, 3},  {19, 0, 7},
-    {20, 0, 6}, {22, 0, 4}, {23, 0, 4}, {32, 0, 4}, {17, 0, 1}, {36, 0, 2},  {8, 0, 8},
-    {9, 0, 7},  {11, 0, 7}, {12, 0, 4}, {13, 0, 4}, {14, 0, 5}, {68, 0, -1}, {69, 0, -1},
-    {15, 0, 5}, {16, 0, 4}, {42, 0, 2}, {47, 0, 0},
+    {0, 0, 9},  {1, 0, 12},  {2, 0, 6},   {3, 0, 11}, {10, 0, 3}, {18, 0, 3},
+    {19, 0, 7}, {20, 0, 6},  {22, 0, 4},  {23, 0, 4}, {32, 0, 4}, {17, 0, 1},
+    {36, 0, 2}, {8, 0, 8},   {9, 0, 7},   {11, 0, 7}, {12, 0, 4}, {13, 0, 4},
+    {14, 0, 5}, {68, 0, -1}, {69, 0, -1}, {15, 0, 5}, {16, 0, 4}, {42, 0, 2},
+    {47, 0, 0}, {24, 0, 3},  {25, 0, 3},  {26, 0, 3}, {28, 0, 3},
 };
 static const struct kw_mock_versions mockversions_3_3[] = {
-    {0, 0, 9},  {1, 0, 13}, {2, 0, 7},  {3, 0, 12}, {10, 0, 4}, {18, 0, 3},  {19, 0, 7},
-    {20, 0, 6}, {22, 0, 4}, {23, 0, 4}, {32, 0, 4}, {17, 0, 1}, {36, 0, 2},  {8, 0, 8},
-    {9, 0, 8},  {11, 0, 9}, {12, 0, 4}, {13, 0, 5}, {14, 0, 5}, {68, 0, -1}, {69, 0, -1},
-    {15, 0, 5}, {16, 0, 4}, {42, 0, 2}, {47, 0, 0},
+    {0, 0, 9},  {1, 0, 13},  {2, 0, 7},   {3, 0, 12}, {10, 0, 4}, {18, 0, 3},
+    {19, 0, 7}, {20, 0, 6},  {22, 0, 4},  {23, 0, 4}, {32, 0, 4}, {17, 0, 1},
+    {36, 0, 2}, {8, 0, 8},   {9, 0, 8},   {11, 0, 9}, {12, 0, 4}, {13, 0, 5},
+    {14, 0, 5}, {68, 0, -1}, {69, 0, -1}, {15, 0, 5}, {16, 0, 4}, {42, 0, 2},
+    {47, 0, 0}, {24, 0, 3},  {25, 0, 3},  {26, 0, 3}, {28, 0, 3},
 };
 static const struct kw_mock_versions mockversions_3_9[] = {
-    {0, 0, 11}, {1, 0, 17}, {2, 0, 9},  {3, 0, 12}, {10, 0, 6}, {18, 0, 4}, {19, 0, 7},
-    {20, 0, 6}, {22, 0, 5}, {23, 0, 4}, {32, 0, 4}, {17, 0, 1}, {36, 0, 2}, {8, 0, 9},
-    {9, 0, 9},  {11, 0, 9}, {12, 0, 4}, {13, 0, 5}, {14, 0, 5}, {68, 0, 0}, {69, 0, 0},
-    {15, 0, 5}, {16, 0, 5}, {42, 0, 2}, {47, 0, 0},
+    {0, 0, 11}, {1, 0, 17}, {2, 0, 9},  {3, 0, 12}, {10, 0, 6}, {18, 0, 4}, {19, 0, 7}, {20, 0, 6},
+    {22, 0, 5}, {23, 0, 4}, {32, 0, 4}, {17, 0, 1}, {36, 0, 2}, {8, 0, 9},  {9, 0, 9},  {11, 0, 9},
+    {12, 0, 4}, {13, 0, 5}, {14, 0, 5}, {68, 0, 0}, {69, 0, 0}, {15, 0, 5}, {16, 0, 5}, {42, 0, 2},
+    {47, 0, 0}, {24, 0, 5}, {25, 0, 4}, {26, 0, 4}, {28, 0, 4},
 };
 static const struct kw_mock_versions mockversions_4_0[] = {
-    {0, 0, 12}, {1, 4, 17}, {2, 1, 10}, {3, 0, 13}, {10, 0, 6}, {18, 0, 4}, {19, 2, 7},
-    {20, 1, 6}, {22, 0, 5}, {23, 2, 4}, {32, 1, 4}, {17, 0, 1}, {36, 0, 2}, {8, 2, 9},
-    {9, 1, 9},  {11, 2, 9}, {12, 0, 4}, {13, 0, 5}, {14, 0, 5}, {68, 0, 1}, {69, 0, 1},
-    {15, 0, 6}, {16, 0, 5}, {42, 0, 2}, {47, 0, 0},
+    {0, 0, 12}, {1, 4, 17}, {2, 1, 10}, {3, 0, 13}, {10, 0, 6}, {18, 0, 4}, {19, 2, 7}, {20, 1, 6},
+    {22, 0, 5}, {23, 2, 4}, {32, 1, 4}, {17, 0, 1}, {36, 0, 2}, {8, 2, 9},  {9, 1, 9},  {11, 2, 9},
+    {12, 0, 4}, {13, 0, 5}, {14, 0, 5}, {68, 0, 1}, {69, 0, 1}, {15, 0, 6}, {16, 0, 5}, {42, 0, 2},
+    {47, 0, 0}, {24, 0, 5}, {25, 0, 4}, {26, 0, 5}, {28, 0, 5},
 };
 static const struct kw_mock_versions mockversions_4_3[] = {
-    {0, 0, 13}, {1, 4, 18}, {2, 1, 11}, {3, 0, 13}, {10, 0, 6}, {18, 0, 4}, {19, 2, 7},
-    {20, 1, 6}, {22, 0, 5}, {23, 2, 4}, {32, 1, 4}, {17, 0, 1}, {36, 0, 2}, {8, 2, 10},
-    {9, 1, 10}, {11, 0, 9}, {12, 0, 4}, {13, 0, 5}, {14, 0, 5}, {68, 0, 1}, {69, 0, 1},
-    {15, 0, 6}, {16, 0, 5}, {42, 0, 2}, {47, 0, 0},
+    {0, 0, 13}, {1, 4, 18}, {2, 1, 11}, {3, 0, 13}, {10, 0, 6}, {18, 0, 4}, {19, 2, 7}, {20, 1, 6},
+    {22, 0, 5}, {23, 2, 4}, {32, 1, 4}, {17, 0, 1}, {36, 0, 2}, {8, 2, 10}, {9, 1, 10}, {11, 0, 9},
+    {12, 0, 4}, {13, 0, 5}, {14, 0, 5}, {68, 0, 1}, {69, 0, 1}, {15, 0, 6}, {16, 0, 5}, {42, 0, 2},
+    {47, 0, 0}, {24, 0, 5}, {25, 0, 4}, {26, 0, 5}, {28, 0, 5},
 };
 
 static const struct {
@@ -142,6 +152,25 @@ static bool mockversions_software_is_legal(struct kw_str text)
     return true;
 }
 
+/* The features that the cluster has agreed on (KIP-584). */
+static int mockversions_features(struct kw_mock_call *call, struct kw_api_versions_response *resp)
+{
+    const struct kw_mock *mock = call->mock;
+    struct kw_api_versions_supported_feature *supported = kwi_mock_call_alloc(call, 1,
+                                                                              sizeof(*supported));
+    struct kw_api_versions_finalized_feature *finalized = kwi_mock_call_alloc(call, 1,
+                                                                              sizeof(*finalized));
+    if (!supported || !finalized)
+        return KW_ERR_NOMEM;
+    supported->name = finalized->name = kwi_str("transaction.version");
+    supported->max_version = mock->versions[KW_API_END_TXN].max >= 5 ? 2 : 0;
+    finalized->max_version_level = finalized->min_version_level = mock->transaction_version;
+    resp->supported_features = KWI_ARR(supported, supported->max_version > 0);
+    resp->finalized_features = KWI_ARR(finalized, mock->transaction_version > 0);
+    resp->finalized_features_epoch = mock->features_epoch;
+    return 0;
+}
+
 static enum kw_mock_outcome mockversions_serve(struct kw_mock_call *call)
 {
     static const struct kw_str none = {NULL, -1};
@@ -173,6 +202,8 @@ static enum kw_mock_outcome mockversions_serve(struct kw_mock_call *call)
         keys[n++].max_version = offered[key].max;
     }
     resp->api_keys = KWI_ARR(keys, n);
+    if (call->version >= 3 && !resp->error_code && mockversions_features(call, resp))
+        return KWI_MOCK_HUNG_UP;
     return KWI_MOCK_ANSWERED;
 }
 

@@ -128,6 +128,48 @@ int kw_unsent_next(struct kw_producer *producer, struct kw_record *record, struc
     return kw_core_unsent_next(producer, record, topic);
 }
 
+struct kw_op *kw_txn_init(struct kw_producer *producer, int32_t timeout_ms, void *tag)
+{
+    if (!producer)
+        return NULL;
+    struct kw_op *op = kw_core_txn_init(producer, timeout_ms, tag);
+    kwi_client_kick(kwi_client_of(producer));
+    return op;
+}
+
+int kw_txn_begin(struct kw_producer *producer, struct kw_error *err)
+{
+    return producer ? kw_core_txn_begin(producer, err) : KW_ERR_USE;
+}
+
+struct kw_op *kw_txn_commit(struct kw_producer *producer, int32_t timeout_ms, void *tag)
+{
+    if (!producer)
+        return NULL;
+    struct kw_op *op = kw_core_txn_commit(producer, timeout_ms, tag);
+    kwi_client_kick(kwi_client_of(producer));
+    return op;
+}
+
+struct kw_op *kw_txn_abort(struct kw_producer *producer, int32_t timeout_ms, void *tag)
+{
+    if (!producer)
+        return NULL;
+    struct kw_op *op = kw_core_txn_abort(producer, timeout_ms, tag);
+    kwi_client_kick(kwi_client_of(producer));
+    return op;
+}
+
+struct kw_op *kw_txn_send_offsets(struct kw_producer *producer, const struct kw_txn_offsets *what,
+                                  int32_t timeout_ms, void *tag)
+{
+    if (!producer)
+        return NULL;
+    struct kw_op *op = kw_core_txn_send_offsets(producer, what, timeout_ms, tag);
+    kwi_client_kick(kwi_client_of(producer));
+    return op;
+}
+
 int kw_consumer_create(struct kw_consumer **out, struct kw_client *client,
                        const struct kw_config *own, struct kw_error *err)
 {

@@ -158,6 +158,53 @@ struct kw_offsets {
     size_t n;
 };
 
+/* ---- transactions ----------------------------------------------------------- */
+
+/* Where a producer with transactional.id stands. */
+enum kw_txn_state {
+    KW_TXN_UNINITIALIZED, /* kw_txn_init first */
+    KW_TXN_INITIALIZING,
+    KW_TXN_INITIALIZED, /* done, and its operation had ended before: kw_txn_init tells */
+    KW_TXN_READY,       /* no transaction is open */
+    KW_TXN_OPEN,        /* records and offsets are taken */
+    KW_TXN_FLUSHING,    /* commit was asked for, what was produced is on its way */
+    KW_TXN_COMMITTING,  /* the coordinator is told */
+    KW_TXN_COMMITTED,   /* done, and its operation had ended before: kw_txn_commit tells */
+    KW_TXN_ABORTABLE,   /* something failed: kw_txn_abort is all that helps */
+    KW_TXN_ABORTING,
+    KW_TXN_ABORTED, /* done, and its operation had ended before: kw_txn_abort tells */
+    KW_TXN_DEAD,    /* fatal error: nothing helps this producer */
+    KW_TXN_STATES
+};
+/* What became of the last transaction. Never guessed. */
+enum kw_txn_outcome {
+    KW_TXN_NO_OUTCOME,     /* none has ended since the last kw_txn_begin */
+    KW_TXN_WAS_COMMITTED,  /* the coordinator said so */
+    KW_TXN_WAS_ABORTED,    /* the coordinator said so, or it can never be committed */
+    KW_TXN_OUTCOME_UNKNOWN /* the commit was sent, and what became of it cannot be learned */
+};
+struct kw_txn_status {
+    size_t size;     /* sizeof(struct kw_txn_status), set by the caller */
+    uint8_t state;   /* enum kw_txn_state */
+    uint8_t outcome; /* enum kw_txn_outcome */
+    bool implicit;   /* the cluster adds partitions by itself (KIP-890, transaction.version 2) */
+    /* ABORTABLE, DEAD: the first cause, with its class; else code 0 */
+    struct kw_error error;
+};
+/* Offsets that are to be committed with a transaction, and in whose name. */
+struct kw_txn_offsets {
+    size_t size; /* sizeof(struct kw_txn_offsets) */
+    /* Its group and membership count (KIP-447), so that a member that lost its
+     * partitions cannot commit. NULL: the four fields behind it say who commits. */
+    struct kw_consumer *consumer;
+    const char *group_id;
+    const char *member_id;         /* NULL: no member */
+    const char *group_instance_id; /* NULL: no static member */
+    int32_t generation;            /* or member epoch; -1: no member */
+    /* NULL: what is stored in the consumer (kw_done, kw_records_release) */
+    const struct kw_offsets *offsets;
+};
+
 struct kw_header_iter {
     const uint8_t *ptr, *end;
     uint32_t left;

@@ -155,6 +155,17 @@ KW_EXPORT int kw_core_receipt_close(struct kw_receipt *receipt);
 KW_EXPORT int kw_core_unsent_next(struct kw_producer *producer, struct kw_record *record,
                                   struct kw_topic **topic);
 
+KW_EXPORT struct kw_op *kw_core_txn_init(struct kw_producer *producer, int32_t timeout_ms,
+                                         void *tag);
+KW_EXPORT KW_MUST_USE int kw_core_txn_begin(struct kw_producer *producer, struct kw_error *err);
+KW_EXPORT struct kw_op *kw_core_txn_commit(struct kw_producer *producer, int32_t timeout_ms,
+                                           void *tag);
+KW_EXPORT struct kw_op *kw_core_txn_abort(struct kw_producer *producer, int32_t timeout_ms,
+                                          void *tag);
+KW_EXPORT struct kw_op *kw_core_txn_send_offsets(struct kw_producer *producer,
+                                                 const struct kw_txn_offsets *what,
+                                                 int32_t timeout_ms, void *tag);
+
 KW_EXPORT KW_MUST_USE int kw_core_consumer_create(struct kw_consumer **out, struct kw_core *core,
                                                   const struct kw_config *own,
                                                   struct kw_error *err);

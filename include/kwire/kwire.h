@@ -191,6 +191,62 @@ KW_EXPORT int kw_unsent_next(struct kw_producer *producer, struct kw_record *rec
 /* Records accepted and without an outcome yet. */
 KW_EXPORT uint64_t kw_producer_outstanding(const struct kw_producer *producer);
 
+/* ---- transactions ----------------------------------------------------------------
+ * A producer with transactional.id writes in transactions (KIP-98): what it produces, and
+ * the offsets it sends, count for readers of committed records all together or not at
+ * all. One at a time: init once, then begin, produce and send offsets, commit or abort,
+ * begin again. kw_produce outside of one is refused with KW_ERR_STATE.
+ *
+ * Each operation but begin may end by its deadline (KW_ERR_TIMEOUT, class KW_TXN_RETRY)
+ * while what it asked for goes on: the same call then joins in, and ends as that does. A
+ * commit is carried out once, however often it is asked for. Only one of init, commit and
+ * abort may be waited for at a time.
+ *
+ * Errors carry their class (kw_error.txn_class): KW_TXN_RETRY, the same call again;
+ * KW_TXN_ABORT, this transaction cannot be committed, kw_txn_abort is all that helps;
+ * KW_TXN_FATAL, another producer has taken the id over, or a right is missing: no call
+ * helps. Calls in the wrong state end at once with KW_ERR_STATE, and a hint what to call.
+ * May a callback call them: yes. Threads: the client's. Since: 0.2. */
+
+/* Makes the transactional id ours: an older producer with it is fenced, and its open
+ * transaction aborted, for which this waits. Once, before the first transaction.
+ * Errors: KW_ERR_BROKER (no right to the id, transaction.timeout.ms above the broker's
+ * limit), KW_ERR_AUTH, KW_ERR_UNSUPPORTED, KW_ERR_TIMEOUT, KW_ERR_STATE, KW_ERR_USE (no
+ * transactional.id). */
+KW_EXPORT struct kw_op *kw_txn_init(struct kw_producer *producer, int32_t timeout_ms, void *tag);
+/* Begins a transaction; nothing is sent, nothing waits. err may be NULL.
+ * Errors: KW_ERR_STATE (not initialized, one is open, the last one's end was not told, or
+ * the producer met a fatal error), KW_ERR_USE (no transactional.id), KW_ERR_CLOSED. */
+KW_EXPORT KW_MUST_USE int kw_txn_begin(struct kw_producer *producer, struct kw_error *err);
+/* Commits: sends what was produced without linger, waits for its outcomes, and for those
+ * of kw_txn_send_offsets, and then tells the coordinator. One record that was not
+ * delivered is enough for the commit to be refused, with the class KW_TXN_ABORT. Ends
+ * with 0 when the transaction is committed; readers see it a moment later. A fatal error
+ * between the commit and its answer leaves the outcome open: kw_txn_status says whether
+ * it is unknown.
+ * Errors: KW_ERR_TIMEOUT (call it again), KW_ERR_BROKER, KW_ERR_STATE and all that a
+ * record may fail with. */
+KW_EXPORT struct kw_op *kw_txn_commit(struct kw_producer *producer, int32_t timeout_ms, void *tag);
+/* Aborts: records that were not sent are dropped and reported as KW_NOT_WRITTEN with
+ * KW_ERR_CANCELED, those under way are waited for. Ends with 0 when the coordinator has
+ * aborted; the next transaction may begin. While a commit is under way it is refused as
+ * soon as the coordinator may know of that commit. Errors: as kw_txn_commit. */
+KW_EXPORT struct kw_op *kw_txn_abort(struct kw_producer *producer, int32_t timeout_ms, void *tag);
+/* Makes offsets part of the transaction (KIP-447): they are committed for the group if the
+ * transaction is. With a consumer, its group and its membership of this moment count, so
+ * that one that has lost its partitions cannot commit for its successor; it should have
+ * enable.auto.commit=false. what is copied. kw_txn_commit waits for offsets whose
+ * operation ended by its deadline. Nothing to commit ends with 0.
+ * Errors: KW_ERR_STATE (no transaction is open; the consumer has lost the partition or its
+ * membership: class KW_TXN_ABORT), KW_ERR_BROKER (the group refused: KW_TXN_ABORT),
+ * KW_ERR_USE, KW_ERR_LIMIT (16 are under way), KW_ERR_TIMEOUT (call it again), KW_ERR_NOMEM. */
+KW_EXPORT struct kw_op *kw_txn_send_offsets(struct kw_producer *producer,
+                                            const struct kw_txn_offsets *what, int32_t timeout_ms,
+                                            void *tag);
+/* Says where the producer stands, what became of its last transaction, and why it cannot
+ * go on. status->size must be set. Errors: KW_ERR_USE (no transactional.id). */
+KW_EXPORT int kw_txn_status(const struct kw_producer *producer, struct kw_txn_status *status);
+
 /* ---- consumer ------------------------------------------------------------------- */
 
 /* Creates a consumer; it lives as long as its client, or until kw_consumer_close. A client

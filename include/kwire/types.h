@@ -114,6 +114,14 @@ enum kw_phase {
     KW_PHASE_CONFIG
 };
 
+/* What an error means for the transaction of its producer. */
+enum kw_txn_class {
+    KW_TXN_NO_CLASS, /* it is about no transaction */
+    KW_TXN_RETRY,    /* nothing is decided: the same call goes on where it was */
+    KW_TXN_ABORT,    /* the transaction cannot be committed: kw_txn_abort, then begin anew */
+    KW_TXN_FATAL     /* this producer writes nothing more: close it, and find out why */
+};
+
 /* What went wrong, for a person and for a program. */
 struct kw_error {
     int code;           /* enum kw_err */
@@ -125,6 +133,7 @@ struct kw_error {
     char peer[64];      /* address, "" if none */
     char text[192];     /* what and why */
     char hint[128];     /* what to do about it, "" if nothing better than text */
+    uint8_t txn_class;  /* enum kw_txn_class */
 };
 
 /* Fills *err with what a Kafka code means: its name, what to do, and for a code that
