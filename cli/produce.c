@@ -24,12 +24,13 @@
 #include "cli/session.h"
 #include "cli/signals.h"
 #include "cli/topic.h"
+#include "cli/transaction.h"
 
 #define PRODUCE_CLOSE_MS 5000
 
 struct produce_options {
     struct cli_common common;
-    const char *topic, *key_delimiter, *delimiter, *key_null, *value_null, *codec;
+    const char *topic, *key_delimiter, *delimiter, *key_null, *value_null, *codec, *transaction;
     int64_t partition, drain_ms, rate;
     struct cli_list headers;
     bool lines, json, progress;
@@ -58,6 +59,10 @@ static const struct cli_option produce_table[] = {
      "each FILE holds one record a line; without it a FILE is one record"},
     {'z', CLI_KIND_TEXT, "compression", "CODEC", offsetof(struct produce_options, codec), 0, 0,
      "none (default), gzip, snappy, lz4 or zstd (compression.type); levels are set with -X"},
+    {'T', CLI_KIND_TEXT, "transactional-id", "ID", offsetof(struct produce_options, transaction), 0,
+     0,
+     "write everything in one transaction of this id: committed at the end, aborted when a record "
+     "fails or with Ctrl-C; the broker aborts one that is longer open than transaction.timeout.ms"},
     {0, CLI_KIND_INT, "rate", "N", offsetof(struct produce_options, rate), 1, 1000000000,
      "write at most N records a second, evenly; a pause of the input is not made up for"},
     {0, CLI_KIND_FLAG, "progress", NULL, offsetof(struct produce_options, progress), 0, 0,
@@ -87,7 +92,8 @@ static const struct cli_command produce_command = {
                 "  kw consume -b old:9092 -t t -e -J | kw produce -b new:9092 -t t --json\n"
                 "  echo 'user7:' | kw produce -b 127.0.0.1:9092 -t users -K : -Z ''\n"
                 "  kw produce -b 127.0.0.1:9092 -t logs -z zstd -l app.log\n"
-                "  kw produce -b 127.0.0.1:9092 -t load --rate 500 --progress -l users.txt\n",
+                "  kw produce -b 127.0.0.1:9092 -t load --rate 500 --progress -l users.txt\n"
+                "  kw produce -b 127.0.0.1:9092 -t orders -T loader-1 -l orders.txt\n",
     .options = produce_table,
     .n_options = sizeof(produce_table) / sizeof(produce_table[0]),
     .with_common = true,
@@ -113,6 +119,8 @@ struct produce {
     bool interrupted; /* by a signal, before the end of the input */
     bool broken;      /* the rest of the input cannot be sent */
     bool refused;     /* by authorization or authentication */
+    bool transaction; /* one is open */
+    bool aborted;     /* no record counts */
 };
 
 /* ---- outcomes ------------------------------------------------------------ */
@@ -378,13 +386,27 @@ static void produce_drain(struct produce *produce)
     }
 }
 
-static void produce_finish(struct produce *produce)
+/* All records of the input are committed, or none. */
+static void produce_end_transaction(struct produce *produce, bool complete)
+{
+    bool commit = complete && !produce->interrupted && !produce->broken &&
+                  produce->n_not_written == 0 && produce->n_unknown == 0;
+
+    produce->transaction = false;
+    produce->aborted = !cli_transaction_end(&produce->session, produce->producer, commit,
+                                            (int32_t)produce->options.drain_ms);
+}
+
+static void produce_finish(struct produce *produce, bool complete)
 {
     struct cli_session *session = &produce->session;
     struct cli_op op = {0};
     uint64_t n_done;
 
-    produce_drain(produce);
+    if (produce->transaction)
+        produce_end_transaction(produce, complete);
+    else
+        produce_drain(produce);
     int32_t close_ms = kw_producer_outstanding(produce->producer) ? 0 : PRODUCE_CLOSE_MS;
     cli_session_wait(session, kw_close(session->client, close_ms, &op), &op, false);
     cli_session_events(session);
@@ -399,7 +421,10 @@ static void produce_finish(struct produce *produce)
 static int produce_summary(const struct produce *produce, bool complete)
 {
     uint64_t n_failed = produce->n_not_written + produce->n_unknown;
+    uint64_t n_delivered = produce->aborted ? 0 : produce->n_delivered;
 
+    if (produce->aborted)
+        n_failed = produce->n_read;
     cli_failures_print(&produce->failures, &produce->session);
     struct kw_stats stats;
     kw_client_stats(produce->session.client, &stats);
@@ -408,16 +433,18 @@ static int produce_summary(const struct produce *produce, bool complete)
     if (produce->interrupted)
         cli_say(&produce->session, "interrupted: the input after record %" PRIu64 " was not read",
                 produce->n_read);
-    if (n_failed > 0)
+    if (produce->aborted)
+        cli_note(&produce->session, "0 delivered, %" PRIu64 " failed (the transaction)", n_failed);
+    else if (n_failed > 0)
         cli_note(&produce->session,
                  "%" PRIu64 " delivered, %" PRIu64 " failed (%" PRIu64 " not written, %" PRIu64
                  " unknown)",
-                 produce->n_delivered, n_failed, produce->n_not_written, produce->n_unknown);
+                 n_delivered, n_failed, produce->n_not_written, produce->n_unknown);
     else
-        cli_note(&produce->session, "%" PRIu64 " delivered, 0 failed", produce->n_delivered);
+        cli_note(&produce->session, "%" PRIu64 " delivered, 0 failed", n_delivered);
     if (produce->refused && (n_failed > 0 || !complete))
         return CLI_EXIT_REFUSED;
-    return n_failed > 0 || !complete ? CLI_EXIT_FAILED : CLI_EXIT_DONE;
+    return n_failed > 0 || !complete || produce->aborted ? CLI_EXIT_FAILED : CLI_EXIT_DONE;
 }
 
 static int produce_run(struct produce *produce)
@@ -437,6 +464,10 @@ static int produce_run(struct produce *produce)
         return rc == KW_ERR_USE ? CLI_EXIT_USAGE : cli_error_exit(&error);
     }
     rc = cli_topic_await(session, produce->topic);
+    if (rc < 0 && cli_transaction_wanted(produce->producer)) {
+        rc = cli_transaction_begin(session, produce->producer);
+        produce->transaction = rc < 0;
+    }
     if (rc >= 0)
         return rc;
     cli_pace_init(&produce->pace, (uint64_t)produce->options.rate, cli_now_us());
@@ -446,7 +477,7 @@ static int produce_run(struct produce *produce)
     for (size_t i = 0; i < produce->files.n && !produce_stopped(produce); i++)
         complete &= produce_input(produce, produce->files.items[i].text);
     cli_progress_end(&produce->progress, produce->n_bytes, produce->n_read, cli_now_us());
-    produce_finish(produce);
+    produce_finish(produce, complete);
     return produce_summary(produce, complete && !produce->interrupted);
 }
 
@@ -539,6 +570,9 @@ int cli_produce(int argc, char **argv)
     if (rc < 0)
         rc = cli_session_set(&produce->session, cfg, "-z", "compression.type",
                              produce->options.codec);
+    if (rc < 0)
+        rc = cli_session_set(&produce->session, cfg, "-T", "transactional.id",
+                             produce->options.transaction);
     if (rc < 0)
         rc = cli_session_open(&produce->session, cfg);
     kw_config_destroy(cfg);

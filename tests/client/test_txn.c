@@ -39,13 +39,13 @@ static void open_with(int16_t version, int n)
 static void works_again(int number)
 {
     char seen[64], text[16];
-    unsigned n = txn.n_delivered;
+    unsigned n = tbed.n_delivered;
     strcpy(seen, txn_seen(3));
     snprintf(text, sizeof text, "%s%d", seen[0] ? " " : "", number);
     cr_assert_eq(txn_begin(), 0, "%s", txn_error.text);
     cr_assert_eq(txn_make(3, number), 0);
     cr_assert_eq(txn_commit(), 0, "%s", txn_error.text);
-    cr_assert_eq(txn.n_delivered, n + 1);
+    cr_assert_eq(tbed.n_delivered, n + 1);
     cr_assert_str_eq(txn_seen(3), strcat(seen, text));
     cr_assert(txn_is_closed());
     cr_assert_eq(txn_status().state, KW_TXN_READY);
@@ -61,13 +61,13 @@ BOTH(what_is_committed_is_seen_and_what_is_aborted_is_not)
     cr_assert_eq(txn_begin(), 0);
     cr_assert_eq(txn_make(0, 10), 0);
     txn_run(50); /* it is in the log */
-    cr_assert_eq(txn.n_delivered, 7);
+    cr_assert_eq(tbed.n_delivered, 7);
     cr_assert_eq(txn_abort(), 0, "%s", txn_error.text);
     cr_assert_eq(txn_status().outcome, KW_TXN_WAS_ABORTED);
     cr_assert_str_eq(txn_seen(0), "0 2 4");
     works_again(11);
-    cr_assert_eq(kwi_mock_n_requests(txn.pair.mock, 24) > 0, version == 1);
-    cr_assert_eq(kwi_mock_n_requests(txn.pair.mock, 22), 1); /* one epoch or EndTxn's */
+    cr_assert_eq(kwi_mock_n_requests(tbed.pair.mock, 24) > 0, version == 1);
+    cr_assert_eq(kwi_mock_n_requests(tbed.pair.mock, 22), 1); /* one epoch or EndTxn's */
     txn_stop();
 }
 
@@ -79,7 +79,7 @@ BOTH(an_end_without_anything_in_it_asks_nobody)
         cr_assert_eq(i % 2 ? txn_commit() : txn_abort(), 0);
         cr_assert_eq(txn_status().outcome, i % 2 ? KW_TXN_WAS_COMMITTED : KW_TXN_WAS_ABORTED);
     }
-    cr_assert_eq(kwi_mock_n_requests(txn.pair.mock, 26), 0);
+    cr_assert_eq(kwi_mock_n_requests(tbed.pair.mock, 26), 0);
     works_again(1);
     txn_stop();
 }
@@ -88,18 +88,18 @@ BOTH(offsets_are_committed_with_the_transaction)
 {
     open_with(version, 2);
     cr_assert_eq(txn_offsets(7), 0, "%s", txn_error.text);
-    cr_assert_eq(kwi_mock_committed(txn.pair.mock, "g", "t", 0), -1);
+    cr_assert_eq(kwi_mock_committed(tbed.pair.mock, "g", "t", 0), -1);
     cr_assert_eq(txn_commit(), 0);
-    cr_assert_eq(kwi_mock_committed(txn.pair.mock, "g", "t", 0), 7);
-    cr_assert_eq(kwi_mock_committed(txn.pair.mock, "g", "t", 1), 8);
+    cr_assert_eq(kwi_mock_committed(tbed.pair.mock, "g", "t", 0), 7);
+    cr_assert_eq(kwi_mock_committed(tbed.pair.mock, "g", "t", 1), 8);
     cr_assert_eq(txn_begin(), 0);
     cr_assert_eq(txn_offsets(20), 0); /* nothing else */
     cr_assert_eq(txn_abort(), 0);
-    cr_assert_eq(kwi_mock_committed(txn.pair.mock, "g", "t", 0), 7);
+    cr_assert_eq(kwi_mock_committed(tbed.pair.mock, "g", "t", 0), 7);
     cr_assert_eq(txn_begin(), 0);
     cr_assert_eq(txn_offsets(30), 0);
     cr_assert_eq(txn_commit(), 0);
-    cr_assert_eq(kwi_mock_committed(txn.pair.mock, "g", "t", 0), 30);
+    cr_assert_eq(kwi_mock_committed(tbed.pair.mock, "g", "t", 0), 30);
     txn_stop();
 }
 
@@ -110,18 +110,18 @@ BOTH(init_waits_for_the_end_of_its_predecessors_transaction)
     open_with(version, 2);
     txn_run(50);
     cr_assert_eq(txn_info().state, KWI_MOCK_TXN_ONGOING);
-    kwi_mock_set_marker_delay(txn.pair.mock, 300);
-    first = txn.producer;
-    txn.producer = txn_producer(NULL);
-    cr_assert_eq(kw_core_topic_open(&txn.topic, txn.producer, "t", &err), 0);
+    kwi_mock_set_marker_delay(tbed.pair.mock, 300);
+    first = tbed.producer;
+    tbed.producer = txn_producer(NULL);
+    cr_assert_eq(kw_core_topic_open(&tbed.topic, tbed.producer, "t", &err), 0);
     cr_assert_eq(txn_init(), 0, "%s", txn_error.text);
     cr_assert(txn_is_closed());
     cr_assert_str_eq(txn_seen(0), "");
-    kwi_mock_set_marker_delay(txn.pair.mock, 0);
+    kwi_mock_set_marker_delay(tbed.pair.mock, 0);
     works_again(5);
     /* The older one is fenced: by its commit (T07, T20), and abort does not hang (T08). */
-    struct kw_producer *second = txn.producer;
-    txn.producer = first;
+    struct kw_producer *second = tbed.producer;
+    tbed.producer = first;
     cr_assert_eq(txn_commit(), KW_ERR_BROKER);
     cr_assert_eq(txn_error.txn_class, KW_TXN_FATAL);
     cr_assert_eq(txn_error.kafka_code, version == 1 ? 90 : txn_error.kafka_code);
@@ -130,7 +130,7 @@ BOTH(init_waits_for_the_end_of_its_predecessors_transaction)
     cr_assert_eq(txn_abort(), KW_ERR_STATE);
     cr_assert_eq(txn_error.txn_class, KW_TXN_FATAL);
     cr_assert_eq(txn_begin(), KW_ERR_STATE);
-    txn.producer = second;
+    tbed.producer = second;
     works_again(6);
     txn_stop();
 }
@@ -157,7 +157,7 @@ static void lost_answers(int16_t version, bool commit)
                          commit ? KW_TXN_WAS_COMMITTED : KW_TXN_WAS_ABORTED);
             cr_assert_str_eq(txn_seen(0), commit ? "1" : "", "%s", spec);
             cr_assert_str_eq(txn_seen(1), commit ? "2" : "", "%s", spec);
-            cr_assert_eq(kwi_mock_committed(txn.pair.mock, "g", "t", 0), commit ? 5 : -1);
+            cr_assert_eq(kwi_mock_committed(tbed.pair.mock, "g", "t", 0), commit ? 5 : -1);
             works_again(3);
             txn_run(1500); /* what is late is carried out now, and does no harm */
             works_again(4);
@@ -220,27 +220,27 @@ BOTH(every_operation_ends_by_its_deadline_and_can_be_resumed)
 {
     struct txn_wait wait;
     txn_start(version, NULL);
-    kwi_mock_set_coordinator(txn.pair.mock, -1);
+    kwi_mock_set_coordinator(tbed.pair.mock, -1);
     txn_init_start(&wait, 50);
     cr_assert_eq(txn_await(&wait, 60), KW_ERR_TIMEOUT);
     cr_assert_eq(txn_error.txn_class, KW_TXN_RETRY);
     cr_assert(strstr(txn_error.text, "COORDINATOR_NOT_AVAILABLE"), "%s", txn_error.text);
     txn_init_start(&wait, 50);
     cr_assert_eq(txn_await(&wait, 60), KW_ERR_TIMEOUT);
-    kwi_mock_set_coordinator(txn.pair.mock, 1);
+    kwi_mock_set_coordinator(tbed.pair.mock, 1);
     txn_run(500);
     cr_assert_eq(txn_status().state, KW_TXN_INITIALIZED);
     cr_assert_eq(txn_init(), 0);
     cr_assert_eq(txn_begin(), 0);
     cr_assert_eq(txn_make(0, 1), 0);
     txn_run(50);
-    kwi_mock_set_coordinator(txn.pair.mock, -1);
+    kwi_mock_set_coordinator(tbed.pair.mock, -1);
     txn_offsets_start(&wait, 5, 50);
     cr_assert_eq(txn_await(&wait, 60), KW_ERR_TIMEOUT);
     cr_assert_eq(txn_error.txn_class, KW_TXN_RETRY);
     txn_abort_start(&wait, 50);
     cr_assert_eq(txn_await(&wait, 60), KW_ERR_TIMEOUT);
-    kwi_mock_set_coordinator(txn.pair.mock, 0);
+    kwi_mock_set_coordinator(tbed.pair.mock, 0);
     cr_assert_eq(txn_abort(), 0, "%s", txn_error.text);
     works_again(2);
     txn_stop();
@@ -256,7 +256,7 @@ BOTH(a_record_that_fails_makes_the_commit_refuse)
     cr_assert_eq(txn_error.kafka_code, 10);
     cr_assert_eq(txn_status().state, KW_TXN_ABORTABLE);
     cr_assert_eq(txn_status().error.kafka_code, 10);
-    cr_assert_eq(txn.error.txn_class, KW_TXN_ABORT);
+    cr_assert_eq(tbed.error.txn_class, KW_TXN_ABORT);
     cr_assert_eq(txn_make(0, 10), KW_ERR_STATE);
     cr_assert_eq(txn_commit(), KW_ERR_STATE);
     cr_assert_eq(txn_error.txn_class, KW_TXN_ABORT);
@@ -269,15 +269,16 @@ BOTH(a_record_that_fails_makes_the_commit_refuse)
 BOTH(a_transaction_in_which_all_failed_is_aborted_at_once)
 {
     ready(version);
-    txn_fault("produce:1-4:error=29");
+    txn_fault("produce:*:error=29:partition=0");
+    txn_fault("produce:*:error=29:partition=1");
     cr_assert_eq(txn_begin(), 0);
     cr_assert_eq(txn_make(0, 1), 0);
     cr_assert_eq(txn_make(1, 2), 0);
     txn_run(100);
     cr_assert_eq(txn_status().state, KW_TXN_ABORTABLE);
     cr_assert_eq(txn_abort(), 0, "%s", txn_error.text);
-    cr_assert_eq(txn.n_not_written, 2);
-    cr_assert_eq(txn.n_delivered, 0);
+    cr_assert_eq(tbed.n_not_written, 2);
+    cr_assert_eq(tbed.n_delivered, 0);
     works_again(3);
     txn_stop();
 }
@@ -296,11 +297,11 @@ BOTH(abort_drops_what_was_not_sent_and_waits_for_what_was)
     txn_abort_start(&wait, 5000);
     txn_run(10);
     cr_assert(!wait.done);
-    cr_assert_eq(txn.n_not_written, 2);
-    cr_assert_eq(txn.report_code, KW_ERR_CANCELED);
+    cr_assert_eq(tbed.n_not_written, 2);
+    cr_assert_eq(tbed.report_code, KW_ERR_CANCELED);
     cr_assert_eq(txn_await(&wait, 1000), 0);
-    cr_assert_eq(txn.n_delivered, 2);
-    cr_assert_eq(kw_producer_outstanding(txn.producer), 0);
+    cr_assert_eq(tbed.n_delivered, 2);
+    cr_assert_eq(kw_producer_outstanding(tbed.producer), 0);
     for (int32_t p = 0; p < 3; p++)
         cr_assert_str_eq(txn_seen(p), "");
     works_again(5);
@@ -334,7 +335,7 @@ Test(txn, abort_waits_for_the_first_add_partitions, .timeout = 60)
     txn_abort_start(&wait, 5000);
     txn_run(50);
     cr_assert(!wait.done);
-    cr_assert_eq(kwi_mock_n_requests(txn.pair.mock, 26), 0);
+    cr_assert_eq(kwi_mock_n_requests(tbed.pair.mock, 26), 0);
     cr_assert_eq(txn_await(&wait, 1000), 0, "%s", txn_error.text);
     cr_assert_eq(txn_info().state, KWI_MOCK_TXN_COMPLETE);
     works_again(2);
@@ -346,16 +347,16 @@ Test(txn, the_version_follows_the_feature_of_the_cluster, .timeout = 60)
 {
     ready(1);
     works_again(1);
-    kwi_mock_set_transaction_version(txn.pair.mock, 2);
-    kwi_mock_broker_down(txn.pair.mock, 1, false);
-    kwi_mock_broker_up(txn.pair.mock, 1);
+    kwi_mock_set_transaction_version(tbed.pair.mock, 2);
+    kwi_mock_broker_down(tbed.pair.mock, 1, false);
+    kwi_mock_broker_up(tbed.pair.mock, 1);
     txn_run(200);
-    cr_assert_eq(kwi_mock_set_leader(txn.pair.mock, "t", 2, 1), 0);
+    cr_assert_eq(kwi_mock_set_leader(tbed.pair.mock, "t", 2, 1), 0);
     cr_assert_eq(txn_begin(), 0);
     cr_assert_eq(txn_make(2, 5), 0); /* a new connection tells of it */
     cr_assert_eq(txn_commit(), 0, "%s", txn_error.text);
     cr_assert(txn_status().implicit);
-    cr_assert_eq(kwi_mock_n_requests(txn.pair.mock, 22), 2); /* an epoch of its own */
+    cr_assert_eq(kwi_mock_n_requests(tbed.pair.mock, 22), 2); /* an epoch of its own */
     works_again(2);
     works_again(3);
     cr_assert_eq(txn_info().epoch, 3);
@@ -397,10 +398,10 @@ BOTH(close_aborts_an_open_transaction_and_says_so)
     open_with(version, 2);
     txn_run(50);
     cr_assert_eq(txn_info().state, KWI_MOCK_TXN_ONGOING);
-    cr_assert_not_null(kw_core_close(txn.pair.core, 3000, &wait));
+    cr_assert_not_null(kw_core_close(tbed.pair.core, 3000, &wait));
     cr_assert_eq(txn_await(&wait, 4000), 0, "%s", txn_error.text);
-    cr_assert_gt(txn.n_errors, 0);
-    cr_assert(strstr(txn.error.text, "kw_close"), "%s", txn.error.text);
+    cr_assert_gt(tbed.n_errors, 0);
+    cr_assert(strstr(tbed.error.text, "kw_close"), "%s", tbed.error.text);
     cr_assert(txn_is_closed());
     cr_assert_str_eq(txn_seen(0), "");
     txn_stop();
@@ -413,9 +414,9 @@ BOTH(close_does_not_wait_for_a_coordinator_for_ever)
     txn_run(50);
     txn_fault("endtxn:*:drop-answer");
     txn_fault("findcoordinator:*:drop-answer");
-    kwi_mock_set_coordinator(txn.pair.mock, -1);
-    cr_assert_not_null(kw_core_close(txn.pair.core, 500, &wait));
+    kwi_mock_set_coordinator(tbed.pair.mock, -1);
+    cr_assert_not_null(kw_core_close(tbed.pair.core, 500, &wait));
     cr_assert_eq(txn_await(&wait, 2000), KW_ERR_TIMEOUT);
-    cr_assert(strstr(txn.error.text, "left to its coordinator"), "%s", txn.error.text);
+    cr_assert(strstr(tbed.error.text, "left to its coordinator"), "%s", tbed.error.text);
     txn_stop();
 }

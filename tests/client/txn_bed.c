@@ -7,7 +7,7 @@
 #include "proto/batch.h"
 #include "proto/record.h"
 
-struct txn_bed txn;
+struct txn_bed tbed;
 struct kw_error txn_error;
 
 static const char *const txn_usual[] = {
@@ -27,19 +27,19 @@ static void txn_event(void *ctx, const struct kw_event *event)
         wait->error = event->error ? *event->error : (struct kw_error){0};
     }
     if (event->kind == KW_EVENT_ERROR) {
-        txn.n_errors++;
-        txn.error = *event->error;
+        tbed.n_errors++;
+        tbed.error = *event->error;
     }
     if (event->kind != KW_EVENT_REPORT)
         return;
     if (event->report.outcome == KW_DELIVERED)
-        txn.n_delivered += event->report.n;
+        tbed.n_delivered += event->report.n;
     else if (event->report.outcome == KW_NOT_WRITTEN)
-        txn.n_not_written += event->report.n;
+        tbed.n_not_written += event->report.n;
     else
-        txn.n_unknown += event->report.n;
+        tbed.n_unknown += event->report.n;
     if (event->report.outcome != KW_DELIVERED)
-        txn.report_code = event->report.code;
+        tbed.report_code = event->report.code;
 }
 
 struct kw_producer *txn_producer(const char *const *settings)
@@ -55,8 +55,8 @@ struct kw_producer *txn_producer(const char *const *settings)
     for (int i = 0; settings && settings[i]; i++)
         all[n++] = settings[i];
     all[n] = NULL;
-    cr_assert_eq(sim_pair_config(&txn.pair, &own, all), 0);
-    cr_assert_eq(kw_core_producer_create(&producer, txn.pair.core, own, &err), 0, "%s", err.text);
+    cr_assert_eq(sim_pair_config(&tbed.pair, &own, all), 0);
+    cr_assert_eq(kw_core_producer_create(&producer, tbed.pair.core, own, &err), 0, "%s", err.text);
     kw_config_destroy(own);
     return producer;
 }
@@ -65,26 +65,26 @@ void txn_start(int16_t version, const char *const *settings)
 {
     struct kw_mock_config config = {.n_brokers = 2};
     struct kw_error err;
-    memset(&txn, 0, sizeof txn);
-    cr_assert_eq(sim_pair_init_of(&txn.pair, SIM_MEMORY_PLAIN, &config, TXN_PARTITIONS), 0);
-    txn.pair.on_event = txn_event;
-    kwi_mock_set_coordinator(txn.pair.mock, 0);
-    kwi_mock_set_transaction_version(txn.pair.mock, version);
-    cr_assert_eq(sim_pair_core(&txn.pair, txn_usual, NULL), 0);
-    txn.producer = txn_producer(settings);
-    cr_assert_eq(kw_core_topic_open(&txn.topic, txn.producer, "t", &err), 0);
+    memset(&tbed, 0, sizeof tbed);
+    cr_assert_eq(sim_pair_init_of(&tbed.pair, SIM_MEMORY_PLAIN, &config, TXN_PARTITIONS), 0);
+    tbed.pair.on_event = txn_event;
+    kwi_mock_set_coordinator(tbed.pair.mock, 0);
+    kwi_mock_set_transaction_version(tbed.pair.mock, version);
+    cr_assert_eq(sim_pair_core(&tbed.pair, txn_usual, NULL), 0);
+    tbed.producer = txn_producer(settings);
+    cr_assert_eq(kw_core_topic_open(&tbed.topic, tbed.producer, "t", &err), 0);
 }
 
 void txn_stop(void)
 {
-    cr_assert(!txn.pair.broken, "%s", txn.pair.why);
-    sim_pair_forget_conns(&txn.pair);
-    kw_core_destroy(txn.pair.core);
-    txn.pair.core = NULL;
-    cr_assert_eq(txn.pair.memory.n_live, 0, "%lu blocks leaked",
-                 (unsigned long)txn.pair.memory.n_live);
-    cr_assert(!txn.pair.memory.damaged);
-    sim_pair_deinit(&txn.pair);
+    cr_assert(!tbed.pair.broken, "%s", tbed.pair.why);
+    sim_pair_forget_conns(&tbed.pair);
+    kw_core_destroy(tbed.pair.core);
+    tbed.pair.core = NULL;
+    cr_assert_eq(tbed.pair.memory.n_live, 0, "%lu blocks leaked",
+                 (unsigned long)tbed.pair.memory.n_live);
+    cr_assert(!tbed.pair.memory.damaged);
+    sim_pair_deinit(&tbed.pair);
 }
 
 void txn_fault(const char *spec)
@@ -92,20 +92,20 @@ void txn_fault(const char *spec)
     struct kw_mock_fault fault;
     const char *why = "";
     cr_assert_eq(kwi_mock_fault_parse(spec, &fault, &why), 0, "%s: %s", spec, why);
-    cr_assert_eq(kwi_mock_fault_add(txn.pair.mock, &fault, NULL), 0, "%s", spec);
+    cr_assert_eq(kwi_mock_fault_add(tbed.pair.mock, &fault, NULL), 0, "%s", spec);
 }
 
 void txn_run(uint64_t ms)
 {
     for (uint64_t i = 0; i < ms; i += 2)
-        sim_pair_step(&txn.pair, 2000);
-    cr_assert(!txn.pair.broken, "%s", txn.pair.why);
+        sim_pair_step(&tbed.pair, 2000);
+    cr_assert(!tbed.pair.broken, "%s", tbed.pair.why);
 }
 
 int txn_await(struct txn_wait *wait, uint64_t ms)
 {
     for (uint64_t i = 0; i < ms && !wait->done; i += 2)
-        sim_pair_step(&txn.pair, 2000);
+        sim_pair_step(&tbed.pair, 2000);
     txn_error = wait->error;
     return wait->done ? wait->code : 1;
 }
@@ -113,19 +113,19 @@ int txn_await(struct txn_wait *wait, uint64_t ms)
 void txn_init_start(struct txn_wait *wait, int32_t timeout_ms)
 {
     memset(wait, 0, sizeof *wait);
-    cr_assert_not_null(kw_core_txn_init(txn.producer, timeout_ms, wait));
+    cr_assert_not_null(kw_core_txn_init(tbed.producer, timeout_ms, wait));
 }
 
 void txn_commit_start(struct txn_wait *wait, int32_t timeout_ms)
 {
     memset(wait, 0, sizeof *wait);
-    cr_assert_not_null(kw_core_txn_commit(txn.producer, timeout_ms, wait));
+    cr_assert_not_null(kw_core_txn_commit(tbed.producer, timeout_ms, wait));
 }
 
 void txn_abort_start(struct txn_wait *wait, int32_t timeout_ms)
 {
     memset(wait, 0, sizeof *wait);
-    cr_assert_not_null(kw_core_txn_abort(txn.producer, timeout_ms, wait));
+    cr_assert_not_null(kw_core_txn_abort(tbed.producer, timeout_ms, wait));
 }
 
 void txn_offsets_start(struct txn_wait *wait, int64_t offset, int32_t timeout_ms)
@@ -136,7 +136,7 @@ void txn_offsets_start(struct txn_wait *wait, int64_t offset, int32_t timeout_ms
     const struct kw_txn_offsets what = {
         .size = sizeof what, .group_id = "g", .generation = -1, .offsets = &offsets};
     memset(wait, 0, sizeof *wait);
-    cr_assert_not_null(kw_core_txn_send_offsets(txn.producer, &what, timeout_ms, wait));
+    cr_assert_not_null(kw_core_txn_send_offsets(tbed.producer, &what, timeout_ms, wait));
 }
 
 int txn_init(void)
@@ -149,7 +149,7 @@ int txn_init(void)
 int txn_begin(void)
 {
     memset(&txn_error, 0, sizeof txn_error);
-    return kw_core_txn_begin(txn.producer, &txn_error);
+    return kw_core_txn_begin(tbed.producer, &txn_error);
 }
 
 int txn_commit(void)
@@ -181,7 +181,7 @@ int txn_make(int32_t partition, int number)
         .value = {text, (size_t)len}, .flags = KW_REC_PARTITION, .partition = partition};
     int rc = KW_ERR_WOULD_BLOCK;
     for (int i = 0; i < 500 && rc == KW_ERR_WOULD_BLOCK; i++) {
-        rc = kw_core_produce(txn.topic, &record);
+        rc = kw_core_produce(tbed.topic, &record);
         if (rc == KW_ERR_WOULD_BLOCK)
             txn_run(10);
     }
@@ -191,14 +191,14 @@ int txn_make(int32_t partition, int number)
 struct kw_txn_status txn_status(void)
 {
     struct kw_txn_status status = {.size = sizeof status};
-    cr_assert_eq(kw_txn_status(txn.producer, &status), 0);
+    cr_assert_eq(kw_txn_status(tbed.producer, &status), 0);
     return status;
 }
 
 struct kw_mock_transaction_info txn_info(void)
 {
     struct kw_mock_transaction_info info = {0};
-    cr_assert_eq(kwi_mock_transaction(txn.pair.mock, "x", &info), 0);
+    cr_assert_eq(kwi_mock_transaction(tbed.pair.mock, "x", &info), 0);
     return info;
 }
 
@@ -208,7 +208,7 @@ struct kw_mock_transaction_info txn_info(void)
 static int txn_end_of(int32_t partition, int64_t offset, int64_t producer_id)
 {
     struct kw_mock_batch batch;
-    while (kwi_mock_log(txn.pair.mock, "t", partition, &offset, &batch)) {
+    while (kwi_mock_log(tbed.pair.mock, "t", partition, &offset, &batch)) {
         struct kw_batch_header header;
         struct kw_record_view view;
         cr_assert_eq(kwi_batch_header_get(batch.ptr, batch.len, &header), 0);
@@ -228,7 +228,7 @@ static bool txn_walk(int32_t partition, char *out, size_t cap)
     size_t len = 0;
     bool closed = true;
     out[0] = 0;
-    while (kwi_mock_log(txn.pair.mock, "t", partition, &offset, &batch)) {
+    while (kwi_mock_log(tbed.pair.mock, "t", partition, &offset, &batch)) {
         const uint8_t *at = batch.ptr + KWI_BATCH_HEADER;
         struct kw_batch_header header;
         struct kw_record_view view;

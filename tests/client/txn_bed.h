@@ -22,7 +22,7 @@ struct txn_bed {
     int report_code; /* of the last that was not delivered */
     struct kw_error error; /* the last ERROR event */
 };
-extern struct txn_bed txn;
+extern struct txn_bed tbed;
 
 /* version: of transactions, 1 or 2. settings: of the producer, may be NULL. */
 void txn_start(int16_t version, const char *const *settings);

@@ -96,8 +96,8 @@ Test(mock_produce, refuses_batches_that_a_broker_refuses)
         {"count negative", KWI_BATCH_RECORD_COUNT, 0xff, true, KW_E_INVALID_RECORD},
         {"last offset delta", KWI_BATCH_LAST_OFFSET_DELTA + 3, 7, true, KW_E_INVALID_RECORD},
         {"control batch", KWI_BATCH_ATTRIBUTES + 1, KWI_BATCH_CONTROL, true, KW_E_INVALID_RECORD},
-        {"transactional", KWI_BATCH_ATTRIBUTES + 1, KWI_BATCH_TRANSACTIONAL, true,
-         KW_E_INVALID_TXN_STATE},
+        {"transactional without an id", KWI_BATCH_ATTRIBUTES + 1, KWI_BATCH_TRANSACTIONAL, true,
+         KW_E_INVALID_RECORD},
         {"codec 7", KWI_BATCH_ATTRIBUTES + 1, 7, true, KW_E_UNSUPPORTED_COMPRESSION_TYPE},
         {"record length", KWI_BATCH_HEADER, 20, true, KW_E_INVALID_RECORD},
         {"offset delta", KWI_BATCH_HEADER + 3, 4, true, KW_E_INVALID_RECORD},
@@ -300,7 +300,7 @@ Test(mock_produce, hands_out_producer_ids_once_each)
     }
     req.transactional_id = kwi_str("tx");
     client_ask(&client, KW_API_INIT_PRODUCER_ID, 5, &req, &resp);
-    cr_assert_eq(resp.error_code, KW_E_COORDINATOR_NOT_AVAILABLE);
+    cr_assert_eq(resp.error_code, KW_E_NOT_COORDINATOR);
     cr_assert_eq(resp.producer_id, -1);
     close_one();
 }
