@@ -3,7 +3,8 @@
  *   txn.c          states, the application's calls, when a transaction may end
  *   txn_calls.c    requests to the transaction coordinator, one at a time
  *   txn_parts.c    partitions are registered before their first batch (version 1)
- *   txn_offsets.c  a group's offsets: AddOffsetsToTxn, TxnOffsetCommit
+ *   txn_job.c      a group's offsets: kw_txn_send_offsets
+ *   txn_offsets.c  how they are sent: AddOffsetsToTxn, TxnOffsetCommit
  *
  *   UNINITIALIZED -init-> INITIALIZING --> READY -begin-> OPEN
  *   OPEN -commit-> FLUSHING -all written-> COMMITTING -EndTxn-> READY

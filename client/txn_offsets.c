@@ -7,51 +7,19 @@
  * was refused for good, which makes the transaction abortable. A job whose operation has
  * ended by its deadline stays: the transaction commits with all of its offsets or not at
  * all. */
-#include "client/txn.h"
+#include "client/txn_job.h"
 
 #include <string.h>
 
 #include "client/config.h"
-#include "client/consumer.h"
 #include "client/denied.h"
 #include "client/error_text.h"
-#include "client/group.h"
 #include "client/throttle.h"
 #include "proto/error.h"
 #include "proto/txn.h"
 #include <kwire/kwire.h>
 
-enum { TXNJOB_MAX = 16, TXNOFF_METADATA_MAX = 32767, TXNOFF_IMPLICIT = 5 };
-
-struct txnoff_entry {
-    const char *topic; /* within the job; NUL-terminated */
-    uint32_t topic_len;
-    int32_t partition, leader_epoch;
-    int64_t offset;
-    struct kw_str metadata; /* within the job */
-    bool open;
-};
-
-struct kw_txn_job {
-    struct kw_node node; /* in txn->jobs */
-    struct kw_txn *txn;
-    struct txnjob_op *op; /* NULL: nobody waits */
-    struct kw_coordinator *coordinator;
-    struct kw_coordinator_user user;
-    bool added; /* the coordinator of the transaction knows the group */
-    bool gone;  /* ends when the answer to its request comes */
-    const char *group_id;
-    struct kw_str member_id, instance_id;
-    int32_t generation;
-    uint32_t n, n_open;
-    size_t size; /* of the allocation: texts follow the entries */
-    struct txnoff_entry entries[];
-};
-
-struct txnjob_op {
-    struct kw_op op;
-    struct kw_txn_job *job;
-};
+enum { TXNOFF_IMPLICIT = 5 }; /* the version of TxnOffsetCommit that adds the group itself */
 
 static struct kw_txn_job *txnjobs_first(const struct kw_txn *txn)
 {
@@ -62,7 +30,7 @@ static struct kw_txn_job *txnjobs_first(const struct kw_txn *txn)
 
 static void txnjob_tell(struct kw_txn_job *job, int code, const struct kw_error *err)
 {
-    struct txnjob_op *op = job->op;
+    struct kw_txn_job_op *op = job->op;
 
     job->op = NULL;
     if (op)
@@ -81,9 +49,9 @@ static void txnjob_free(struct kw_txn_job *job)
 }
 
 /* The operation ends early; the job goes on. */
-static void txnjob_op_abandon(struct kw_op *op, int code)
+void kwi_txn_job_abandon(struct kw_op *op, int code)
 {
-    struct kw_txn_job *job = KWI_OF(op, struct txnjob_op, op)->job;
+    struct kw_txn_job *job = KWI_OF(op, struct kw_txn_job_op, op)->job;
     const struct kw_error *why = &job->txn->last;
     struct kw_error err;
 
@@ -181,7 +149,7 @@ static int txnoff_encode_job(const struct kw_txn_job *job, int16_t version, stru
     const char *topic = NULL;
 
     for (uint32_t i = 0; i < job->n; i++) {
-        const struct txnoff_entry *entry = &job->entries[i];
+        const struct kw_txn_entry *entry = &job->entries[i];
 
         if (!entry->open)
             continue;
@@ -286,12 +254,12 @@ void kwi_txn_offsets_go(struct kw_txn *txn)
 
 /* ---- the answer --------------------------------------------------------------------------------- */
 
-static struct txnoff_entry *txnoff_find(struct kw_txn_job *job, struct kw_str topic,
+static struct kw_txn_entry *txnoff_find(struct kw_txn_job *job, struct kw_str topic,
                                           int32_t partition, uint32_t *at)
 {
     for (uint32_t i = 0; i < job->n; i++) {
         uint32_t k = (*at + i) % job->n;
-        struct txnoff_entry *entry = &job->entries[k];
+        struct kw_txn_entry *entry = &job->entries[k];
 
         if (!entry->open || entry->partition != partition || topic.len < 0 ||
             entry->topic_len != (uint32_t)topic.len ||
@@ -328,7 +296,7 @@ static void txnoff_take(struct kw_txn_job *job, const struct kw_txn_offset_commi
 
     for (kwi_iter_init(&topics, &msg->topics); kwi_iter_next(&topics, &topic);) {
         for (kwi_iter_init(&items, &topic.partitions); kwi_iter_next(&items, &item);) {
-            struct txnoff_entry *entry = txnoff_find(job, topic.name, item.partition_index, &at);
+            struct kw_txn_entry *entry = txnoff_find(job, topic.name, item.partition_index, &at);
 
             if (!entry)
                 continue;
@@ -443,11 +411,11 @@ static void txnoff_done(struct kw_request *req, const struct kw_answer *answer)
     kwi_txn_go(txn);
 }
 
-/* ---- making jobs --------------------------------------------------------------------------------- */
+/* ---- coordinators ------------------------------------------------------------------------------- */
 
 /* Other jobs may be users of the same coordinator, and must not go while it tells them:
  * bad news is looked at in the next step. */
-static void txnjob_coordinator_changed(struct kw_coordinator_user *user)
+void kwi_txn_job_changed(struct kw_coordinator_user *user)
 {
     struct kw_txn_job *job = KWI_OF(user, struct kw_txn_job, user);
     struct kw_txn *txn = job->txn;
@@ -480,256 +448,4 @@ static void txnoff_retry_due(struct kw_timer *timer)
 void kwi_txn_offsets_init(struct kw_txn *txn)
 {
     txn->job_retry.fire = txnoff_retry_due;
-}
-
-/* What a job is made of; measured first, then written. */
-struct txnjob_source {
-    const char *group_id;
-    struct kw_str member_id, instance_id;
-    int32_t generation;
-    struct kw_consumer *consumer;     /* or NULL */
-    const struct kw_offsets *offsets; /* or NULL: what is stored */
-};
-
-static char *txnjob_text(struct kw_txn_job *job, size_t *used, const void *text, size_t len)
-{
-    char *at = job ? (char *)(job->entries + job->n) + *used : NULL;
-
-    if (at) {
-        memcpy(at, text, len);
-        at[len] = 0;
-    }
-    *used += len + 1;
-    return at;
-}
-
-/* job NULL: only counts. */
-static uint32_t txnjob_fill_given(struct kw_txn_job *job, const struct kw_offsets *offsets,
-                               size_t *used)
-{
-    for (size_t i = 0; i < offsets->n; i++) {
-        const struct kw_offset *from = &offsets->list[i];
-        size_t topic_len = strlen(from->topic);
-        char *topic = txnjob_text(job, used, from->topic, topic_len);
-        char *metadata = txnjob_text(job, used, from->metadata.ptr ? from->metadata.ptr : "",
-                                  from->metadata.ptr ? from->metadata.len : 0);
-        if (job)
-            job->entries[i] = (struct txnoff_entry){
-                .topic = topic,
-                .topic_len = (uint32_t)topic_len,
-                .partition = from->partition,
-                .leader_epoch = from->leader_epoch ? from->leader_epoch : -1,
-                .offset = from->offset,
-                .metadata = {metadata, from->metadata.ptr ? (int32_t)from->metadata.len : 0},
-                .open = true};
-    }
-    return (uint32_t)offsets->n;
-}
-
-static uint32_t txnjob_fill_stored(struct kw_txn_job *job, struct kw_consumer *consumer, size_t *used)
-{
-    struct kw_consumer_topic *topic;
-    struct kw_consumer_part *part;
-    uint32_t n = 0;
-
-    for (uint32_t i = 0; (topic = kwi_map_next(&consumer->topics, &i));) {
-        char *name = txnjob_text(job, used, topic->meta->name, topic->meta->name_len);
-
-        for (uint32_t k = 0; (part = kwi_map_next(&topic->parts, &k));) {
-            int64_t offset = kwi_stored_offset(part);
-
-            if (offset < 0)
-                continue;
-            if (job)
-                job->entries[n] = (struct txnoff_entry){
-                    .topic = name,
-                    .topic_len = (uint32_t)topic->meta->name_len,
-                    .partition = part->partition,
-                    .leader_epoch = part->stored_epoch,
-                    .offset = offset,
-                    .metadata = {"", 0},
-                    .open = true};
-            n++;
-        }
-    }
-    return n;
-}
-
-static uint32_t txnjob_fill(struct kw_txn_job *job, const struct txnjob_source *source, size_t *used)
-{
-    struct kw_str member = source->member_id, instance = source->instance_id;
-    uint32_t n = source->offsets ? txnjob_fill_given(job, source->offsets, used)
-                                 : txnjob_fill_stored(job, source->consumer, used);
-    const char *group = txnjob_text(job, used, source->group_id, strlen(source->group_id));
-
-    member.ptr = txnjob_text(job, used, member.ptr, (size_t)member.len);
-    if (instance.len >= 0)
-        instance.ptr = txnjob_text(job, used, instance.ptr, (size_t)instance.len);
-    if (!job)
-        return n;
-    job->group_id = group;
-    job->member_id = member;
-    job->instance_id = instance;
-    job->generation = source->generation;
-    return n;
-}
-
-/* *out NULL and 0: there is nothing to commit. */
-static int txnjob_create(struct kw_txn *txn, const struct txnjob_source *source, struct kw_txn_job **out)
-{
-    struct kw_core *core = txn->producer->core;
-    struct kw_txn_job *job;
-    size_t used = 0, size;
-    uint32_t n = txnjob_fill(NULL, source, &used);
-
-    *out = NULL;
-    if (n == 0)
-        return 0;
-    size = sizeof(*job) + n * sizeof(struct txnoff_entry) + used;
-    job = kwi_alloc_zero(&core->control, size);
-    if (!job)
-        return KW_ERR_NOMEM;
-    job->txn = txn;
-    job->size = size;
-    job->n = job->n_open = n;
-    used = 0;
-    (void)txnjob_fill(job, source, &used);
-    job->user.changed = txnjob_coordinator_changed;
-    job->coordinator = kwi_coordinator_get(core, KWI_COORDINATOR_GROUP, job->group_id, &job->user);
-    if (!job->coordinator) {
-        kwi_free(&core->control, job, size);
-        return KW_ERR_NOMEM;
-    }
-    kwi_list_push(&txn->jobs, &job->node);
-    txn->n_jobs++;
-    *out = job;
-    return 0;
-}
-
-/* ---- kw_txn_send_offsets ---------------------------------------------------------------------------- */
-
-static int txnoff_check_list(const struct kw_txn_offsets *what, struct kw_error *err)
-{
-    for (size_t i = 0; what->offsets && i < what->offsets->n; i++) {
-        const struct kw_offset *offset = &what->offsets->list[i];
-
-        if (!offset->topic || !kwi_consumer_name_is_good(offset->topic) || offset->partition < 0 ||
-            offset->offset < 0 || offset->metadata.len > TXNOFF_METADATA_MAX) {
-            kwi_error_fmt(err, KW_ERR_USE, KW_PHASE_REQUEST, "",
-                          "offset %u: a topic, a partition and an offset from 0 on are needed, and "
-                          "at most 32767 bytes of metadata",
-                          (unsigned)i);
-            return KW_ERR_USE;
-        }
-        if (what->consumer && !kwi_consumer_find(what->consumer, offset->topic,
-                                                 strlen(offset->topic), offset->partition)) {
-            kwi_error_fmt(err, KW_ERR_STATE, KW_PHASE_REQUEST,
-                          "call kw_txn_abort: what was written belongs to its new owner",
-                          "%.60s partition %d is not assigned to the consumer any more",
-                          offset->topic, offset->partition);
-            err->txn_class = KW_TXN_ABORT;
-            return KW_ERR_STATE;
-        }
-    }
-    return 0;
-}
-
-static int txnoff_source_consumer(const struct kw_txn_offsets *what, struct txnjob_source *source,
-                                   struct kw_error *err)
-{
-    struct kw_consumer *consumer = what->consumer;
-    const struct kw_member *member = &consumer->keeper.member;
-
-    if (!consumer->keeper.group_id) {
-        kwi_error_set(err, KW_ERR_USE, KW_PHASE_REQUEST, "the consumer has no group.id",
-                      "set group.id");
-        return KW_ERR_USE;
-    }
-    /* A member that was thrown out looks like no member at all, and a broker would take
-     * its offsets. */
-    if (consumer->group && consumer->group->names && member->epoch < 0) {
-        kwi_error_fmt(err, KW_ERR_STATE, KW_PHASE_REQUEST,
-                      "call kw_txn_abort: its partitions may be somebody else's by now",
-                      "the consumer is no member of group %.60s now", consumer->keeper.group_id);
-        err->txn_class = KW_TXN_ABORT;
-        return KW_ERR_STATE;
-    }
-    source->group_id = consumer->keeper.group_id;
-    source->member_id = member->id;
-    source->instance_id = member->instance_id;
-    source->generation = member->epoch;
-    return 0;
-}
-
-static int txnoff_source(const struct kw_txn_offsets *what, struct txnjob_source *source,
-                          struct kw_error *err)
-{
-    bool good = what && what->size >= sizeof(*what) &&
-                (what->consumer || (what->group_id && *what->group_id && what->offsets)) &&
-                (!what->offsets || !what->offsets->n || what->offsets->list);
-
-    if (!good) {
-        kwi_error_set(err, KW_ERR_USE, KW_PHASE_REQUEST,
-                      "a consumer, or a group_id and offsets, are needed", "");
-        return KW_ERR_USE;
-    }
-    *source = (struct txnjob_source){.consumer = what->consumer, .offsets = what->offsets};
-    if (what->consumer) {
-        int rc = txnoff_source_consumer(what, source, err);
-        return rc ? rc : txnoff_check_list(what, err);
-    }
-    source->group_id = what->group_id;
-    source->member_id = kwi_str(what->member_id ? what->member_id : "");
-    source->instance_id = what->group_instance_id ? kwi_str(what->group_instance_id) : KWI_NULL_STR;
-    source->generation = what->generation;
-    return txnoff_check_list(what, err);
-}
-
-/* What of the consumer means for the transaction makes it abortable at once. */
-static int txnoff_ask(struct kw_producer *producer, const struct kw_txn_offsets *what,
-                       struct kw_txn_job **job, struct kw_error *err)
-{
-    struct kw_txn *txn = producer->txn;
-    struct txnjob_source source;
-    int rc = kwi_txn_may_write(producer, "kw_txn_send_offsets", err);
-
-    if (!rc)
-        rc = txnoff_source(what, &source, err);
-    if (!rc && txn->n_jobs >= TXNJOB_MAX) {
-        kwi_error_fmt(err, KW_ERR_LIMIT, KW_PHASE_REQUEST, "wait for some of them",
-                      "%d sets of offsets are under way already", TXNJOB_MAX);
-        return KW_ERR_LIMIT;
-    }
-    if (!rc) {
-        rc = txnjob_create(txn, &source, job);
-        if (rc)
-            kwi_error_set(err, rc, KW_PHASE_REQUEST, "no memory for the offsets", "");
-    }
-    if (rc && err->txn_class == KW_TXN_ABORT && kwi_txn_is_open(txn))
-        kwi_txn_fail(txn, err);
-    return rc;
-}
-
-struct kw_op *kw_core_txn_send_offsets(struct kw_producer *producer,
-                                       const struct kw_txn_offsets *what, int32_t timeout_ms,
-                                       void *tag)
-{
-    struct kw_op *op = kwi_op_create(producer->core, sizeof(struct txnjob_op), timeout_ms, tag,
-                                     txnjob_op_abandon);
-    struct kw_txn_job *job = NULL;
-    struct kw_error err = {0};
-    int rc;
-
-    if (!op)
-        return NULL;
-    rc = txnoff_ask(producer, what, &job, &err);
-    if (!job) { /* refused, or nothing to commit */
-        op->abandon = NULL;
-        kwi_op_end(op, rc, rc ? &err : NULL);
-        return op;
-    }
-    job->op = KWI_OF(op, struct txnjob_op, op);
-    job->op->job = job;
-    kwi_txn_go(producer->txn);
-    return op;
 }

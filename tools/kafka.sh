@@ -325,6 +325,8 @@ tool_class() {
     producer-perf-test) echo $tools.ProducerPerformance ;;
     consumer-perf-test) echo $tools.ConsumerPerformance ;;
     reassign-partitions) echo $tools.reassign.ReassignPartitionsCommand ;;
+    transactions) echo $tools.TransactionsCommand ;;
+    features) echo $tools.FeatureCommand ;;
     leader-election) echo $tools.LeaderElectionCommand ;;
     *.*) echo "$1" ;;
     *) die "no tool $1; a class name with dots is taken as it is" ;;
