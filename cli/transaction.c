@@ -25,8 +25,7 @@ int cli_transaction_begin(struct cli_session *session, struct kw_producer *produ
     return cli_session_op_failed(session, &op, "no transaction");
 }
 
-static void transaction_say(struct cli_session *session, const char *what,
-                            const struct cli_op *op)
+static void transaction_say(struct cli_session *session, const char *what, const struct cli_op *op)
 {
     char text[352];
 

@@ -175,9 +175,9 @@ static int config_check_client(const struct config_view *view)
 /* A transaction is one of an idempotent producer. */
 static int config_check_transactions(const struct config_view *view)
 {
-    const struct kw_config *cfg =
-        view->own && kwi_config_is_set(view->own, KW_KEY_TRANSACTIONAL_ID) ? view->own
-                                                                           : view->client;
+    const struct kw_config *cfg = view->own && kwi_config_is_set(view->own, KW_KEY_TRANSACTIONAL_ID)
+                                      ? view->own
+                                      : view->client;
     const char *id = kwi_config_str(cfg, KW_KEY_TRANSACTIONAL_ID);
     if (!id)
         return 0;

@@ -348,8 +348,8 @@ static struct kw_batch *sweep_next(struct kw_producer *producer)
             struct kw_batch *batch = KWI_OF(n, struct kw_batch, time_node);
             if (batch->number > producer->sweep_number)
                 return NULL;
-            if (producer->sweep_sent || (batch->state != BATCH_SENT &&
-                                         (!batch->attempts || kwi_txn_drops(producer->txn))))
+            if (producer->sweep_sent ||
+                (batch->state != BATCH_SENT && (!batch->attempts || kwi_txn_drops(producer->txn))))
                 return batch;
         }
     }

@@ -58,8 +58,7 @@ void kwi_part_route(struct kw_part *part)
     if (part->taken)
         return; /* looked at again when the request is filled */
     if (kwi_list_empty(&part->queue) || part->muted || producer->fatal ||
-        part->n_sent >= kwi_part_window(part) ||
-        (producer->txn && !kwi_txn_part_ready(part))) {
+        part->n_sent >= kwi_part_window(part) || (producer->txn && !kwi_txn_part_ready(part))) {
         kwi_part_unready(part);
         return;
     }

@@ -15,9 +15,9 @@
 #include "proto/batch.h"
 #include <kwire/codec.h>
 
-enum { /* of Produce */
-    SENDER_ZSTD_VERSION = 7, /* brokers below 2.1 do not know it (KIP-110) */
-    SENDER_IMPLICIT_VERSION = 12
+enum {                          /* of Produce */
+       SENDER_ZSTD_VERSION = 7, /* brokers below 2.1 do not know it (KIP-110) */
+       SENDER_IMPLICIT_VERSION = 12
 };
 
 /* ---- stamping --------------------------------------------------------------------- */

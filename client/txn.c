@@ -56,9 +56,8 @@ static const uint8_t txn_cells[KW_TXN_STATES][KWI_TXN_EVENTS] = {
                          [KWI_TXN_ENDED] = TO(ABORTED),
                          [KWI_TXN_FAILED] = TO(ABORTING),
                          [KWI_TXN_DIED] = TO(DEAD)},
-    [KW_TXN_ABORTED] = {[KWI_TXN_ASK_ABORT] = TO(ABORTED),
-                        [KWI_TXN_TOLD] = TO(READY),
-                        [KWI_TXN_DIED] = TO(DEAD)},
+    [KW_TXN_ABORTED] =
+        {[KWI_TXN_ASK_ABORT] = TO(ABORTED), [KWI_TXN_TOLD] = TO(READY), [KWI_TXN_DIED] = TO(DEAD)},
     [KW_TXN_DEAD] = {[KWI_TXN_DIED] = TO(DEAD)},
 };
 #undef TO
@@ -265,8 +264,8 @@ void kwi_txn_batch_done(const struct kw_part *part, enum kw_outcome outcome, int
             kwi_error_answer(topic->core, &err, kafka_code, KW_API_PRODUCE, topic->meta->name);
         else
             kwi_error_fmt(&err, code ? code : KW_ERR_STATE, KW_PHASE_REQUEST, "",
-                          "records of %.80s partition %d were not delivered: %s",
-                          topic->meta->name, part->index, kw_err_name(code));
+                          "records of %.80s partition %d were not delivered: %s", topic->meta->name,
+                          part->index, kw_err_name(code));
         kwi_txn_fail(txn, &err);
     }
     kwi_txn_go(txn);
@@ -365,9 +364,9 @@ static void txn_retry_due(struct kw_timer *timer)
 int kwi_txn_create(struct kw_producer *producer, const struct kw_config *own)
 {
     struct kw_core *core = producer->core;
-    const char *id = kwi_config_str(
-        own && kwi_config_is_set(own, KW_KEY_TRANSACTIONAL_ID) ? own : core->cfg,
-        KW_KEY_TRANSACTIONAL_ID);
+    const char *id =
+        kwi_config_str(own && kwi_config_is_set(own, KW_KEY_TRANSACTIONAL_ID) ? own : core->cfg,
+                       KW_KEY_TRANSACTIONAL_ID);
     size_t len = id ? strlen(id) : 0;
     struct kw_txn *txn;
 

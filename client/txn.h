@@ -65,7 +65,7 @@ struct kw_txn {
     bool abandoned;  /* the deadline of kw_close has come */
     uint64_t serial; /* of the transaction; 0: none yet */
     int32_t timeout_ms;
-    struct kw_txn_op *op; /* INIT, COMMIT or ABORT, while somebody waits */
+    struct kw_txn_op *op;  /* INIT, COMMIT or ABORT, while somebody waits */
     struct kw_error cause; /* ABORTABLE, DEAD: the first one */
     /* txn_calls.c */
     struct kw_coordinator *coordinator; /* NULL until kw_txn_init */

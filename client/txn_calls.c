@@ -15,8 +15,8 @@
 #include "proto/txn.h"
 
 enum {
-    TXNCALL_FIRST_MS = 20,  /* a transaction that has just ended is soon over (KAFKA-5477) */
-    TXNCALL_V2 = 2,         /* transaction.version of KIP-890, part 2 */
+    TXNCALL_FIRST_MS = 20,   /* a transaction that has just ended is soon over (KAFKA-5477) */
+    TXNCALL_V2 = 2,          /* transaction.version of KIP-890, part 2 */
     TXNCALL_BUMP_VERSION = 3 /* of InitProducerId: says which id and epoch (KIP-360) */
 };
 
@@ -48,7 +48,7 @@ enum kw_txn_verdict kwi_txn_judge(int16_t kafka_code)
 
 /* What it means for one of the requests here. */
 static enum kw_txn_verdict txncall_judge(const struct kw_txn *txn, enum kw_txn_call call,
-                                       int16_t code)
+                                         int16_t code)
 {
     enum kw_txn_verdict verdict = kwi_txn_judge(code);
     bool adds = call == KWI_TXN_CALL_PARTS || call == KWI_TXN_CALL_GROUP;
@@ -68,7 +68,8 @@ static enum kw_txn_verdict txncall_judge(const struct kw_txn *txn, enum kw_txn_c
 static void txncall_pause(struct kw_txn *txn, bool soon)
 {
     struct kw_core *core = txn->producer->core;
-    int64_t backoff_ms = soon ? TXNCALL_FIRST_MS : kwi_config_i64(core->cfg, KW_KEY_RETRY_BACKOFF_MS);
+    int64_t backoff_ms = soon ? TXNCALL_FIRST_MS
+                              : kwi_config_i64(core->cfg, KW_KEY_RETRY_BACKOFF_MS);
 
     kwi_core_arm(core, &txn->retry,
                  core->now.mono_us +
@@ -189,7 +190,8 @@ void kwi_txn_call(struct kw_txn *txn, enum kw_txn_call call)
     if (!broker)
         return; /* the coordinator's change comes back here */
     link = kwi_link_get(broker, KWI_LANE_CONTROL, NULL);
-    txn->req = link ? kwi_request_create(txn->producer->core, link, &txncall_types[call], txn) : NULL;
+    txn->req = link ? kwi_request_create(txn->producer->core, link, &txncall_types[call], txn)
+                    : NULL;
     if (!txn->req) {
         txncall_pause(txn, false); /* no memory */
         return;
@@ -246,7 +248,7 @@ struct txncall_answer {
 };
 
 static int txncall_read(struct kw_txn *txn, enum kw_txn_call call, const struct kw_request *req,
-                      const struct kw_answer *answer, struct txncall_answer *out)
+                        const struct kw_answer *answer, struct txncall_answer *out)
 {
     int rc = 0;
 
@@ -283,7 +285,7 @@ static int txncall_read(struct kw_txn *txn, enum kw_txn_call call, const struct 
 }
 
 static void txncall_succeeded(struct kw_txn *txn, enum kw_txn_call call,
-                            const struct txncall_answer *answer)
+                              const struct txncall_answer *answer)
 {
     txn->attempts = 0;
     txn->last.code = 0;
@@ -315,7 +317,7 @@ static void txncall_lost_id(struct kw_txn *txn, enum kw_txn_call call, const str
 }
 
 static void txncall_refused(struct kw_txn *txn, enum kw_txn_call call, int32_t node_id,
-                          const struct txncall_answer *answer)
+                            const struct txncall_answer *answer)
 {
     enum kw_txn_verdict verdict = txncall_judge(txn, call, answer->code);
     struct kw_error err;
@@ -329,7 +331,7 @@ static void txncall_refused(struct kw_txn *txn, enum kw_txn_call call, int32_t n
     case KWI_TXN_AGAIN:
         kwi_coordinator_proved(txn->coordinator);
         txncall_pause(txn, call == KWI_TXN_CALL_PARTS && !txn->started &&
-                             answer->code == KW_E_CONCURRENT_TRANSACTIONS);
+                               answer->code == KW_E_CONCURRENT_TRANSACTIONS);
         return;
     case KWI_TXN_ABORT: kwi_txn_fail(txn, &err); break;
     case KWI_TXN_LOST_ID: txncall_lost_id(txn, call, &err); break;
@@ -345,7 +347,7 @@ static void txncall_refused(struct kw_txn *txn, enum kw_txn_call call, int32_t n
 
 /* No answer: it is asked again, of whoever is the coordinator by then. */
 static void txncall_unanswered(struct kw_txn *txn, enum kw_txn_call call, int32_t node_id,
-                             const struct kw_answer *answer, int err)
+                               const struct kw_answer *answer, int err)
 {
     struct kw_error why;
 

@@ -34,14 +34,14 @@ static char *txnjob_text(struct kw_txn_job *job, size_t *used, const void *text,
 
 /* job NULL: only counts. */
 static uint32_t txnjob_fill_given(struct kw_txn_job *job, const struct kw_offsets *offsets,
-                               size_t *used)
+                                  size_t *used)
 {
     for (size_t i = 0; i < offsets->n; i++) {
         const struct kw_offset *from = &offsets->list[i];
         size_t topic_len = strlen(from->topic);
         char *topic = txnjob_text(job, used, from->topic, topic_len);
         char *metadata = txnjob_text(job, used, from->metadata.ptr ? from->metadata.ptr : "",
-                                  from->metadata.ptr ? from->metadata.len : 0);
+                                     from->metadata.ptr ? from->metadata.len : 0);
         if (job)
             job->entries[i] = (struct kw_txn_entry){
                 .topic = topic,
@@ -55,7 +55,8 @@ static uint32_t txnjob_fill_given(struct kw_txn_job *job, const struct kw_offset
     return (uint32_t)offsets->n;
 }
 
-static uint32_t txnjob_fill_stored(struct kw_txn_job *job, struct kw_consumer *consumer, size_t *used)
+static uint32_t txnjob_fill_stored(struct kw_txn_job *job, struct kw_consumer *consumer,
+                                   size_t *used)
 {
     struct kw_consumer_topic *topic;
     struct kw_consumer_part *part;
@@ -70,14 +71,14 @@ static uint32_t txnjob_fill_stored(struct kw_txn_job *job, struct kw_consumer *c
             if (offset < 0)
                 continue;
             if (job)
-                job->entries[n] = (struct kw_txn_entry){
-                    .topic = name,
-                    .topic_len = (uint32_t)topic->meta->name_len,
-                    .partition = part->partition,
-                    .leader_epoch = part->stored_epoch,
-                    .offset = offset,
-                    .metadata = {"", 0},
-                    .open = true};
+                job->entries[n] =
+                    (struct kw_txn_entry){.topic = name,
+                                          .topic_len = (uint32_t)topic->meta->name_len,
+                                          .partition = part->partition,
+                                          .leader_epoch = part->stored_epoch,
+                                          .offset = offset,
+                                          .metadata = {"", 0},
+                                          .open = true};
             n++;
         }
     }
@@ -104,7 +105,8 @@ static uint32_t txnjob_fill(struct kw_txn_job *job, const struct txnjob_of *sour
 }
 
 /* *out NULL and 0: there is nothing to commit. */
-static int txnjob_create(struct kw_txn *txn, const struct txnjob_of *source, struct kw_txn_job **out)
+static int txnjob_create(struct kw_txn *txn, const struct txnjob_of *source,
+                         struct kw_txn_job **out)
 {
     struct kw_core *core = txn->producer->core;
     struct kw_txn_job *job;
@@ -164,7 +166,7 @@ static int txnjob_check_list(const struct kw_txn_offsets *what, struct kw_error 
 }
 
 static int txnjob_source_consumer(const struct kw_txn_offsets *what, struct txnjob_of *source,
-                                   struct kw_error *err)
+                                  struct kw_error *err)
 {
     struct kw_consumer *consumer = what->consumer;
     const struct kw_member *member = &consumer->keeper.member;
@@ -191,7 +193,7 @@ static int txnjob_source_consumer(const struct kw_txn_offsets *what, struct txnj
 }
 
 static int txnjob_source(const struct kw_txn_offsets *what, struct txnjob_of *source,
-                          struct kw_error *err)
+                         struct kw_error *err)
 {
     bool good = what && what->size >= sizeof(*what) &&
                 (what->consumer || (what->group_id && *what->group_id && what->offsets)) &&
@@ -216,7 +218,7 @@ static int txnjob_source(const struct kw_txn_offsets *what, struct txnjob_of *so
 
 /* What of the consumer means for the transaction makes it abortable at once. */
 static int txnjob_ask(struct kw_producer *producer, const struct kw_txn_offsets *what,
-                       struct kw_txn_job **job, struct kw_error *err)
+                      struct kw_txn_job **job, struct kw_error *err)
 {
     struct kw_txn *txn = producer->txn;
     struct txnjob_of source;

@@ -140,8 +140,8 @@ static int txnoff_choose(const struct kw_request *req, int broker_min, int broke
 }
 
 static int txnoff_encode_job(const struct kw_txn_job *job, int16_t version, struct kw_wr *wr,
-                              struct kw_txn_offset_commit_request_partition *partitions,
-                              struct kw_txn_offset_commit_request_topic *topics)
+                             struct kw_txn_offset_commit_request_partition *partitions,
+                             struct kw_txn_offset_commit_request_topic *topics)
 {
     const struct kw_txn *txn = job->txn;
     struct kw_txn_offset_commit_request msg;
@@ -255,7 +255,7 @@ void kwi_txn_offsets_go(struct kw_txn *txn)
 /* ---- the answer --------------------------------------------------------------------------------- */
 
 static struct kw_txn_entry *txnoff_find(struct kw_txn_job *job, struct kw_str topic,
-                                          int32_t partition, uint32_t *at)
+                                        int32_t partition, uint32_t *at)
 {
     for (uint32_t i = 0; i < job->n; i++) {
         uint32_t k = (*at + i) % job->n;
@@ -287,7 +287,7 @@ struct txnoff_result {
 };
 
 static void txnoff_take(struct kw_txn_job *job, const struct kw_txn_offset_commit_response *msg,
-                         struct txnoff_result *out)
+                        struct txnoff_result *out)
 {
     struct kw_txn_offset_commit_response_topic topic;
     struct kw_txn_offset_commit_response_partition item;
@@ -319,7 +319,7 @@ static void txnoff_take(struct kw_txn_job *job, const struct kw_txn_offset_commi
 
 /* The producer is dead, or its transaction abortable. */
 static void txnoff_refused(struct kw_txn *txn, const struct kw_txn_job *job,
-                            const struct txnoff_result *result)
+                           const struct txnoff_result *result)
 {
     const char *name = result->refused == KW_E_TOPIC_AUTHORIZATION_FAILED ? result->topic
                                                                           : job->group_id;
@@ -337,7 +337,7 @@ static void txnoff_refused(struct kw_txn *txn, const struct kw_txn_job *job,
 }
 
 static void txnoff_answered(struct kw_txn *txn, struct kw_txn_job *job, int32_t node_id,
-                             const struct kw_txn_offset_commit_response *msg)
+                            const struct kw_txn_offset_commit_response *msg)
 {
     struct txnoff_result result = {0};
 
@@ -365,7 +365,7 @@ static void txnoff_answered(struct kw_txn *txn, struct kw_txn_job *job, int32_t 
 
 /* No answer: it may be carried out later. */
 static void txnoff_unanswered(struct kw_txn *txn, struct kw_txn_job *job, int32_t node_id,
-                               const struct kw_answer *answer, int err)
+                              const struct kw_answer *answer, int err)
 {
     struct kw_error why;
 
@@ -399,8 +399,8 @@ static void txnoff_done(struct kw_request *req, const struct kw_answer *answer)
     txn->committing = NULL;
     if (txn->producer->core->closing || !job)
         return;
-    if (!err &&
-        kwi_txn_offset_commit_response_decode(&msg, req->version, answer->body, answer->len, &fault))
+    if (!err && kwi_txn_offset_commit_response_decode(&msg, req->version, answer->body, answer->len,
+                                                      &fault))
         err = kwi_request_malformed(req, &fault, NULL);
     if (err) {
         txnoff_unanswered(txn, job, node_id, answer, err);

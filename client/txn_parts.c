@@ -59,7 +59,7 @@ struct txnpart_form {
 };
 
 static int txnpart_encode_form(const struct kw_txn *txn, struct txnpart_form *form, int16_t version,
-                             struct kw_wr *wr)
+                               struct kw_wr *wr)
 {
     struct kw_add_partitions_to_txn_request msg;
     uint32_t n = 0, n_topics = 0, i = 0;

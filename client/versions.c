@@ -59,8 +59,7 @@ static void versions_features(struct kw_cluster *cluster,
     cluster->features_epoch = msg->finalized_features_epoch;
     cluster->transaction_version = 0;
     for (kwi_iter_init(&it, &msg->finalized_features); kwi_iter_next(&it, &feature);) {
-        if (feature.name.len == name.len &&
-            !memcmp(feature.name.ptr, name.ptr, (size_t)name.len))
+        if (feature.name.len == name.len && !memcmp(feature.name.ptr, name.ptr, (size_t)name.len))
             cluster->transaction_version = feature.max_version_level;
     }
 }

@@ -81,8 +81,8 @@ void kwi_mock_offset_set(struct kw_mock *mock, const struct kw_mock_pending *pen
     struct kw_mock_offset *offset =
         group ? mockcommit_get(group, kwi_mock_bytes_str(&pending->topic), pending->partition)
               : NULL;
-    if (!offset || kwi_mock_bytes_set(mock, &offset->metadata, pending->metadata.ptr,
-                                      pending->metadata.len))
+    if (!offset ||
+        kwi_mock_bytes_set(mock, &offset->metadata, pending->metadata.ptr, pending->metadata.len))
         return;
     offset->offset = pending->offset;
     offset->leader_epoch = pending->leader_epoch;
@@ -243,9 +243,8 @@ static void mockcommit_put(const struct kw_mock_call *call, const struct kw_mock
     out->error_code = error ? error : kwi_mock_fault_error(call, KWI_MOCK_ERROR, topic, partition);
     if (!out->error_code && group &&
         ((const struct kw_offset_fetch_request *)call->request)->require_stable &&
-        kwi_mock_txn_is_pending(call->mock,
-                                (struct kw_str){group->name, (int32_t)group->name_len}, topic,
-                                partition))
+        kwi_mock_txn_is_pending(call->mock, (struct kw_str){group->name, (int32_t)group->name_len},
+                                topic, partition))
         out->error_code = KW_E_UNSTABLE_OFFSET_COMMIT;
     if (out->error_code || !offset)
         return;

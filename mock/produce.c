@@ -134,9 +134,9 @@ static int16_t mockproduce_append(struct kw_mock_call *call, struct kw_mock_part
     batch.last = kwi_mock_sequence_add(batch.first, header->last_offset_delta);
     out->log_append_time_ms = append_time_ms;
     if (header->attributes & KWI_BATCH_TRANSACTIONAL) {
-        int16_t error = kwi_mock_txn_produce(call, req->transactional_id, header->producer_id,
-                                             header->producer_epoch,
-                                             kwi_mock_topic_str(partition->topic), partition->index);
+        int16_t error = kwi_mock_txn_produce(
+            call, req->transactional_id, header->producer_id, header->producer_epoch,
+            kwi_mock_topic_str(partition->topic), partition->index);
         if (error)
             return error;
         if (kwi_mock_txns_reserve(&partition->txns, &call->mock->heap))

@@ -95,8 +95,7 @@ int16_t kwi_mock_txn_check(const struct kw_mock_transaction *txn, int64_t produc
 
 /* --- what belongs to a transaction ------------------------------------------------------------ */
 
-bool kwi_mock_txn_has(const struct kw_mock_transaction *txn, struct kw_str topic,
-                      int32_t partition)
+bool kwi_mock_txn_has(const struct kw_mock_transaction *txn, struct kw_str topic, int32_t partition)
 {
     for (struct kw_node *n = txn->parts.first; n; n = n->next) {
         const struct kw_mock_txn_part *part = KWI_OF(n, struct kw_mock_txn_part, node);
@@ -176,7 +175,8 @@ static struct kw_mock_pending *mockcoord_pending(const struct kw_mock_transactio
 {
     for (struct kw_node *n = txn->pending.first; n; n = n->next) {
         struct kw_mock_pending *item = KWI_OF(n, struct kw_mock_pending, node);
-        if (item->partition == partition && kwi_mock_bytes_are(&item->group, group.ptr, group.len) &&
+        if (item->partition == partition &&
+            kwi_mock_bytes_are(&item->group, group.ptr, group.len) &&
             kwi_mock_bytes_are(&item->topic, topic.ptr, topic.len))
             return item;
     }

@@ -71,15 +71,14 @@ enum { KWI_MOCK_TXN_KEEP, KWI_MOCK_TXN_BUMP, KWI_MOCK_TXN_FENCE };
 void kwi_mock_txn_prepare(struct kw_mock_transaction *txn, bool commit, int epoch);
 /* Keeps an offset until the end. Errors: KW_ERR_NOMEM. */
 KW_MUST_USE int kwi_mock_txn_keep(struct kw_mock_transaction *txn, struct kw_str group,
-                                  struct kw_str topic,
-                                  const struct kw_mock_pending *pending, struct kw_str metadata);
+                                  struct kw_str topic, const struct kw_mock_pending *pending,
+                                  struct kw_str metadata);
 /* Whether an open transaction has an offset of the partition for the group. */
 bool kwi_mock_txn_is_pending(const struct kw_mock *mock, struct kw_str group, struct kw_str topic,
                              int32_t partition);
 /* Whether a transactional batch may be appended now; a Kafka error or 0. */
-int16_t kwi_mock_txn_produce(const struct kw_mock_call *call, struct kw_str id,
-                             int64_t producer_id, int16_t epoch, struct kw_str topic,
-                             int32_t partition);
+int16_t kwi_mock_txn_produce(const struct kw_mock_call *call, struct kw_str id, int64_t producer_id,
+                             int16_t epoch, struct kw_str topic, int32_t partition);
 /* InitProducerId with a transactional id. */
 int16_t kwi_mock_txn_init(struct kw_mock_call *call);
 void kwi_mock_txns_destroy(struct kw_mock *mock);

@@ -267,14 +267,13 @@ static enum kw_mock_outcome mockcoord_end_serve(struct kw_mock_call *call)
     return KWI_MOCK_ANSWERED;
 }
 
-const struct kw_mock_api kwi_mock_api_end_txn = {
-    KW_API_END_TXN, 1u << KWI_MOCK_ERROR_AFTER, mockcoord_end_serve, NULL};
+const struct kw_mock_api kwi_mock_api_end_txn = {KW_API_END_TXN, 1u << KWI_MOCK_ERROR_AFTER,
+                                                 mockcoord_end_serve, NULL};
 
 /* --- Produce -------------------------------------------------------------------------------------------- */
 
-int16_t kwi_mock_txn_produce(const struct kw_mock_call *call, struct kw_str id,
-                             int64_t producer_id, int16_t epoch, struct kw_str topic,
-                             int32_t partition)
+int16_t kwi_mock_txn_produce(const struct kw_mock_call *call, struct kw_str id, int64_t producer_id,
+                             int16_t epoch, struct kw_str topic, int32_t partition)
 {
     struct kw_mock_transaction *txn = kwi_mock_txn_find(call->mock, id);
     bool implicit = call->version >= MOCKCOORD_IMPLICIT_PRODUCE &&

@@ -55,9 +55,8 @@ static int16_t mocktxnoff_partition(const struct kw_mock_call *call,
 {
     const struct kw_txn_offset_commit_request *req = call->request;
     const struct kw_mock_topic *topic = kwi_mock_call_topic(call, false, name, NULL);
-    struct kw_mock_pending pending = {.partition = item->partition_index,
-                                      .offset = item->committed_offset,
-                                      .leader_epoch = -1};
+    struct kw_mock_pending pending = {
+        .partition = item->partition_index, .offset = item->committed_offset, .leader_epoch = -1};
     if (!kwi_mock_topic_partition(topic, item->partition_index))
         return KW_E_UNKNOWN_TOPIC_OR_PARTITION;
     if (item->committed_metadata.len > MOCKTXNOFF_METADATA_MAX)

@@ -7,16 +7,16 @@
 #include <stdio.h>
 #include <string.h>
 
-#define BOTH(name)                                                           \
-    static void name(int16_t version);                                       \
-    Test(txn, name##_v1, .timeout = 60)                                      \
-    {                                                                        \
-        name(1);                                                             \
-    }                                                                        \
-    Test(txn, name##_v2, .timeout = 60)                                      \
-    {                                                                        \
-        name(2);                                                             \
-    }                                                                        \
+#define BOTH(name)                      \
+    static void name(int16_t version);  \
+    Test(txn, name##_v1, .timeout = 60) \
+    {                                   \
+        name(1);                        \
+    }                                   \
+    Test(txn, name##_v2, .timeout = 60) \
+    {                                   \
+        name(2);                        \
+    }                                   \
     static void name(int16_t version)
 
 static void ready(int16_t version)
@@ -138,7 +138,7 @@ BOTH(init_waits_for_the_end_of_its_predecessors_transaction)
 /* Each request of the way may be lost, before it is carried out and after. */
 static void lost_answers(int16_t version, bool commit)
 {
-    static const char *const apis[] = {"initproducerid", "addpartitionstotxn", "produce",
+    static const char *const apis[] = {"initproducerid",  "addpartitionstotxn", "produce",
                                        "addoffsetstotxn", "txnoffsetcommit",    "endtxn"};
     static const char *const faults[] = {"close-before", "close-after", "drop-answer", "late=700"};
     for (size_t a = 0; a < 6; a++) {
@@ -153,8 +153,7 @@ static void lost_answers(int16_t version, bool commit)
             cr_assert_eq(txn_make(1, 2), 0);
             cr_assert_eq(txn_offsets(5), 0, "%s: %s", spec, txn_error.text);
             cr_assert_eq(commit ? txn_commit() : txn_abort(), 0, "%s: %s", spec, txn_error.text);
-            cr_assert_eq(txn_status().outcome,
-                         commit ? KW_TXN_WAS_COMMITTED : KW_TXN_WAS_ABORTED);
+            cr_assert_eq(txn_status().outcome, commit ? KW_TXN_WAS_COMMITTED : KW_TXN_WAS_ABORTED);
             cr_assert_str_eq(txn_seen(0), commit ? "1" : "", "%s", spec);
             cr_assert_str_eq(txn_seen(1), commit ? "2" : "", "%s", spec);
             cr_assert_eq(kwi_mock_committed(tbed.pair.mock, "g", "t", 0), commit ? 5 : -1);

@@ -1,7 +1,7 @@
 /* What brokers refuse of a transaction, and what becomes of it: tried again, abortable,
  * fatal. Both versions.
  *
- * covers: T06 T09 T10 T11 T15 T17 T18 T19 T25 T26 T27 T29 */
+ * covers: T06 T09 T10 T11 T15 T17 T18 T19 T22 T25 T26 T27 T29 */
 #include "tests/client/txn_bed.h"
 
 #include <stdio.h>
@@ -9,16 +9,16 @@
 
 #include "client/txn.h"
 
-#define BOTH(name)                           \
-    static void name(int16_t version);       \
+#define BOTH(name)                             \
+    static void name(int16_t version);         \
     Test(txn_errors, name##_v1, .timeout = 60) \
-    {                                        \
-        name(1);                             \
-    }                                        \
+    {                                          \
+        name(1);                               \
+    }                                          \
     Test(txn_errors, name##_v2, .timeout = 60) \
-    {                                        \
-        name(2);                             \
-    }                                        \
+    {                                          \
+        name(2);                               \
+    }                                          \
     static void name(int16_t version)
 
 static void begin(int16_t version)
@@ -39,8 +39,8 @@ static void commits(int number)
 /* ---- what each code means ------------------------------------------------------------- */
 
 enum { STEP_PARTS, STEP_GROUP, STEP_OFFSETS, STEP_COMMIT, STEP_ABORT, STEP_PRODUCE };
-static const char *const step_apis[] = {"addpartitionstotxn", "addoffsetstotxn", "txnoffsetcommit",
-                                        "endtxn", "endtxn", "produce"};
+static const char *const step_apis[] = {
+    "addpartitionstotxn", "addoffsetstotxn", "txnoffsetcommit", "endtxn", "endtxn", "produce"};
 
 struct expected {
     uint8_t step;
@@ -116,8 +116,8 @@ static void one_code(const struct expected *it, int16_t version)
     cr_assert_eq(txn_error.kafka_code, it->code, "%s version %d: %s", spec, version,
                  txn_error.text);
     cr_assert(txn_error.hint[0] != 0, "%s", spec);
-    cr_assert_eq(txn_status().state,
-                 it->txn_class == KW_TXN_ABORT ? KW_TXN_ABORTABLE : KW_TXN_DEAD, "%s", spec);
+    cr_assert_eq(txn_status().state, it->txn_class == KW_TXN_ABORT ? KW_TXN_ABORTABLE : KW_TXN_DEAD,
+                 "%s", spec);
     rc = txn_abort();
     if (it->txn_class == KW_TXN_ABORT) {
         cr_assert_eq(rc, 0, "%s version %d: %s", spec, version, txn_error.text);
@@ -430,6 +430,39 @@ BOTH(a_consumer_that_is_no_member_any_more_cannot_commit)
     cr_assert_eq(txn_error.txn_class, KW_TXN_ABORT);
     cr_assert_eq(txn_status().state, KW_TXN_ABORTABLE);
     cr_assert_eq(txn_abort(), 0);
+    txn_stop();
+}
+
+/* T22: the records of an aborted transaction are read again from where they began, even if
+ * what is committed arrives after the seek. */
+Test(txn_errors, a_seek_behind_an_abort_wins_over_the_committed_offset, .timeout = 60)
+{
+    static const char *const settings[] = {"group.id=g", "enable.auto.commit=false",
+                                           "auto.offset.reset=earliest", NULL};
+    const struct kw_start committed = {.topic = "t", .kind = KW_START_COMMITTED};
+    const struct kw_start back = {.topic = "t", .kind = KW_START_OFFSET, .value = 1};
+    struct kw_consumer *consumer;
+    struct kw_config *own;
+    struct kw_error err;
+    int64_t position = -1;
+    begin(2);
+    for (int i = 0; i < 4; i++)
+        cr_assert_eq(txn_make(0, i), 0);
+    cr_assert_eq(txn_offsets(3), 0);
+    cr_assert_eq(txn_commit(), 0);
+    cr_assert_eq(sim_pair_config(&tbed.pair, &own, settings), 0);
+    cr_assert_eq(kw_core_consumer_create(&consumer, tbed.pair.core, own, &err), 0, "%s", err.text);
+    kw_config_destroy(own);
+    txn_fault("offsetfetch:*:delay=100");
+    cr_assert_eq(kw_core_assign(consumer, &committed, 1, &err), 0);
+    txn_run(50); /* it is asked for */
+    cr_assert_eq(txn_begin(), 0);
+    cr_assert_eq(txn_make(1, 9), 0);
+    cr_assert_eq(txn_abort(), 0);
+    cr_assert_eq(kw_core_seek(consumer, &back), 0);
+    txn_run(500);
+    cr_assert_eq(kw_position(consumer, "t", 0, &position), 0);
+    cr_assert_eq(position, 1);
     txn_stop();
 }
 

@@ -15,14 +15,27 @@
 
 enum { RANDOM_TURNS = 30, RANDOM_SEEDS = 40, RANDOM_RECORDS = 2000 };
 
-static const char *const faults[] = {
-    "produce:/5:close-after",         "produce:/7:close-before",      "produce:/4:delay=60",
-    "produce:/9:late=900",            "produce:/6:error=7",           "produce:/8:error=51",
-    "addpartitionstotxn:/4:late=700", "addpartitionstotxn:/3:error=51", "addpartitionstotxn:/5:drop-answer",
-    "addoffsetstotxn:/3:close-after", "txnoffsetcommit:/4:close-after", "txnoffsetcommit:/3:error=14",
-    "txnoffsetcommit:/5:late=800",    "endtxn:/3:close-after",        "endtxn:/4:late=1200",
-    "endtxn:/5:error=15",             "endtxn:/2:delay=80",           "initproducerid:/2:close-after",
-    "endtxn:/7:drop-answer",          "produce:/13:error=10",         "metadata:/3:error=100"};
+static const char *const faults[] = {"produce:/5:close-after",
+                                     "produce:/7:close-before",
+                                     "produce:/4:delay=60",
+                                     "produce:/9:late=900",
+                                     "produce:/6:error=7",
+                                     "produce:/8:error=51",
+                                     "addpartitionstotxn:/4:late=700",
+                                     "addpartitionstotxn:/3:error=51",
+                                     "addpartitionstotxn:/5:drop-answer",
+                                     "addoffsetstotxn:/3:close-after",
+                                     "txnoffsetcommit:/4:close-after",
+                                     "txnoffsetcommit:/3:error=14",
+                                     "txnoffsetcommit:/5:late=800",
+                                     "endtxn:/3:close-after",
+                                     "endtxn:/4:late=1200",
+                                     "endtxn:/5:error=15",
+                                     "endtxn:/2:delay=80",
+                                     "initproducerid:/2:close-after",
+                                     "endtxn:/7:drop-answer",
+                                     "produce:/13:error=10",
+                                     "metadata:/3:error=100"};
 
 struct record {
     uint8_t outcome; /* of its transaction */

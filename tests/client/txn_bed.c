@@ -10,11 +10,13 @@
 struct txn_bed tbed;
 struct kw_error txn_error;
 
-static const char *const txn_usual[] = {
-    "request.timeout.ms=1000",     "retry.backoff.ms=10",
-    "retry.backoff.max.ms=100",    "reconnect.backoff.ms=10",
-    "reconnect.backoff.max.ms=50", "metadata.max.age.ms=2000",
-    NULL};
+static const char *const txn_usual[] = {"request.timeout.ms=1000",
+                                        "retry.backoff.ms=10",
+                                        "retry.backoff.max.ms=100",
+                                        "reconnect.backoff.ms=10",
+                                        "reconnect.backoff.max.ms=50",
+                                        "metadata.max.age.ms=2000",
+                                        NULL};
 
 static void txn_event(void *ctx, const struct kw_event *event)
 {

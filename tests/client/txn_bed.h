@@ -19,7 +19,7 @@ struct txn_bed {
     struct kw_producer *producer;
     struct kw_topic *topic;
     unsigned n_delivered, n_not_written, n_unknown, n_errors;
-    int report_code; /* of the last that was not delivered */
+    int report_code;       /* of the last that was not delivered */
     struct kw_error error; /* the last ERROR event */
 };
 extern struct txn_bed tbed;

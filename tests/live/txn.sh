@@ -37,7 +37,7 @@ run_version() { # VERSION
     seq 3000 >"$work/numbers"
     check "version $v: kw produce -T commits 3000 records" \
         $kw produce -b "$KW_BROKER" -t "in$v" -T "loader$v" -l "$work/numbers"
-    (seq 5000 5100 && sleep 3) | timeout -s INT 1 $kw produce -q -b "$KW_BROKER" -t "in$v" -T "loader$v" 2>"$work/int"
+    (seq 5000 5100 && sleep 12) | timeout -s INT 8 $kw produce -q -b "$KW_BROKER" -t "in$v" -T "loader$v" 2>"$work/int"
     check "version $v: Ctrl-C aborts" grep -q "was aborted" "$work/int"
     : >"$work/killed"
     for line in 2 5 9 12 16 19; do kill_at $line "in$v" "out$v" "etl$v" >>"$work/killed"; done
