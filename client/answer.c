@@ -32,6 +32,7 @@ static void answer_requeue(struct kw_batch *batch, bool backoff)
         kwi_list_insert_before(&part->queue, at, &batch->node);
     else
         kwi_list_push(&part->queue, &batch->node);
+    part->n_queued++;
     batch->state = BATCH_QUEUED;
     part->established = false; /* alone, until one gets through */
     if (backoff)

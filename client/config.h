@@ -30,7 +30,12 @@ enum kw_config_type {
 /* What a key applies to. Those of a client are read when it is created: in a
  * producer's or consumer's own configuration they would be ignored, and are
  * refused there. */
-enum { KWI_APPLIES_CLIENT = 1, KWI_APPLIES_PRODUCER = 2, KWI_APPLIES_CONSUMER = 4 };
+enum {
+    KWI_APPLIES_CLIENT = 1,
+    KWI_APPLIES_PRODUCER = 2,
+    KWI_APPLIES_CONSUMER = 4,
+    KWI_APPLIES_TOPIC = 16 /* a topic of a producer */
+};
 /* Besides: the driver reads the key, and the core does not. */
 enum { KWI_APPLIES_DRIVER = 8 };
 enum {

@@ -53,6 +53,7 @@ static int config_check_own(const struct config_view *view, unsigned applies)
     for (unsigned key = 0; key < KW_N_KEYS; key++) {
         const struct kw_config_row *row = &kwi_config_rows[key];
         const char *what = applies == KWI_APPLIES_PRODUCER ? "a producer does not have this key"
+                           : applies == KWI_APPLIES_TOPIC  ? "a topic does not have this key"
                                                            : "a consumer does not have this key";
         char value[32];
         const char *text = kwi_config_str(view->own, (enum kw_key)key);
@@ -64,10 +65,12 @@ static int config_check_own(const struct config_view *view, unsigned applies)
             kwi_config_value_text((enum kw_key)key, view->own->number[key], value, sizeof value);
             text = value;
         }
-        return kwi_config_refuse(view->err, row->key, text, strlen(text), what,
-                                 row->applies & KWI_APPLIES_CLIENT
-                                     ? "set it in the configuration of the client"
-                                     : "take it out of this configuration");
+        return kwi_config_refuse(
+            view->err, row->key, text, strlen(text), what,
+            row->applies & KWI_APPLIES_CLIENT ? "set it in the configuration of the client"
+            : applies == KWI_APPLIES_TOPIC && row->applies & KWI_APPLIES_PRODUCER
+                ? "set it in the configuration of the producer"
+                : "take it out of this configuration");
     }
     return 0;
 }
@@ -317,6 +320,8 @@ int kwi_config_check(const struct kw_config *client, const struct kw_config *own
         return rc;
     if (applies == KWI_APPLIES_PRODUCER)
         return config_check_producer(&view);
+    if (applies == KWI_APPLIES_TOPIC)
+        return 0; /* what its keys may be together, partitioner.c knows */
     if (applies == KWI_APPLIES_CONSUMER)
         return config_check_consumer(&view);
     return config_check_client(&view);

@@ -12,6 +12,7 @@
 
 #define CONFIG_CLIENT KWI_APPLIES_CLIENT
 #define CONFIG_ANY (KWI_APPLIES_CLIENT | KWI_APPLIES_PRODUCER | KWI_APPLIES_CONSUMER)
+#define CONFIG_TOPIC (KWI_APPLIES_PRODUCER | KWI_APPLIES_TOPIC)
 #define CONFIG_TLS (KWI_APPLIES_CLIENT | KWI_APPLIES_DRIVER)
 #define CONFIG_DRIVER CONFIG_TLS
 #define CONFIG_MS_MAX INT32_MAX
@@ -157,13 +158,28 @@ const struct kw_config_row kwi_config_rows[KW_N_KEYS] = {
     CONFIG_INT(DELIVERY_TIMEOUT_MS, "delivery.timeout.ms", "message.timeout.ms", "ms", 120000, 1,
                CONFIG_MS_MAX, KWI_APPLIES_PRODUCER,
                "The time from produce to the report of the outcome, retries included."),
-    CONFIG_WORD(PARTITIONER, "partitioner", "partitioner.class", "murmur2",
-                "murmur2_random|consistent|consistent_random|random|fnv1a|fnv1a_random",
-                KWI_APPLIES_PRODUCER,
-                "this version has murmur2 only; set the partition of each "
-                "record yourself if another order of keys is needed",
-                "How a record without partition gets one. murmur2: by key as Java does; records "
-                "without key stay on one partition for a batch and then move on."),
+    CONFIG_WORD(PARTITIONER, "partitioner", "partitioner.class",
+                "murmur2|murmur2_random|consistent|consistent_random|fnv1a|fnv1a_random|random|"
+                "roundrobin|sticky",
+                NULL, CONFIG_TOPIC, NULL,
+                "How a record without partition gets one. By key: murmur2 as Java does (and "
+                "librdkafka's murmur2_random), consistent and consistent_random by CRC-32 as "
+                "librdkafka does, fnv1a as Sarama does (and librdkafka's fnv1a_random). Records "
+                "without key are sticky with these: they stay on one partition until it got "
+                "batch.size bytes, and then move on; with consistent they all go to partition "
+                "0, and with consistent_random an empty key is none. Whatever the key: random "
+                "and roundrobin place each record anew, and with sticky all are sticky."),
+    CONFIG_BOOL(PARTITIONER_IGNORE_KEYS, "partitioner.ignore.keys", 0, CONFIG_TOPIC,
+                "Whether records with a key are placed as if they had none."),
+    CONFIG_BOOL(PARTITIONER_ADAPTIVE_PARTITIONING_ENABLE,
+                "partitioner.adaptive.partitioning.enable", 1, CONFIG_TOPIC,
+                "Whether sticky records prefer partitions where fewer batches wait (KIP-794), so "
+                "that slow brokers get less. Otherwise all are equal."),
+    CONFIG_INT(PARTITIONER_AVAILABILITY_TIMEOUT_MS, "partitioner.availability.timeout.ms", NULL,
+               "ms", 0, 0, CONFIG_MS_MAX, CONFIG_TOPIC,
+               "Sticky records avoid partitions whose leader has taken nothing for so long though "
+               "there was something to send, if partitioner.adaptive.partitioning.enable. 0: they "
+               "do not."),
     CONFIG_BOOL(PRODUCE_WRITES, "produce.writes", 1, KWI_APPLIES_PRODUCER,
                 "Whether producing may make one write to a socket itself when a batch became "
                 "full and no thread of the client runs."),

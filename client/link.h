@@ -124,6 +124,7 @@ struct kw_link {
     uint32_t max_in_flight;
     uint64_t ready_us, last_used_us;
     struct kw_list ready; /* produce lane: parts with a batch to send */
+    uint64_t waits_us;    /* since when none of them was taken, if there are some */
     /* Builds the next request or returns NULL; called only when the connection
      * is ready, the queue is empty and fewer than max_in_flight are under way. */
     struct kw_request *(*pull)(struct kw_link *link);

@@ -1,8 +1,9 @@
-/* client/partitioner.h -- which partition a record goes to: murmur2 of the key
- * exactly as Java's default partitioner does (P51). Keyless records are sticky:
- * producer.c chooses their partition once per batch (KIP-480). */
+/* client/partitioner.h -- which partition a record goes to. partitioner.c has the table
+ * of partitioners; what is here is what the default one does for a record with a key,
+ * inline in the hot path: murmur2 of the key exactly as Java (P51). */
 #ifndef KWI_PARTITIONER_H
 #define KWI_PARTITIONER_H
+#include "client/producer.h"
 #include <stddef.h>
 #include <stdint.h>
 
@@ -34,5 +35,24 @@ static inline uint32_t kwi_partition_of_key(const void *key, size_t len, uint32_
 {
     return (kwi_murmur2(key, len) & 0x7fffffff) % n_partitions;
 }
+
+/* Where partitioner `which` (enum kw_partitioner_name) puts a key among n partitions;
+ * -1: it does not go by keys, or not by this one. key NULL: none. */
+int64_t kwi_partitioner_of_key(unsigned which, const void *key, size_t len, uint32_t n_partitions);
+
+/* Settings: of a topic's own configuration (may be NULL), else those of `base` (may be
+ * NULL), else the client's. KW_ERR_CONFIG: they contradict each other. */
+KW_MUST_USE int kwi_pick_settings(struct kw_pick *pick, const struct kw_core *core,
+                                  const struct kw_pick *base, const struct kw_config *own,
+                                  struct kw_error *err);
+/* Whether the topic's records are placed by the hot path itself. */
+bool kwi_pick_is_plain(const struct kw_topic *topic);
+/* The record's partition, of a topic that has some. NULL: its own `partition`, or what
+ * the application's partitioner says, is none of them. */
+struct kw_part *kwi_topic_pick(struct kw_topic *topic, const struct kw_record *record);
+/* What pick gave was not used: the next record of a round goes there. */
+void kwi_topic_unpick(struct kw_topic *topic, const struct kw_record *record);
+/* Whether the record goes wherever keyless records go now. */
+bool kwi_topic_sticks(const struct kw_topic *topic, const struct kw_record *record);
 
 #endif

@@ -199,6 +199,7 @@ static int produce_state(const struct kw_topic *topic)
     return topic->error ? KW_ERR_BROKER : 0;
 }
 
+/* As the default partitioner does. */
 static struct kw_part *produce_pick(const struct kw_topic *topic, const struct kw_record *record)
 {
     if (record->flags & KW_REC_PARTITION)
@@ -259,8 +260,10 @@ static int produce_into(struct kw_part *part, const struct kw_record *record, si
                 producer->batch_size)
             break;
         kwi_part_seal(part);
-        if (part->topic->sticky && !record->key.ptr && !(record->flags & KW_REC_PARTITION))
-            part = part->topic->sticky; /* the next batch, maybe the next partition */
+        if (part->topic->sticky == part)
+            kwi_topic_turn(part->topic); /* it is full */
+        if (kwi_topic_sticks(part->topic, record))
+            part = part->topic->sticky;
     }
     if ((record->flags & KW_REC_TIMESTAMP) || delta)
         part->open->base_fixed = true;
@@ -282,11 +285,19 @@ static int produce_into(struct kw_part *part, const struct kw_record *record, si
     return 0;
 }
 
-static int produce_slow(struct kw_topic *topic, const struct kw_record *record)
+/* The count may have grown since it was asked for: the next try may find it. */
+static int produce_no_partition(const struct kw_topic *topic)
+{
+    kwi_cluster_refresh(topic->core);
+    return KW_ERR_USE;
+}
+
+/* Whether the record can be taken at all, whatever its partition. */
+static int produce_admit(struct kw_topic *topic, const struct kw_record *record,
+                         size_t *headers_size)
 {
     struct kw_producer *producer = topic->producer;
-    size_t headers_size, size;
-    struct kw_part *part;
+    size_t size;
     int rc = produce_check(topic, record);
 
     if (!rc)
@@ -297,22 +308,49 @@ static int produce_slow(struct kw_topic *topic, const struct kw_record *record)
         producer->blocked = true;
         return KW_ERR_WOULD_BLOCK;
     }
-    headers_size = produce_headers_size(record);
-    size = produce_copied(&record->key) + produce_copied(&record->value) + headers_size;
-    if (size > producer->max_request_size - KWI_BATCH_HEADER - PRODUCE_PREFIX_MAX)
-        return KW_ERR_TOO_LARGE;
-    part = produce_pick(topic, record);
-    if (!part)
-        return KW_ERR_USE;
-    rc = produce_into(part, record, headers_size);
-    if (rc == KW_ERR_WOULD_BLOCK)
-        return produce_blocked(producer);
+    *headers_size = produce_headers_size(record);
+    size = produce_copied(&record->key) + produce_copied(&record->value) + *headers_size;
+    return size > producer->max_request_size - KWI_BATCH_HEADER - PRODUCE_PREFIX_MAX
+               ? KW_ERR_TOO_LARGE
+               : 0;
+}
+
+/* part: where the partitioner put it; NULL: it was not asked yet. */
+static int produce_slow(struct kw_topic *topic, const struct kw_record *record,
+                        struct kw_part *part)
+{
+    size_t headers_size = 0;
+    int rc = produce_admit(topic, record, &headers_size);
+
+    if (!rc && !part) {
+        part = kwi_topic_pick(topic, record);
+        if (!part)
+            return produce_no_partition(topic);
+    }
+    if (!rc) {
+        rc = produce_into(part, record, headers_size);
+        if (rc == KW_ERR_WOULD_BLOCK)
+            rc = produce_blocked(topic->producer);
+    }
+    if (rc && part)
+        kwi_topic_unpick(topic, record);
     if (rc)
         return rc;
     return topic->core->attention ? 1 : 0;
 }
 
 /* ---- the hot path ------------------------------------------------------------------ */
+
+/* What the partitioner says, when nothing else keeps the record from the hot path; else
+ * NULL. */
+static __attribute__((noinline)) struct kw_part *produce_picked(struct kw_topic *topic,
+                                                                const struct kw_record *record)
+{
+    if (topic->slow != TOPIC_SLOW_PICK || (record->flags & (KW_REC_TIMESTAMP | KW_REC_BY_REF)) ||
+        record->n_headers || record->receipt)
+        return NULL;
+    return kwi_topic_pick(topic, record);
+}
 
 int kw_core_produce(struct kw_topic *topic, const struct kw_record *record)
 {
@@ -324,16 +362,17 @@ int kw_core_produce(struct kw_topic *topic, const struct kw_record *record)
     if (KWI_UNLIKELY(((record->flags & (KW_REC_TIMESTAMP | KW_REC_BY_REF)) | record->n_headers |
                       topic->slow) |
                      (uintptr_t)record->receipt))
-        return produce_slow(topic, record);
-    part = produce_pick(topic, record);
+        part = produce_picked(topic, record);
+    else
+        part = produce_pick(topic, record);
     if (KWI_UNLIKELY(!part))
-        return produce_slow(topic, record);
+        return produce_slow(topic, record, NULL);
     if (KWI_UNLIKELY(topic->core->now.wall_ms != part->wall_ms))
         kwi_part_set_time(part, topic->core->now.wall_ms);
     key_size = produce_copied(&record->key);
     value_size = produce_copied(&record->value);
     if (KWI_UNLIKELY((key_size | value_size) >= PRODUCE_HOT_MAX))
-        return produce_slow(topic, record);
+        return produce_slow(topic, record, part);
     key_len = produce_len(&record->key);
     value_len = produce_len(&record->value);
     body = produce_body_size(part->delta, part->n_records, key_len, value_len,
@@ -341,7 +380,7 @@ int kw_core_produce(struct kw_topic *topic, const struct kw_record *record)
     total = kwi_uvarint_size((uint64_t)body << 1) + body;
     w = part->w;
     if (KWI_UNLIKELY((ptrdiff_t)total > part->limit - w)) /* or no batch is open */
-        return produce_slow(topic, record);
+        return produce_slow(topic, record, part);
     w = kwi_put_uvarint(w, (uint64_t)body << 1);
     *w++ = 0; /* attributes */
     w = kwi_put_uvarint(w, part->delta);
@@ -383,8 +422,8 @@ void kwi_part_seal(struct kw_part *part)
     part->w = part->limit = part->room = NULL;
     kwi_list_remove(&producer->lingering, &batch->open_node);
     kwi_list_push(&part->queue, &batch->node);
-    if (topic->sticky == part)
-        kwi_topic_turn(topic);
+    part->n_queued++;
+    kwi_topic_sealed(part, batch->size);
     if (producer->codec)
         kwi_pack_batch(batch);
     kwi_part_route(part);

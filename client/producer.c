@@ -10,6 +10,7 @@
 #include "client/config.h"
 #include "client/denied.h"
 #include "client/error_text.h"
+#include "client/partitioner.h"
 #include "client/receipt.h"
 #include "client/txn.h"
 #include "proto/error.h"
@@ -74,11 +75,13 @@ int kw_core_producer_create(struct kw_producer **out, struct kw_core *core,
     }
     producer->core = core;
     producer_settings(producer, own);
+    rc = kwi_pick_settings(&producer->pick, core, NULL, own, err);
     producer->writable.fill = producer_fill_writable;
     producer->linger_timer.fire = producer_linger_noted;
     kwi_delivery_init(producer);
     kwi_producer_id_init(producer);
-    rc = kwi_pack_init(producer, err);
+    if (!rc)
+        rc = kwi_pack_init(producer, err);
     if (!rc && kwi_txn_create(producer, own)) {
         kwi_error_set(err, KW_ERR_NOMEM, KW_PHASE_CONFIG, "no memory for transactions", "");
         rc = KW_ERR_NOMEM;
@@ -127,29 +130,6 @@ void kwi_producer_check_writable(struct kw_producer *producer)
 }
 
 /* ---- topics ----------------------------------------------------------------------- */
-
-/* Uniform among the partitions that have a leader, another one if there is one. */
-void kwi_topic_turn(struct kw_topic *topic)
-{
-    uint32_t start;
-    struct kw_part *first = NULL;
-
-    if (!topic->n_parts)
-        return;
-    start = kwi_rng_below(&topic->core->rng, topic->n_parts);
-    for (uint32_t i = 0; i < topic->n_parts; i++) {
-        struct kw_part *part = topic->parts[(start + i) % topic->n_parts];
-
-        if (topic->meta->partitions[part->index].leader < 0)
-            continue;
-        if (part != topic->sticky) {
-            topic->sticky = part;
-            return;
-        }
-        first = part;
-    }
-    topic->sticky = first ? first : topic->parts[start];
-}
 
 static void topic_unmute(struct kw_timer *timer)
 {
@@ -219,8 +199,10 @@ void kwi_producer_mark(struct kw_producer *producer)
 {
     for (struct kw_node *n = producer->topics.first; n; n = n->next) {
         struct kw_topic *topic = KWI_OF(n, struct kw_topic, node);
-        topic->slow = !topic->n_parts || topic->error || producer->closing || producer->fatal ||
-                      (producer->txn && !kwi_txn_is_open(producer->txn));
+        bool refuses = !topic->n_parts || topic->error || producer->closing || producer->fatal ||
+                       (producer->txn && !kwi_txn_is_open(producer->txn));
+        topic->slow = (refuses ? TOPIC_SLOW_STATE : 0u) |
+                      (kwi_pick_is_plain(topic) ? 0u : TOPIC_SLOW_PICK);
     }
 }
 
@@ -241,7 +223,7 @@ static void topic_changed(struct kw_topic_watch *watch, struct kw_topic_meta *me
     topic->error = 0;
     kwi_producer_mark(topic->producer);
     kwi_core_disarm(topic->core, &topic->timer);
-    if (!topic->sticky)
+    if (!topic->sticky || meta->partitions[topic->sticky->index].leader < 0)
         kwi_topic_turn(topic);
     for (uint32_t i = 0; i < topic->n_parts; i++)
         if (!kwi_list_empty(&topic->parts[i]->queue))
@@ -284,12 +266,29 @@ static struct kw_topic *topic_find(struct kw_producer *producer, const char *nam
     return NULL;
 }
 
+/* Its settings are those of the first call: others could not be followed in silence. */
+static int topic_open_twice(struct kw_topic **out, struct kw_error *err)
+{
+    kwi_error_fmt(err, KW_ERR_STATE, KW_PHASE_NONE, "open it once, with its configuration",
+                  "the topic \"%s\" is open already", (*out)->meta->name);
+    *out = NULL;
+    return KW_ERR_STATE;
+}
+
 int kw_core_topic_open(struct kw_topic **out, struct kw_producer *producer, const char *name,
                        struct kw_error *err)
 {
+    return kw_core_topic_open_own(out, producer, name, NULL, err);
+}
+
+int kw_core_topic_open_own(struct kw_topic **out, struct kw_producer *producer, const char *name,
+                           const struct kw_config *own, struct kw_error *err)
+{
     struct kw_core *core = producer->core;
     size_t len = name ? strlen(name) : 0;
+    struct kw_pick pick;
     struct kw_topic *topic;
+    int rc;
 
     *out = NULL;
     if (!topic_name_ok(name, len)) {
@@ -299,9 +298,14 @@ int kw_core_topic_open(struct kw_topic **out, struct kw_producer *producer, cons
     }
     if (producer->closing || core->closing)
         return KW_ERR_CLOSED;
+    rc = own ? kwi_config_check(core->cfg, own, KWI_APPLIES_TOPIC, err) : 0;
+    if (!rc)
+        rc = kwi_pick_settings(&pick, core, &producer->pick, own, err);
+    if (rc)
+        return rc;
     *out = topic_find(producer, name, len);
     if (*out)
-        return 0;
+        return own ? topic_open_twice(out, err) : 0;
     topic = kwi_alloc_zero(&core->control, sizeof(*topic));
     if (topic)
         topic->meta = kwi_topic_meta_get(core, name, len);
@@ -312,11 +316,12 @@ int kw_core_topic_open(struct kw_topic **out, struct kw_producer *producer, cons
     }
     topic->core = core;
     topic->producer = producer;
+    topic->pick = pick;
     topic->watch.changed = topic_changed;
     topic->timer.fire = topic_gave_up;
     kwi_list_push(&topic->meta->watchers, &topic->watch.node);
     kwi_list_push(&producer->topics, &topic->node);
-    topic->slow = true;
+    topic->slow = TOPIC_SLOW_STATE;
     kwi_core_arm(core, &topic->timer, core->now.mono_us + producer->delivery_timeout_us);
     if (topic->meta->n_partitions)
         topic_changed(&topic->watch, topic->meta);

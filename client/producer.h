@@ -9,6 +9,7 @@
  *
  * A batch: OPEN -> QUEUED -> SENT -> (QUEUED again | DONE) -> reported -> freed.
  *   produce.c      append: the hot path, windows, chunks, sealing
+ *   partitioner.c  which partition a record goes to
  *   route.c        from partition to leader
  *   sender.c       stamp, Produce requests
  *   answer.c       what answers mean, retries
@@ -120,7 +121,8 @@ struct kw_part {
     struct kw_topic *topic;
     int32_t index;
     struct kw_list queue; /* sealed, waiting, oldest first */
-    struct kw_list sent;  /* under way, oldest first */
+    uint32_t n_queued;
+    struct kw_list sent; /* under way, oldest first */
     uint32_t n_sent;
     struct kw_link *link;      /* of its leader, NULL while there is none */
     struct kw_node ready_node; /* in link->ready */
@@ -140,6 +142,16 @@ struct kw_part {
     struct kw_node txn_node; /* in txn->wanted or ->asked */
 };
 
+/* How records without partition get one. */
+struct kw_pick {
+    uint8_t which; /* enum kw_partitioner_name */
+    bool ignores_keys, adapts;
+    uint64_t availability_us; /* 0: a broker that takes nothing is not avoided */
+};
+
+/* Why records of a topic take the slow path. */
+enum { TOPIC_SLOW_STATE = 1, TOPIC_SLOW_PICK = 2 };
+
 struct kw_topic {
     struct kw_core *core; /* first: kw_core_of */
     struct kw_producer *producer;
@@ -147,12 +159,17 @@ struct kw_topic {
     struct kw_part **parts;
     uint32_t n_parts, parts_cap;
     int16_t error;
-    uint32_t slow;       /* 1: every record must take the slow path, which says why */
+    uint32_t slow;       /* TOPIC_SLOW_*: STATE: no record is taken, and the slow path says
+                            why; PICK: the partitioner is not the one of the hot path */
     bool told;           /* the unknown topic was reported once */
     struct kw_node node; /* producer->topics */
     struct kw_topic_meta *meta;
     struct kw_topic_watch watch;
     struct kw_timer timer; /* gives up waiting for an unknown topic */
+    struct kw_pick pick;
+    struct kw_partitioner own; /* pick NULL: there is none */
+    uint32_t turn;             /* where the next record of a round goes */
+    uint64_t sticky_size;      /* bytes sealed of the sticky partition since it is */
 };
 
 struct kw_producer {
@@ -196,6 +213,7 @@ struct kw_producer {
     struct kw_list idle_packs, busy_packs;
     uint32_t n_packs;
     bool only_errors; /* delivery.report.only.error */
+    struct kw_pick pick;
 
     /* A sweep ends batches without waiting for the network, some a step. */
     int sweep_code;        /* 0: none */
@@ -245,6 +263,11 @@ void kwi_pack_deinit(struct kw_producer *producer);
 void kwi_pack_batch(struct kw_batch *batch);
 /* Its outcome is final already: takes it out of the line. */
 void kwi_pack_forget(struct kw_batch *batch);
+
+/* partitioner.c */
+void kwi_topic_turn(struct kw_topic *topic); /* another partition for keyless records */
+/* A batch of the partition was sealed: does the topic turn? */
+void kwi_topic_sealed(struct kw_part *part, uint32_t size);
 
 /* sender.c */
 void kwi_part_route(struct kw_part *part); /* leader or queue changed */
@@ -296,7 +319,6 @@ void kwi_producer_bump(struct kw_producer *producer);
 /* What decides whether records are taken changed: closing, fatal, an error, the
  * number of partitions. */
 void kwi_producer_mark(struct kw_producer *producer);
-void kwi_topic_turn(struct kw_topic *topic); /* another partition for keyless records */
 void kwi_producers_step(struct kw_core *core);
 bool kwi_producers_pending(const struct kw_core *core);
 void kwi_producers_stop(struct kw_core *core); /* timers off, nothing is sent any more */

@@ -80,6 +80,8 @@ void kwi_part_route(struct kw_part *part)
     part->n_lost = 0;
     if (!part->ready) {
         part->ready = true;
+        if (kwi_list_empty(&link->ready))
+            link->waits_us = producer->core->now.mono_us;
         kwi_list_push(&link->ready, &part->ready_node);
     }
     if (kwi_producer_id_ready(producer))

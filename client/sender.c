@@ -157,6 +157,7 @@ static void sender_take(struct kw_sending *sending, struct kw_batch *batch)
     struct kw_part *part = batch->part;
 
     kwi_list_remove(&part->queue, &batch->node);
+    part->n_queued--;
     kwi_list_push(&part->sent, &batch->node);
     part->n_sent++;
     batch->state = BATCH_SENT;
@@ -306,6 +307,7 @@ struct kw_request *kwi_sender_pull(struct kw_link *link)
     req = kwi_request_create(link->core, link, sender_type_of(producer), sending);
     if (req)
         sender_fill(sending, link);
+    link->waits_us = link->core->now.mono_us;
     if (!req || !sending->n) {
         if (req)
             kwi_request_destroy(req);

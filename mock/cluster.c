@@ -229,22 +229,25 @@ int kwi_mock_topic_grow(struct kw_mock_topic *topic, int32_t n)
 {
     struct kw_mock *mock = topic->mock;
     struct kw_mock_topic_spec spec;
-    struct kw_mock_partition *grown;
+    struct kw_mock_partition *grown, *was = topic->partitions;
     int32_t old = topic->n_partitions;
     if (n <= old || n > KWI_MOCK_PARTITIONS_MAX)
-        return KW_ERR_STATE;
-    for (int32_t i = 0; i < old; i++) {
-        if (topic->partitions[i].replicate.armed)
-            return KW_ERR_STATE; /* it would be moved with its timer */
-    }
-    kwi_mock_topic_spec_init(mock, &spec);
-    spec.replication_factor = topic->partitions[0].n_replicas;
-    spec.retention_size = topic->partitions[0].log.retention_size;
+        return KW_ERR_USE;
     grown = kwi_alloc_zero(&mock->heap, (size_t)n * sizeof(*grown));
     if (!grown)
         return KW_ERR_NOMEM;
-    memcpy(grown, topic->partitions, (size_t)old * sizeof(*grown));
-    kwi_free(&mock->heap, topic->partitions, (size_t)old * sizeof(*grown));
+    kwi_mock_topic_spec_init(mock, &spec);
+    spec.replication_factor = was[0].n_replicas;
+    spec.retention_size = was[0].log.retention_size;
+    for (int32_t i = 0; i < old; i++) {
+        uint64_t due_us = was[i].replicate.deadline_us;
+        bool armed = was[i].replicate.armed;
+        kwi_timer_disarm(&mock->timers, &was[i].replicate);
+        grown[i] = was[i];
+        if (armed)
+            kwi_timer_arm(&mock->timers, &grown[i].replicate, due_us);
+    }
+    kwi_free(&mock->heap, was, (size_t)old * sizeof(*was));
     topic->partitions = grown;
     topic->n_partitions = n;
     mock->change++;

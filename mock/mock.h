@@ -113,8 +113,8 @@ KW_MUST_USE int kwi_mock_create_topic(struct kw_mock *mock, const char *topic, i
 KW_MUST_USE int kwi_mock_topic_id(const struct kw_mock *mock, const char *topic, uint8_t id[16]);
 /* Errors: KW_ERR_STATE (no such topic). */
 KW_MUST_USE int kwi_mock_delete_topic(struct kw_mock *mock, const char *topic);
-/* More partitions for a topic, n in all. Not while acks=1 appends wait to be replicated.
- * Errors: KW_ERR_STATE (no such topic, or it is not more, or not now), KW_ERR_NOMEM. */
+/* More partitions for a topic, n in all.
+ * Errors: KW_ERR_STATE (no such topic), KW_ERR_USE (not more, or too many), KW_ERR_NOMEM. */
 KW_MUST_USE int kwi_mock_add_partitions(struct kw_mock *mock, const char *topic, int32_t n);
 /* Moves a leader and raises the leader epoch; broker -1: no leader. The old
  * leader's acks=1 appends above the high watermark are lost, as in Kafka.

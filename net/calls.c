@@ -54,6 +54,21 @@ int kw_topic_open(struct kw_topic **out, struct kw_producer *producer, const cha
     return rc;
 }
 
+int kw_topic_open_own(struct kw_topic **out, struct kw_producer *producer, const char *name,
+                      const struct kw_config *own, struct kw_error *err)
+{
+    if (!producer)
+        return KW_ERR_USE;
+    int rc = kw_core_topic_open_own(out, producer, name, own, err);
+    kwi_client_kick(kwi_client_of(producer));
+    return rc;
+}
+
+int kw_topic_set_partitioner(struct kw_topic *topic, const struct kw_partitioner *own)
+{
+    return topic ? kw_core_topic_set_partitioner(topic, own) : KW_ERR_USE;
+}
+
 /* The record was accepted (1) or refused (< 0), and the core wants attention. */
 static int calls_produce_slow(struct kw_topic *topic, int rc)
 {

@@ -62,8 +62,9 @@ static void config_doc_row(FILE *out, enum kw_key key)
     fprintf(out, " | ");
     config_doc_type(out, row);
     fprintf(out, " | ");
-    fprintf(out, "%s%s%s", row->applies & KWI_APPLIES_CLIENT ? "client " : "",
+    fprintf(out, "%s%s%s%s", row->applies & KWI_APPLIES_CLIENT ? "client " : "",
             row->applies & KWI_APPLIES_PRODUCER ? "producer " : "",
+            row->applies & KWI_APPLIES_TOPIC ? "topic " : "",
             row->applies & KWI_APPLIES_CONSUMER ? "consumer " : "");
     fprintf(out, "| %s", row->doc);
     if (row->planned) {

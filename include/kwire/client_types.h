@@ -45,6 +45,17 @@ struct kw_record {
     struct kw_receipt *receipt;
 };
 
+/* A partitioner of the application's own (kw_topic_set_partitioner). */
+struct kw_partitioner {
+    size_t size; /* sizeof(struct kw_partitioner) */
+    void *ctx;
+    /* The record's partition, 0 .. n_partitions - 1; -1: as the key `partitioner` says.
+     * Called inside kw_produce for records without KW_REC_PARTITION, and again when such
+     * a call was refused; it must not call the client. */
+    int32_t (*pick)(void *ctx, const struct kw_topic *topic, const struct kw_record *record,
+                    int32_t n_partitions);
+};
+
 /* The three outcomes. Never guessed: what cannot be proved is UNKNOWN. */
 enum kw_outcome {
     KW_DELIVERED = 0,   /* acknowledged by the broker as `acks` asks */

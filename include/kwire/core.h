@@ -142,6 +142,11 @@ KW_EXPORT KW_MUST_USE int kw_core_producer_create(struct kw_producer **out, stru
                                                   struct kw_error *err);
 KW_EXPORT KW_MUST_USE int kw_core_topic_open(struct kw_topic **out, struct kw_producer *producer,
                                              const char *name, struct kw_error *err);
+KW_EXPORT KW_MUST_USE int kw_core_topic_open_own(struct kw_topic **out,
+                                                 struct kw_producer *producer, const char *name,
+                                                 const struct kw_config *own, struct kw_error *err);
+KW_EXPORT KW_MUST_USE int kw_core_topic_set_partitioner(struct kw_topic *topic,
+                                                        const struct kw_partitioner *own);
 /* 0 accepted; 1 accepted and the attention word is not zero; or an error as
  * kw_produce. */
 KW_EXPORT KW_MUST_USE int kw_core_produce(struct kw_topic *topic, const struct kw_record *record);

@@ -134,6 +134,18 @@ KW_EXPORT KW_MUST_USE int kw_producer_create(struct kw_producer **out, struct kw
  * 249 bytes, or not of [a-zA-Z0-9._-]), KW_ERR_NOMEM, KW_ERR_CLOSED. */
 KW_EXPORT KW_MUST_USE int kw_topic_open(struct kw_topic **out, struct kw_producer *producer,
                                         const char *name, struct kw_error *err);
+/* The same, with settings of the topic's own: own (may be NULL) holds keys that
+ * docs/CONFIG.md lists for a topic, and goes before the producer's; it is copied.
+ * Errors: KW_ERR_CONFIG, KW_ERR_STATE (it is open already, with its settings). Since: 0.2. */
+KW_EXPORT KW_MUST_USE int kw_topic_open_own(struct kw_topic **out, struct kw_producer *producer,
+                                            const char *name, const struct kw_config *own,
+                                            struct kw_error *err);
+/* Places the records of a topic by a function of the application's own, or with NULL again
+ * as the key `partitioner` says. Ownership: own is copied, its ctx is borrowed for the life
+ * of the topic. A partition that does not exist makes kw_produce answer KW_ERR_USE.
+ * Errors: KW_ERR_USE (no topic, no function). Since: 0.2. */
+KW_EXPORT KW_MUST_USE int kw_topic_set_partitioner(struct kw_topic *topic,
+                                                   const struct kw_partitioner *own);
 KW_EXPORT const char *kw_topic_name(const struct kw_topic *topic);
 /* Partitions known now; 0: not known yet. */
 KW_EXPORT int32_t kw_topic_partitions(const struct kw_topic *topic);
@@ -144,7 +156,8 @@ KW_EXPORT int32_t kw_topic_partitions(const struct kw_topic *topic);
  * not known yet: event WRITABLE follows; take events meanwhile),
  * KW_ERR_TOO_LARGE (above max.request.size: raise it, or send less),
  * KW_ERR_USE (bad partition, timestamp or header; a receipt that is closed or of
- * another producer), KW_ERR_BROKER (the topic
+ * another producer; a partition that is not known makes the count be asked for, so that
+ * a later try may find it), KW_ERR_BROKER (the topic
  * cannot be written: see kw_topic_error), KW_ERR_STATE (the producer met a
  * fatal error), KW_ERR_CLOSED. */
 KW_EXPORT KW_MUST_USE int kw_produce(struct kw_topic *topic, const struct kw_record *record);

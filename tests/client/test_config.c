@@ -264,8 +264,7 @@ Test(config, what_this_version_cannot_do_yet_is_refused_with_the_reason)
     struct kw_error err;
     static const struct {
         const char *key, *val, *hint;
-    } refused[] = {{"sasl.mechanism", "GSSAPI", "no Kerberos"},
-                   {"partitioner", "consistent_random", "murmur2 only"}};
+    } refused[] = {{"sasl.mechanism", "GSSAPI", "no Kerberos"}};
     for (unsigned i = 0; i < sizeof refused / sizeof *refused; i++) {
         cr_assert_eq(kw_config_set(cfg, refused[i].key, refused[i].val, &err), KW_ERR_CONFIG);
         cr_assert(strstr(err.hint, refused[i].hint), "%s: %s", refused[i].key, err.hint);
