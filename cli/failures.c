@@ -13,7 +13,7 @@ const char *cli_failure_why(int code)
     case KW_ERR_CANCELED:
     case KW_ERR_CLOSED: return " (given up at the end)";
     case KW_ERR_TOO_LARGE:
-        return " (above max.request.size: raise it with -X, and the broker's limit)";
+        return " (above max.request.size, which -X raises, or the topic's max.message.bytes)";
     case KW_ERR_USE: return " (no such partition, or a bad timestamp or header)";
     default: return "";
     }

@@ -25,7 +25,7 @@ static void answer_requeue(struct kw_batch *batch, bool backoff)
     }
     kwi_list_remove(&part->sent, &batch->node);
     part->n_sent--;
-    while (at && (KWI_OF(at, struct kw_batch, node)->number < batch->number ||
+    while (at && (kwi_batch_before(KWI_OF(at, struct kw_batch, node), batch) ||
                   kwi_planted(KWI_PLANT_P03)))
         at = at->next;
     if (at)
@@ -59,7 +59,7 @@ static bool answer_has_older(const struct kw_batch *batch)
 
     for (unsigned i = 0; i < 2; i++)
         for (const struct kw_node *n = lists[i]->first; n; n = n->next)
-            if (KWI_OF(n, struct kw_batch, node)->number < batch->number)
+            if (kwi_batch_before(KWI_OF(n, struct kw_batch, node), batch))
                 return true;
     return false;
 }
@@ -91,6 +91,7 @@ enum answer_verdict {
     SEND_REFRESH,
     SEND_MAYBE,
     SEND_SEQUENCE,
+    SEND_TOO_LARGE,
     SEND_FATAL,
     SEND_UNSURE,
     SEND_FAIL
@@ -108,6 +109,8 @@ static enum answer_verdict answer_judge(int16_t code)
         {KW_E_DUPLICATE_SEQUENCE_NUMBER, SEND_DUPLICATE},
         {KW_E_REQUEST_TIMED_OUT, SEND_MAYBE},
         {KW_E_NOT_ENOUGH_REPLICAS_AFTER_APPEND, SEND_MAYBE},
+        {KW_E_MESSAGE_TOO_LARGE, SEND_TOO_LARGE},
+        {KW_E_RECORD_LIST_TOO_LARGE, SEND_TOO_LARGE},
         {KW_E_OUT_OF_ORDER_SEQUENCE_NUMBER, SEND_SEQUENCE},
         {KW_E_UNKNOWN_PRODUCER_ID, SEND_SEQUENCE},
         {KW_E_PRODUCER_FENCED, SEND_FATAL},
@@ -146,6 +149,28 @@ static void answer_refused(const struct kw_batch *batch, int16_t kafka_code)
     kwi_event_error(topic->core, &err);
 }
 
+/* Several records are sent again in halves, which is no retry; one is refused, and a
+ * person should know what to change. */
+static void answer_too_large(struct kw_batch *batch, int16_t kafka_code)
+{
+    struct kw_topic *topic = batch->part->topic;
+    struct kw_error err;
+
+    if (batch->n_records > 1) {
+        batch->oversize = true;
+        answer_requeue(batch, false);
+        return;
+    }
+    kwi_error_fmt(&err, KW_ERR_TOO_LARGE, KW_PHASE_REQUEST,
+                  "raise max.message.bytes of the topic, or send less",
+                  "%s-%d: a record of %u bytes with its batch is above the broker's limit",
+                  topic->meta->name, (int)batch->part->index, batch->size);
+    err.kafka_code = kafka_code;
+    kwi_batch_conclude(batch, batch->maybe_written ? KW_UNKNOWN : KW_NOT_WRITTEN, KW_ERR_TOO_LARGE,
+                       kafka_code);
+    kwi_event_error(topic->core, &err);
+}
+
 static void answer_apply(struct kw_batch *batch, const struct kw_produce_response_partition *item)
 {
     struct kw_producer *producer = batch->part->topic->producer;
@@ -170,6 +195,7 @@ static void answer_apply(struct kw_batch *batch, const struct kw_produce_respons
         answer_retry(batch, KW_ERR_BROKER, item->error_code, true);
         return;
     case SEND_RETRY: answer_retry(batch, KW_ERR_BROKER, item->error_code, true); return;
+    case SEND_TOO_LARGE: answer_too_large(batch, item->error_code); return;
     case SEND_SEQUENCE: answer_resequence(batch, item->error_code); return;
     case SEND_FATAL:
         if (producer->txn && item->error_code == KW_E_INVALID_PRODUCER_ID_MAPPING)
@@ -271,7 +297,7 @@ void kwi_sending_release(struct kw_request *req)
         struct kw_part *part = batch->part;
 
         batch->n_lent--;
-        if (batch->restamp && !batch->n_lent)
+        if ((batch->restamp || batch->oversize) && !batch->n_lent)
             kwi_part_route(part);
         kwi_batch_let_go(batch);
     }

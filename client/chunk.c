@@ -16,8 +16,12 @@ enum { CHUNK_FIRST = 4096, CHUNK_SECOND = 16384, CHUNK_LATER = 65536 };
 
 struct kw_chunk *kwi_chunk_create(struct kw_producer *producer, size_t size)
 {
-    struct kw_block *block = kwi_block_create(&producer->core->produce_pool,
-                                              size + sizeof(struct kw_chunk), 0);
+    return kwi_chunk_create_in(&producer->core->produce_pool, size);
+}
+
+struct kw_chunk *kwi_chunk_create_in(struct kw_pool *pool, size_t size)
+{
+    struct kw_block *block = kwi_block_create(pool, size + sizeof(struct kw_chunk), 0);
     struct kw_chunk *chunk;
 
     if (!block)
@@ -78,7 +82,7 @@ void kwi_part_leave_chunk(struct kw_part *part)
     batch->records_len += (uint32_t)len;
 }
 
-static struct kw_batch *chunk_new_batch(struct kw_producer *producer)
+struct kw_batch *kwi_batch_create(struct kw_producer *producer)
 {
     struct kw_batch *batch;
 
@@ -100,7 +104,7 @@ int kwi_part_open(struct kw_part *part)
     /* An open batch can always take its fill and one largest record more. */
     if (kwi_pool_free(&topic->core->produce_pool) <= kwi_producer_reserve(producer))
         return KW_ERR_WOULD_BLOCK;
-    batch = chunk_new_batch(producer);
+    batch = kwi_batch_create(producer);
     if (!batch)
         return KW_ERR_NOMEM;
     chunk = chunk_create(producer, 0);

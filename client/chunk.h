@@ -22,6 +22,8 @@ static inline size_t kwi_part_pending(const struct kw_part *part)
 
 /* Makes chunk the current one of the open batch. */
 void kwi_part_enter_chunk(struct kw_part *part, struct kw_chunk *chunk);
+/* A zeroed batch, from the recycling list if possible. NULL: no memory. */
+struct kw_batch *kwi_batch_create(struct kw_producer *producer);
 /* Opens a batch with its first chunk. KW_ERR_WOULD_BLOCK: the reserve is too
  * full; KW_ERR_NOMEM: the host's allocator refused. */
 KW_MUST_USE int kwi_part_open(struct kw_part *part);

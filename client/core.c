@@ -144,6 +144,8 @@ static int core_init(struct kw_core *core, const struct kw_config *cfg, const st
     kwi_unpack_init(core);
     kwi_oauth_init(core);
     kwi_pool_init(&core->produce_pool, &core->produce);
+    kwi_pool_init(&core->spare_pool, &core->control);
+    core->spare_pool.keeps_none = true;
     kwi_map_init(&core->conns, &core->control);
     kwi_map_init(&core->queries, &core->control);
     return kwi_cluster_init(core, err);

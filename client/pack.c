@@ -236,7 +236,7 @@ static void pack_done(struct kw_core *core, struct kw_work *work)
 
     (void)core;
     batch->n_lent--;
-    KWI_ASSERT(batch->attempts == 0); /* nobody sends what is being replaced */
+    KWI_ASSERT(batch->attempts == 0 || batch->resized); /* nobody sends what is being replaced */
     if (pack->rc == 0 && batch->state != BATCH_DONE)
         pack_replace(pack);
     kwi_block_release(pack->scratch);

@@ -114,6 +114,10 @@ void kwi_block_release(struct kw_block *block)
     KWI_ASSERT(block->holds > 0);
     if (--block->holds)
         return;
+    if (block->pool->keeps_none) {
+        kwi_free(block->pool->heap, block, block->cap + POOL_HEADER);
+        return;
+    }
     block->pool->kept_bytes += block->cap + POOL_HEADER;
     kwi_list_push_front(&block->pool->kept[block->size_class], &block->node);
 }

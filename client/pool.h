@@ -28,6 +28,7 @@ struct kw_pool {
     struct kw_heap *heap;
     struct kw_list kept[KWI_POOL_CLASSES];
     size_t kept_bytes; /* in the kept lists, headers included */
+    bool keeps_none;   /* released blocks go back to the heap at once */
     size_t reserved;   /* promised to answers under way, counted below heap->limit */
 };
 

@@ -8,6 +8,7 @@
 #include "base/bytes.h"
 #include "client/chunk.h"
 #include "client/config.h"
+#include "client/error_text.h"
 #include "client/partitioner.h"
 #include "client/producer.h"
 #include "client/receipt.h"
@@ -292,6 +293,22 @@ static int produce_no_partition(const struct kw_topic *topic)
     return KW_ERR_USE;
 }
 
+/* The caller sees a code: size, limit and remedy are for a person. */
+static int produce_too_large(struct kw_topic *topic, const struct kw_record *record,
+                             size_t headers_size)
+{
+    struct kw_error err;
+    uint64_t size = (uint64_t)produce_copied(&record->key) + produce_copied(&record->value) +
+                    headers_size;
+
+    kwi_error_fmt(&err, KW_ERR_TOO_LARGE, KW_PHASE_NONE,
+                  "raise max.request.size (and max.message.bytes of the topic), or send less",
+                  "%s: a record of %llu bytes is above max.request.size = %u", topic->meta->name,
+                  (unsigned long long)size, topic->producer->max_request_size);
+    kwi_event_error(topic->core, &err);
+    return KW_ERR_TOO_LARGE;
+}
+
 /* Whether the record can be taken at all, whatever its partition. */
 static int produce_admit(struct kw_topic *topic, const struct kw_record *record,
                          size_t *headers_size)
@@ -300,6 +317,8 @@ static int produce_admit(struct kw_topic *topic, const struct kw_record *record,
     size_t size;
     int rc = produce_check(topic, record);
 
+    if (rc == KW_ERR_TOO_LARGE)
+        return produce_too_large(topic, record, produce_headers_size(record));
     if (!rc)
         rc = produce_state(topic);
     if (rc)
@@ -311,7 +330,7 @@ static int produce_admit(struct kw_topic *topic, const struct kw_record *record,
     *headers_size = produce_headers_size(record);
     size = produce_copied(&record->key) + produce_copied(&record->value) + *headers_size;
     return size > producer->max_request_size - KWI_BATCH_HEADER - PRODUCE_PREFIX_MAX
-               ? KW_ERR_TOO_LARGE
+               ? produce_too_large(topic, record, *headers_size)
                : 0;
 }
 

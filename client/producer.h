@@ -17,6 +17,7 @@
  *   chunk.c        memory of the open batch
  *   receipt.c      one outcome for a chunk of records
  *   pack.c         compression of sealed batches, as work
+ *   split.c        halves of a batch that was too large
  *   unsent.c       records handed back after purge or close
  *   close.c        the end of a core
  *   producer_id.c  idempotence: producer id, epoch, sequences
@@ -74,11 +75,14 @@ struct kw_batch {
     int64_t base_timestamp, max_timestamp;
     uint64_t created_us;
     uint64_t number;       /* grows per producer: what flush waits for */
+    uint32_t begin;        /* its first record, in the batch of that number: not 0 behind a split */
     bool pinned;           /* creation time is final, and the base timestamp */
     bool base_fixed;       /* a record's own timestamp already pinned the base */
     bool stamped, restamp; /* carries id, epoch, sequence; must get new ones */
     bool maybe_written;    /* an attempt ended without a proof that it was not */
     bool unsent;           /* kept for kw_unsent_next */
+    bool oversize;         /* the broker wants it smaller: to be split before it is sent */
+    bool resized;          /* was split: its header must be written anew */
     bool packing;          /* waits for its compression, or is at it */
     bool by_ref;           /* one of its records waits to be told that its value is free */
     bool owed;             /* in producer->owed */
@@ -246,6 +250,7 @@ void kwi_batch_free(struct kw_batch *batch);
 enum { KWI_LENT_MIN = 2048 };
 /* A chunk whose block holds `size` bytes of records and opaques. NULL: no memory. */
 struct kw_chunk *kwi_chunk_create(struct kw_producer *producer, size_t size);
+struct kw_chunk *kwi_chunk_create_in(struct kw_pool *pool, size_t size);
 void kwi_batch_free_chunks(struct kw_batch *batch);
 /* Piece list of a sealed batch, at most cap; returns how many. */
 uint32_t kwi_batch_pieces(const struct kw_batch *batch, struct kw_iov *iov, uint32_t cap);
@@ -297,6 +302,15 @@ void kwi_producer_sweep_some(struct kw_producer *producer, unsigned max);
 void kwi_producer_fatal(struct kw_producer *producer, const struct kw_error *error);
 bool kwi_producer_drained(const struct kw_producer *producer);
 
+/* split.c */
+/* Makes two of a queued batch that is oversize and not lent. false: no memory now. */
+bool kwi_batch_split(struct kw_batch *batch);
+/* Whether a is in front of b, both of one partition. */
+static inline bool kwi_batch_before(const struct kw_batch *a, const struct kw_batch *b)
+{
+    return a->number < b->number || (a->number == b->number && a->begin < b->begin);
+}
+
 /* producer_id.c */
 void kwi_producer_id_init(struct kw_producer *producer);
 void kwi_producer_id_want(struct kw_producer *producer);
@@ -309,6 +323,8 @@ void kwi_part_established(struct kw_part *part, const struct kw_batch *batch);
 /* May the head of the partition's queue be numbered now? false: older batches
  * must be settled first, or the queue has become empty. */
 bool kwi_part_sequence_due(struct kw_part *part);
+/* The sequence number n records behind: 0 .. INT32_MAX, then 0 again. */
+int32_t kwi_sequence_add(int32_t sequence, uint32_t n);
 /* Gives the batch id, epoch and sequence, or keeps those that it has. */
 void kwi_batch_sequence(struct kw_batch *batch);
 /* A stamped batch ended without a proof that its sequences were used: the epoch
@@ -324,6 +340,8 @@ bool kwi_producers_pending(const struct kw_core *core);
 void kwi_producers_stop(struct kw_core *core); /* timers off, nothing is sent any more */
 void kwi_producers_destroy(struct kw_core *core);
 void kwi_unsent_add(struct kw_producer *producer, struct kw_batch *batch); /* in order */
+/* Undoes the compression of a batch: plain_len bytes. Errors: KW_ERR_NOMEM. */
+KW_MUST_USE int kwi_batch_decode(const struct kw_batch *batch, uint8_t *out);
 void kwi_unsent_deinit(struct kw_producer *producer);
 
 #endif

@@ -131,8 +131,7 @@ bool kwi_producer_id_ready(struct kw_producer *producer)
     return false;
 }
 
-/* 0 .. INT32_MAX, then 0 again. */
-static int32_t id_sequence_add(int32_t sequence, uint32_t n)
+int32_t kwi_sequence_add(int32_t sequence, uint32_t n)
 {
     return (int32_t)(((uint32_t)sequence + n) & INT32_MAX);
 }
@@ -206,7 +205,7 @@ void kwi_batch_sequence(struct kw_batch *batch)
     batch->sequence = part->next_sequence;
     batch->stamped = true;
     batch->restamp = false;
-    part->next_sequence = id_sequence_add(part->next_sequence, batch->n_records);
+    part->next_sequence = kwi_sequence_add(part->next_sequence, batch->n_records);
 }
 
 void kwi_producer_bump(struct kw_producer *producer)

@@ -200,6 +200,34 @@ void kwi_receipts_check(struct kw_batch *batch)
             receipt_check(run->receipt);
 }
 
+int kwi_receipts_split(struct kw_batch *batch, struct kw_batch *second, uint32_t n_first)
+{
+    for (struct kw_run *run = kwi_batch_runs(batch); run; run = run->next) {
+        uint32_t first = run->first > n_first ? run->first : n_first, end = run->first + run->n;
+        struct kw_run *moved;
+        int rc;
+
+        if (end <= n_first || !run->n)
+            continue;
+        rc = receipt_new_run(second, &moved);
+        if (rc) {
+            kwi_batch_free_runs(second);
+            return rc;
+        }
+        *moved = (struct kw_run){NULL, run->receipt, first - n_first, end - first};
+        if (second->last_run)
+            second->last_run->next = moved;
+        second->last_run = moved;
+    }
+    for (struct kw_run *run = kwi_batch_runs(batch); run; run = run->next) {
+        if (run->first >= n_first)
+            run->n = 0;
+        else if (run->first + run->n > n_first)
+            run->n = n_first - run->first;
+    }
+    return 0;
+}
+
 /* ---- the end --------------------------------------------------------------------------- */
 
 void kwi_batch_free_runs(struct kw_batch *batch)

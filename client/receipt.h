@@ -28,6 +28,10 @@ KW_MUST_USE int kwi_receipt_prepare(struct kw_receipt *receipt, struct kw_batch 
                                     uint32_t index);
 /* The record was appended. */
 void kwi_receipt_count(struct kw_batch *batch);
+/* Moves the runs of records from index n_first on to the second half, which has none yet.
+ * KW_ERR_WOULD_BLOCK, KW_ERR_NOMEM: then all are where they were. */
+KW_MUST_USE int kwi_receipts_split(struct kw_batch *batch, struct kw_batch *second,
+                                   uint32_t n_first);
 /* The batch has its outcome: its receipts learn of it ... */
 void kwi_receipts_settle(struct kw_batch *batch);
 /* ... and, once its reports are queued, end if it was the last of theirs. */

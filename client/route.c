@@ -33,7 +33,8 @@ static struct kw_link *route_link(struct kw_part *part)
 
 bool kwi_batch_is_due(const struct kw_batch *batch)
 {
-    return batch->pinned && !batch->packing && !(batch->restamp && batch->n_lent);
+    return batch->pinned && !batch->packing && !batch->oversize &&
+           !(batch->restamp && batch->n_lent);
 }
 
 void kwi_part_mute(struct kw_part *part, uint32_t attempts)
@@ -63,6 +64,11 @@ void kwi_part_route(struct kw_part *part)
         return;
     }
     batch = KWI_OF(part->queue.first, struct kw_batch, node);
+    if (batch->oversize && !batch->n_lent && !kwi_batch_split(batch)) {
+        kwi_part_unready(part);
+        kwi_part_mute(part, 0); /* memory may come by then */
+        return;
+    }
     if (!kwi_batch_is_due(batch)) {
         kwi_part_unready(part); /* it may be ready for one before it that has ended */
         return;

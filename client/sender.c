@@ -64,7 +64,8 @@ static struct kw_batch *sender_prepare(struct kw_part *part)
         batch->restamp = true;
     if (!kwi_batch_is_due(batch))
         return NULL;
-    first = !batch->attempts || batch->restamp;
+    first = !batch->attempts || batch->restamp || batch->resized;
+    batch->resized = false;
     kwi_batch_sequence(batch);
     if (first)
         sender_stamp(batch);

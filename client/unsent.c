@@ -36,9 +36,8 @@ static uint32_t unsent_n_lent(const struct kw_batch *batch)
     return n;
 }
 
-/* Undoes the compression of a batch that was never sent. In one go: this is no
- * path for many records. */
-static int unsent_decode(const struct kw_batch *batch, uint8_t *out)
+/* In one go: this is no path for many records. */
+int kwi_batch_decode(const struct kw_batch *batch, uint8_t *out)
 {
     struct kw_core *core = batch->part->topic->core;
     const struct kw_codec *codec = core->env.codecs[batch->codec];
@@ -107,7 +106,7 @@ static int unsent_flatten(struct kw_batch *batch)
     if (!batch->flat)
         return KW_ERR_NOMEM;
     batch->flat_size = size;
-    if (batch->codec && unsent_decode(batch, batch->flat + KWI_BATCH_HEADER)) {
+    if (batch->codec && kwi_batch_decode(batch, batch->flat + KWI_BATCH_HEADER)) {
         kwi_free(heap, batch->flat, size);
         batch->flat = NULL;
         batch->flat_size = 0;
@@ -152,7 +151,7 @@ void kwi_unsent_add(struct kw_producer *producer, struct kw_batch *batch)
     /* One whose bytes the driver held for longer comes late, but not last. */
     for (struct kw_node *n = producer->unsent.last; n; n = n->prev) {
         const struct kw_batch *other = KWI_OF(n, const struct kw_batch, node);
-        if (other == producer->unsent_batch || other->number < batch->number)
+        if (other == producer->unsent_batch || kwi_batch_before(other, batch))
             break;
         behind = n;
     }

@@ -154,7 +154,8 @@ KW_EXPORT int32_t kw_topic_partitions(const struct kw_topic *topic);
  * once.
  * Errors: KW_ERR_WOULD_BLOCK (buffer.memory is full, or the partition count is
  * not known yet: event WRITABLE follows; take events meanwhile),
- * KW_ERR_TOO_LARGE (above max.request.size: raise it, or send less),
+ * KW_ERR_TOO_LARGE (above max.request.size: raise it, or send less; an event ERROR has
+ * the sizes),
  * KW_ERR_USE (bad partition, timestamp or header; a receipt that is closed or of
  * another producer; a partition that is not known makes the count be asked for, so that
  * a later try may find it), KW_ERR_BROKER (the topic

@@ -322,7 +322,7 @@ Test(receipts, a_retry_that_succeeds_is_nobody_s_business)
 Test(receipts, refused_records_are_told_one_by_one_before_the_receipt)
 {
     desk_begin(own);
-    desk_fault("produce:*:error=10:partition=1"); /* MESSAGE_TOO_LARGE */
+    desk_fault("produce:*:error=17:partition=1"); /* INVALID_TOPIC */
     struct slip *slip = slip_new(), *other = slip_new();
     for (int i = 0; i < 300; i++)
         desk_make(i % 5 ? slip : i % 2 ? other : NULL, i % PARTS, 100);
@@ -332,7 +332,7 @@ Test(receipts, refused_records_are_told_one_by_one_before_the_receipt)
     cr_assert_eq(slip->result.not_written, 80);
     cr_assert_eq(slip->result.delivered, 160);
     cr_assert_eq(slip->result.code, KW_ERR_BROKER);
-    cr_assert_eq(slip->result.kafka_code, 10);
+    cr_assert_eq(slip->result.kafka_code, 17);
     cr_assert_eq(other->result.not_written, 10);
     for (uint32_t i = 0; i < desk.n_made; i++)
         cr_assert_eq(desk.outcome[i] == 1 + KW_NOT_WRITTEN, i % PARTS == 1);
@@ -458,7 +458,7 @@ static void produce_again(const struct kw_report *report)
 Test(receipts, records_may_be_produced_while_reports_and_receipts_are_handled)
 {
     desk_begin(own);
-    desk_fault("produce:1:error=10");
+    desk_fault("produce:1:error=17");
     desk.on_report = produce_again;
     struct slip *slip = slip_new();
     for (int i = 0; i < 20; i++)
