@@ -59,6 +59,17 @@ static bool topic_id_is_other(const struct kw_consumer_topic *topic)
            memcmp(told.b, topic->id.b, sizeof(told.b)) != 0;
 }
 
+static bool topic_id_is_read(const struct kw_consumer_topic *topic)
+{
+    const struct kw_consumer_part *part;
+
+    for (uint32_t i = 0; (part = kwi_map_next(&topic->parts, &i));) {
+        if (part->state != KWI_PART_STOPPED)
+            return true;
+    }
+    return false;
+}
+
 void kwi_topic_id_check(struct kw_consumer_topic *topic)
 {
     struct kw_consumer_part *part;
@@ -66,7 +77,11 @@ void kwi_topic_id_check(struct kw_consumer_topic *topic)
                      memcmp(topic->given_id, topic->meta->old_id, sizeof(topic->given_id)) == 0;
 
     kwi_topic_id_bind(topic);
-    if (!topic_id_is_other(topic) || (topic->is_given && !was_given))
+    if (!topic_id_is_other(topic))
+        return;
+    /* The group may know of the new topic before metadata does; it may also take its
+     * time to take the old one away. */
+    if (topic->is_given && (!was_given || !topic_id_is_read(topic)))
         return;
     kwi_log(topic->consumer->core, 4, "topic %s was deleted, there is another of its name now",
             topic->meta->name);
