@@ -40,7 +40,8 @@ static bool group_any(const struct kw_group *group, const struct kw_consumer_par
 static bool group_is_new(const struct kw_group *group, const struct kw_consumer_part *part)
 {
     (void)group;
-    return part->fresh && !part->notice;
+    /* One that is given up before its event was taken is not new again. */
+    return part->fresh && !part->notice && !part->given_up;
 }
 
 /* ---- parts ---------------------------------------------------------------------------------- */

@@ -224,3 +224,27 @@ Test(group_upgrade, eager_and_cooperative_members_in_one_group)
         group_end(&bed);
     }
 }
+
+/* The application takes no events while partitions come and go again: what was not heard
+ * of is no news, and no room is missing for what is. */
+Test(group_upgrade, partitions_that_go_before_the_application_heard_of_them)
+{
+    static const char *const modern[] = {"group.protocol=consumer", NULL};
+    for (int i = 0; i < 2; i++) {
+        const char *const *way = i ? modern : new_way;
+        group_begin(&bed, NULL);
+        bed.pair.no_events = true;
+        for (int k = 0; k < 3; k++) {
+            bed_subscribe(bed_join(&bed, way));
+            for (int ms = 0; ms < 1500; ms += 10)
+                sim_pair_step(&bed.pair, 10000);
+        }
+        cr_assert(!bed.pair.memory.damaged);
+        cr_assert_eq(bed_group(&bed).n_members, 3);
+        kw_core_destroy(bed.pair.core);
+        bed.pair.core = NULL;
+        cr_assert_eq(bed.pair.memory.n_live, 0);
+        cr_assert(!bed.pair.memory.damaged);
+        sim_pair_deinit(&bed.pair);
+    }
+}

@@ -1,12 +1,14 @@
 /* Offsets of a group without membership: what is stored, what is committed, where
  * partitions begin, and what errors of the coordinator do to it.
  *
- * covers: G09 G15 G16 G30 G31 G32 G42 G45 C50 C52 C56 C57 C58 C59 */
+ * covers: G09 G15 G16 G30 G31 G32 G33 G42 G45 C50 C52 C56 C57 C58 C59 */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/api.h"
+#include "proto/header.h"
 #include "tests/sim/pair.h"
 
 enum { PARTITIONS = 3, BROKERS = 2, RECORDS = 40, HANDLES = 256 };
@@ -793,4 +795,65 @@ Test(offsets, closing_without_a_coordinator_ends_by_its_deadline)
     cr_assert_eq(table.code, KW_ERR_TIMEOUT);
     expect_committed(-1, -1, -1);
     table_end();
+}
+
+/* ---- the bytes of a commit -------------------------------------------------------------- */
+
+/* What Java's classes (4.3.1) write for offset 20 behind a record of leader epoch 0 in
+ * partition 1 of t, as its consumer fills them: no retention, the next offset, the epoch of
+ * the record before it, empty metadata. */
+static const struct {
+    int16_t version;
+    const char *hex;
+} commit_bytes[] = {
+    {2, "000167ffffffff0000ffffffffffffffff00000001000174000000010000000100000000000000140000"},
+    {5, "000167ffffffff000000000001000174000000010000000100000000000000140000"},
+    {6, "000167ffffffff00000000000100017400000001000000010000000000000014000000000000"},
+    {7, "000167ffffffff0000ffff0000000100017400000001000000010000000000000014000000000000"},
+    {8, "0267ffffffff0100020274020000000100000000000000140000000001000000"},
+    {9, "0267ffffffff0100020274020000000100000000000000140000000001000000"}};
+
+static char commit_said[512];
+static int16_t commit_version;
+
+static void hear_commit(void *ctx, const uint8_t *frame, size_t len)
+{
+    struct kw_request_header header;
+    size_t at, n = 0;
+    (void)ctx;
+    cr_assert_eq(kwi_request_header_get(frame, len, &header, &at), 0);
+    if (header.api_key != KW_API_OFFSET_COMMIT)
+        return;
+    commit_version = header.api_version;
+    for (; at < len && n + 3 < sizeof commit_said; at++, n += 2)
+        snprintf(commit_said + n, 3, "%02x", frame[at]);
+}
+
+Test(offsets, a_commit_has_the_bytes_of_java_s_in_each_version)
+{
+    for (size_t i = 0; i < sizeof commit_bytes / sizeof *commit_bytes; i++) {
+        struct kw_mock_versions only = {.api_key = KW_API_OFFSET_COMMIT,
+                                        .min = commit_bytes[i].version,
+                                        .max = commit_bytes[i].version};
+        const struct kw_mock_config config = {
+            .n_brokers = BROKERS, .versions = &only, .n_versions = 1};
+        memset(&table, 0, sizeof table);
+        commit_said[0] = '\0';
+        cr_assert_eq(sim_pair_init_of(&table.pair, SIM_MEMORY_PLAIN, &config, PARTITIONS), 0);
+        kwi_mock_set_coordinator(table.pair.mock, 1);
+        table.pair.on_event = table_event;
+        table.pair.on_request = hear_commit;
+        cr_assert_eq(sim_pair_core(&table.pair, usual, NULL), 0);
+        table_produce();
+        table_open(by_hand);
+        table_assign(KW_START_COMMITTED);
+        take(1);
+        for (unsigned k = 0; k < 4; k++)
+            release(k, KW_DONE);
+        commit_now(0);
+        cr_assert_eq(commit_version, commit_bytes[i].version);
+        cr_assert_str_eq(commit_said, commit_bytes[i].hex, "version %d", commit_version);
+        cr_assert_eq(committed(1), 20);
+        table_end();
+    }
 }
