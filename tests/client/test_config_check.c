@@ -1,7 +1,7 @@
 /* Rules between keys: each refusal names the key, its value, the rule and the
  * remedy.
  *
- * covers: P06 S17 */
+ * covers: P06 P45 S17 */
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
