@@ -36,7 +36,7 @@ run_version() { # VERSION
     new_topic "out$v" 3
     seq 3000 >"$work/numbers"
     check "version $v: kw produce -T commits 3000 records" \
-        $kw produce -b "$KW_BROKER" -t "in$v" -T "loader$v" -l "$work/numbers"
+        $kw produce -b "$KW_BROKER" -t "in$v" -T "loader$v" -X batch.size=2000 -l "$work/numbers"
     (seq 5000 5100 && sleep 12) | timeout -s INT 8 $kw produce -q -b "$KW_BROKER" -t "in$v" -T "loader$v" 2>"$work/int"
     check "version $v: Ctrl-C aborts" grep -q "was aborted" "$work/int"
     : >"$work/killed"
@@ -55,7 +55,7 @@ run_version() { # VERSION
     check "version $v: there were aborted ones" test "$(lines "$work/all.$v")" -gt 3100
     tool consumer-groups --bootstrap-server "$KW_BROKER" --describe --group "etl$v" >"$work/group" 2>&1
     check "version $v: the group's offsets are at the end" awk -v g="etl$v" '
-        $1 == g { lag += $6; n++ } END { exit !(n == 3 && lag == 0) }' "$work/group"
+        $1 == g { lag += $6; n++ } END { exit !(n > 1 && lag == 0) }' "$work/group"
 }
 
 # What Kafka's own tools say of it.
