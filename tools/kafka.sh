@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs a real Apache Kafka (KRaft, broker and controller in one process) for
-# tests, on loopback and on free ports that it chooses itself.
+# Runs a real Apache Kafka (KRaft, broker and controller in one process; before 3.0
+# with a ZooKeeper) for tests, on loopback and on free ports that it chooses itself.
 #
 #   tools/kafka.sh up [NODES]       fetch the jars once, format, start, wait until ready
 #   tools/kafka.sh env              KW_BROKER=host:port,... and KW_KAFKA_DATA=folder
@@ -23,11 +23,14 @@
 # when a cluster is formatted; LISTENERS for each call afterwards, too.
 # KW_KAFKA_RACKS=1 puts node N into rack rN, and leaders send consumers to their rack.
 # KW_KAFKA_DIR (build/kafka) names the cluster: two directories are two clusters.
-# KW_KAFKA_VERSION (4.3.1). Needs bash, a JDK or JRE 17, and Maven the first time.
+# KW_KAFKA_VERSION (4.3.1; tried: 3.9.2 and 2.8.2, which has no SASL and no TLS here) counts
+# for each call. Needs bash, a JDK or JRE 17, and Maven the first time.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 version=${KW_KAFKA_VERSION:-4.3.1}
+IFS=. read -r major minor _ <<<"$version"
+number=$((major * 100 + minor)) # 2.8.2: 208
 jars=$PWD/build/jars-$version
 dir=${KW_KAFKA_DIR:-build/kafka}
 case $dir in /*) ;; *) dir=$PWD/$dir ;; esac
@@ -37,8 +40,12 @@ cluster_id=kwireTestClusterAAAAAA # 16 bytes in base64url
 export LC_ALL=C.UTF-8
 
 # Small, quick to start, one collector thread: a test broker shares its machine.
-java_flags=(-Dfile.encoding=UTF-8 -Xmx256m -Xss512k -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:-UsePerfData
-    "-Dlog4j2.configurationFile=$PWD/tools/kafka/log4j2.properties")
+java_flags=(-Dfile.encoding=UTF-8 -Xmx256m -Xss512k -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:-UsePerfData)
+if ((number >= 400)); then
+    java_flags+=("-Dlog4j2.configurationFile=$PWD/tools/kafka/log4j2.properties")
+else
+    java_flags+=("-Dlog4j.configuration=file:$PWD/tools/kafka/log4j.properties")
+fi
 
 # One row a listener besides the controller's: NAME:PROTOCOL. The ports file has
 # a column for each, in this order, after the node and the controller's port.
@@ -64,8 +71,11 @@ fetch_jars() {
     [[ -e $jars/complete ]] && return
     tools/deps.sh live >&2 || die "a JRE 17 and Maven are needed to run Kafka"
     echo "tools/kafka.sh: fetching Apache Kafka $version with Maven (about 57 MB, once)" >&2
+    local log=() # Kafka 2.x has its own
+    ((number < 400)) || log=(-Plog4j2)
+    ((number < 300 || number >= 400)) || log=(-Plog4j1)
     mkdir -p "$jars"
-    mvn -B -q -f tools/kafka/pom.xml -Dkafka.version="$version" -DoutputDirectory="$jars" \
+    mvn -B -q -f tools/kafka/pom.xml "${log[@]}" -Dkafka.version="$version" -DoutputDirectory="$jars" \
         dependency:copy-dependencies >"$jars/log" 2>&1 ||
         { cat "$jars/log" >&2; die "Maven could not fetch the jars"; }
     touch "$jars/complete"
@@ -136,14 +146,38 @@ properties() {
         listen+=,$name://127.0.0.1:$(column "$node" $((i + 3)))
         map+=,${listeners[i]}
     done
-    cat <<-END
+    if ((number >= 300)); then
+        cat <<-END
 	process.roles=broker,controller
 	node.id=$node
 	controller.quorum.voters=${voters#,}
 	controller.listener.names=CONTROLLER
 	listeners=${listen#,},CONTROLLER://127.0.0.1:$(column "$node" 2)
-	advertised.listeners=${listen#,}
 	listener.security.protocol.map=${map#,},CONTROLLER:PLAINTEXT
+	# A dead node is noticed in 3 s instead of 9, and the others elect at once.
+	broker.session.timeout.ms=3000
+	broker.heartbeat.interval.ms=500
+	controller.quorum.election.timeout.ms=500
+	controller.quorum.fetch.timeout.ms=1500
+	controller.quorum.election.backoff.max.ms=300
+	initial.broker.registration.timeout.ms=60000
+	share.coordinator.state.topic.num.partitions=4
+	share.coordinator.state.topic.replication.factor=$copies
+	share.coordinator.state.topic.min.isr=$in_sync
+	END
+    else
+        cat <<-END
+	broker.id=$node
+	zookeeper.connect=127.0.0.1:$(column 1 2)
+	zookeeper.session.timeout.ms=3000
+	listeners=${listen#,}
+	listener.security.protocol.map=${map#,}
+	END
+    fi
+    # Members of KIP-848 groups before 4.0.
+    ((number != 309)) || echo group.coordinator.rebalance.protocols=classic,consumer
+    cat <<-END
+	advertised.listeners=${listen#,}
 	inter.broker.listener.name=PLAINTEXT
 	log.dirs=$(node_dir "$node")/data
 	auto.create.topics.enable=false
@@ -157,16 +191,6 @@ properties() {
 	transaction.state.log.num.partitions=4
 	transaction.state.log.replication.factor=$copies
 	transaction.state.log.min.isr=$in_sync
-	share.coordinator.state.topic.num.partitions=4
-	share.coordinator.state.topic.replication.factor=$copies
-	share.coordinator.state.topic.min.isr=$in_sync
-	# A dead node is noticed in 3 s instead of 9, and the others elect at once.
-	broker.session.timeout.ms=3000
-	broker.heartbeat.interval.ms=500
-	controller.quorum.election.timeout.ms=500
-	controller.quorum.fetch.timeout.ms=1500
-	controller.quorum.election.backoff.max.ms=300
-	initial.broker.registration.timeout.ms=60000
 	group.initial.rebalance.delay.ms=0
 	num.network.threads=2
 	num.io.threads=4
@@ -191,15 +215,42 @@ format_node() {
     local home
     home=$(node_dir "$1")
     [[ -e $home/data/meta.properties ]] && return
+    ((number >= 300 || ${#listeners[@]} == 1)) || die "no TLS and no SASL with Kafka $version here"
     mkdir -p "$home/data"
     [[ " ${listeners[*]} " != *SSL\ * ]] || tools/kafka/certs.sh "$dir/tls"
     properties "$1" >"$home/server.properties"
+    ((number >= 300)) || return 0
     local users=()
     [[ " ${listeners[*]}" != *:SASL_* ]] ||
         users=(--add-scram 'SCRAM-SHA-256=[name=alice,password=alice-secret]'
             --add-scram 'SCRAM-SHA-512=[name=alice,password=alice-secret]')
     run_class kafka.tools.StorageTool format -t $cluster_id -c "$home/server.properties" "${users[@]}" \
         >"$home/format.log" 2>&1 || { cat "$home/format.log" >&2; die "formatting node $1 failed"; }
+}
+
+# The ZooKeeper that brokers before 3.0 need is node "-zookeeper", on the port that
+# would be the controller's.
+start_zookeeper() {
+    local home
+    home=$(node_dir -zookeeper)
+    [[ -z $(pid_of -zookeeper) ]] || return 0
+    mkdir -p "$home/data"
+    cat >"$home/server.properties" <<-END
+	dataDir=$home/data
+	clientPort=$(column 1 2)
+	clientPortAddress=127.0.0.1
+	maxClientCnxns=0
+	admin.enableServer=false
+	tickTime=1000
+	END
+    setsid java "${java_flags[@]}" -cp "$jars/*" org.apache.zookeeper.server.quorum.QuorumPeerMain \
+        "$home/server.properties" >>"$home/log" 2>&1 </dev/null &
+    echo $! >"$home/pid"
+    local end=$((SECONDS + 60))
+    until (exec 3<>"/dev/tcp/127.0.0.1/$(column 1 2)") 2>/dev/null; do
+        [[ -n $(pid_of -zookeeper) ]] && ((SECONDS < end)) || die "ZooKeeper does not start; see $home/log"
+        sleep 0.1
+    done
 }
 
 start_node() {
@@ -290,6 +341,8 @@ stop() {
         [[ -z $pid ]] || kill -KILL "$pid" 2>/dev/null || true
         gone "$node" 10 || die "node $node (pid $pid) does not end"
     done
+    pid=$(pid_of -zookeeper)
+    [[ -z $pid ]] || { kill -KILL "$pid" 2>/dev/null && gone -zookeeper 10; }
 }
 
 up() {
@@ -299,6 +352,7 @@ up() {
     for try in 1 2 3; do
         [[ -f $dir/ports ]] || choose_ports "$n"
         for node in $(nodes); do format_node "$node"; done
+        ((number >= 300)) || start_zookeeper
         for node in $(nodes); do [[ -n $(pid_of "$node") ]] || start_node "$node"; done
         wait_ready 120 && return
         # Somebody else may have taken a port in between: choose again.
@@ -313,6 +367,14 @@ clean() { stop 0; rm -rf "$dir"; }
 
 tool_class() {
     local tools=org.apache.kafka.tools
+    # What moved from the broker's own package in 3.x; those of 3.9 are where 4.x has them.
+    ((number >= 309)) || case $1 in
+    topics) echo kafka.admin.TopicCommand; return ;;
+    consumer-groups) echo kafka.admin.ConsumerGroupCommand; return ;;
+    console-producer) echo kafka.tools.ConsoleProducer; return ;;
+    console-consumer) echo kafka.tools.ConsoleConsumer; return ;;
+    dump-log) echo kafka.tools.DumpLogSegments; return ;;
+    esac
     case $1 in
     topics) echo $tools.TopicCommand ;;
     configs) echo kafka.admin.ConfigCommand ;;
@@ -320,6 +382,7 @@ tool_class() {
     console-producer) echo $tools.ConsoleProducer ;;
     console-consumer) echo $tools.consumer.ConsoleConsumer ;;
     consumer-groups) echo $tools.consumer.group.ConsumerGroupCommand ;;
+    verifiable-consumer) echo $tools.VerifiableConsumer ;;
     dump-log) echo $tools.DumpLogSegments ;;
     get-offsets) echo $tools.GetOffsetShell ;;
     producer-perf-test) echo $tools.ProducerPerformance ;;
