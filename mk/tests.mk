@@ -82,7 +82,12 @@ $(FUZZ_BIN): $(FUZZ_DIR)/%: fuzz/%.c $(FUZZ_DIR)/obj/libkwire.a
 # Examples see what a user sees: public headers and the shipped archive.
 # Benchmarks also take the CRC of the processor from base/.
 # So do the programs of the live tests.
-EXAMPLE_BIN := $(patsubst %.c,$(B)/%,$(wildcard examples/*.c))
+# The one that writes to a database is built where SQLite's header is.
+HAS_SQLITE := $(call has_header,sqlite3.h)
+EXAMPLE_OUT := $(if $(filter 1,$(HAS_SQLITE)),,examples/sqlite.c)
+EXAMPLE_BIN := $(patsubst %.c,$(B)/%,$(filter-out $(EXAMPLE_OUT),$(wildcard examples/*.c)))
+LIBS_sqlite := -lsqlite3
+LIBS_workers := -pthread
 LIVE_BIN := $(if $(TRIPLET),,$(patsubst %.c,$(B)/%,$(wildcard tests/live/*.c)))
 BENCH_BIN := $(patsubst %.c,$(B)/%,$(wildcard bench/bench_*.c))
 # OpenSSL itself, called without the client, where it is built in.
@@ -93,7 +98,12 @@ BENCH_HELP := $(filter-out bench/bench_%.c bench/wire_%.c,$(wildcard bench/*.c))
 BENCH_BASE := $(call obj,$(wildcard base/crc32c*.c))
 $(EXAMPLE_BIN) $(LIVE_BIN): $(B)/%: %.c $(B)/libkwire.a $(B)/flags
 	@mkdir -p $(@D); echo "  LD    $@"
-	@$(LINK) -std=c11 $(WARN) $(WERROR) -Iinclude -D_GNU_SOURCE -MMD -MP -MF $@.d -o $@ $< $(B)/libkwire.a $(LDLIBS)
+	@$(LINK) -std=c11 $(WARN) $(WERROR) -Iinclude -D_GNU_SOURCE -MMD -MP -MF $@.d -o $@ $< $(B)/libkwire.a $(LDLIBS) $(LIBS_$(@F))
+# A member by another client's library, which it loads at run time.
+PEER_MEMBER := $(if $(TRIPLET),,$(B)/tests/live/peers/rdkafka_member)
+$(PEER_MEMBER): $(B)/%: %.c $(B)/flags
+	@mkdir -p $(@D); echo "  LD    $@"
+	@$(LINK) -std=c11 $(WARN) $(WERROR) -D_GNU_SOURCE -o $@ $< -ldl
 $(BENCH_BIN): $(B)/%: %.c $(BENCH_HELP) $(TEST_LIB) $(B)/flags
 	@mkdir -p $(@D); echo "  LD    $@"
 	@$(LINK) -std=c11 $(WARN) $(WERROR) $(INCLUDES) -D_GNU_SOURCE -MMD -MP -MF $@.d -o $@ $< $(BENCH_HELP) $(EXTRA_$(@F)) $(TEST_LIB) $(LDLIBS)
@@ -118,7 +128,7 @@ docs: $(B)/tools/gen_config_doc $(B)/tools/gen_protocol_doc
 	$(B)/tools/gen_protocol_doc > docs/PROTOCOL.md
 	tools/coverage_ids.sh > docs/COVERAGE.md
 .PHONY: docs tests replay fuzz fuzz-fast examples bench print-tests print-replay print-fuzz
-tests: $(TEST_BIN) $(LIVE_BIN)
+tests: $(TEST_BIN) $(LIVE_BIN) $(PEER_MEMBER)
 replay: $(REPLAY_BIN)
 fuzz: $(FUZZ_BIN)
 fuzz-fast:
@@ -126,6 +136,7 @@ fuzz-fast:
 	    FUZZ_SANITIZE="undefined -fsanitize-trap=undefined -fno-sanitize-coverage=trace-cmp -fsanitize-coverage-ignorelist=fuzz/fast-ignore.txt" \
 	    $(addprefix build/fuzz/fast/fuzz_,$(FUZZ_FAST))
 examples: $(EXAMPLE_BIN)
+	$(if $(EXAMPLE_OUT),@echo "  SKIP  $(EXAMPLE_OUT): sqlite3.h is not there (libsqlite3-dev)")
 bench: $(BENCH_BIN)
 print-tests:
 	@echo $(TEST_BIN)

@@ -34,9 +34,10 @@ deps() {
     }
 }
 
-# Without a codec's library the build leaves that codec out, and its tests skip.
+# Without a codec's library the build leaves that codec out, and its tests skip; without
+# SQLite it leaves out an example.
 codecs() {
-    tools/deps.sh codecs tls || echo "Going on without the libraries above."
+    tools/deps.sh codecs tls sqlite || echo "Going on without the libraries above."
 }
 
 build() { # VARIANT TARGET...
@@ -125,7 +126,8 @@ fuzz_smoke() { # seconds per target
 
 live() {
     for script in tests/live/*.sh; do
-        case $script in */lib.sh) continue ;; esac
+        # Other lines of Kafka are for the night: they are two more downloads.
+        case $script in */lib.sh | */members.sh | */versions.sh) continue ;; esac
         # TERM first: its trap stops the broker.
         step "$script" timeout -k 30 900 bash "$script"
     done
@@ -167,6 +169,7 @@ tier_nightly() {
     step "what the newest Kafka has" tools/schema-diff news
     step coverage tools/coverage.sh
     step "coverage by fuzz targets" tools/fuzz_coverage.sh
+    step "other lines of Kafka" bash tests/live/versions.sh
     end=$(($(date +%s) + ${KW_NIGHTLY_HOURS:-8} * 3600))
     round=0
     while [ "$(date +%s)" -lt "$end" ]; do
@@ -183,6 +186,9 @@ tier_nightly() {
         step "round $round: kill" env KW_KILL_RECORDS=1000000 bash tests/live/kill.sh
         step "round $round: kill_many" env KW_KILL_RECORDS=5000000 KW_KILL_TIMES=3 \
             bash tests/live/kill_many.sh
+        step "round $round: mixed groups" env KW_MIXED_SECONDS=300 KW_MIXED_RECORDS=1000000 \
+            bash tests/live/mixed.sh
+        step "round $round: a cluster" env KW_CLUSTER_PAUSE=10 bash tests/live/cluster.sh
         step "round $round: sessions" env KW_SESSION_SECONDS=60 bash tests/live/sasl.sh
     done
 }
