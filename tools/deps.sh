@@ -1,8 +1,8 @@
 #!/bin/sh
 # Finds what this machine lacks for a group of work, and installs it.
 #
-#   tools/deps.sh [-n] GROUP...     groups: build codecs tls mbedtls check lint live
-#                                     machines valgrind
+#   tools/deps.sh [-n] GROUP...     groups: build codecs tls mbedtls sqlite check lint
+#                                     live machines valgrind
 #
 # Installs with apt as root or through sudo. On other systems, with -n, or with
 # KW_DEPS=no in the environment, it only prints the package names for apt, dnf,
@@ -56,6 +56,8 @@ tls|compiles gcc '#include <openssl/core_names.h>
 int main(void) { return !TLS_client_method(); }' -lssl -lcrypto|TLS and SASL|libssl-dev|openssl-devel|openssl-dev|openssl
 mbedtls|compiles gcc '#include <mbedtls/ssl.h>
 int main(void) { return !mbedtls_ssl_list_ciphersuites(); }' -lmbedtls -lmbedx509 -lmbedcrypto|TLS and SASL by another library|libmbedtls-dev|mbedtls-devel|mbedtls-dev|mbedtls
+sqlite|compiles gcc '#include <sqlite3.h>
+int main(void) { return !sqlite3_libversion_number(); }' -lsqlite3|an example|libsqlite3-dev|sqlite-devel|sqlite-dev|sqlite
 codecs|has gzip|second opinion on gzip|gzip|gzip|gzip|gzip
 codecs|has lz4|second opinion on lz4|lz4|lz4|lz4|lz4
 codecs|has zstd|second opinion on zstd|zstd|zstd|zstd|zstd
