@@ -18,7 +18,7 @@ unset KW_BROKER # only brokers of our own may be killed
 need_kafka 3
 stop_all() {
     rm -f "$work/flow"
-    for pid in "${member_pid[@]}"; do kill -KILL "$pid" 2>/dev/null; done
+    members_kill
     tools/kafka.sh clean
 }
 trap stop_all EXIT

@@ -54,6 +54,16 @@ member_start() {
     member_pid[$name]=$!
     member_file[$name]=$file
 }
+# For a trap. That of timeout is told in a way that it can pass on.
+members_kill() {
+    local name
+    for name in "${!member_pid[@]}"; do
+        case $name in
+        *.java) kill -TERM "${member_pid[$name]}" ;;
+        *) kill -KILL "${member_pid[$name]}" ;;
+        esac
+    done 2>/dev/null
+}
 member_runs() { [ -n "${member_pid[$1]:-}" ]; }
 # member_stop NAME: it leaves its group.
 member_stop() {

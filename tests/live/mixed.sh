@@ -18,7 +18,7 @@ rdkafka=$(find_rdkafka)
 check "a librdkafka of 2.12 or newer is there" test -n "$rdkafka"
 [ -n "$rdkafka" ] || done_testing
 need_kafka
-stop_all() { for pid in "${member_pid[@]}"; do kill -KILL "$pid" 2>/dev/null; done; tools/kafka.sh clean; }
+stop_all() { members_kill; tools/kafka.sh clean; }
 trap stop_all EXIT
 printf 'heartbeat.interval.ms=500\nmetadata.max.age.ms=2000\n' >"$work/java-classic"
 printf 'metadata.max.age.ms=2000\n' >"$work/java-next"
@@ -65,7 +65,7 @@ for group in "${groups[@]}"; do
     start $group java "$group-j.java"
 done
 for group in "${groups[@]}"; do
-    check "$group: Java's member is in" wait_for 90 grep -q '"partition":' "${member_file[$group-j.java]}"
+    check "$group: Java's member is in" wait_for 180 grep -q '"partition":' "${member_file[$group-j.java]}"
 done
 seq "$records" | $kw produce -q -b "$KW_BROKER" -t flow --rate $((records / seconds + 1)) 2>"$work/produce.err" &
 flow=$!

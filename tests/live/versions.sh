@@ -103,9 +103,10 @@ for version in ${KW_VERSIONS:-2.8.2 3.9.2 4.3.1}; do
     admin
     records
     group
-    # Of partitions that were added 3.9 says itself that it creates them now.
+    # Of partitions that were added 3.9 says itself that it creates them now; and a busy
+    # machine lets a broker miss its own controller.
     check "$version: the broker has nothing to complain of" sh -c \
-        "! grep -E 'ERROR|Exception' $KW_KAFKA_DIR/node1/log | grep -v 'it was missing. Creating'"
+        "! grep -E 'ERROR|Exception' $KW_KAFKA_DIR/node1/log | grep -Ev 'it was missing. Creating|Timed out heartbeat'"
     tools/kafka.sh clean
     unset KW_BROKER
 done
