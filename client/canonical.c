@@ -118,6 +118,12 @@ static bool canonical_is_stale(const struct kw_broker *seed)
     return true;
 }
 
+static bool canonical_same(const char *a, const char *b)
+{
+    size_t len = strlen(a);
+    return len == strlen(b) && memcmp(a, b, len) == 0;
+}
+
 static struct kw_broker *canonical_find(const struct kw_canonical *server, const char *host)
 {
     const struct kw_cluster *cluster = &server->broker->core->cluster;
@@ -125,8 +131,8 @@ static struct kw_broker *canonical_find(const struct kw_canonical *server, const
     for (uint32_t i = 0; i < cluster->n_seeds; i++) {
         struct kw_broker *seed = cluster->seeds[i];
 
-        if (seed->port == server->broker->port && !strcmp(seed->host, host) &&
-            !strcmp(seed->server_name, server->broker->server_name))
+        if (seed->port == server->broker->port && canonical_same(seed->host, host) &&
+            canonical_same(seed->server_name, server->broker->server_name))
             return seed;
     }
     return NULL;

@@ -146,7 +146,7 @@ static int txnoff_encode_job(const struct kw_txn_job *job, int16_t version, stru
     const struct kw_txn *txn = job->txn;
     struct kw_txn_offset_commit_request msg;
     uint32_t n = 0, n_topics = 0;
-    const char *topic = NULL;
+    const struct kw_txn_entry *last = NULL; /* the first of its topic */
 
     for (uint32_t i = 0; i < job->n; i++) {
         const struct kw_txn_entry *entry = &job->entries[i];
@@ -159,10 +159,11 @@ static int txnoff_encode_job(const struct kw_txn_job *job, int16_t version, stru
         if (version >= 2)
             partitions[n].committed_leader_epoch = entry->leader_epoch;
         partitions[n].committed_metadata = entry->metadata;
-        if (!topic || strcmp(topic, entry->topic) != 0) {
-            topic = entry->topic;
+        if (!last || last->topic_len != entry->topic_len ||
+            memcmp(last->topic, entry->topic, entry->topic_len) != 0) {
+            last = entry;
             kwi_txn_offset_commit_request_topic_init(&topics[n_topics]);
-            topics[n_topics].name = (struct kw_str){topic, (int32_t)entry->topic_len};
+            topics[n_topics].name = (struct kw_str){entry->topic, (int32_t)entry->topic_len};
             topics[n_topics++].partitions = KWI_ARR(&partitions[n], 0);
         }
         topics[n_topics - 1].partitions.n++;

@@ -354,6 +354,53 @@ int kw_core_topic_open(struct kw_topic **out, struct kw_producer *producer, cons
     return 0;
 }
 
+int kw_core_topic_open_own(struct kw_topic **out, struct kw_producer *producer, const char *name,
+                           const struct kw_config *own, struct kw_error *err)
+{
+    (void)own;
+    return kw_core_topic_open(out, producer, name, err);
+}
+
+int kw_core_topic_set_partitioner(struct kw_topic *topic, const struct kw_partitioner *own)
+{
+    (void)topic;
+    (void)own;
+    return 0;
+}
+
+struct kw_op *kw_core_txn_init(struct kw_producer *producer, int32_t timeout_ms, void *tag)
+{
+    (void)producer;
+    (void)timeout_ms;
+    (void)tag;
+    return NULL;
+}
+
+int kw_core_txn_begin(struct kw_producer *producer, struct kw_error *err)
+{
+    (void)producer;
+    (void)err;
+    return 0;
+}
+
+struct kw_op *kw_core_txn_commit(struct kw_producer *producer, int32_t timeout_ms, void *tag)
+{
+    return kw_core_txn_init(producer, timeout_ms, tag);
+}
+
+struct kw_op *kw_core_txn_abort(struct kw_producer *producer, int32_t timeout_ms, void *tag)
+{
+    return kw_core_txn_init(producer, timeout_ms, tag);
+}
+
+struct kw_op *kw_core_txn_send_offsets(struct kw_producer *producer,
+                                       const struct kw_txn_offsets *what, int32_t timeout_ms,
+                                       void *tag)
+{
+    (void)what;
+    return kw_core_txn_init(producer, timeout_ms, tag);
+}
+
 int kw_core_produce(struct kw_topic *topic, const struct kw_record *record)
 {
     (void)record;
@@ -504,6 +551,16 @@ int kw_core_rejoin(struct kw_consumer *consumer, const char *reason)
     (void)consumer;
     (void)reason;
     return 0;
+}
+
+struct kw_op *kw_core_consumer_close(struct kw_consumer *consumer, enum kw_leave leave,
+                                     int32_t timeout_ms, void *tag)
+{
+    (void)consumer;
+    (void)leave;
+    (void)timeout_ms;
+    (void)tag;
+    return NULL;
 }
 
 struct kw_op *kw_core_commit(struct kw_consumer *consumer, const struct kw_offsets *offsets,
