@@ -1,6 +1,6 @@
 /* fuzz_client.c -- a client and its brokers, with everything that may go wrong.
  *
- * covers: N04 P14 P41 P42 C46 C47 N03 N06 N07 N08 M01 M02 M07
+ * covers: N04 P14 P41 P42 C46 C47 N03 N06 N07 N08 M01 M02 M07 G28 G29 G34
  *
  * The input is a script (fuzz/script.h): calls of the application, time, bytes
  * of the brokers that are honest, changed or noise, lost connections, late

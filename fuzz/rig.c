@@ -215,7 +215,7 @@ static void conn_pass(struct rig *rig, struct rig_conn *conn, const uint8_t *fra
         if (!rig_change_fits(&change, &asked))
             continue;
         rig->n_changes--;
-        rig->lied = true;
+        rig->lied = rig->ever_lied = true;
         memmove(rig->changes + i, rig->changes + i + 1,
                 (rig->n_changes - i) * sizeof *rig->changes);
         memcpy(rig->frame, frame, len);
@@ -490,7 +490,7 @@ static void rig_model(struct rig *rig)
 
 /* What the settings mean, read once: the core copies what it is made from, and
  * reading them again for each input teaches nothing (fuzz_config does that). */
-static const struct kw_config *rig_config(const char *settings)
+static const struct kw_config *rig_config(const char *settings, bool whole)
 {
     static const char common[] = "bootstrap.servers=h:9092\nmemory.limit=4000000\n"
                                  "control.memory=1000000\nbuffer.memory=300000\n"
@@ -510,12 +510,17 @@ static const struct kw_config *rig_config(const char *settings)
         i++;
     if (!known[i].cfg) {
         CHECK(kw_config_create(&known[i].cfg, &alloc) == 0);
-        CHECK(kw_config_parse(known[i].cfg, common, sizeof common - 1, NULL) == 0);
+        CHECK(!whole || kw_config_parse(known[i].cfg, common, sizeof common - 1, NULL) == 0);
         CHECK(kw_config_parse(known[i].cfg, settings, strlen(settings), NULL) == 0);
         known[i].settings = settings;
     }
     CHECK(strcmp(known[i].settings, settings) == 0); /* else there are more than CONFIGS_MAX */
     return known[i].cfg;
+}
+
+const struct kw_config *rig_settings(const char *settings)
+{
+    return rig_config(settings, false);
 }
 
 struct rig *rig_create(const char *settings, size_t fail_from, size_t n_fails)
@@ -533,7 +538,7 @@ struct rig *rig_create(const char *settings, size_t fail_from, size_t n_fails)
     rig_model(rig);
     rig->fail_from = fail_from;
     rig->n_fails = n_fails;
-    rc = kw_core_create(&rig->core, rig_config(settings), &env, NULL);
+    rc = kw_core_create(&rig->core, rig_config(settings, true), &env, NULL);
     CHECK(rc == 0 || (rc == KW_ERR_NOMEM && n_fails > 0));
     CHECK((rc == 0) == (rig->core != NULL));
     if (rig->core) {

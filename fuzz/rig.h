@@ -33,6 +33,8 @@ enum {
     RIG_HELD = 4,
     RIG_CHANGES = 8,
     RIG_WORKS = 4,
+    RIG_MEMBERS = 3, /* of the group */
+    RIG_PARTS = 8,   /* partitions of a topic that are watched */
     RIG_BROKERS = 2,
     RIG_PORT = 9092,
     RIG_MEMORY = 4000000 /* memory.limit of every configuration here */
@@ -87,6 +89,14 @@ struct rig_change {
 
 enum rig_report { RIG_IDLE, RIG_ACCEPTED, RIG_REPORTED, RIG_NOT_WRITTEN, RIG_UNSENT };
 
+/* What the application was told of a partition of a group. */
+enum rig_part { RIG_NOT_OURS, RIG_OWNED, RIG_REVOKED };
+struct rig_member {
+    struct kw_consumer *consumer; /* NULL: none, or it is being closed */
+    uint8_t parts[2][RIG_PARTS];  /* enum rig_part; of "t" and "u" */
+    struct kw_records *held[RIG_HELD];
+};
+
 struct rig {
     /* how the driver behaves */
     uint32_t chunk;     /* most bytes of one read, 0: as many as fit */
@@ -112,6 +122,9 @@ struct rig {
     uint32_t n_changes;
     bool deletes; /* a topic may come back with fewer partitions, or not */
     bool lied;    /* a connection may believe what was never true */
+    bool ever_lied, has_coordinator;
+    struct rig_member members[RIG_MEMBERS];
+    int64_t fences[2 * RIG_PARTS]; /* highest token that came with a partition */
 
     /* the application */
     uint8_t records[RIG_RECORDS]; /* enum rig_report */
@@ -158,6 +171,14 @@ void rig_close_receipt(struct rig *rig);
 /* Polls once; the handle is read and kept in slot, what was there released. */
 void rig_poll(struct rig *rig, uint32_t slot, size_t max);
 void rig_release(struct rig *rig, uint32_t slot);
+/* rig_group.c: subscribes, leaves, closes a member, which is made if there is none; moves
+ * the coordinator. */
+void rig_group(struct rig *rig, uint8_t a, uint8_t b, uint8_t c);
+/* What a member does with what it has; faults of the coordinator. */
+void rig_member_act(struct rig *rig, uint8_t a, uint8_t b, uint8_t c);
+void rig_group_event(struct rig *rig, const struct kw_event *event);
+/* The configuration of settings, read once. */
+const struct kw_config *rig_settings(const char *settings);
 /* Takes at most max records back. */
 void rig_unsent(struct rig *rig, uint32_t max);
 /* From here on the world is honest: every record must have its outcome soon. */

@@ -114,7 +114,8 @@ uint32_t rig_events(struct rig *rig, uint32_t max)
     uint32_t n = 0;
     for (; n < max && kw_core_next_event(rig->core, &event); n++) {
         rig_trace(rig, (uint64_t)event.kind << 32 | (uint32_t)event.code);
-        CHECK(event.kind > KW_EVENT_NONE && event.kind <= KW_EVENT_RECEIPT);
+        CHECK(event.kind > KW_EVENT_NONE);
+        rig_group_event(rig, &event);
         if (event.kind == KW_EVENT_REPORT)
             take_report(rig, &event);
         if (event.kind == KW_EVENT_RECEIPT)

@@ -12,9 +12,13 @@
 #include "proto/header.h"
 #include "proto/message_set.h"
 
-static const int16_t rig_apis[] = {KW_API_PRODUCE,      KW_API_FETCH,
-                                   KW_API_METADATA,     KW_API_LIST_OFFSETS,
-                                   KW_API_API_VERSIONS, KW_API_INIT_PRODUCER_ID};
+static const int16_t rig_apis[] = {KW_API_PRODUCE,         KW_API_FETCH,
+                                   KW_API_METADATA,        KW_API_LIST_OFFSETS,
+                                   KW_API_API_VERSIONS,    KW_API_INIT_PRODUCER_ID,
+                                   KW_API_JOIN_GROUP,      KW_API_SYNC_GROUP,
+                                   KW_API_HEARTBEAT,       KW_API_CONSUMER_GROUP_HEARTBEAT,
+                                   KW_API_OFFSET_FETCH,    KW_API_OFFSET_COMMIT,
+                                   KW_API_FIND_COORDINATOR};
 static const uint32_t rig_numbers[] = {0,          1,          2,          3,          0x7fffffff,
                                        0x80000000, 0xffffffff, 0xfffffffe, 0x00010000, 0x7ffffffe,
                                        0x00000100, 0x00ffffff, 5,          0x01000000, 9092};

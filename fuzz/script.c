@@ -227,6 +227,7 @@ static void do_fault(struct rig *rig, struct script_unit u)
              fault.action == KWI_MOCK_THROTTLE)
         fault.value = u.b * 8;
     rig->lied |= fault.action == KWI_MOCK_CORRUPT;
+    rig->ever_lied |= rig->lied;
     (void)!kwi_mock_fault_add(rig->mock, &fault, NULL);
 }
 
@@ -344,6 +345,8 @@ static void do_unit(struct rig *rig, struct script_unit u)
     case SCRIPT_STRAY: do_stray(rig, u); break;
     case SCRIPT_MAKE: rig_make(rig); break;
     case SCRIPT_MEMORY: do_memory(rig, u); break;
+    case SCRIPT_GROUP: rig_group(rig, u.a, u.b, u.c); break;
+    case SCRIPT_MEMBER: rig_member_act(rig, u.a, u.b, u.c); break;
     case SCRIPT_N_OPS: break;
     }
 }
@@ -366,7 +369,7 @@ uint64_t script_run(const uint8_t *data, size_t size, uint32_t chunk, bool memor
             len = len < (size_t)(end - data) ? len : (size_t)(end - data);
             if (rig->conns[u.a % RIG_CONNS].state == RIG_UP)
                 rig_push_down(&rig->conns[u.a % RIG_CONNS], data, len);
-            rig->lied = true;
+            rig->lied = rig->ever_lied = true;
             data += len;
         } else if (memory || u.op % SCRIPT_N_OPS != SCRIPT_MEMORY) {
             do_unit(rig, u);
@@ -397,9 +400,10 @@ static unsigned script_random(unsigned *seed, unsigned n)
 /* What a broker may answer, and what the client treats each in its own way. */
 static uint8_t script_error(unsigned *seed)
 {
-    static const int8_t errors[] = {-1, 1,  2,  3,  5,  6,  7,  9,  10, 13, 14,  17,
-                                    18, 19, 20, 29, 35, 38, 41, 45, 46, 47, 49,  54,
-                                    56, 59, 72, 74, 75, 76, 77, 87, 89, 90, 100, 104};
+    static const int8_t errors[] = {-1, 1,  2,  3,  5,  6,  7,  9,  10, 13,  14,  17,
+                                    18, 19, 20, 29, 35, 38, 41, 45, 46, 47,  49,  54,
+                                    15, 16, 22, 25, 26, 27, 30, 79, 82, 110, 111, 113,
+                                    56, 59, 72, 74, 75, 76, 77, 87, 89, 90,  100, 104};
     return (uint8_t)errors[script_random(seed, sizeof errors)];
 }
 

@@ -39,6 +39,8 @@ enum script_op {
     SCRIPT_STRAY,   /* completions of connections that are gone */
     SCRIPT_MAKE,    /* what is missing is tried again */
     SCRIPT_MEMORY,  /* from the a-th allocation on, b fail */
+    SCRIPT_GROUP,   /* a member: a what and who, b topics, c timeout */
+    SCRIPT_MEMBER,  /* what it does: a what and who, b, c */
     SCRIPT_N_OPS
 };
 
