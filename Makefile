@@ -191,9 +191,15 @@ $(B)/local-names: $(MOCK_OBJ) $(MOCK_UNDER_OBJ) $(B)/sources
 $(B)/libkwire-mock.a: $(MOCK_OBJ) $(MOCK_UNDER_OBJ) $(B)/weak-names $(B)/local-names
 	$(call localize,--weaken-symbols=$(B)/weak-names --localize-symbols=$(B)/local-names)
 
-$(B)/libkwire.so: $(CORE_OBJ) $(HOST_OBJ) $(B)/sources
+# The shared library has the client: who brings a driver of his own links the core's
+# archive (docs/decisions/0039).
+$(B)/libkwire.map: $(CORE_OBJ) $(HOST_OBJ) $(B)/sources
+	@nm -g --defined-only $(filter %.o,$^) | awk 'BEGIN { print "{ global:" } \
+	    NF == 3 && $$3 ~ /^kw_/ && $$3 !~ /^kw_core_/ { print $$3 ";" } END { print "local: *; };" }' > $@
+$(B)/libkwire.so: $(CORE_OBJ) $(HOST_OBJ) $(B)/libkwire.map $(B)/sources
 	@echo "  LD    $@"
-	@$(LINK) -shared -Wl,-soname,libkwire.so.$(SONAME_MAJOR) -Wl,--gc-sections -o $@ $(filter %.o,$^) $(LDLIBS)
+	@$(LINK) -shared -Wl,-soname,libkwire.so.$(SONAME_MAJOR) -Wl,--gc-sections \
+	    -Wl,--version-script=$(B)/libkwire.map -o $@ $(filter %.o,$^) $(LDLIBS)
 	@ln -sf libkwire.so $(B)/libkwire.so.$(SONAME_MAJOR)
 
 # Tests reach internal names, so they link the plain objects.

@@ -99,7 +99,8 @@ static void add_declared(struct names *names, const char *header)
         char *begin = end;
         while (isalnum((unsigned char)begin[-1]) || begin[-1] == '_')
             begin--;
-        add(names, begin, (size_t)(end - begin));
+        if (strncmp(begin, "kw_core_", 8) != 0) /* of the archives only (decision 0039) */
+            add(names, begin, (size_t)(end - begin));
     }
 }
 

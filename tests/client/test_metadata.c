@@ -336,7 +336,7 @@ Test(rebootstrap, brokers_that_were_all_replaced_are_found_by_the_configured_nam
     move_all(3);
     net_name("kafka.test", "10.0.0.101", "10.0.0.103", NULL);
     for (int i = 0; i < 3; i++)
-        cr_assert(net_delivers(i, 5000), "partition %d: %s", i, net.errors);
+        cr_assert(net_delivers(i, 10000), "partition %d: %s", i, net.errors);
     /* And then it is quiet: no loop of bootstrapping (LR 5178). */
     net_run(1000);
     uint32_t n_opened = net_n_opened(NULL), n_lookups = net.n_lookups;

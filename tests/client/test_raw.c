@@ -10,7 +10,7 @@
 #include "tests/sim/pair.h"
 #include <kwire/proto.h>
 
-enum { METADATA = 3, FIND_COORDINATOR = 10, DELETE_GROUPS = 42, PRODUCE = 0 };
+enum { METADATA = 3, FIND_COORDINATOR = 10, ELECT_LEADERS = 43, PRODUCE = 0 };
 
 struct bench {
     struct sim_pair pair;
@@ -276,10 +276,10 @@ Test(raw, a_body_that_is_no_such_message_is_refused_with_its_place)
 
 Test(raw, what_the_broker_does_not_offer_is_unsupported)
 {
-    struct kw_raw_request request = raw_json(DELETE_GROUPS, -1, "{\"groupsNames\":[]}");
+    struct kw_raw_request request = raw_json(ELECT_LEADERS, -1, "{\"timeoutMs\":1000}");
     bench_begin();
     cr_assert_eq(bench_run(&request, 5000), KW_ERR_UNSUPPORTED);
-    cr_assert(strstr(bench.error.text, "DeleteGroups"), "%s", bench.error.text);
+    cr_assert(strstr(bench.error.text, "ElectLeaders"), "%s", bench.error.text);
     bench_end();
 }
 

@@ -248,13 +248,13 @@ BOTH(every_operation_ends_by_its_deadline_and_can_be_resumed)
 BOTH(a_record_that_fails_makes_the_commit_refuse)
 {
     open_with(version, 1);
-    txn_fault("produce:*:error=10:partition=2");
+    txn_fault("produce:*:error=87:partition=2");
     cr_assert_eq(txn_make(2, 9), 0);
     cr_assert_eq(txn_commit(), KW_ERR_BROKER);
     cr_assert_eq(txn_error.txn_class, KW_TXN_ABORT);
-    cr_assert_eq(txn_error.kafka_code, 10);
+    cr_assert_eq(txn_error.kafka_code, 87);
     cr_assert_eq(txn_status().state, KW_TXN_ABORTABLE);
-    cr_assert_eq(txn_status().error.kafka_code, 10);
+    cr_assert_eq(txn_status().error.kafka_code, 87);
     cr_assert_eq(tbed.error.txn_class, KW_TXN_ABORT);
     cr_assert_eq(txn_make(0, 10), KW_ERR_STATE);
     cr_assert_eq(txn_commit(), KW_ERR_STATE);
