@@ -1,7 +1,7 @@
 /* What brokers offer, answers in the wrong form, and quotas: everything that belongs to
  * one connection alone.
  *
- * covers: B08 N24 N25 N26 N39 */
+ * covers: B08 N24 N25 N26 N39 P30 */
 #include "tests/client/net_bed.h"
 
 #include <stdio.h>
@@ -307,13 +307,14 @@ Test(form, a_header_that_is_older_is_seen_in_any_answer)
     form_run(2, false);
 }
 
-/* ---- quotas (KIP-219) ------------------------------------------------------------------------ */
+/* ---- quotas (KIP-219) ----------------------------------------------------------------- */
 
 static uint64_t ms_since(uint64_t begin_us)
 {
     return (net.pair.now.mono_us - begin_us) / 1000;
 }
 
+/* A pause is never longer than request.timeout.ms, and so than delivery.timeout.ms. */
 Test(quota, a_connection_is_silent_for_as_long_as_its_broker_asks)
 {
     net_begin(2, 2);

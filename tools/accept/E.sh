@@ -5,7 +5,7 @@
 
 shown_own() {
     case $1 in
-    assignors) echo "KW_ASSIGN_CASES=1000000 build/tests/assign/test_laws; build/tests/assign/test_recorded" ;;
+    assignors) echo "KW_ASSIGN_CASES=1000000 build/tests/assign/test_laws; build/tests/assign/test_java" ;;
     bench_run) echo make bench-run ;;
     unit) shift; echo "build/tests/$1" ;;
     *) return 1 ;;
@@ -52,6 +52,8 @@ line 5 "acknowledged in any order, only the contiguous prefix is committed" unit
 line 5 "workers behind one member, killed in the middle" bash tests/live/consumers.sh
 line 6 "Kafka's own tool shows our members and lag in both protocols; its reset is respected" \
     bash tests/live/groups.sh
+line 6 "kw groups, kw offsets and kw lag say what Kafka's tool says, and each sees the other's resets" \
+    bash tests/live/group_admin.sh
 line 7 "Kafka 2.8, 3.9 and 4.3" bash tests/live/versions.sh
 line 8 "beside librdkafka and the floor" bench_run
 line 8 "instructions per record" tools/callgrind.sh
