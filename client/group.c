@@ -140,7 +140,6 @@ static void group_end_revoke(struct kw_group *group)
 
     group->open = false;
     kwi_core_disarm(consumer->core, &group->ack);
-    kwi_group_drop_notices(group, KW_EVENT_REVOKED);
     if (!consumer->keeper.auto_commit || consumer->closed ||
         kwi_commit_stored(consumer, group_commit_filter, NULL,
                           group_setting(group, KW_KEY_REQUEST_TIMEOUT_MS), group_gone))
@@ -184,10 +183,10 @@ void kwi_group_lose(struct kw_group *group, const struct kw_error *why)
     struct kw_group_notice *notice = group->spare;
     struct kw_group_size all = kwi_group_measure(group, group_any);
 
+    kwi_group_drop_revoke(group); /* its partitions are in the list of those that are lost */
     group->revoking = group->open = false;
     kwi_core_disarm(group->consumer->core, &group->ack);
     kwi_commits_disown(group->consumer);
-    kwi_group_drop_notices(group, KW_EVENT_REVOKED);
     kwi_group_no_lease(group);
     if (all.n == 0)
         return;
@@ -352,7 +351,8 @@ int kw_core_rebalance_ack(struct kw_consumer *consumer)
 {
     struct kw_group *group = consumer->group;
 
-    if (!group || !group->open)
+    /* Of an event that nobody has seen nobody can say that it is done with. */
+    if (!group || !group->open || !kwi_group_revoke_is_told(group))
         return KW_ERR_STATE;
     group_end_revoke(group);
     return 0;

@@ -131,8 +131,10 @@ void kwi_group_notice_free(struct kw_group *group, struct kw_group_notice *notic
 void kwi_group_notice_fill(struct kw_group *group, struct kw_group_notice *notice,
                            enum kw_event_kind kind, kwi_group_filter_fn *filter);
 void kwi_group_notice_raise(struct kw_group *group, struct kw_group_notice *notice);
-/* A revoke that is over before its event was taken is no news. */
-void kwi_group_drop_notices(struct kw_group *group, uint8_t kind);
+/* Whether the event of the revoke that is open was taken; true without one. */
+bool kwi_group_revoke_is_told(const struct kw_group *group);
+/* Takes that event back. */
+void kwi_group_drop_revoke(struct kw_group *group);
 
 /* group.c, for protocols */
 /* What is assigned now, whole. Parts that are new come with the event ASSIGNED (which

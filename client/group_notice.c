@@ -72,19 +72,30 @@ void kwi_group_notice_raise(struct kw_group *group, struct kw_group_notice *noti
     kwi_consumer_notify(group->consumer);
 }
 
-/* A revoke that is over before its event was taken is no news. */
-void kwi_group_drop_notices(struct kw_group *group, uint8_t kind)
+/* Of the revoke that is open: it is the last that was raised. */
+static struct kw_group_notice *group_revoke_untold(const struct kw_group *group)
 {
-    struct kw_node *next;
-
-    for (struct kw_node *n = group->notices.first; n; n = next) {
+    for (struct kw_node *n = group->open ? group->notices.last : NULL; n; n = n->prev) {
         struct kw_group_notice *notice = KWI_OF(n, struct kw_group_notice, node);
-        next = n->next;
-        if (notice->kind != kind)
-            continue;
-        kwi_list_remove(&group->notices, n);
-        kwi_group_notice_free(group, notice);
+        if (notice->kind == KW_EVENT_REVOKED)
+            return notice;
     }
+    return NULL;
+}
+
+bool kwi_group_revoke_is_told(const struct kw_group *group)
+{
+    return !group_revoke_untold(group);
+}
+
+void kwi_group_drop_revoke(struct kw_group *group)
+{
+    struct kw_group_notice *notice = group_revoke_untold(group);
+
+    if (!notice)
+        return;
+    kwi_list_remove(&group->notices, &notice->node);
+    kwi_group_notice_free(group, notice);
 }
 
 bool kwi_group_fill(struct kw_consumer *consumer, struct kw_event *out)

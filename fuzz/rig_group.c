@@ -31,8 +31,8 @@ static void take_part(struct rig_member *member, uint8_t kind,
     uint8_t *state = part_of(member->parts, which->topic, which->partition);
     if (!state)
         return;
-    /* A revoke that was over before its event was taken is not told. */
     if (kind == KW_EVENT_ASSIGNED) {
+        CHECK(*state != RIG_OWNED);
         *state = RIG_OWNED;
     } else if (kind == KW_EVENT_REVOKED) {
         CHECK(*state == RIG_OWNED);

@@ -117,7 +117,7 @@ static void do_groups(struct rig *rig, struct script_unit u, uint32_t slot)
         .kind = (uint8_t)(KW_ADMIN_LIST_GROUPS + u.a % 6),
         .groups = others,
         .n_groups = 1,
-        .group_type = (uint8_t)(u.c & 7) % (KW_GROUP_TYPE_STREAMS + 1),
+        .group_type = (uint8_t)((u.c & 7) % (KW_GROUP_TYPE_STREAMS + 1)),
         .offsets = offsets,
         .n_offsets = u.c >> 3 & 1 ? 2 : 1,
     };

@@ -299,8 +299,9 @@ KW_EXPORT KW_MUST_USE int kw_consumer_subscribe_pattern(struct kw_consumer *cons
                                                         const char *pattern, struct kw_error *err);
 /* Ends an open REVOKED event: what is stored of its partitions is committed
  * (enable.auto.commit), then they are given up; handles of them show no more records.
- * Not called within rebalance.ack.timeout.ms, it happens by itself.
- * Errors: KW_ERR_STATE (nothing is open, or it is over by now). */
+ * Not called within rebalance.ack.timeout.ms, it happens by itself; the event comes all
+ * the same, before anything else about its partitions.
+ * Errors: KW_ERR_STATE (nothing is open, its event was not taken yet, or it is over). */
 KW_EXPORT int kw_rebalance_ack(struct kw_consumer *consumer);
 /* Makes the group rebalance (KIP-568); reason (may be NULL, at most 63 bytes count) is
  * for the broker's log. Errors: KW_ERR_STATE (not subscribed), KW_ERR_UNSUPPORTED
