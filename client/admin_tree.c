@@ -21,7 +21,8 @@ const char *kwi_room_text(struct kw_admin_room *room, struct kw_str text)
         return NULL;
     copy = kwi_room_take(room, (size_t)text.len + 1);
     if (copy) {
-        memcpy(copy, text.ptr, (size_t)text.len);
+        if (text.len > 0) /* an older version may have no text at all */
+            memcpy(copy, text.ptr, (size_t)text.len);
         copy[text.len] = 0;
     }
     return copy;

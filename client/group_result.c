@@ -78,10 +78,10 @@ static struct kw_admin_tree *groups_merge(struct kw_groups_op *groups)
             all[k] = groups->legs[i].listed[m];
             order[k] = k;
         }
-    out = (struct kw_group_info *)(void *)(tree + 1);
+    out = tree ? (struct kw_group_info *)(void *)(tree + 1) : NULL;
     if (tree)
         kwi_sort_u32(order, n, groups_before, all);
-    for (uint32_t i = 0, m = 0; tree && i < n; i++) {
+    for (uint32_t i = 0, m = 0; out && i < n; i++) {
         if (m && groups_is_same(&out[m - 1], &all[order[i]]))
             continue;
         out[m++] = all[order[i]];
@@ -96,10 +96,11 @@ static struct kw_admin_tree *groups_merge(struct kw_groups_op *groups)
 static struct kw_admin_tree *groups_collect(struct kw_groups_op *groups)
 {
     struct kw_admin_tree *tree = groups_tree(groups, groups->n_legs, sizeof(struct kw_group_info));
-    struct kw_group_info *out = (struct kw_group_info *)(void *)(tree + 1);
+    struct kw_group_info *out;
 
     if (!tree)
         return NULL;
+    out = (struct kw_group_info *)(void *)(tree + 1);
     for (uint32_t i = 0; i < groups->n_legs; i++) {
         out[i] = groups->legs[i].info;
         if (groups->legs[i].open)
