@@ -110,8 +110,10 @@ void kwi_births_destroy(struct kw_births *births)
     if (!births)
         return;
     for (uint32_t i = 0; i < births->n; i++) {
-        kwi_list_remove(&births->list[i].meta->watchers, &births->list[i].watch.node);
-        kwi_topic_meta_put(births->list[i].meta);
+        struct kw_birth *birth = &births->list[i];
+        KWI_ASSERT(birth->meta);
+        kwi_list_remove(&birth->meta->watchers, &birth->watch.node);
+        kwi_topic_meta_put(birth->meta);
     }
     kwi_free(&births->core->control, births, births->size);
 }
