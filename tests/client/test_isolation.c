@@ -73,9 +73,10 @@ static void seal(struct bytes *batch, int64_t producer, int attributes)
     kwi_batch_seal(batch->ptr, batch->len, kwi_crc32c_portable);
 }
 
+/* What this build has no codec for is not compressed. */
 static struct bytes batch_of_producer(int codec, int producer, int32_t n, size_t len)
 {
-    struct bytes batch = batch_make(codec, model.end, n, len);
+    struct bytes batch = batch_make(kw_codec_by_id(codec) ? codec : 0, model.end, n, len);
     if (producer != PLAIN)
         seal(&batch, 1000 + producer, KWI_BATCH_TRANSACTIONAL);
     for (int32_t i = 0; i < n; i++) {
