@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Transactions on a real broker, of version 2 (KIP-890) and then, with the feature taken
 # back, of version 1: a program that reads, transforms and writes exactly once is killed
-# again and again; Java's console consumer reads each record once with read_committed, and
-# Kafka's tools show the transactions as they were ended.
+# again and again (each time when it has printed so many lines as KW_TXN_KILLS says);
+# Java's console consumer reads each record once with read_committed, and Kafka's tools
+# show the transactions as they were ended.
 #
 # covers: T01 T04 T20 T21 T28 I8
 . "$(dirname "$0")/lib.sh"
@@ -12,7 +13,7 @@ transfer=$build/tests/live/transfer
 tool() { timeout 120 tools/kafka.sh tool "$@"; }
 java_reads() { # TOPIC LEVEL
     tool console-consumer --bootstrap-server "$KW_BROKER" --topic "$1" --from-beginning \
-        --isolation-level "$2" --timeout-ms 40000 2>>"$work/java.log" | sort -n
+        --isolation-level "$2" --timeout-ms 15000 2>>"$work/java.log" | sort -n
 }
 lines() { wc -l <"$1"; }
 
@@ -40,7 +41,7 @@ run_version() { # VERSION
     (seq 5000 5100 && sleep 12) | timeout -s INT 8 $kw produce -q -b "$KW_BROKER" -t "in$v" -T "loader$v" 2>"$work/int"
     check "version $v: Ctrl-C aborts" grep -q "was aborted" "$work/int"
     : >"$work/killed"
-    for line in 2 5 9 12 16 19; do kill_at $line "in$v" "out$v" "etl$v" >>"$work/killed"; done
+    for line in ${KW_TXN_KILLS:-5 12 19}; do kill_at $line "in$v" "out$v" "etl$v" >>"$work/killed"; done
     echo "figure: txn: version $v killed in $(sort "$work/killed" | uniq -c | tr -s ' \n' ' ')"
     check "version $v: the last run goes to the end" \
         "$transfer" "$KW_BROKER" "in$v" "out$v" "etl$v" 100 6000
