@@ -286,7 +286,8 @@ int kw_core_unsent_next(struct kw_producer *producer, struct kw_record *record,
     if (topic)
         *topic = batch->part->topic;
     producer->unsent_at = next;
-    producer->unsent_lent += is_lent;
+    if (is_lent)
+        producer->unsent_lent++;
     producer->unsent_index++;
     return 1;
 }
