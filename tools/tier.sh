@@ -135,10 +135,8 @@ live() {
         # TERM first: its trap stops the broker.
         step "$script" timeout -k 30 900 bash "$script"
     done
-    for script in tests/live/tls.sh tests/live/sasl.sh; do
-        [ -x build/mbedtls/kw ] || continue
-        step "$script with mbedTLS" env KW=build/mbedtls/kw timeout -k 30 900 bash "$script"
-    done
+    [ ! -x build/mbedtls/kw ] || step "tests/live/tls.sh with mbedTLS" \
+        env KW=build/mbedtls/kw timeout -k 30 900 bash tests/live/tls.sh
 }
 
 tier_test() {
@@ -165,14 +163,16 @@ tier_test() {
 # Seeds and fuzzing in turns until the time is over, so that a run that is cut
 # short has covered a bit of everything.
 tier_nightly() {
-    deps build check lint live
+    deps build check lint live mbedtls
     codecs
     build asan all tests replay
     build plain all tests fuzz
+    build mbedtls all build/mbedtls/tests/live/session
     step "what the newest Kafka has" tools/schema-diff news
     step coverage tools/coverage.sh
     step "coverage by fuzz targets" tools/fuzz_coverage.sh
     step "other lines of Kafka" bash tests/live/versions.sh
+    step "SASL with mbedTLS" env KW=build/mbedtls/kw bash tests/live/sasl.sh
     end=$(($(date +%s) + ${KW_NIGHTLY_HOURS:-8} * 3600))
     round=0
     while [ "$(date +%s)" -lt "$end" ]; do
