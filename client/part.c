@@ -291,6 +291,12 @@ static void part_due(struct kw_timer *timer)
     kwi_part_step(part, KWI_PART_DUE);
 }
 
+/* By name though its id is known by now, or from a follower that is not there any more. */
+static bool part_is_fetched_wrongly(struct kw_consumer_part *part)
+{
+    return (part->by_name && part->topic->by_id) || (part->replica >= 0 && !part_replica(part));
+}
+
 void kwi_part_meta(struct kw_consumer_part *part)
 {
     struct kw_topic_meta *meta = part->topic->meta;
@@ -314,8 +320,6 @@ void kwi_part_meta(struct kw_consumer_part *part)
     known = &meta->partitions[part->partition];
     if (part->state == KWI_PART_LEADER) {
         part_find(part);
-    } else if (part->state == KWI_PART_FETCH && part->by_name && part->topic->by_id) {
-        kwi_part_step(part, KWI_PART_MOVED); /* a broker told its id now */
     } else if (known->leader >= 0 && known->leader != part->leader) {
         part->replica = -1;
         /* One that was sent round in vain so often finds it when its wait is over. */
@@ -325,8 +329,8 @@ void kwi_part_meta(struct kw_consumer_part *part)
         part->leader_epoch = known->leader_epoch;
         if (part->state == KWI_PART_FETCH || part->state == KWI_PART_CHECK)
             kwi_part_step(part, KWI_PART_MOVED); /* a session has the one of before */
-    } else if (part->state == KWI_PART_FETCH && part->replica >= 0 && !part_replica(part)) {
-        kwi_part_step(part, KWI_PART_MOVED); /* the follower is not there any more */
+    } else if (part->state == KWI_PART_FETCH && part_is_fetched_wrongly(part)) {
+        kwi_part_step(part, KWI_PART_MOVED);
     }
 }
 

@@ -39,9 +39,11 @@ static void split_look(struct split_sum *sum, const uint8_t *limit)
     uint64_t v = 0;
     const uint8_t *at = kwi_read_uvarint(sum->end, limit, 5, &v);
 
+    KWI_ASSERT(at);
     sum->body = at;
     sum->next = at + kwi_unzigzag(v);
     at = kwi_read_uvarint(at + 1, limit, 10, &v); /* behind the attributes */
+    KWI_ASSERT(at);
     sum->delta = kwi_unzigzag(v);
     sum->index = at;
     sum->rest = kwi_read_uvarint(at, limit, 5, &v);

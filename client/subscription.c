@@ -212,7 +212,8 @@ static int subscription_take(struct kw_group *group, struct kw_group_names *name
     struct kw_births *births;
 
     if (kwi_births_create(&births, group, names, group->births)) {
-        kwi_free(&group->consumer->core->control, names, names->size);
+        if (names)
+            kwi_free(&group->consumer->core->control, names, names->size);
         return KW_ERR_NOMEM;
     }
     kwi_births_destroy(group->births);
