@@ -71,6 +71,7 @@ stop_mock() {
 # Kafka, in place of the one that ran before
 need_mock() {
     stop_mock
+    : >"$work/broker.log" # or the port of the one before may be read from it
     $kw broker --listen 127.0.0.1:0 "$@" >"$work/broker.log" 2>&1 &
     mock_pid=$!
     trap stop_mock EXIT
