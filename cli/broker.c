@@ -282,7 +282,7 @@ static int broker_model_create(const struct broker_options *options, struct kw_m
     return rc < 0 ? broker_users_add(*mock, options) : rc;
 }
 
-/* ---- running ------------------------------------------------------------------------------- */
+/* ---- running ---------------------------------------------------------------------------- */
 
 static int broker_listen(const struct broker_options *options, struct kw_mock *mock,
                          const struct broker_address *address, struct kw_mock_front **front)

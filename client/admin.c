@@ -94,7 +94,7 @@ static void admin_lost(struct kw_admin_op *admin, const struct kw_answer *answer
         admin_retry(admin, 0);
 }
 
-/* ---- requests ------------------------------------------------------------------------------ */
+/* ---- requests --------------------------------------------------------------------------- */
 
 /* What is left until the deadline, at most request.timeout.ms. */
 static int32_t admin_timeout_ms(const struct kw_admin_op *admin)
@@ -158,7 +158,7 @@ static int admin_encode(struct kw_request *req, struct kw_wr *wr)
     return kwi_admin_metadata_encode(admin, req->version, wr);
 }
 
-/* ---- answers --------------------------------------------------------------------------------- */
+/* ---- answers ---------------------------------------------------------------------------- */
 
 /* The verdict on one topic. */
 static void admin_take_verdict(struct kw_admin_op *admin, int16_t kafka_code, struct kw_str message,

@@ -81,7 +81,7 @@ static void commit_abandon(struct kw_op *op, int code)
     commit_give_up(job, code, 0);
 }
 
-/* ---- sending ------------------------------------------------------------------------------------ */
+/* ---- sending ---------------------------------------------------------------------------- */
 
 static int commit_choose(const struct kw_request *req, int broker_min, int broker_max)
 {
@@ -243,7 +243,7 @@ static void commit_retry_due(struct kw_timer *timer)
     kwi_commits_kick(KWI_OF(keeper, struct kw_consumer, keeper));
 }
 
-/* ---- the answer ------------------------------------------------------------------------------------ */
+/* ---- the answer ------------------------------------------------------------------------- */
 
 /* Answers come in the order of the request: what is behind the last one that was
  * found is looked at first. */
@@ -355,7 +355,7 @@ static void commit_done(struct kw_request *req, const struct kw_answer *answer)
     kwi_commits_kick(consumer);
 }
 
-/* ---- automatic commits ---------------------------------------------------------------------------- */
+/* ---- automatic commits ------------------------------------------------------------------ */
 
 int kwi_commit_stored(struct kw_consumer *consumer, kwi_commit_filter_fn *filter, void *filter_ctx,
                       int64_t timeout_ms, void (*ended)(struct kw_consumer *consumer, int code))
@@ -425,7 +425,7 @@ static void keeper_coordinator_changed(struct kw_coordinator_user *user)
     kwi_group_coordinator_changed(consumer);
 }
 
-/* ---- life, and kw_commit ------------------------------------------------------------------------------ */
+/* ---- life, and kw_commit ---------------------------------------------------------------- */
 
 int kwi_keeper_init(struct kw_consumer *consumer)
 {

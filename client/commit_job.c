@@ -78,7 +78,7 @@ void kwi_commit_close_all(struct kw_commit_job *job, int code, int16_t kafka_cod
         kwi_commit_close_entry(job, &job->entries[i], code, kafka_code);
 }
 
-/* ---- making jobs ---------------------------------------------------------------------------- */
+/* ---- making jobs ------------------------------------------------------------------------ */
 
 static bool commit_is_due(const struct kw_consumer_part *part,
                           const struct kw_commit_source *source)
@@ -201,7 +201,7 @@ struct kw_commit_job *kwi_commit_create(struct kw_consumer *consumer,
     return job;
 }
 
-/* ---- events ----------------------------------------------------------------------------------------- */
+/* ---- events ----------------------------------------------------------------------------- */
 
 void kwi_commit_told(struct kw_consumer *consumer)
 {

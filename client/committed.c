@@ -9,7 +9,7 @@
 #include "proto/error.h"
 #include <kwire/kwire.h>
 
-/* ---- kw_committed ---------------------------------------------------------------------------------- */
+/* ---- kw_committed ----------------------------------------------------------------------- */
 
 struct committed_op {
     struct kw_op op;

@@ -154,7 +154,7 @@ static void consumer_event_done(struct kw_evnode *node, bool last)
     kwi_consumer_told(KWI_OF(node, struct kw_consumer, event));
 }
 
-/* ---- topics of an assignment -------------------------------------------------------------- */
+/* ---- topics of an assignment ------------------------------------------------------------ */
 
 static void consumer_topic_changed(struct kw_topic_watch *watch, struct kw_topic_meta *meta)
 {
@@ -244,7 +244,7 @@ struct kw_consumer_part *kwi_consumer_find_id(struct kw_consumer *consumer,
     return kwi_map_get(&topic->parts, (uint32_t)partition);
 }
 
-/* ---- assign --------------------------------------------------------------------------------- */
+/* ---- assign ----------------------------------------------------------------------------- */
 
 bool kwi_consumer_name_is_good(const char *name)
 {

@@ -118,7 +118,7 @@ void kwi_consumer_released(struct kw_consumer *consumer)
         consumer_free(consumer);
 }
 
-/* ---- closing one ---------------------------------------------------------------------------- */
+/* ---- closing one ------------------------------------------------------------------------ */
 
 static void consumer_close_end(struct kw_consumer *consumer)
 {

@@ -269,7 +269,7 @@ static void coordinator_done(struct kw_request *req, const struct kw_answer *ans
     coordinators_kick(core);
 }
 
-/* ---- public ---------------------------------------------------------------------------------- */
+/* ---- public ----------------------------------------------------------------------------- */
 
 static size_t coordinator_size(size_t key_len)
 {

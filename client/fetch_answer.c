@@ -166,7 +166,7 @@ static void fetched_take_part(struct kw_fetcher *fetcher, const struct fetched_f
     kwi_part_check_eof(part);
 }
 
-/* ---- the answer --------------------------------------------------------------------------- */
+/* ---- the answer ------------------------------------------------------------------------- */
 
 static bool fetched_has_data(const struct kw_fetch_response *msg)
 {
@@ -228,7 +228,7 @@ static void fetched_oversize(struct kw_fetcher *fetcher, size_t size)
     }
 }
 
-/* ---- where the parts stand afterwards ------------------------------------------------------ */
+/* ---- where the parts stand afterwards --------------------------------------------------- */
 
 /* Parts that the answer did not mention. Of those of a session there is nothing new,
  * not even a high watermark; the others were left out, and go back to the head of the

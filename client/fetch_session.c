@@ -227,7 +227,7 @@ void kwi_session_fill(const struct kw_fetcher *fetcher, struct kw_fetch_request 
     }
 }
 
-/* ---- the answer ---------------------------------------------------------------------------- */
+/* ---- the answer ------------------------------------------------------------------------- */
 
 void kwi_session_answered(struct kw_fetcher *fetcher, int32_t session_id, bool throttled)
 {

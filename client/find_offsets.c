@@ -21,7 +21,7 @@
 /* A topic that metadata does not know may just have been created. */
 enum { FIND_MISSING_US = 3000000, FIND_PARTS = 1000 /* in one request */ };
 
-/* ---- ending --------------------------------------------------------------------------------- */
+/* ---- ending ----------------------------------------------------------------------------- */
 
 static void find_let_go(struct kw_find_op *find)
 {
@@ -111,7 +111,7 @@ static void find_close(struct kw_find_op *find, struct kw_find_entry *entry, int
     find->n_open--;
 }
 
-/* ---- asking --------------------------------------------------------------------------------- */
+/* ---- asking ----------------------------------------------------------------------------- */
 
 static int find_encode_call(const struct kw_find_call *call, int16_t version, struct kw_wr *wr,
                             struct kw_list_offsets_request_partition *partitions,
@@ -325,7 +325,7 @@ void kwi_find_meta_changed(struct kw_topic_watch *watch, struct kw_topic_meta *m
         kwi_core_arm(find->op.core, &find->retry, find->op.core->now.mono_us);
 }
 
-/* ---- the answer ----------------------------------------------------------------------------- */
+/* ---- the answer ------------------------------------------------------------------------- */
 
 static void find_take_code(struct kw_find_op *find, struct kw_find_entry *entry, int16_t kafka_code)
 {

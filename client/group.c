@@ -44,7 +44,7 @@ static bool group_is_new(const struct kw_group *group, const struct kw_consumer_
     return part->fresh && !part->notice && !part->given_up;
 }
 
-/* ---- parts ---------------------------------------------------------------------------------- */
+/* ---- parts ------------------------------------------------------------------------------ */
 
 static bool group_is_given_up(const struct kw_group *group, const struct kw_consumer_part *part)
 {
@@ -112,7 +112,7 @@ static void group_after_parts(struct kw_group *group)
     kwi_group_watch_poll(group->consumer, false);
 }
 
-/* ---- giving up ------------------------------------------------------------------------------ */
+/* ---- giving up -------------------------------------------------------------------------- */
 
 static void group_gone(struct kw_consumer *consumer, int code)
 {
@@ -201,7 +201,7 @@ void kwi_group_lose(struct kw_group *group, const struct kw_error *why)
     group_after_parts(group);
 }
 
-/* ---- being given ------------------------------------------------------------------------------ */
+/* ---- being given ------------------------------------------------------------------------ */
 
 /* Adds what is not there yet, and marks everything in the list as wanted. */
 static int group_add(struct kw_group *group, const struct kw_group_target *list, uint32_t n)
@@ -268,7 +268,7 @@ int kwi_group_assign(struct kw_group *group, const struct kw_group_target *list,
     return rc;
 }
 
-/* ---- lease and poll interval ------------------------------------------------------------------- */
+/* ---- lease and poll interval ------------------------------------------------------------ */
 
 void kwi_group_confirmed(struct kw_group *group, uint64_t sent_us, int64_t session_ms)
 {
@@ -345,7 +345,7 @@ static void group_poll_due(struct kw_timer *timer)
     group->protocol->late(group);
 }
 
-/* ---- calls of the application ------------------------------------------------------------------- */
+/* ---- calls of the application ----------------------------------------------------------- */
 
 int kw_core_rebalance_ack(struct kw_consumer *consumer)
 {
@@ -365,7 +365,7 @@ int kw_core_rejoin(struct kw_consumer *consumer, const char *reason)
     return consumer->group->protocol->rejoin(consumer->group, reason);
 }
 
-/* ---- for the consumer ---------------------------------------------------------------------------- */
+/* ---- for the consumer ------------------------------------------------------------------- */
 
 void kwi_group_init(struct kw_group *group, struct kw_consumer *consumer)
 {

@@ -39,7 +39,7 @@ const struct kw_group_call *kwi_group_call(const struct kw_groups_op *groups, un
     return step < GROUPS_STEPS ? groups_calls[groups->kind][step] : NULL;
 }
 
-/* ---- ending --------------------------------------------------------------------------------- */
+/* ---- ending ----------------------------------------------------------------------------- */
 
 static void leg_let_go(struct kw_group_leg *leg)
 {
@@ -117,7 +117,7 @@ static void groups_finish(struct kw_groups_op *groups)
     kwi_groups_end(groups, groups->code, groups->code ? &groups->last : NULL);
 }
 
-/* ---- legs ----------------------------------------------------------------------------------- */
+/* ---- legs ------------------------------------------------------------------------------- */
 
 static void leg_now(struct kw_group_leg *leg)
 {
@@ -242,7 +242,7 @@ static void leg_fire(struct kw_timer *timer)
         leg_pause(leg);
 }
 
-/* ---- answers -------------------------------------------------------------------------------- */
+/* ---- answers ---------------------------------------------------------------------------- */
 
 /* The call does not know the group, or the broker not the call: the next one may. */
 static bool leg_steps_on(struct kw_group_leg *leg)
@@ -351,7 +351,7 @@ void kwi_group_leg_done(struct kw_request *req, const struct kw_answer *answer)
         leg_end(leg, 0, 0);
 }
 
-/* ---- all brokers ---------------------------------------------------------------------------- */
+/* ---- all brokers ------------------------------------------------------------------------ */
 
 static int groups_brokers_encode(struct kw_request *req, struct kw_wr *wr)
 {

@@ -141,7 +141,7 @@ static int beat_choose(const struct kw_request *req, int broker_min, int broker_
     return broker_max >= 1 && broker_min <= 1 ? 1 : KW_ERR_UNSUPPORTED;
 }
 
-/* ---- what its answer means ---------------------------------------------------------------- */
+/* ---- what its answer means -------------------------------------------------------------- */
 
 void kwi_modern_beat_later(struct kw_modern *modern)
 {
@@ -340,7 +340,7 @@ static const struct kw_request_type beat_type = {
     .done = beat_done,
 };
 
-/* ---- leaving ------------------------------------------------------------------------------ */
+/* ---- leaving ---------------------------------------------------------------------------- */
 
 /* A static member leaves for a while: what it has is kept for it (KIP-345). */
 static int beat_leave_encode(struct kw_request *req, struct kw_wr *wr)
@@ -377,7 +377,7 @@ static const struct kw_request_type beat_leave_type = {
     .done = beat_leave_done,
 };
 
-/* ---- sending -------------------------------------------------------------------------------- */
+/* ---- sending ---------------------------------------------------------------------------- */
 
 static struct kw_request *beat_request(struct kw_modern *modern, const struct kw_request_type *type)
 {

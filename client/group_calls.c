@@ -78,7 +78,7 @@ static void calls_coordinator_error(struct kw_classic *classic, const struct kw_
         kwi_coordinator_proved(calls_keeper(classic)->coordinator);
 }
 
-/* ---- subscriptions ------------------------------------------------------------------------ */
+/* ---- subscriptions ---------------------------------------------------------------------- */
 
 /* Everything that a subscription says but the assignor's part, in one block. */
 struct calls_claim {
@@ -167,7 +167,7 @@ static int calls_subscription(struct kw_classic *classic, const struct kw_assign
     return rc;
 }
 
-/* ---- JoinGroup ------------------------------------------------------------------------------ */
+/* ---- JoinGroup -------------------------------------------------------------------------- */
 
 static void calls_join_fill(struct kw_classic *classic, int16_t version,
                             struct kw_join_group_request *msg)
@@ -270,7 +270,7 @@ bool kwi_classic_send_join(struct kw_classic *classic)
     return true;
 }
 
-/* ---- SyncGroup -------------------------------------------------------------------------------- */
+/* ---- SyncGroup -------------------------------------------------------------------------- */
 
 static int calls_sync_encode(struct kw_request *req, struct kw_wr *wr)
 {
@@ -349,7 +349,7 @@ bool kwi_classic_send_sync(struct kw_classic *classic)
     return classic->joining != NULL;
 }
 
-/* ---- Heartbeat ---------------------------------------------------------------------------------- */
+/* ---- Heartbeat -------------------------------------------------------------------------- */
 
 static int calls_beat_encode(struct kw_request *req, struct kw_wr *wr)
 {
@@ -410,7 +410,7 @@ bool kwi_classic_send_beat(struct kw_classic *classic)
     return true;
 }
 
-/* ---- LeaveGroup ----------------------------------------------------------------------------------- */
+/* ---- LeaveGroup ------------------------------------------------------------------------- */
 
 static int calls_leave_encode(struct kw_request *req, struct kw_wr *wr)
 {

@@ -11,7 +11,7 @@
 #include "proto/offsets.h"
 #include "proto/share_offsets.h"
 
-/* ---- DeleteGroups --------------------------------------------------------------------------- */
+/* ---- DeleteGroups ----------------------------------------------------------------------- */
 
 static int delete_encode(struct kw_request *req, struct kw_wr *wr)
 {
@@ -51,7 +51,7 @@ const struct kw_group_call kwi_group_delete = {
     .take = delete_take,
 };
 
-/* ---- entries -------------------------------------------------------------------------------- */
+/* ---- entries ---------------------------------------------------------------------------- */
 
 /* Whether the i-th of the sorted entries begins another topic than the one before. */
 static bool change_begins(const struct kw_groups_op *groups, uint32_t i)
@@ -104,7 +104,7 @@ static void change_scratch_free(struct change_scratch *scratch)
     kwi_free(scratch->heap, scratch->topics, scratch->topics_size);
 }
 
-/* ---- OffsetFetch ---------------------------------------------------------------------------- */
+/* ---- OffsetFetch ------------------------------------------------------------------------ */
 
 static int get_choose(const struct kw_request *req, int broker_min, int broker_max)
 {
@@ -273,7 +273,7 @@ const struct kw_group_call kwi_group_offsets_get = {
     .take = get_take,
 };
 
-/* ---- OffsetCommit --------------------------------------------------------------------------- */
+/* ---- OffsetCommit ----------------------------------------------------------------------- */
 
 static int set_choose(const struct kw_request *req, int broker_min, int broker_max)
 {
@@ -372,7 +372,7 @@ const struct kw_group_call kwi_group_offsets_set = {
     .take = set_take,
 };
 
-/* ---- OffsetDelete --------------------------------------------------------------------------- */
+/* ---- OffsetDelete ----------------------------------------------------------------------- */
 
 static int offset_delete_encode(struct kw_request *req, struct kw_wr *wr)
 {
@@ -444,7 +444,7 @@ const struct kw_group_call kwi_group_offsets_delete = {
     .take = offset_delete_take,
 };
 
-/* ---- DescribeShareGroupOffsets -------------------------------------------------------------- */
+/* ---- DescribeShareGroupOffsets ---------------------------------------------------------- */
 
 static int share_offsets_encode(struct kw_request *req, struct kw_wr *wr)
 {

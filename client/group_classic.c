@@ -117,7 +117,7 @@ void kwi_classic_step(struct kw_classic *classic, enum kw_classic_event event)
         cell->act(classic);
 }
 
-/* ---- membership --------------------------------------------------------------------------- */
+/* ---- membership ------------------------------------------------------------------------- */
 
 int kwi_classic_set_member(struct kw_classic *classic, struct kw_str id)
 {
@@ -172,7 +172,7 @@ void kwi_classic_fail(struct kw_classic *classic, int code, int16_t kafka_code, 
     kwi_classic_step(classic, KWI_CLASSIC_FATAL);
 }
 
-/* ---- actions -------------------------------------------------------------------------------- */
+/* ---- actions ---------------------------------------------------------------------------- */
 
 static void classic_pause(struct kw_classic *classic, int64_t ms)
 {
@@ -298,7 +298,7 @@ static void classic_out(struct kw_classic *classic)
         kwi_classic_step(classic, KWI_CLASSIC_SUBSCRIBED); /* subscribed anew while leaving */
 }
 
-/* ---- timers ---------------------------------------------------------------------------------------- */
+/* ---- timers ----------------------------------------------------------------------------- */
 
 static void classic_due(struct kw_timer *timer)
 {
@@ -328,7 +328,7 @@ static void classic_beat_due(struct kw_timer *timer)
         (void)kwi_classic_send_beat(classic); /* else the next time */
 }
 
-/* ---- for group.c ------------------------------------------------------------------------------------- */
+/* ---- for group.c ------------------------------------------------------------------------ */
 
 static void classic_changed(struct kw_group *group)
 {

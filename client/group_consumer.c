@@ -100,7 +100,7 @@ void kwi_modern_step(struct kw_modern *modern, enum kw_modern_event event)
         cell->act(modern);
 }
 
-/* ---- membership --------------------------------------------------------------------------- */
+/* ---- membership ------------------------------------------------------------------------- */
 
 bool kwi_modern_is_member(const struct kw_modern *modern)
 {
@@ -156,7 +156,7 @@ void kwi_modern_fail(struct kw_modern *modern, int code, int16_t kafka_code, con
     kwi_modern_step(modern, KWI_MODERN_FATAL);
 }
 
-/* ---- actions -------------------------------------------------------------------------------- */
+/* ---- actions ---------------------------------------------------------------------------- */
 
 static void modern_pause(struct kw_modern *modern)
 {
@@ -264,7 +264,7 @@ static void modern_out(struct kw_modern *modern)
         kwi_modern_step(modern, KWI_MODERN_SUBSCRIBED); /* subscribed anew while leaving */
 }
 
-/* ---- timers ---------------------------------------------------------------------------------- */
+/* ---- timers ----------------------------------------------------------------------------- */
 
 static void modern_due(struct kw_timer *timer)
 {
@@ -292,7 +292,7 @@ static void modern_beat_due(struct kw_timer *timer)
         kwi_modern_beat_later(modern);
 }
 
-/* ---- for group.c ------------------------------------------------------------------------------- */
+/* ---- for group.c ------------------------------------------------------------------------ */
 
 static void modern_changed(struct kw_group *group)
 {

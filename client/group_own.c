@@ -73,7 +73,7 @@ static int own_make(const struct kw_classic *classic, struct own_assignment *to)
     return 0;
 }
 
-/* ---- the user data of a subscription -------------------------------------------------------- */
+/* ---- the user data of a subscription ---------------------------------------------------- */
 
 struct own_asker {
     const struct kw_assignor *assignor;
@@ -109,7 +109,7 @@ int kwi_classic_user_data(struct kw_classic *classic, const struct kw_assignor *
     return rc;
 }
 
-/* ---- what we were given --------------------------------------------------------------------- */
+/* ---- what we were given ----------------------------------------------------------------- */
 
 int kwi_classic_tell_assignor(const struct kw_classic *classic)
 {

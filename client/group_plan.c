@@ -20,7 +20,7 @@ static struct kw_heap *plan_heap(const struct kw_classic *classic)
     return &classic->group->consumer->core->control;
 }
 
-/* ---- topics ------------------------------------------------------------------------------- */
+/* ---- topics ----------------------------------------------------------------------------- */
 
 static bool plan_topic_known(const struct kw_classic *classic, const struct kw_classic_topic *topic)
 {
@@ -106,7 +106,7 @@ static void plan_unwatch_topics(struct kw_classic *classic)
     classic->n_topics = 0;
 }
 
-/* ---- the plan's life -------------------------------------------------------------------------- */
+/* ---- the plan's life -------------------------------------------------------------------- */
 
 void kwi_classic_plan_drop(struct kw_classic *classic)
 {
@@ -169,7 +169,7 @@ int kwi_classic_plan(struct kw_classic *classic, const struct kw_join_group_resp
     return 0;
 }
 
-/* ---- assigning ------------------------------------------------------------------------------------ */
+/* ---- assigning -------------------------------------------------------------------------- */
 
 /* The members' assignments, one behind the other: measured, then written. */
 static int plan_write(struct kw_classic *classic)

@@ -27,7 +27,7 @@ static bool show_is(struct kw_str text, const char *word)
     return text.len == (int32_t)len && memcmp(text.ptr, word, len) == 0;
 }
 
-/* ---- ListGroups ----------------------------------------------------------------------------- */
+/* ---- ListGroups ------------------------------------------------------------------------- */
 
 static bool list_wants(const struct kw_groups_op *groups, const char *type)
 {
@@ -111,7 +111,7 @@ const struct kw_group_call kwi_group_list = {
     .take = list_take,
 };
 
-/* ---- DescribeGroups ------------------------------------------------------------------------- */
+/* ---- DescribeGroups --------------------------------------------------------------------- */
 
 static int classic_encode(struct kw_request *req, struct kw_wr *wr)
 {
@@ -238,7 +238,7 @@ const struct kw_group_call kwi_group_describe_classic = {
     .take = classic_take,
 };
 
-/* ---- ConsumerGroupDescribe, ShareGroupDescribe ---------------------------------------------- */
+/* ---- ConsumerGroupDescribe, ShareGroupDescribe ------------------------------------------ */
 
 static struct kw_topic_partition *modern_assigned(struct kw_admin_room *room,
                                                   const struct kw_arr *topics, uint32_t *n)
@@ -429,7 +429,7 @@ const struct kw_group_call kwi_group_describe_share = {
     .take = share_take,
 };
 
-/* ---- StreamsGroupDescribe ------------------------------------------------------------------- */
+/* ---- StreamsGroupDescribe --------------------------------------------------------------- */
 
 static int streams_encode(struct kw_request *req, struct kw_wr *wr)
 {

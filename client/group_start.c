@@ -6,7 +6,7 @@
 #include "client/error_text.h"
 #include "client/group_admin.h"
 
-/* ---- entries -------------------------------------------------------------------------------- */
+/* ---- entries ---------------------------------------------------------------------------- */
 
 static int groups_compare(const struct kw_group_entry *a, struct kw_str topic, int32_t partition)
 {
@@ -60,7 +60,7 @@ static bool groups_sort_entries(struct kw_groups_op *groups)
     return true;
 }
 
-/* ---- starting ------------------------------------------------------------------------------- */
+/* ---- starting --------------------------------------------------------------------------- */
 
 static bool groups_text_is_bad(const char *text)
 {

@@ -14,7 +14,7 @@
 
 enum { OFFSETS_PARTS = 512 }; /* in one request */
 
-/* ---- the exchange, whoever asks ------------------------------------------------------------ */
+/* ---- the exchange, whoever asks --------------------------------------------------------- */
 
 int kwi_offsets_choose(const struct kw_request *req, int broker_min, int broker_max)
 {
@@ -117,7 +117,7 @@ uint64_t kwi_offsets_pause(struct kw_consumer *consumer, uint32_t *attempts)
     return core->now.mono_us + us;
 }
 
-/* ---- where partitions begin ------------------------------------------------------------------ */
+/* ---- where partitions begin ------------------------------------------------------------- */
 
 static struct kw_consumer_part *offsets_part(struct kw_node *node)
 {
@@ -287,7 +287,7 @@ static void offsets_parts_done(struct kw_request *req, const struct kw_answer *a
     offsets_ask(consumer);
 }
 
-/* ---- for commit.c ------------------------------------------------------------------------------------ */
+/* ---- for commit.c ----------------------------------------------------------------------- */
 
 void kwi_offset_fetch_due(struct kw_timer *timer)
 {

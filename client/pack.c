@@ -172,7 +172,7 @@ static void pack_replace(struct kw_pack *pack)
     batch->codec = (uint8_t)producer->codec->id;
 }
 
-/* ---- the line ------------------------------------------------------------------------------ */
+/* ---- the line --------------------------------------------------------------------------- */
 
 static void pack_skip(struct kw_batch *batch)
 {

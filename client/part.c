@@ -367,7 +367,7 @@ void kwi_part_prefer(struct kw_consumer_part *part, int32_t replica)
     kwi_part_hurry(part, KWI_PART_MOVED);
 }
 
-/* ---- positions ---------------------------------------------------------------------------- */
+/* ---- positions -------------------------------------------------------------------------- */
 
 struct kw_consumer_part *kwi_part_create(struct kw_consumer_topic *topic,
                                          const struct kw_start *start)
@@ -430,7 +430,7 @@ void kwi_part_pause(struct kw_consumer_part *part, bool pause)
     kwi_part_settle(part);
 }
 
-/* ---- errors and notices ---------------------------------------------------------------------- */
+/* ---- errors and notices ----------------------------------------------------------------- */
 
 static void part_notice(struct kw_consumer_part *part, uint8_t notice)
 {

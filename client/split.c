@@ -9,8 +9,8 @@
  * The first half stays where the records are. The second is written anew into one chunk,
  * because its records are numbered from 0 again. A batch that was compressed is unpacked
  * before, into two new chunks, and packed again after. buffer.memory may be nearly full
- * then, so that little is asked of it, and the control reserve helps out. When memory is short the batch waits as it is, and
- * its partition with it, for a backoff. */
+ * then, so that little is asked of it, and the control reserve helps out. When memory is
+ * short the batch waits as it is, and its partition with it, for a backoff. */
 #include <string.h>
 
 #include "base/bytes.h"

@@ -354,7 +354,7 @@ void kwi_txn_go(struct kw_txn *txn)
         kwi_txn_offsets_go(txn);
 }
 
-/* ---- life --------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------- */
 
 static void txn_retry_due(struct kw_timer *timer)
 {
@@ -440,7 +440,7 @@ void kwi_txn_abandon(struct kw_txn *txn)
         txn->outcome = KW_TXN_OUTCOME_UNKNOWN;
 }
 
-/* ---- the application's calls ------------------------------------------------------------------ */
+/* ---- the application's calls ------------------------------------------------------------ */
 
 /* The operation, attached; or one that has ended already, because `event` is illegal. */
 static struct kw_op *txn_ask(struct kw_producer *producer, enum kw_txn_event event,

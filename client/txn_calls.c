@@ -88,7 +88,7 @@ static void txncall_die(struct kw_txn *txn, const struct kw_error *err)
     kwi_producer_fatal(txn->producer, &fatal);
 }
 
-/* ---- requests ----------------------------------------------------------------------------- */
+/* ---- requests --------------------------------------------------------------------------- */
 
 static struct kw_str txncall_id(const struct kw_txn *txn)
 {
@@ -200,7 +200,7 @@ void kwi_txn_call(struct kw_txn *txn, enum kw_txn_call call)
     kwi_request_submit(txn->req);
 }
 
-/* ---- answers ---------------------------------------------------------------------------------- */
+/* ---- answers ---------------------------------------------------------------------------- */
 
 /* The version of transactions that the next one uses. Whoever goes over to version 2
  * begins it with an epoch of its own. */
@@ -406,7 +406,7 @@ static void txncall_done(struct kw_request *req, const struct kw_answer *answer)
     kwi_txn_go(txn);
 }
 
-/* ---- the coordinator ------------------------------------------------------------------------------ */
+/* ---- the coordinator -------------------------------------------------------------------- */
 
 static void txncall_coordinator_changed(struct kw_coordinator_user *user)
 {

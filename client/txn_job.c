@@ -137,7 +137,7 @@ static int txnjob_create(struct kw_txn *txn, const struct txnjob_of *source,
     return 0;
 }
 
-/* ---- kw_txn_send_offsets ---------------------------------------------------------------------------- */
+/* ---- kw_txn_send_offsets ---------------------------------------------------------------- */
 
 static int txnjob_check_list(const struct kw_txn_offsets *what, struct kw_error *err)
 {

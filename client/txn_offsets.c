@@ -104,7 +104,7 @@ void kwi_txn_offsets_destroy(struct kw_txn *txn)
     }
 }
 
-/* ---- AddOffsetsToTxn ------------------------------------------------------------------------ */
+/* ---- AddOffsetsToTxn -------------------------------------------------------------------- */
 
 const char *kwi_txn_offsets_group(const struct kw_txn *txn)
 {
@@ -123,7 +123,7 @@ void kwi_txn_offsets_group_added(struct kw_txn *txn)
         job->added = true;
 }
 
-/* ---- TxnOffsetCommit -------------------------------------------------------------------------- */
+/* ---- TxnOffsetCommit -------------------------------------------------------------------- */
 
 static int txnoff_choose(const struct kw_request *req, int broker_min, int broker_max)
 {
@@ -253,7 +253,7 @@ void kwi_txn_offsets_go(struct kw_txn *txn)
     kwi_request_submit(txn->committing);
 }
 
-/* ---- the answer --------------------------------------------------------------------------------- */
+/* ---- the answer ------------------------------------------------------------------------- */
 
 static struct kw_txn_entry *txnoff_find(struct kw_txn_job *job, struct kw_str topic,
                                         int32_t partition, uint32_t *at)
@@ -412,7 +412,7 @@ static void txnoff_done(struct kw_request *req, const struct kw_answer *answer)
     kwi_txn_go(txn);
 }
 
-/* ---- coordinators ------------------------------------------------------------------------------- */
+/* ---- coordinators ----------------------------------------------------------------------- */
 
 /* Other jobs may be users of the same coordinator, and must not go while it tells them:
  * bad news is looked at in the next step. */

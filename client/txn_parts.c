@@ -106,7 +106,7 @@ int kwi_txn_parts_encode(struct kw_request *req, struct kw_wr *wr)
     return rc;
 }
 
-/* ---- the answer --------------------------------------------------------------------------- */
+/* ---- the answer ------------------------------------------------------------------------- */
 
 static struct kw_part *txnpart_find(const struct kw_txn *txn, struct kw_str topic, int32_t index)
 {

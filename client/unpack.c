@@ -407,7 +407,7 @@ static void unpack_done(struct kw_core *core, struct kw_work *work)
     unpack_try(core);
 }
 
-/* ---- the unpacker ------------------------------------------------------------------------- */
+/* ---- the unpacker ----------------------------------------------------------------------- */
 
 static void unpack_due(struct kw_timer *timer)
 {

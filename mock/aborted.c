@@ -112,7 +112,7 @@ int kwi_mock_txns_answer(struct kw_mock_call *call, const struct kw_mock_txns *t
     return 0;
 }
 
-/* ---- for tests ---------------------------------------------------------------------------- */
+/* ---- for tests -------------------------------------------------------------------------- */
 
 static struct kw_mock_partition *mocktxn_partition(const struct kw_mock *mock, const char *topic,
                                                    int32_t partition)

@@ -354,7 +354,7 @@ static int32_t mockfetch_open(struct kw_mock_call *call,
     return session->id;
 }
 
-/* ---- the request --------------------------------------------------------------------------- */
+/* ---- the request ------------------------------------------------------------------------ */
 
 /* An error of the whole answer: those about sessions are none of a partition. */
 static int16_t mockfetch_error(struct kw_mock_call *call, struct kw_mock_session **session)

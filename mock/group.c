@@ -286,7 +286,7 @@ void kwi_mock_member_remove(struct kw_mock_member *member)
         kwi_mock_group_rebalance(group);
 }
 
-/* ---- rebalances ---------------------------------------------------------------------------- */
+/* ---- rebalances ------------------------------------------------------------------------- */
 
 static int32_t mockgroup_longest(const struct kw_mock_group *group)
 {

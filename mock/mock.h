@@ -295,7 +295,8 @@ struct kw_mock_fault {
 };
 
 /* Errors: KW_ERR_USE (the action does not exist for that API, or moves a leader
- * and there is one broker), KW_ERR_LIMIT (more than 64). *id, which may be NULL, names it for _remove. */
+ * and there is one broker), KW_ERR_LIMIT (more than 64). *id, which may be NULL, names it
+ * for _remove. */
 KW_MUST_USE int kwi_mock_fault_add(struct kw_mock *mock, const struct kw_mock_fault *fault,
                                    uint32_t *id);
 /* Errors: KW_ERR_USE (no such fault). */

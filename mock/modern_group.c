@@ -78,7 +78,7 @@ bool kwi_mock_owned_has(const struct kw_arr *owned, const struct kw_mock_owned *
     return false;
 }
 
-/* ---- members ------------------------------------------------------------------------------- */
+/* ---- members ---------------------------------------------------------------------------- */
 
 static struct kw_mock_modern *mockmodern_of(struct kw_node *node)
 {
@@ -197,7 +197,7 @@ int16_t kwi_mock_modern_identify(const struct kw_mock_group *group, struct kw_st
     return epoch == member->epoch ? 0 : KW_E_STALE_MEMBER_EPOCH;
 }
 
-/* ---- subscriptions ---------------------------------------------------------------------------- */
+/* ---- subscriptions ---------------------------------------------------------------------- */
 
 static bool mockmodern_names_are(const struct kw_mock_modern *member, const struct kw_arr *names)
 {
@@ -273,7 +273,7 @@ static bool mockmodern_subscribes(const struct kw_mock_modern *member,
                                                                kwi_mock_topic_str(topic));
 }
 
-/* ---- targets ------------------------------------------------------------------------------------- */
+/* ---- targets ---------------------------------------------------------------------------- */
 
 static struct kw_mock_owned mockmodern_item(const struct kw_mock_topic *topic, int32_t partition)
 {
@@ -426,7 +426,7 @@ int kwi_mock_modern_assign(struct kw_mock_group *group, bool changed)
     return 0;
 }
 
-/* ---- from what it has to its target --------------------------------------------------------------- */
+/* ---- from what it has to its target ----------------------------------------------------- */
 
 static bool mockmodern_is_others(const struct kw_mock_modern *member,
                                  const struct kw_mock_owned *item)

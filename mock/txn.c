@@ -93,7 +93,7 @@ int16_t kwi_mock_txn_check(const struct kw_mock_transaction *txn, int64_t produc
     return txn->epoch == epoch ? 0 : KW_E_PRODUCER_FENCED;
 }
 
-/* --- what belongs to a transaction ------------------------------------------------------------ */
+/* --- what belongs to a transaction ------------------------------------------- */
 
 bool kwi_mock_txn_has(const struct kw_mock_transaction *txn, struct kw_str topic, int32_t partition)
 {
@@ -216,7 +216,7 @@ bool kwi_mock_txn_is_pending(const struct kw_mock *mock, struct kw_str group, st
     return false;
 }
 
-/* --- the end -------------------------------------------------------------------------------------- */
+/* --- the end ----------------------------------------------------------------- */
 
 void kwi_mock_txn_bump(struct kw_mock_transaction *txn, bool by_producer)
 {
@@ -283,7 +283,7 @@ void kwi_mock_txn_prepare(struct kw_mock_transaction *txn, bool commit, int epoc
         mockcoord_complete(&txn->markers);
 }
 
-/* --- for tests --------------------------------------------------------------------------------------- */
+/* --- for tests --------------------------------------------------------------- */
 
 void kwi_mock_set_transaction_version(struct kw_mock *mock, int16_t version)
 {

@@ -52,7 +52,7 @@ int16_t kwi_mock_txn_init(struct kw_mock_call *call)
     return 0;
 }
 
-/* --- AddPartitionsToTxn ------------------------------------------------------------------------ */
+/* --- AddPartitionsToTxn ------------------------------------------------------ */
 
 /* What is wrong with one partition on its own. */
 static int16_t mockcoord_part_check(const struct kw_mock_call *call, struct kw_str topic,
@@ -171,7 +171,7 @@ const struct kw_mock_api kwi_mock_api_add_partitions_to_txn = {
     mockcoord_parts_asks,
 };
 
-/* --- AddOffsetsToTxn ------------------------------------------------------------------------------ */
+/* --- AddOffsetsToTxn --------------------------------------------------------- */
 
 static enum kw_mock_outcome mockcoord_group_serve(struct kw_mock_call *call)
 {
@@ -193,7 +193,7 @@ static enum kw_mock_outcome mockcoord_group_serve(struct kw_mock_call *call)
 const struct kw_mock_api kwi_mock_api_add_offsets_to_txn = {
     KW_API_ADD_OFFSETS_TO_TXN, 1u << KWI_MOCK_ERROR_AFTER, mockcoord_group_serve, NULL};
 
-/* --- EndTxn ------------------------------------------------------------------------------------------ */
+/* --- EndTxn ------------------------------------------------------------------ */
 
 /* One epoch for many transactions: a retry looks like a second request. */
 static int16_t mockcoord_end_v1(struct kw_mock_transaction *txn, bool commit)
@@ -270,7 +270,7 @@ static enum kw_mock_outcome mockcoord_end_serve(struct kw_mock_call *call)
 const struct kw_mock_api kwi_mock_api_end_txn = {KW_API_END_TXN, 1u << KWI_MOCK_ERROR_AFTER,
                                                  mockcoord_end_serve, NULL};
 
-/* --- Produce -------------------------------------------------------------------------------------------- */
+/* --- Produce ----------------------------------------------------------------- */
 
 int16_t kwi_mock_txn_produce(const struct kw_mock_call *call, struct kw_str id, int64_t producer_id,
                              int16_t epoch, struct kw_str topic, int32_t partition)

@@ -266,7 +266,7 @@ uint64_t kwi_cares_deadline(const struct kw_cares *cares)
     return cares->deadline_us;
 }
 
-/* ---- life ---------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------- */
 
 struct kw_cares *kwi_cares_create(struct kw_client *client, const char *servers, const char **why)
 {

@@ -132,7 +132,7 @@ static bool check_has_crl(const struct kw_tls *tls, const mbedtls_x509_crt *crt)
     return false;
 }
 
-/* ---- why nobody stands behind it ---------------------------------------------------------- */
+/* ---- why nobody stands behind it -------------------------------------------------------- */
 
 /* Why is `parent` not taken as the issuer of the certificate at that depth? */
 static int check_parent(const mbedtls_x509_crt *parent, unsigned depth)
@@ -188,7 +188,7 @@ static void check_tell_untrusted(struct kw_tls_session *s, unsigned depth)
         check_tell(s, depth == 0 ? KWI_FLAW_SELF_SIGNED : KWI_FLAW_ROOT_UNKNOWN, depth, crt);
 }
 
-/* ---- the whole chain ------------------------------------------------------------------------ */
+/* ---- the whole chain -------------------------------------------------------------------- */
 
 static void check_tell_date(struct kw_tls_session *s, unsigned depth, bool expired)
 {

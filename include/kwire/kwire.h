@@ -150,8 +150,8 @@ KW_EXPORT const char *kw_topic_name(const struct kw_topic *topic);
 /* Partitions known now; 0: not known yet. */
 KW_EXPORT int32_t kw_topic_partitions(const struct kw_topic *topic);
 /* Appends one record to its partition's open batch; never waits. Everything is
- * copied, unless KW_REC_BY_REF lends the value. The outcome comes as a REPORT event or counts in its receipt, exactly
- * once.
+ * copied, unless KW_REC_BY_REF lends the value. The outcome comes as a REPORT event or
+ * counts in its receipt, exactly once.
  * Errors: KW_ERR_WOULD_BLOCK (buffer.memory is full, or the partition count is
  * not known yet: event WRITABLE follows; take events meanwhile),
  * KW_ERR_TOO_LARGE (above max.request.size: raise it, or send less; an event ERROR has
@@ -198,8 +198,8 @@ KW_EXPORT int kw_purge(struct kw_producer *producer);
  * order per partition (its `partition` and `timestamp_ms` are filled, and
  * *topic if not NULL; it has no receipt, where it counted as not written); 0: no
  * more. Views until the next call; a value with KW_REC_BY_REF among the flags is the
- * pointer that was given to kw_produce, which was not looked at since its report. What purge gave up stays in buffer.memory until
- * it was taken here. Errors: KW_ERR_NOMEM. */
+ * pointer that was given to kw_produce, which was not looked at since its report. What purge
+ * gave up stays in buffer.memory until it was taken here. Errors: KW_ERR_NOMEM. */
 KW_EXPORT int kw_unsent_next(struct kw_producer *producer, struct kw_record *record,
                              struct kw_topic **topic);
 /* Records accepted and without an outcome yet. */
@@ -269,8 +269,8 @@ KW_EXPORT int kw_txn_status(const struct kw_producer *producer, struct kw_txn_st
 KW_EXPORT KW_MUST_USE int kw_consumer_create(struct kw_consumer **out, struct kw_client *client,
                                              const struct kw_config *own, struct kw_error *err);
 /* Replaces the assignment by these partitions. n 0: none. Names are copied.
- * Errors: KW_ERR_STATE (kw_consumer_subscribe decides about them), KW_ERR_USE (twice the same partition, bad name), KW_ERR_NOMEM; the
- * old assignment stays on failure. */
+ * Errors: KW_ERR_STATE (kw_consumer_subscribe decides about them), KW_ERR_USE (twice the
+ * same partition, bad name), KW_ERR_NOMEM; the old assignment stays on failure. */
 KW_EXPORT KW_MUST_USE int kw_assign(struct kw_consumer *consumer, const struct kw_start *starts,
                                     size_t n, struct kw_error *err);
 /* Joins the group of group.id for these topics; called again: for other ones; n 0:
