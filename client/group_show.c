@@ -178,9 +178,28 @@ static void classic_member(struct kw_admin_room *room, bool is_consumer,
         *out = member;
 }
 
-static void classic_fill(struct kw_admin_room *room, const struct kw_describe_groups_group *group,
+/* Describes a group into memory of its own: how much that takes is found out first. */
+static int show_keep(struct kw_group_leg *leg,
+                     void (*fill)(struct kw_admin_room *, const void *, struct kw_group_info *),
+                     const void *group)
+{
+    struct kw_admin_room room = {NULL, 0};
+    void *piece;
+    int rc;
+
+    fill(&room, group, &leg->info);
+    rc = kwi_groups_piece(leg->op, room.used, &piece);
+    if (rc)
+        return rc;
+    room = (struct kw_admin_room){piece, 0};
+    fill(&room, group, &leg->info);
+    return 0;
+}
+
+static void classic_fill(struct kw_admin_room *room, const void *described,
                          struct kw_group_info *info)
 {
+    const struct kw_describe_groups_group *group = described;
     size_t count = kwi_room_count(&group->members), n = 0;
     struct kw_group_member *members = kwi_room_take(room, count * sizeof(*members));
     struct kw_describe_groups_member item;
@@ -202,11 +221,8 @@ static int classic_take(struct kw_group_leg *leg, struct kw_request *req,
 {
     struct kw_describe_groups_response msg;
     struct kw_describe_groups_group group;
-    struct kw_admin_room room = {NULL, 0};
     struct kw_fault fault;
     struct kw_iter it;
-    void *piece;
-    int rc;
 
     if (kwi_describe_groups_response_decode(&msg, req->version, answer->body, answer->len, &fault))
         return kwi_request_malformed(req, &fault, NULL);
@@ -221,13 +237,7 @@ static int classic_take(struct kw_group_leg *leg, struct kw_request *req,
         verdict->kafka_code = KW_E_GROUP_ID_NOT_FOUND;
     if (verdict->kafka_code)
         return 0;
-    classic_fill(&room, &group, &leg->info);
-    rc = kwi_groups_piece(leg->op, room.used, &piece);
-    if (rc)
-        return rc;
-    room = (struct kw_admin_room){piece, 0};
-    classic_fill(&room, &group, &leg->info);
-    return 0;
+    return show_keep(leg, classic_fill, &group);
 }
 
 const struct kw_group_call kwi_group_describe_classic = {
@@ -291,10 +301,10 @@ static void consumer_member(struct kw_admin_room *room, const struct kw_consumer
         *out = member;
 }
 
-static void consumer_group_fill(struct kw_admin_room *room,
-                                const struct kw_consumer_group_described *group,
+static void consumer_group_fill(struct kw_admin_room *room, const void *described,
                                 struct kw_group_info *info)
 {
+    const struct kw_consumer_group_described *group = described;
     size_t count = kwi_room_count(&group->members), n = 0;
     struct kw_group_member *members = kwi_room_take(room, count * sizeof(*members));
     struct kw_consumer_group_member item;
@@ -315,11 +325,8 @@ static int consumer_take(struct kw_group_leg *leg, struct kw_request *req,
 {
     struct kw_consumer_group_describe_response msg;
     struct kw_consumer_group_described group;
-    struct kw_admin_room room = {NULL, 0};
     struct kw_fault fault;
     struct kw_iter it;
-    void *piece;
-    int rc;
 
     if (kwi_consumer_group_describe_response_decode(&msg, req->version, answer->body, answer->len,
                                                     &fault))
@@ -332,13 +339,7 @@ static int consumer_take(struct kw_group_leg *leg, struct kw_request *req,
     verdict->message = group.error_message;
     if (group.error_code)
         return 0;
-    consumer_group_fill(&room, &group, &leg->info);
-    rc = kwi_groups_piece(leg->op, room.used, &piece);
-    if (rc)
-        return rc;
-    room = (struct kw_admin_room){piece, 0};
-    consumer_group_fill(&room, &group, &leg->info);
-    return 0;
+    return show_keep(leg, consumer_group_fill, &group);
 }
 
 const struct kw_group_call kwi_group_describe_consumer = {
@@ -361,9 +362,10 @@ static int share_encode(struct kw_request *req, struct kw_wr *wr)
     return kwi_share_group_describe_request_encode(&msg, req->version, wr);
 }
 
-static void share_fill(struct kw_admin_room *room, const struct kw_share_group_described *group,
+static void share_fill(struct kw_admin_room *room, const void *described,
                        struct kw_group_info *info)
 {
+    const struct kw_share_group_described *group = described;
     size_t count = kwi_room_count(&group->members), n = 0;
     struct kw_group_member *members = kwi_room_take(room, count * sizeof(*members));
     struct kw_share_group_member item;
@@ -395,11 +397,8 @@ static int share_take(struct kw_group_leg *leg, struct kw_request *req,
 {
     struct kw_share_group_describe_response msg;
     struct kw_share_group_described group;
-    struct kw_admin_room room = {NULL, 0};
     struct kw_fault fault;
     struct kw_iter it;
-    void *piece;
-    int rc;
 
     if (kwi_share_group_describe_response_decode(&msg, req->version, answer->body, answer->len,
                                                  &fault))
@@ -412,13 +411,7 @@ static int share_take(struct kw_group_leg *leg, struct kw_request *req,
     verdict->message = group.error_message;
     if (group.error_code)
         return 0;
-    share_fill(&room, &group, &leg->info);
-    rc = kwi_groups_piece(leg->op, room.used, &piece);
-    if (rc)
-        return rc;
-    room = (struct kw_admin_room){piece, 0};
-    share_fill(&room, &group, &leg->info);
-    return 0;
+    return show_keep(leg, share_fill, &group);
 }
 
 const struct kw_group_call kwi_group_describe_share = {
@@ -466,9 +459,10 @@ static struct kw_topic_partition *streams_tasks(struct kw_admin_room *room,
     return list;
 }
 
-static void streams_fill(struct kw_admin_room *room, const struct kw_streams_described *group,
+static void streams_fill(struct kw_admin_room *room, const void *described,
                          struct kw_group_info *info)
 {
+    const struct kw_streams_described *group = described;
     size_t count = kwi_room_count(&group->members), n = 0;
     struct kw_group_member *members = kwi_room_take(room, count * sizeof(*members));
     struct kw_streams_member item;
@@ -499,11 +493,8 @@ static int streams_take(struct kw_group_leg *leg, struct kw_request *req,
 {
     struct kw_streams_group_describe_response msg;
     struct kw_streams_described group;
-    struct kw_admin_room room = {NULL, 0};
     struct kw_fault fault;
     struct kw_iter it;
-    void *piece;
-    int rc;
 
     if (kwi_streams_group_describe_response_decode(&msg, req->version, answer->body, answer->len,
                                                    &fault))
@@ -516,13 +507,7 @@ static int streams_take(struct kw_group_leg *leg, struct kw_request *req,
     verdict->message = group.error_message;
     if (group.error_code)
         return 0;
-    streams_fill(&room, &group, &leg->info);
-    rc = kwi_groups_piece(leg->op, room.used, &piece);
-    if (rc)
-        return rc;
-    room = (struct kw_admin_room){piece, 0};
-    streams_fill(&room, &group, &leg->info);
-    return 0;
+    return show_keep(leg, streams_fill, &group);
 }
 
 const struct kw_group_call kwi_group_describe_streams = {
