@@ -4,8 +4,8 @@
  *
  * Reads IN as the member of group ID, writes "<value>'" for each value to the partition of
  * the same number in OUT, in transactions of about BATCH records of the transactional id
- * ID, together with its offsets; every fifth transaction is aborted on purpose, and its
- * records are read again. Ends when nothing came for IDLE_MS.
+ * ID, together with its offsets; the first transaction and every fifth after it are
+ * aborted on purpose, and their records are read again. Ends when nothing came for IDLE_MS.
  * stdout: the phase that begins (produce, offsets, commit, abort), a line each, so that a
  * script can kill it there; at the end "committed N" and "aborted N", transactions.
  * Exit status: 0; 1 when something failed, told on stderr. */
@@ -138,7 +138,7 @@ static bool transfer_rewind(struct transfer *transfer)
 static bool transfer_one(struct transfer *transfer)
 {
     struct kw_txn_offsets offsets = {.size = sizeof offsets, .consumer = transfer->consumer};
-    bool aborts = (transfer->n_committed + transfer->n_aborted) % TRANSFER_ABORT_EVERY == 3;
+    bool aborts = (transfer->n_committed + transfer->n_aborted) % TRANSFER_ABORT_EVERY == 0;
     struct kw_error error = {0};
     int rc = kw_txn_begin(transfer->producer, &error);
 

@@ -53,7 +53,7 @@ run_version() { # VERSION
     same "version $v: so does kw" "$work/java.$v" "$work/kw.$v"
     java_reads "out$v" read_uncommitted >"$work/all.$v"
     echo "figure: txn: version $v wrote $(lines "$work/all.$v") records, $(lines "$work/java.$v") of them committed"
-    check "version $v: there were aborted ones" test "$(lines "$work/all.$v")" -gt 3100
+    check "version $v: there were aborted ones" test "$(lines "$work/all.$v")" -gt 3000
     tool consumer-groups --bootstrap-server "$KW_BROKER" --describe --group "etl$v" >"$work/group" 2>&1
     check "version $v: the group's offsets are at the end" awk -v g="etl$v" '
         $1 == g { lag += $6; n++ } END { exit !(n > 1 && lag == 0) }' "$work/group"
@@ -61,20 +61,20 @@ run_version() { # VERSION
 
 # What Kafka's own tools say of it.
 tools_agree() { # VERSION
-    local v=$1 log
+    local v=$1 logs
     tool transactions --bootstrap-server "$KW_BROKER" list >"$work/list" 2>&1
     check "version $v: kafka-transactions lists the ids" grep -q "etl$v" "$work/list"
     tool transactions --bootstrap-server "$KW_BROKER" describe --transactional-id "etl$v" >"$work/describe" 2>&1
     check "version $v: kafka-transactions describes it as complete" grep -qE "Complete(Commit|Abort)|Empty" "$work/describe"
     [ -n "${KW_KAFKA_DATA:-}" ] || return 0
-    log=$(find "$KW_KAFKA_DATA" -path "*out$v-0/*.log" | head -n 1)
-    tool dump-log --files "$log" --print-data-log >"$work/dump" 2>&1
+    logs=$(find "$KW_KAFKA_DATA" -path "*out$v-[0-9]/*.log" | paste -sd, -)
+    tool dump-log --files "$logs" --print-data-log >"$work/dump" 2>&1
     check "version $v: kafka-dump-log: all batches are transactional" \
         awk '/^baseOffset/ { n++; good += /isTransactional: true/ } END { exit !(n > 10 && n == good) }' "$work/dump"
     check "version $v: kafka-dump-log shows both markers" \
-        awk '/endTxnMarker: COMMIT/ { c++ } /endTxnMarker: ABORT/ { a++ } END { exit !(c > 3 && a > 0) }' "$work/dump"
+        awk '/endTxnMarker: COMMIT/ { c++ } /endTxnMarker: ABORT/ { a++ } END { exit !(c > 1 && a > 0) }' "$work/dump"
     awk '/^baseOffset/ { if (match($0, /producerEpoch: [0-9]+/)) seen[substr($0, RSTART, RLENGTH)] = 1 }
-        END { for (e in seen) n++; print "figure: txn: version '"$v"' used " n " epochs in one partition" }' "$work/dump"
+        END { for (e in seen) n++; print "figure: txn: version '"$v"' used " n " epochs" }' "$work/dump"
 }
 
 fenced() { # VERSION
