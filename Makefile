@@ -46,6 +46,7 @@ LD = ld
 OBJCOPY = objcopy
 
 OPT_coverage = -O0 -g
+OPT_asan = -O1 -g
 OPT ?= $(or $(OPT_$(VARIANT)),-O2 -g)
 SANITIZE_asan = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 SANITIZE_mbedtls-asan = $(SANITIZE_asan)
@@ -71,7 +72,7 @@ LIB_CFLAGS = $(BASE_CFLAGS) -fPIC -fvisibility=hidden -fno-semantic-interpositio
 # stack-protected build, which some systems have as a default, would add names
 # that a small target cannot link. The rest, which meets the system, is hardened.
 CORE_CFLAGS = $(LIB_CFLAGS) -U_FORTIFY_SOURCE -fno-stack-protector
-HARDEN := -U_FORTIFY_SOURCE $(if $(SANITIZE),,-D_FORTIFY_SOURCE=2) -fstack-protector-strong
+HARDEN := -U_FORTIFY_SOURCE $(if $(SANITIZE)$(filter -O0,$(OPT)),,-D_FORTIFY_SOURCE=2) -fstack-protector-strong
 HOST_CFLAGS = $(LIB_CFLAGS) $(HARDEN) -D_GNU_SOURCE
 TEST_CFLAGS = $(BASE_CFLAGS) $(TEST_INCLUDES) -D_GNU_SOURCE
 LINK = $(CC) $(OPT) $(SANITIZE) -Wl,-z,relro,-z,now $(LDFLAGS)

@@ -28,8 +28,8 @@ run "a group that has no coordinator" 1 "$kw" request -b "$B" --api Metadata --v
 says "says why" 'COORDINATOR_NOT_AVAILABLE'
 run "JSON that is no such message" 1 "$kw" request -b "$B" --api Metadata --version 4 <<<'{"topics":[{"name":7}]}'
 says "the place is named" 'topics\[0\].name at byte 19: a string is expected'
-run "what the broker does not have" 1 "$kw" request -b "$B" --api DeleteGroups <<<'{"groupsNames":[]}'
-says "is said" 'DeleteGroups.*does not offer'
+run "what the broker does not have" 1 "$kw" request -b "$B" --api DescribeQuorum <<<'{"topics":[]}'
+says "is said" 'DescribeQuorum.*does not offer'
 run "an unknown API" 2 "$kw" request -b "$B" --api Frob </dev/null
 run "an unknown version" 2 "$kw" request -b "$B" --api Metadata --version 99 </dev/null
 says "the range is named" 'Metadata has versions 0 to 13'

@@ -112,7 +112,7 @@ Test(group_rack, partitions_go_to_members_in_the_rack_of_a_replica)
 
 Test(group_rack, members_without_a_rack_cost_nothing_and_say_nothing)
 {
-    begin();
+    n_a = n_b = n_null = 0;
     bed_two_members(&bed, NULL);
     cr_assert_eq(kwi_mock_set_rack(bed.pair.mock, 0, "a"), 0);
     bed.pair.on_request = hear;
