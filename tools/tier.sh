@@ -43,7 +43,8 @@ codecs() {
 build() { # VARIANT TARGET...
     variant=$1
     shift
-    step "build $variant: $*" make -j"$jobs" --no-print-directory VARIANT="$variant" "$@"
+    # Cut, for it names a file as well.
+    step "build $variant: $(printf '%.60s' "$*")" make -j"$jobs" --no-print-directory VARIANT="$variant" "$@"
 }
 
 # Every test binary and every corpus replay of a variant, two at a time. One that hangs
