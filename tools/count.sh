@@ -60,14 +60,14 @@ beside_wait() {
     beside_pid=
 }
 
-# both NAME COMMAND...: as step, but every other one runs beside the next. For steps that
+# both NAME COMMAND...: as step, but one at a time runs beside the others. For steps that
 # do not mind; `beside_wait` behind the last.
 both() {
-    if [ -z "${beside_pid:-}" ]; then
-        beside "$@"
-    else
+    if [ -n "${beside_pid:-}" ] && kill -0 "$beside_pid" 2>/dev/null; then
         step "$@"
+    else
         beside_wait
+        beside "$@"
     fi
 }
 
