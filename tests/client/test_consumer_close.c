@@ -340,3 +340,19 @@ Test(consumer_close, one_that_never_did_anything_is_gone_at_once)
     cr_assert_eq(control_used(), used);
     group_end(&bed);
 }
+
+/* What close did not tell would keep its connections, which close destroys. */
+Test(consumer_close, none_is_made_while_the_client_is_being_closed)
+{
+    struct kw_consumer *late = NULL;
+    struct kw_error err = {0};
+    group_begin(&bed, NULL);
+    bed_subscribe(bed_join(&bed, NULL));
+    cr_assert(bed_settled(&bed, 2000));
+    cr_assert_not_null(kw_core_close(bed.pair.core, 3000, NULL));
+    cr_assert_eq(kw_core_consumer_create(&late, bed.pair.core, NULL, &err), KW_ERR_CLOSED);
+    cr_assert_eq(err.code, KW_ERR_CLOSED);
+    cr_assert_null(late);
+    wait_done(1, 2000);
+    group_end(&bed);
+}
