@@ -215,7 +215,8 @@ const struct kw_config_row kwi_config_rows[KW_N_KEYS] = {
                "fetch.max.wait.ms."),
     CONFIG_INT(FETCH_MAX_BYTES, "fetch.max.bytes", NULL, "bytes", 52428800, 1024, INT32_MAX / 2,
                KWI_APPLIES_CONSUMER,
-               "The largest answer that is asked for; lowered to what the fetch reserve has."),
+               "The largest answer that is asked for; lowered to what the fetch reserve has, and "
+               "to what comes in a round trip (1 MiB or one partition's worth at least)."),
     CONFIG_INT(FETCH_MAX_WAIT_MS, "fetch.max.wait.ms", "fetch.wait.max.ms", "ms", 500, 0,
                CONFIG_MS_MAX, KWI_APPLIES_CONSUMER,
                "How long a broker may hold a fetch back when there are no new records."),

@@ -266,6 +266,7 @@ struct kw_conn *kwi_conn_open(struct kw_link *link, uint32_t addr_idx, uint64_t 
     }
     conn->state = CONN_OPENING;
     conn->step_us = core->now.mono_us;
+    conn->near_us = UINT64_MAX;
     kwi_core_arm(core, &conn->timer, core->now.mono_us + setup_timeout_us);
     kwi_conn_want(conn, KW_WANT_OPEN);
     return conn;

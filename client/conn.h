@@ -30,6 +30,7 @@ struct kw_conn {
     struct kw_addr addr;
     char peer[64];    /* "host:port", for people */
     uint64_t step_us; /* when the present step of the set-up began (watch.h) */
+    uint64_t near_us; /* the shortest step of it, so at least one round trip */
 
     struct kw_sasl *sasl;  /* while we authenticate, else NULL (sasl.h) */
     int64_t session_ms;    /* what the broker said last; 0: for ever */

@@ -175,7 +175,8 @@ static bool fetcher_may_ask(struct kw_fetcher *fetcher)
 {
     const struct kw_consumer *consumer = fetcher->consumer;
 
-    if (kwi_list_empty(&fetcher->buffered) || fetcher->hold_over || fetcher_is_eager(fetcher))
+    if (kwi_list_empty(&fetcher->buffered) || fetcher->hold_over || fetcher->was_full ||
+        fetcher_is_eager(fetcher))
         return true;
     if (!fetcher->hold.armed)
         kwi_core_arm(consumer->core, &fetcher->hold,

@@ -168,19 +168,19 @@ static void fetched_take_part(struct kw_fetcher *fetcher, const struct fetched_f
 
 /* ---- the answer ------------------------------------------------------------------------- */
 
-static bool fetched_has_data(const struct kw_fetch_response *msg)
+/* Bytes of records. */
+static uint64_t fetched_size(const struct kw_fetch_response *msg)
 {
     struct kw_fetch_response_topic topic;
     struct kw_fetch_response_partition item;
     struct kw_iter topics, items;
+    uint64_t size = 0;
 
     for (kwi_iter_init(&topics, &msg->responses); kwi_iter_next(&topics, &topic);) {
-        for (kwi_iter_init(&items, &topic.partitions); kwi_iter_next(&items, &item);) {
-            if (item.records.len > 0)
-                return true;
-        }
+        for (kwi_iter_init(&items, &topic.partitions); kwi_iter_next(&items, &item);)
+            size += item.records.len > 0 ? (uint64_t)item.records.len : 0;
     }
-    return false;
+    return size;
 }
 
 /* False: there was no memory for it, and it counts as not given. */
@@ -192,12 +192,14 @@ static bool fetched_take(struct kw_fetcher *fetcher, const struct kw_fetch_respo
     struct kw_fetch_response_topic topic;
     struct kw_fetch_response_partition item;
     struct kw_iter topics, items;
-    bool has_data = fetched_has_data(msg);
+    uint64_t size = fetched_size(msg);
 
     kwi_cluster_take_endpoints(fetcher->consumer->core, &msg->node_endpoints);
-    fetcher->at_end = !has_data;
+    fetcher->at_end = size == 0;
+    /* A broker sends whole batches: one of half of it may be what did not fit. */
+    fetcher->was_full = size >= fetcher->fetching->arg / 2;
     /* A small answer sits in the connection's stage and dies with this call. */
-    if (!frame.block && has_data) {
+    if (!frame.block && size > 0) {
         frame.block = copy = kwi_block_create(&fetcher->consumer->core->fetch_pool, answer->len, 0);
         if (!copy)
             return false;

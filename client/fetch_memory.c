@@ -2,9 +2,14 @@
  * reserved before it is asked for (law 7), so max_bytes is what the reserve has, at
  * most a fair share of it; when there is not enough a fetcher waits for the
  * application, or for the unpacker, to let go of something. */
+#include "client/conn.h"
 #include "client/fetcher.h"
 
-enum { FETCHER_LEAST = 4096 }; /* the smallest max_bytes of a small reserve */
+enum {
+    FETCHER_LEAST = 4096,       /* the smallest max_bytes of a small reserve */
+    FETCHER_NEAR = 1024 * 1024, /* what a near broker is asked for at least */
+    FETCHER_BYTES_PER_US = 1000 /* of a fast link */
+};
 
 /* How many leaders share the fetch reserve. */
 static size_t fetcher_sharers(const struct kw_core *core)
@@ -48,6 +53,20 @@ bool kwi_fetchers_drop_paused(struct kw_core *core)
     return dropped;
 }
 
+/* What is read should still be in the processor's cache when it is checked and handed
+ * out, so no more is asked for than keeps a link busy: what comes in a round trip. */
+static int64_t fetcher_enough(const struct kw_fetcher *fetcher, int64_t each)
+{
+    const struct kw_conn *conn = fetcher->link->conn;
+    int64_t enough = each > FETCHER_NEAR ? each : FETCHER_NEAR;
+
+    if (!conn || conn->near_us > INT32_MAX / FETCHER_BYTES_PER_US)
+        return INT32_MAX;
+    return (int64_t)conn->near_us * FETCHER_BYTES_PER_US > enough
+               ? (int64_t)conn->near_us * FETCHER_BYTES_PER_US
+               : enough;
+}
+
 size_t kwi_fetcher_reserve(struct kw_fetcher *fetcher, uint32_t n, int32_t need, size_t envelope,
                            size_t *reserved)
 {
@@ -57,8 +76,11 @@ size_t kwi_fetcher_reserve(struct kw_fetcher *fetcher, uint32_t n, int32_t need,
     int64_t most = kwi_consumer_setting(consumer, KW_KEY_FETCH_MAX_BYTES);
     int64_t want = each < most / n ? each * n : most;
     size_t share = pool->heap->limit / (2 * fetcher_sharers(consumer->core));
+    int64_t enough = fetcher_enough(fetcher, each);
     size_t bytes, least;
 
+    if (want > enough)
+        want = enough;
     if (need > want) {
         want = need; /* it did not fit a fair share before */
         share = pool->heap->limit;

@@ -101,6 +101,7 @@ struct kw_fetcher {
     uint32_t n_named;      /* by `fetching` */
     bool starving;         /* waits for memory */
     bool at_end;           /* its last answer brought nothing: there is nothing now */
+    bool was_full;         /* its last answer had no room for more: there may be more */
     bool hold_over;        /* it waited long enough for the application to take what it has */
     struct kw_timer timer; /* it pauses */
     struct kw_timer hold;

@@ -43,6 +43,8 @@ void kwi_watch_done(struct kw_conn *conn, enum kw_phase phase, const struct kw_t
         }
         watch_tell(core, conn->link->broker, conn->step_us, &step);
     }
+    if (core->now.mono_us - conn->step_us < conn->near_us)
+        conn->near_us = core->now.mono_us - conn->step_us;
     conn->step_us = core->now.mono_us;
 }
 

@@ -60,6 +60,7 @@ static void bed_request(void *ctx, const uint8_t *frame, size_t len)
         .session_id = msg.session_id,
         .session_epoch = msg.session_epoch,
         .max_wait_ms = msg.max_wait_ms,
+        .max_bytes = msg.max_bytes,
         .n_named = bed_count(&msg.topics, false),
         .n_forgotten = bed_count(&msg.forgotten_topics_data, true),
         .len = len,

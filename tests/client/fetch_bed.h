@@ -20,7 +20,7 @@ struct fetch_seen {
 /* What a Fetch said. */
 struct fetch_said {
     int16_t version;
-    int32_t session_id, session_epoch, max_wait_ms;
+    int32_t session_id, session_epoch, max_wait_ms, max_bytes;
     unsigned n_named, n_forgotten;
     size_t len;
     uint64_t ms;

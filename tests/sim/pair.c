@@ -265,6 +265,17 @@ void sim_pair_break(struct sim_pair *pair, struct sim_pair_conn *conn)
               &(struct kw_cause){.phase = KW_PHASE_REQUEST, .os_err = 104, .text = "reset"});
 }
 
+static bool pair_opened(struct sim_pair *pair, struct sim_pair_conn *conn)
+{
+    if (!conn->opening || conn->closed || pair->hold_opens)
+        return false;
+    conn->opening = false;
+    conn->up = true;
+    kw_core_opened(pair->core, conn->id);
+    sim_pair_called(pair);
+    return true;
+}
+
 static void pair_open(struct sim_pair *pair, const struct kw_want *want)
 {
     struct sim_pair_conn *conn = calloc(1, sizeof(*conn));
@@ -297,9 +308,8 @@ static void pair_open(struct sim_pair *pair, const struct kw_want *want)
                   &(struct kw_cause){.phase = KW_PHASE_CONNECT, .os_err = 111, .text = "refused"});
         return;
     }
-    conn->up = true;
-    kw_core_opened(pair->core, conn->id);
-    sim_pair_called(pair);
+    conn->opening = true;
+    pair_opened(pair, conn);
 }
 
 static void pair_resolve(struct sim_pair *pair, const struct kw_want *want)
@@ -381,6 +391,7 @@ bool sim_pair_turn(struct sim_pair *pair)
     moved |= pair_wants(pair);
     for (uint32_t i = 0; i < pair->n_conns; i++) {
         struct sim_pair_conn *conn = pair->conns[i];
+        moved |= pair_opened(pair, conn);
         moved |= conn_write(pair, conn);
         moved |= conn_read(pair, conn);
     }

@@ -21,7 +21,7 @@ struct sim_pair_piece {
 };
 struct sim_pair_conn {
     uint32_t id;
-    bool up, closed, owns_write, read_on, close_wanted;
+    bool opening, up, closed, owns_write, read_on, close_wanted;
     uint32_t broker; /* SIM_PAIR_REFUSE, SIM_PAIR_SILENT: none */
     struct kw_addr addr;
     char name[64];      /* as OPEN had it */
@@ -46,6 +46,7 @@ struct sim_pair {
     /* habits; may change at any time */
     bool hold_writes;  /* what was taken is passed on but not confirmed */
     bool hold_answers; /* what the brokers say waits */
+    bool hold_opens;   /* connections are not up yet */
     bool hold_closes;  /* CLOSE is not carried out */
     bool no_events;    /* events are left where they are */
     bool refuse;       /* nobody accepts connections */
