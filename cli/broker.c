@@ -67,8 +67,8 @@ static const struct cli_command broker_command = {
     .usage = "[OPTIONS]",
     .about = "Runs a development broker in memory, for any Kafka client. Prints 'listening on "
              "HOST:PORT[,HOST:PORT...]' when it is ready, and runs until Ctrl-C. It keeps nothing "
-             "on disk, and has no transactions, encryption or access control: for tests and demos "
-             "only. Groups are those of the classic protocol; broker 0 coordinates them.",
+             "on disk, and has no encryption or access control: for tests and demos only. Broker 0 "
+             "coordinates groups (of both protocols) and transactions.",
     .notes =
         "A fault is API:WHEN:ACTION[:FILTER...]\n"
         "  API     produce, fetch, metadata, listoffsets, apiversions, initproducerid,\n"
@@ -76,7 +76,8 @@ static const struct cli_command broker_command = {
         "          offsetforleaderepoch, saslhandshake, saslauthenticate, joingroup,\n"
         "          syncgroup, heartbeat, leavegroup, offsetcommit, offsetfetch,\n"
         "          consumergroupheartbeat, consumergroupdescribe, describegroups,\n"
-        "          listgroups, deletegroups, offsetdelete, or *\n"
+        "          listgroups, deletegroups, offsetdelete, addpartitionstotxn,\n"
+        "          addoffsetstotxn, txnoffsetcommit, endtxn, or *\n"
         "  WHEN    N (the N-th call), N-M, N+ (from the N-th on), /K (every K-th), or *\n"
         "  ACTION  error=CODE, error-after=CODE (done all the same), drop-request,\n"
         "          drop-answer, close-before, close-after, cut=BYTES, delay=MS, late=MS,\n"

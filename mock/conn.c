@@ -12,6 +12,7 @@
  * sent, as a real broker does; a parked request keeps its frame and is decoded
  * again each time, so nothing that it borrows can become stale. */
 #include "mock/conn.h"
+#include "mock/group.h"
 #include "mock/sasl.h"
 #include "base/assert.h"
 #include "base/bytes.h"
@@ -87,6 +88,8 @@ static void mockconn_close(struct kw_mock_conn *conn)
     kwi_timer_disarm(&conn->mock->timers, &conn->timer);
     mockconn_answer_free(conn, conn->held);
     conn->held = NULL;
+    if (conn->state == MOCKCONN_PARKED)
+        kwi_mock_groups_hang_up(conn->mock, conn->ticket);
     mockconn_state_set(conn, MOCKCONN_CLOSING);
     mockconn_ready(conn);
 }

@@ -135,6 +135,20 @@ void kwi_mock_member_touch(struct kw_mock_member *member)
                   mock->now.mono_us + (uint64_t)member->session_ms * 1000);
 }
 
+void kwi_mock_groups_hang_up(struct kw_mock *mock, uint64_t ticket)
+{
+    struct kw_mock_group *group;
+    for (uint32_t i = 0; (group = kwi_map_next(&mock->groups, &i));) {
+        for (struct kw_node *n = group->members.first; n; n = n->next) {
+            struct kw_mock_member *member = KWI_OF(n, struct kw_mock_member, node);
+            if (member->join_ticket == ticket)
+                member->join_ticket = 0;
+            if (member->sync_ticket == ticket)
+                member->sync_ticket = 0;
+        }
+    }
+}
+
 int kwi_mock_member_rename(struct kw_mock_member *member)
 {
     struct kw_mock *mock = member->group->mock;

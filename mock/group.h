@@ -88,6 +88,8 @@ bool kwi_mock_group_agrees(const struct kw_mock_group *group,
 void kwi_mock_member_remove(struct kw_mock_member *member);
 /* A sign of life. */
 void kwi_mock_member_touch(struct kw_mock_member *member);
+/* The connection of a request that waits is gone, and with it that sign of life. */
+void kwi_mock_groups_hang_up(struct kw_mock *mock, uint64_t ticket);
 /* Members must join again. */
 void kwi_mock_group_rebalance(struct kw_mock_group *group);
 /* Ends the rebalance if everybody has joined. */
