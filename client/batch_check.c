@@ -228,8 +228,8 @@ static bool batch_next_block(struct kw_fetched *data)
     return true;
 }
 
-static __attribute__((noinline)) const uint8_t *batch_skip_long(const uint8_t *p,
-                                                                const uint8_t *end)
+/* The position behind the record at p by its length alone, or NULL. */
+static const uint8_t *batch_skip_one(const uint8_t *p, const uint8_t *end)
 {
     uint64_t raw;
 
@@ -239,19 +239,40 @@ static __attribute__((noinline)) const uint8_t *batch_skip_long(const uint8_t *p
     return p + kwi_record_length((uint32_t)raw);
 }
 
-/* The position behind the record at p by its length alone, or NULL. */
-static inline const uint8_t *batch_skip_record(const uint8_t *p, const uint8_t *end)
+/* Passes over records whose lengths have at most three bytes, until *n is 0, or another
+ * length or the last bytes in front of end are reached. A record begins nowhere from stop
+ * on. NULL: a length is negative or leads behind end. */
+static const uint8_t *batch_skip_short(const uint8_t *p, const uint8_t *stop, const uint8_t *end,
+                                       uint32_t *n)
 {
-    const uint8_t *body;
-    uint32_t raw;
+    size_t at = 0, size = (size_t)(end - p), safe = size > 2 ? size - 2 : 0;
+    uint32_t left = *n, lengths = 0, raw;
 
-    KWI_ASSERT(p && end);
-    if (KWI_UNLIKELY(end - p < 2))
-        return batch_skip_long(p, end);
-    body = kwi_record_short(p, &raw);
-    if (KWI_UNLIKELY(!body || kwi_record_length(raw) > (size_t)(end - body)))
-        return batch_skip_long(p, end);
-    return body + kwi_record_length(raw);
+    if ((size_t)(stop - p) < safe)
+        safe = (size_t)(stop - p);
+    for (; left > 0 && at < safe; left--) { /* so three bytes are there */
+        const uint8_t *body = kwi_record_medium(p + at, &raw);
+        if (KWI_UNLIKELY(!body))
+            break;
+        at = (size_t)(body - p) + (raw >> 1);
+        lengths |= raw;
+    }
+    *n = left;
+    return lengths & 1 || at > size ? NULL : p + at;
+}
+
+/* Passes over *n records, or those that begin in front of stop: *n are left. */
+static const uint8_t *batch_skip(const uint8_t *p, const uint8_t *stop, const uint8_t *end,
+                                 uint32_t *n)
+{
+    while (p && *n > 0 && p < stop) {
+        p = batch_skip_short(p, stop, end, n);
+        if (!p || *n == 0 || p >= stop)
+            break;
+        p = batch_skip_one(p, end);
+        --*n;
+    }
+    return p;
 }
 
 static int batch_walk(struct kw_consumer_part *part, size_t *budget)
@@ -259,15 +280,11 @@ static int batch_walk(struct kw_consumer_part *part, size_t *budget)
     struct kw_fetched *data = &part->data;
     const uint8_t *start = data->ptr + data->checked, *end = data->ptr + data->size;
     const uint8_t *stop = *budget < (size_t)(end - start) ? start + *budget : end;
-    const uint8_t *p = start;
     uint32_t left = data->left;
+    const uint8_t *p;
 
-    for (; left > 0 && p < stop; left--) {
-        p = batch_skip_record(p, end);
-        if (!p)
-            return batch_fail(data, KW_ERR_CORRUPT);
-    }
-    if ((left > 0) == (p == end)) /* the count and the bytes end together */
+    p = batch_skip(start, stop, end, &left);
+    if (!p || (left > 0) == (p == end)) /* the count and the bytes end together */
         return batch_fail(data, KW_ERR_CORRUPT);
     *budget -= (size_t)(p - start) < *budget ? (size_t)(p - start) : *budget;
     data->checked = (size_t)(p - data->ptr);
@@ -357,15 +374,14 @@ int kwi_batch_prepare(struct kw_consumer_part *part, size_t *budget)
 void kwi_batch_advance(struct kw_consumer_part *part, uint32_t n)
 {
     struct kw_fetched *data = &part->data;
-    const uint8_t *end = data->ptr + data->size, *last = data->record;
+    const uint8_t *end = data->ptr + data->size, *last;
     struct kw_record_view view;
 
     KWI_ASSERT(n > 0 && n < data->left);
-    data->left -= n;
-    for (; n > 0; n--) {
-        last = data->record;
-        data->record = batch_skip_record(last, end); /* not NULL: it was walked */
-    }
+    data->left -= n--;
+    last = batch_skip(data->record, end, end, &n);
+    KWI_ASSERT(last); /* it was walked */
+    data->record = batch_skip_one(last, end);
     /* The position is behind the last record that was taken. If that record is
      * broken inside, whoever reads the handle finds it. */
     if (kwi_record_get(last, end, &view) &&

@@ -67,10 +67,10 @@ static void records_broken(struct kw_records *records)
     kwi_part_stop(part, KW_ERR_CORRUPT, 0, 0);
 }
 
-/* Shows the record to the application. */
+/* Shows the record to the application; key, value and headers are in place. */
 static inline const struct kw_consumed *records_show(struct kw_records *records,
-                                                     const struct kw_record_view *view,
-                                                     const uint8_t *next, int64_t offset)
+                                                     const uint8_t *next, int64_t offset,
+                                                     int64_t timestamp_delta)
 {
     struct kw_consumed *out = &records->current;
 
@@ -79,14 +79,21 @@ static inline const struct kw_consumed *records_show(struct kw_records *records,
     records->from = offset + 1;
     out->offset = offset;
     out->timestamp_ms = (int64_t)((uint64_t)records->base_timestamp +
-                                  (uint64_t)(view->timestamp_delta & records->delta_mask));
-    out->key.ptr = view->key;
-    out->key.len = view->key ? (size_t)view->key_len : 0;
-    out->value.ptr = view->value;
-    out->value.len = view->value ? (size_t)view->value_len : 0;
+                                  (uint64_t)(timestamp_delta & records->delta_mask));
+    return out;
+}
+
+static const struct kw_consumed *records_show_view(struct kw_records *records,
+                                                   const struct kw_record_view *view,
+                                                   const uint8_t *next, int64_t offset)
+{
+    struct kw_consumed *out = &records->current;
+
+    out->key = (struct kw_bytes){view->key, view->key ? (size_t)view->key_len : 0};
+    out->value = (struct kw_bytes){view->value, view->value ? (size_t)view->value_len : 0};
     out->headers = view->headers;
     out->headers_len = view->headers_len;
-    return out;
+    return records_show(records, next, offset, view->timestamp_delta);
 }
 
 /* The same as kw_records_next, for all that is rare: the next batch, long
@@ -108,7 +115,7 @@ static __attribute__((noinline)) const struct kw_consumed *records_next_slow(
         }
         offset = records->base_offset + view.offset_delta;
         if (offset >= records->from)
-            return records_show(records, &view, next, offset);
+            return records_show_view(records, &view, next, offset);
         records->ptr = next;
         records->left--;
         records->skipped++;
@@ -117,19 +124,19 @@ static __attribute__((noinline)) const struct kw_consumed *records_next_slow(
 
 const struct kw_consumed *kw_records_next(struct kw_records *records)
 {
-    struct kw_record_view view;
+    struct kw_record_deltas deltas;
     const uint8_t *next;
     int64_t offset;
 
     if (KWI_UNLIKELY(records->left == 0))
         return records_next_slow(records);
-    next = kwi_record_get_short(records->ptr, records->end, &view);
-    if (KWI_UNLIKELY(!next || view.offset_delta > records->last_delta))
+    next = kwi_record_get_short(records->ptr, records->end, &deltas, &records->current);
+    if (KWI_UNLIKELY(!next || deltas.offset > records->last_delta))
         return records_next_slow(records);
-    offset = records->base_offset + view.offset_delta;
+    offset = records->base_offset + deltas.offset;
     if (KWI_UNLIKELY(offset < records->from))
         return records_next_slow(records);
-    return records_show(records, &view, next, offset);
+    return records_show(records, next, offset, deltas.timestamp);
 }
 
 const char *kw_records_topic(const struct kw_records *records)

@@ -10,6 +10,8 @@
  * leaves the headers raw; the header iterator checks them when somebody looks. */
 #ifndef KWI_RECORD_H
 #define KWI_RECORD_H
+#include <kwire/client_types.h>
+
 #include "proto/wire.h"
 
 /* Everything borrows from the batch. */
@@ -74,58 +76,72 @@ static inline uint32_t kwi_record_length(uint32_t raw)
     return raw >> 1 | raw << 31;
 }
 
+/* What a record says of its time and place. */
+struct kw_record_deltas {
+    int64_t timestamp;
+    int32_t offset;
+};
+
+/* A key of one record in many is null. NULL: it is unusual, or wrong. stop: 3 bytes and
+ * more are needed behind the key. */
+__attribute__((always_inline)) static inline const uint8_t *kwi_record_key_short(
+    const uint8_t *p, const uint8_t *stop, struct kw_bytes *key)
+{
+    uint32_t raw, len;
+
+    if (KWI_LIKELY(*p == 1)) {
+        *key = (struct kw_bytes){NULL, 0};
+        return p + 1;
+    }
+    p = kwi_record_short(p, &raw);
+    if (KWI_UNLIKELY(!p))
+        return NULL;
+    len = kwi_record_length(raw);
+    if (KWI_UNLIKELY((size_t)len + 3 > (size_t)(stop - p)))
+        return NULL;
+    *key = (struct kw_bytes){p, len};
+    return p + len;
+}
+
 /* The common form of kwi_record_get: NULL also for records that are good but
- * unusual. Here all varints have one or two bytes, that of the offset up to
- * three, as in nearly every record (values up to 8 KB, batches up to 2^20
- * records). `out` is not passed on, so that a caller that is inlined keeps its
- * fields in registers. */
+ * unusual. Here varints have up to two bytes, those of the record's and the value's
+ * length and of the offset up to three, as in nearly every record (values up to 1 MB,
+ * batches up to 2^20 records). Key, value and headers go where the application reads
+ * them, as soon as they are known, so that few registers are in use. */
 __attribute__((always_inline)) static inline const uint8_t *kwi_record_get_short(
-    const uint8_t *p, const uint8_t *end, struct kw_record_view *out)
+    const uint8_t *p, const uint8_t *end, struct kw_record_deltas *deltas, struct kw_consumed *out)
 {
     const uint8_t *stop;
     uint32_t raw, len;
     size_t left;
 
-    /* Two bytes for the length. Nine for the rest leave two for the length of the
+    /* Three bytes for the length. Ten for the rest leave three for the length of the
      * value, behind attributes, two deltas and a null key. */
-    if (KWI_UNLIKELY(end - p < 2))
+    if (KWI_UNLIKELY(end - p < 3))
         return NULL;
-    p = kwi_record_short(p, &raw);
+    p = kwi_record_medium(p, &raw);
     if (KWI_UNLIKELY(!p))
         return NULL;
     len = kwi_record_length(raw);
-    if (KWI_UNLIKELY(len > (size_t)(end - p) || len < 9))
+    if (KWI_UNLIKELY(len > (size_t)(end - p) || len < 10))
         return NULL;
     stop = p + len;
 
     p = kwi_record_short(p + 1, &raw);
     if (KWI_UNLIKELY(!p))
         return NULL;
-    out->timestamp_delta = (int32_t)(raw >> 1) ^ -(int32_t)(raw & 1);
+    deltas->timestamp = (int32_t)(raw >> 1) ^ -(int32_t)(raw & 1);
     p = kwi_record_medium(p, &raw);
     if (KWI_UNLIKELY(!p))
         return NULL;
-    out->offset_delta = (int32_t)kwi_record_length(raw);
-    if (KWI_UNLIKELY(out->offset_delta < 0))
+    deltas->offset = (int32_t)kwi_record_length(raw);
+    if (KWI_UNLIKELY(deltas->offset < 0))
+        return NULL;
+    p = kwi_record_key_short(p, stop, &out->key);
+    if (KWI_UNLIKELY(!p))
         return NULL;
 
-    out->key = NULL;
-    out->key_len = -1;
-    if (KWI_LIKELY(*p == 1)) {
-        p++;
-    } else {
-        p = kwi_record_short(p, &raw);
-        if (KWI_UNLIKELY(!p))
-            return NULL;
-        len = kwi_record_length(raw);
-        if (KWI_UNLIKELY((size_t)len + 2 > (size_t)(stop - p)))
-            return NULL;
-        out->key = p;
-        out->key_len = (int32_t)len;
-        p += len;
-    }
-
-    p = kwi_record_short(p, &raw);
+    p = kwi_record_medium(p, &raw);
     if (KWI_UNLIKELY(!p))
         return NULL;
     /* Less than what is left: a header count follows. */
@@ -133,8 +149,7 @@ __attribute__((always_inline)) static inline const uint8_t *kwi_record_get_short
     left = (size_t)(stop - p);
     if (KWI_UNLIKELY(len >= left))
         return NULL;
-    out->value = p;
-    out->value_len = (int32_t)len;
+    out->value = (struct kw_bytes){p, len};
 
     /* A header takes two bytes, so a count of 0 stands alone and no other can. */
     p += len;
@@ -152,9 +167,21 @@ __attribute__((always_inline)) static inline const uint8_t *kwi_record_get_short
 static inline const uint8_t *kwi_record_get(const uint8_t *p, const uint8_t *end,
                                             struct kw_record_view *out)
 {
-    const uint8_t *next = kwi_record_get_short(p, end, out);
+    struct kw_record_deltas deltas;
+    struct kw_consumed body;
+    const uint8_t *next = kwi_record_get_short(p, end, &deltas, &body);
 
-    return KWI_LIKELY(next != NULL) ? next : kwi_record_get_long(p, end, out);
+    if (KWI_UNLIKELY(!next))
+        return kwi_record_get_long(p, end, out);
+    *out = (struct kw_record_view){.timestamp_delta = deltas.timestamp,
+                                   .offset_delta = deltas.offset,
+                                   .key_len = body.key.ptr ? (int32_t)body.key.len : -1,
+                                   .key = body.key.ptr,
+                                   .value = body.value.ptr,
+                                   .value_len = (int32_t)body.value.len,
+                                   .headers_len = body.headers_len,
+                                   .headers = body.headers};
+    return next;
 }
 
 /* Starts a walk over the headers of a record. Returns how many there are, or
