@@ -181,6 +181,18 @@ static void consume_on_rebalance(struct consume *consume, const struct kw_event 
         cli_say(&consume->session, "partitions were given up without a commit");
 }
 
+/* A partition cannot be read any further, or the group does not want us. */
+static void consume_on_refusal(struct consume *consume, const struct kw_event *event)
+{
+    cli_say_final(&consume->session, event->error);
+    consume->n_errors++;
+    consume->refused |= cli_refusal(event->error->code, event->error->kafka_code);
+    if (event->topic_name) /* it has no end to wait for */
+        consume_partition_ended(consume, event->partition);
+    else
+        consume->refused_by_group |= consume->options.group != NULL;
+}
+
 static void consume_on_event(void *ctx, const struct kw_event *event)
 {
     struct consume *consume = ctx;
@@ -199,16 +211,8 @@ static void consume_on_event(void *ctx, const struct kw_event *event)
         consume_given_ended(consume, event);
     else if (event->kind == KW_EVENT_PARTITION_EOF)
         consume_partition_ended(consume, event->partition);
-    if (event->kind == KW_EVENT_ERROR && event->consumer && consume->options.group &&
-        !event->topic_name)
-        consume->refused_by_group = true;
-    if (event->kind == KW_EVENT_ERROR && event->consumer && !event->error->retriable) {
-        consume->n_errors++;
-        consume->refused |= cli_refusal(event->error->code, event->error->kafka_code);
-        /* A partition that cannot be read any further has no end to wait for. */
-        if (event->topic_name)
-            consume_partition_ended(consume, event->partition);
-    }
+    if (event->kind == KW_EVENT_ERROR && event->consumer && !event->error->retriable)
+        consume_on_refusal(consume, event);
 }
 
 /* ---- records ------------------------------------------------------------- */

@@ -269,6 +269,16 @@ static void session_event(struct cli_session *session, const struct kw_event *ev
         session->on_event(session->ctx, event);
 }
 
+void cli_say_final(const struct cli_session *session, const struct kw_error *error)
+{
+    char text[352];
+
+    if (!session->common->quiet)
+        return;
+    cli_error_text(error, text, sizeof(text));
+    cli_say(session, "%s", text);
+}
+
 void cli_session_events(struct cli_session *session)
 {
     struct kw_event event;

@@ -74,6 +74,9 @@ int cli_session_op_failed(struct cli_session *session, const struct cli_op *op, 
 /* Says why a topic cannot be used, if that was not said just now; returns the exit code. */
 int cli_topic_refused(struct cli_session *session, const char *topic, int16_t kafka_code,
                       const char *advice);
+/* Says the error of an event that ends what was asked for: events are told already, but
+ * not with -q. */
+void cli_say_final(const struct cli_session *session, const struct kw_error *error);
 /* "PEER: text (hint)" */
 void cli_error_text(const struct kw_error *error, char *buf, size_t cap);
 /* The exit code that an error asks for. */

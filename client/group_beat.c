@@ -15,6 +15,9 @@
 
 enum { BEAT_EPOCH_JOIN = 0, BEAT_EPOCH_LEAVE = -1, BEAT_EPOCH_LEAVE_STATIC = -2 };
 enum { BEAT_INTERVAL_MIN_MS = 10, BEAT_INTERVAL_MAX_MS = 3600000 };
+/* The longest session that Kafka's brokers allow a group by default, for when a broker does
+ * not tell it; and what they may take to notice its end. */
+enum { BEAT_SESSION_MAX_MS = 60000, BEAT_HELD_SPARE_MS = 2000 };
 
 /* What an error of a heartbeat leads to. */
 enum beat_verdict {
@@ -22,6 +25,7 @@ enum beat_verdict {
     BEAT_MOVED,   /* again, when the coordinator is found */
     BEAT_VOID,    /* membership is over: join again */
     BEAT_DENIED,  /* told, and membership goes on */
+    BEAT_HELD,    /* told, and a join is tried again while it may heal; then as BEAT_FATAL */
     BEAT_CLASSIC, /* as BEAT_FATAL, unless the classic protocol may be used instead */
     BEAT_FATAL
 };
@@ -38,8 +42,7 @@ static const struct {
     {KW_E_TOPIC_AUTHORIZATION_FAILED, BEAT_DENIED, "a topic of the subscription is denied"},
     {KW_E_UNSUPPORTED_VERSION, BEAT_CLASSIC, "the cluster has not enabled the consumer protocol"},
     {KW_E_GROUP_ID_NOT_FOUND, BEAT_CLASSIC, "it is a group of another protocol"},
-    {KW_E_UNRELEASED_INSTANCE_ID, BEAT_FATAL,
-     "group.instance.id is in use, or its last member did not leave"},
+    {KW_E_UNRELEASED_INSTANCE_ID, BEAT_HELD, "another member has our group.instance.id"},
     {KW_E_FENCED_INSTANCE_ID, BEAT_FATAL, "another member has taken over group.instance.id"},
     {KW_E_GROUP_MAX_SIZE_REACHED, BEAT_FATAL, "it has as many members as it may have"},
     {KW_E_UNSUPPORTED_ASSIGNOR, BEAT_FATAL, "the broker has no such group.remote.assignor"},
@@ -204,6 +207,28 @@ static void beat_denied(struct kw_modern *modern, int16_t error, const char *wha
         kwi_modern_beat_later(modern);
 }
 
+/* A static member that died keeps its name until its session is over; then a join gets
+ * through. One that lives keeps it longer. Returns whether to try again. */
+static bool beat_may_heal(struct kw_modern *modern, int16_t error)
+{
+    struct kw_core *core = kwi_modern_core(modern);
+    int64_t wait_ms = modern->session_known ? modern->session_ms : BEAT_SESSION_MAX_MS;
+    struct kw_error why;
+
+    if (!modern->held) {
+        modern->held = true;
+        modern->held_us = core->now.mono_us;
+        kwi_group_error(modern->group, &why, KW_ERR_BROKER, error,
+                        "another member has our group.instance.id: waiting until its session "
+                        "is over",
+                        "");
+        why.retriable = 1;
+        kwi_group_tell_error(modern->group, &why);
+        kwi_modern_ask_session(modern);
+    }
+    return core->now.mono_us - modern->held_us < (uint64_t)(wait_ms + BEAT_HELD_SPARE_MS) * 1000;
+}
+
 static uint8_t beat_verdict(int16_t error, const char **what)
 {
     *what = "membership was refused";
@@ -222,9 +247,15 @@ static void beat_refused(struct kw_modern *modern, int16_t error)
 {
     bool join = modern->state == KWI_MODERN_JOIN;
     const char *what;
+    uint8_t verdict = beat_verdict(error, &what);
 
     modern->full = true;
-    switch ((enum beat_verdict)beat_verdict(error, &what)) {
+    if (verdict == BEAT_HELD && join && beat_may_heal(modern, error)) {
+        modern->claimed = false; /* there is no member of ours to be taken out */
+        kwi_modern_step(modern, KWI_MODERN_RETRY);
+        return;
+    }
+    switch ((enum beat_verdict)verdict) {
     case BEAT_LATER:
     case BEAT_MOVED:
         if (join)
@@ -240,9 +271,10 @@ static void beat_refused(struct kw_modern *modern, int16_t error)
         else
             kwi_modern_fail(modern, KW_ERR_BROKER, error, what);
         return;
+    case BEAT_HELD:
     case BEAT_FATAL:
         if (join || error == KW_E_FENCED_INSTANCE_ID)
-            modern->claimed = false; /* there is no member of ours to be taken out */
+            modern->claimed = false;
         kwi_modern_fail(modern, KW_ERR_BROKER, error, what);
         return;
     }
@@ -263,7 +295,7 @@ static void beat_confirmed(struct kw_modern *modern,
     modern->interval_ms = interval_ms;
     modern->told_subscription = modern->sent_subscription;
     modern->told_owned = modern->sent_owned;
-    modern->full = modern->denied = modern->may_fall_back = false;
+    modern->full = modern->denied = modern->held = modern->may_fall_back = false;
     modern->failures = 0;
     if (modern->state != KWI_MODERN_JOIN)
         modern->attempts = 0;

@@ -166,6 +166,7 @@ void kwi_classic_fail(struct kw_classic *classic, int code, int16_t kafka_code, 
     bool told = !kafka_code && classic_tell_leave(classic);
 
     kwi_group_error(classic->group, &why, code, kafka_code, what, "");
+    why.retriable = 0;                     /* the subscription is over, whatever the reason */
     kwi_classic_no_member(classic, !told); /* the id is needed until the request is encoded */
     kwi_group_lose(classic->group, &why);
     kwi_group_tell_error(classic->group, &why);

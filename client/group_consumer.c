@@ -150,6 +150,8 @@ void kwi_modern_fail(struct kw_modern *modern, int code, int16_t kafka_code, con
     struct kw_error why;
 
     kwi_group_error(modern->group, &why, code, kafka_code, what, "");
+    why.retriable = 0; /* the subscription is over, whatever the reason */
+    modern->held = false;
     modern_no_member(modern);
     kwi_group_lose(modern->group, &why);
     kwi_group_tell_error(modern->group, &why);
@@ -258,6 +260,7 @@ static void modern_failed(struct kw_modern *modern)
 
 static void modern_out(struct kw_modern *modern)
 {
+    modern->held = false;
     modern_no_member(modern);
     kwi_consumer_check(modern->group->consumer);
     if (modern->state == KWI_MODERN_OUT && modern->group->names && !modern->group->consumer->closed)

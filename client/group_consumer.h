@@ -64,6 +64,8 @@ struct kw_modern {
     char member_id[KWI_MODERN_ID + 1]; /* made by us, for the life of the consumer */
     bool claimed;                      /* the coordinator may know us by it */
     bool denied; /* a topic was refused to us: told, and not again before it is granted */
+    bool held;   /* another member has our group.instance.id: told, since held_us */
+    uint64_t held_us;
     struct kw_request *beating, *leaving;
     struct kw_timer timer; /* WAIT; RECONCILE and PART without memory */
     struct kw_timer beat;  /* the next heartbeat */

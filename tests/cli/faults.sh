@@ -140,4 +140,6 @@ seq 1000 | "$kw" produce -q -b "$B" -t rot
 run "a corrupt batch" 1 "$kw" consume -b "$B" -t rot -e
 says "is reported" 'CRC|checksum|corrupt'
 true_that "and none of it is printed" [ ! -s "$out" ]
+run "a corrupt batch, with -q" 1 "$kw" consume -q -b "$B" -t rot -e
+says "is reported all the same" 'CRC|checksum|corrupt'
 done_testing

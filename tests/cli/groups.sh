@@ -40,4 +40,13 @@ run "a key of the other protocol" 2 "$kw" consume -b "$B" -G modern orders $mode
 says "is refused as Java does" 'session.timeout.ms = 6000: cannot be set when group.protocol=consumer'
 run "an assignor that the broker lacks" 1 "$kw" consume -b "$B" -G other orders -e $modern -X group.remote.assignor=best
 says "is told" 'UNSUPPORTED_ASSIGNOR'
+run "the same with -q" 1 "$kw" consume -q -b "$B" -G other orders -e $modern -X group.remote.assignor=best
+says "is told all the same" 'UNSUPPORTED_ASSIGNOR'
+start_broker --topic orders:1 --fault 'joingroup:*:error=GROUP_AUTHORIZATION_FAILED'
+run "a group that we have no right to, with -q" 4 "$kw" consume -q -b "$B" -G secret orders -e
+says "is named" 'group secret: .*GROUP_AUTHORIZATION_FAILED'
+true_that "once, and nothing else" [ "$(wc -l <"$err")" = 1 ]
+start_broker --topic orders:1 --fault 'findcoordinator:*:error=GROUP_AUTHORIZATION_FAILED'
+run "the same by the coordinator's finder" 4 "$kw" consume -q -b "$B" -G secret orders -e
+says "is named, too" 'GROUP_AUTHORIZATION_FAILED'
 done_testing

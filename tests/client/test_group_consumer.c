@@ -480,7 +480,7 @@ Test(modern_group, a_static_member_that_comes_back_has_what_it_had)
     group_end(&bed);
 }
 
-Test(modern_group, of_two_members_with_one_name_the_younger_is_refused)
+Test(modern_group, of_two_members_with_one_name_the_younger_is_refused_when_the_older_stays)
 {
     static const char *const named[] = {"group.protocol=consumer", "group.instance.id=one", NULL};
     group_begin(&bed, NULL);
@@ -489,10 +489,43 @@ Test(modern_group, of_two_members_with_one_name_the_younger_is_refused)
     struct bed_member *second = bed_join(&bed, named);
     bed_subscribe(second);
     bed_run(&bed, 500);
-    cr_assert_eq(second->n_error, 1);
+    cr_assert_eq(second->n_error, 1, "it is told what it waits for");
+    cr_assert(second->retriable);
+    cr_assert_eq(second->kafka_code, 111, "%s", second->text);
+    bed_run(&bed, bed.session_ms + 5000);
+    cr_assert_eq(second->n_error, 2);
+    cr_assert_not(second->retriable);
     cr_assert_eq(second->kafka_code, 111, "%s", second->text);
     cr_assert_eq(bed.members[0].n_lost, 0);
     cr_assert_eq(bed_owned(&bed.members[0]), BED_PARTITIONS);
+    listen();
+    bed_subscribe(second); /* from the beginning */
+    bed_run(&bed, 500);
+    cr_assert_eq(second->n_error, 3);
+    cr_assert(second->retriable);
+    group_end(&bed);
+}
+
+/* kill -9 of a static member, and a new process of its name: it waits for the end of the
+ * session of the old one, at its own pace, and then has everything. */
+Test(modern_group, a_static_member_that_died_is_waited_for_and_then_replaced)
+{
+    static const char *const named[] = {"group.protocol=consumer", "group.instance.id=one", NULL};
+    group_begin(&bed, NULL);
+    bed_subscribe(bed_join(&bed, named));
+    cr_assert(bed_settled(&bed, 2000));
+    bed_fault(&bed, "consumergroupheartbeat:1:drop-request"); /* that says that it leaves */
+    cr_assert_not_null(bed_close(&bed.members[0], KW_LEAVE_DEFAULT, 20));
+    bed_run(&bed, 40);
+    cr_assert_eq(bed.n_done, 1);
+    listen();
+    struct bed_member *second = bed_join(&bed, named);
+    bed_subscribe(second);
+    bed_run(&bed, bed.session_ms + 3000);
+    cr_assert_eq(second->n_error, 1);
+    cr_assert(second->retriable);
+    cr_assert_eq(bed_owned(second), BED_PARTITIONS);
+    cr_assert_leq(n_said, 60, "%u heartbeats", n_said);
     group_end(&bed);
 }
 

@@ -138,6 +138,7 @@ static void bed_event(void *ctx, const struct kw_event *event)
         member->n_error += event->kind == KW_EVENT_ERROR;
         member->code = event->code;
         member->kafka_code = event->error->kafka_code;
+        member->retriable = event->error->retriable;
         memcpy(member->text, event->error->text, sizeof member->text);
     }
 }

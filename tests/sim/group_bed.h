@@ -24,6 +24,7 @@ struct bed_member {
     unsigned n_given, n_taken;                               /* partitions */
     int code;
     int16_t kafka_code;
+    bool retriable;
     char text[192];
     unsigned n_records, n_failed, n_ready; /* n_ready: events RECORDS */
     /* habits */
