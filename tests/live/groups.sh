@@ -165,7 +165,8 @@ same "nothing is lost" <(seq 40001 60000) <(sort -nu "$work/s1" "$work/s2")
 check "the one that stood still was told" grep -q "partitions are lost" "$work/s1.err"
 stop_members
 
-# A static member that comes back has what it had; a second one of its name is refused.
+# A static member that comes back has what it had; a second one of its name is refused
+# when a session (6 s) has passed.
 member i1 -G named next "${modern[@]}" -X group.instance.id=one
 check "a static member has all" wait_for 40 shares named 1 8
 $kw consume -b "$KW_BROKER" -G named next "${modern[@]}" -X group.instance.id=one >"$work/i2" 2>"$work/i2.err"
