@@ -9,6 +9,11 @@
         HEAP_CREATE, HEAP_CONNECT, HEAP_PRODUCE, HEAP_FETCH, HEAP_CLOSE \
     }
 
+#define TRANSACTIONS                                                               \
+    {                                                                              \
+        HEAP_CREATE, HEAP_CONNECT, HEAP_TXN_INIT, HEAP_TXN, HEAP_FETCH, HEAP_CLOSE \
+    }
+
 const struct heap_row heap_rows[] = {
     {.name = "create", .steps = LIFE, .failing = HEAP_CREATE},
     {.name = "connect", .steps = LIFE, .failing = HEAP_CONNECT},
@@ -263,6 +268,38 @@ const struct heap_row heap_rows[] = {
      .doubles = true,
      .consumer = {"group.id=g", "auto.offset.reset=earliest", "auto.commit.interval.ms=50",
                   "group.protocol=consumer"}},
+    {.name = "transactions: init",
+     .steps = TRANSACTIONS,
+     .failing = HEAP_TXN_INIT,
+     .txn_version = 2,
+     .producer = {"transactional.id=x"},
+     .consumer = {"isolation.level=read_committed"}},
+    {.name = "transactions of version 1",
+     .steps = TRANSACTIONS,
+     .failing = HEAP_TXN,
+     .txn_version = 1,
+     .producer = {"transactional.id=x", "batch.size=500"},
+     .consumer = {"isolation.level=read_committed"}},
+    {.name = "transactions of version 2",
+     .steps = TRANSACTIONS,
+     .failing = HEAP_TXN,
+     .txn_version = 2,
+     .producer = {"transactional.id=x", "batch.size=500"},
+     .consumer = {"isolation.level=read_committed"}},
+    {.name = "transactions while the coordinator refuses and hangs up",
+     .steps = TRANSACTIONS,
+     .failing = HEAP_TXN,
+     .txn_version = 1,
+     .producer = {"transactional.id=x", "batch.size=500"},
+     .consumer = {"isolation.level=read_committed"},
+     .faults = {"addpartitionstotxn:1:close-after", "addoffsetstotxn:1:error=51",
+                "txnoffsetcommit:1:close-before", "endtxn:1:close-after", "endtxn:3:error=15",
+                "produce:2:close-after", "initproducerid:2:error=14"}},
+    {.name = "a transaction is open at the end",
+     .steps = {HEAP_CREATE, HEAP_CONNECT, HEAP_TXN_INIT, HEAP_TXN_OPEN, HEAP_CLOSE},
+     .failing = HEAP_CLOSE,
+     .txn_version = 2,
+     .producer = {"transactional.id=x"}},
     {.name = "many partitions, produce",
      .steps = LIFE,
      .failing = HEAP_PRODUCE,

@@ -235,7 +235,9 @@ bool heap_append(struct heap_scenario *scenario)
         if (!heap_receipt(scenario, id, &record))
             return false;
         int rc = kw_core_produce(scenario->topic, &record);
-        if (rc < 0 && rc != KW_ERR_WOULD_BLOCK && rc != KW_ERR_NOMEM)
+        /* KW_ERR_STATE: the transaction has failed meanwhile. */
+        if (rc < 0 && rc != KW_ERR_WOULD_BLOCK && rc != KW_ERR_NOMEM &&
+            (rc != KW_ERR_STATE || !scenario->row->txn_version))
             heap_wrong(scenario, "produce failed for another reason than memory");
         if (rc < 0)
             return false;
@@ -304,6 +306,13 @@ static void heap_judge_record(struct heap_scenario *scenario, uint32_t id)
         outcome = KW_DELIVERED;
     if (outcome == NO_OUTCOME)
         heap_wrong(scenario, "a record was not reported");
+    if (row->txn_version) {
+        if (scenario->committed[id] && outcome != KW_DELIVERED)
+            heap_wrong(scenario, "a record that was not delivered was committed");
+        if (scenario->was_read && scenario->read[id] != scenario->committed[id])
+            heap_wrong(scenario, "a committed record was not read once, or another one was read");
+        return;
+    }
     if (outcome != KW_DELIVERED && !row->lossy)
         heap_wrong(scenario, "a record was not delivered");
     if (scenario->given_back[id] != scenario->canceled[id])
@@ -335,9 +344,15 @@ void heap_scenario_judge(struct heap_scenario *scenario)
 
 /* ---- running ------------------------------------------------------------------------- */
 
+static const struct heap_step_info *heap_step_info(enum heap_step step)
+{
+    bool txn = step >= HEAP_TXN_INIT && step <= HEAP_TXN_OPEN;
+    return txn ? &heap_steps_txn[step - HEAP_TXN_INIT] : &heap_steps[step];
+}
+
 const char *heap_step_name(enum heap_step step)
 {
-    return heap_steps[step].name;
+    return heap_step_info(step)->name;
 }
 
 bool heap_step_run(struct heap_scenario *scenario, enum heap_step step, uint64_t for_ms)
@@ -346,7 +361,7 @@ bool heap_step_run(struct heap_scenario *scenario, enum heap_step step, uint64_t
     uint64_t end_us = pair->now.mono_us + for_ms * 1000;
     scenario->done = false;
     while (scenario->n_wrong == 0 && !pair->broken) {
-        heap_steps[step].run(scenario);
+        heap_step_info(step)->run(scenario);
         scenario->n_turns++;
         if (scenario->done || !pair->core)
             break;

@@ -3,6 +3,7 @@
  *
  *     scenario.c  the life of one: records accepted, reported, read, given back
  *     steps.c     what the steps do
+ *     steps_txn.c those that are about transactions
  *     rows.c      the table of scenarios */
 #ifndef HEAP_SCENARIO_H
 #define HEAP_SCENARIO_H
@@ -36,6 +37,9 @@ enum heap_step {
     HEAP_FETCH, /* from the beginning, until all is read */
     HEAP_GROUP, /* the same as a member of a group, until all is committed */
     HEAP_PART,  /* the consumer alone is closed */
+    HEAP_TXN_INIT,
+    HEAP_TXN,      /* one is committed, one aborted, one committed, each with offsets */
+    HEAP_TXN_OPEN, /* one is begun and left */
     HEAP_CLOSE,
     HEAP_CLOSE_LOADED, /* with records under way, and too little time */
     HEAP_N_STEPS
@@ -55,6 +59,7 @@ struct heap_row {
     bool only_errors;       /* what is delivered is not reported */
     bool receipts;          /* of every ten records five have one */
     bool by_ref;            /* values are lent */
+    int16_t txn_version;    /* the producer is transactional; of the cluster: 1 or 2 */
     bool pattern;           /* GROUP: subscribed by a pattern, which matches a second topic */
     /* "key=value", and faults of the brokers as mock/mock.h has them */
     const char *client[HEAP_LIST_MAX], *producer[HEAP_LIST_MAX], *consumer[HEAP_LIST_MAX];
@@ -87,6 +92,11 @@ struct heap_scenario {
     uint8_t canceled[HEAP_RECORDS_MAX], given_back[HEAP_RECORDS_MAX];
     struct kw_receipt *receipt; /* open, of the records since a multiple of ten */
     uint32_t n_receipts;        /* made and not ended */
+    /* transactions */
+    uint8_t txn_phase;
+    uint32_t txn_first;  /* the first record of the one that is open */
+    uint32_t txn_offset; /* committed last */
+    uint8_t committed[HEAP_RECORDS_MAX];
     /* reading */
     bool assigned, starved, was_read;
     uint32_t n_read, n_read_of[HEAP_PARTITIONS_MAX];
@@ -129,5 +139,6 @@ struct heap_step_info {
     void (*run)(struct heap_scenario *scenario); /* one more time; sets done */
 };
 extern const struct heap_step_info heap_steps[HEAP_N_STEPS];
+extern const struct heap_step_info heap_steps_txn[]; /* from HEAP_TXN_INIT on */
 
 #endif

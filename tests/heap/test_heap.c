@@ -5,7 +5,7 @@
  * succeed. KW_HEAP_ROW: only the scenarios whose names contain it. KW_TEST_QUICK:
  * every seventh allocation, for machines that are emulated.
  *
- * covers: I1 I9 I10 P14 P17 P40 */
+ * covers: I1 I8 I9 I10 P14 P17 P40 T29 */
 #include "tests/heap/scenario.h"
 
 #include <criterion/criterion.h>
