@@ -253,7 +253,8 @@ KW_EXPORT struct kw_op *kw_txn_abort(struct kw_producer *producer, int32_t timeo
  * operation ended by its deadline. Nothing to commit ends with 0.
  * Errors: KW_ERR_STATE (no transaction is open; the consumer has lost the partition or its
  * membership: class KW_TXN_ABORT), KW_ERR_BROKER (the group refused: KW_TXN_ABORT),
- * KW_ERR_USE, KW_ERR_LIMIT (16 are under way), KW_ERR_TIMEOUT (call it again), KW_ERR_NOMEM. */
+ * KW_ERR_USE, KW_ERR_LIMIT (16 different ones are under way: class KW_TXN_RETRY),
+ * KW_ERR_TIMEOUT (call it again), KW_ERR_NOMEM. */
 KW_EXPORT struct kw_op *kw_txn_send_offsets(struct kw_producer *producer,
                                             const struct kw_txn_offsets *what, int32_t timeout_ms,
                                             void *tag);
