@@ -10,7 +10,7 @@
 #   make deps | size | tidy | format | lint | docs | clean | install
 #
 # Variables: CC, OPT, CI=1 (warnings are errors), PREFIX, DESTDIR,
-# VARIANT=plain|asan|gcc|clang|mbedtls|mbedtls-asan|coverage|shim|i686|armhf|s390x
+# VARIANT=plain|asan|tsan|gcc|clang|mbedtls|mbedtls-asan|coverage|shim|i686|armhf|s390x
 # (each in its own build directory), WITH_TLS=openssl|mbedtls|none.
 
 VERSION = 0.1.0
@@ -26,6 +26,7 @@ MAKEFLAGS += --no-builtin-rules
 VARIANT ?= plain
 BUILD_plain = build
 BUILD_asan = build/asan
+BUILD_tsan = build/tsan
 BUILD_gcc = build/gcc
 BUILD_clang = build/clang
 BUILD_mbedtls = build/mbedtls
@@ -35,7 +36,7 @@ include mk/machines.mk
 BUILD ?= $(BUILD_$(VARIANT))
 B := $(BUILD)
 ifeq ($(B),)
-$(error VARIANT=$(VARIANT) is unknown: plain, asan, gcc, clang, mbedtls, mbedtls-asan, coverage, shim, i686, armhf, s390x)
+$(error VARIANT=$(VARIANT) is unknown: plain, asan, tsan, gcc, clang, mbedtls, mbedtls-asan, coverage, shim, i686, armhf, s390x)
 endif
 
 ifeq ($(origin CC),default)
@@ -50,12 +51,14 @@ OPT_asan = -O1 -g
 OPT ?= $(or $(OPT_$(VARIANT)),-O2 -g)
 SANITIZE_asan = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 SANITIZE_mbedtls-asan = $(SANITIZE_asan)
+SANITIZE_tsan = -fsanitize=thread -fno-omit-frame-pointer
 # Branches are counted where they are written: a function that is inlined into
 # several others would have as many copies of each.
 SANITIZE_coverage = --coverage -fprofile-update=single
 DEFINES_coverage = -Dalways_inline=unused
 SANITIZE = $(SANITIZE_$(VARIANT))
 DEFINES_asan = -DKW_DEBUG
+DEFINES_tsan = -DKW_DEBUG
 DEFINES_mbedtls-asan = -DKW_DEBUG
 WERROR = $(if $(filter 1,$(CI)),-Werror)
 

@@ -2,10 +2,10 @@
  * with other clients: user and system time, wall time and memory.
  *
  *   bench_net produce|consume HOST:PORT TOPIC RECORDS SIZE [--partitions N] [--by-ref]
- *             [KEY=VALUE]...
+ *             [--key BYTES] [KEY=VALUE]...
  *
- * produce writes RECORDS values of SIZE bytes without a key and waits for every
- * outcome, by reference (and then not numbered: they are lent) with --by-ref;
+ * produce writes RECORDS values of SIZE bytes, without a key or with one that numbers
+ * them, and waits for every outcome, by reference (and then not numbered: they are lent) with --by-ref;
  * consume reads RECORDS records of the topic's first N partitions (1).
  * Further arguments set configuration keys. It prints one line of NAME=VALUE
  * words; the times leave out what comes before the first record. */
@@ -22,11 +22,16 @@
 #define BENCH_SILENCE_S 30.0
 #define BENCH_SILENCE_AFTER_ERROR_S 3.0
 #define BENCH_PARTITIONS_MAX 64
+#define BENCH_KEY_MAX 64
+
+/* produce lets the client read answers so often. */
+enum { BENCH_POLL_RECORDS = 1024, BENCH_POLL_BYTES = 256 * 1024 };
 
 struct bench {
     struct kw_client *client;
     uint64_t n, size, n_delivered, n_failed, n_errors;
     int32_t n_partitions;
+    size_t key_size; /* 0: no key */
     bool by_ref;
     struct load_clock begin;
 };
@@ -69,7 +74,10 @@ static void bench_produce(struct bench *bench, const char *name)
     struct kw_topic *topic;
     struct kw_error error = {0};
     struct load_values values;
+    uint64_t every = BENCH_POLL_BYTES / bench->size, next_poll = 0;
+    uint8_t key[BENCH_KEY_MAX] = {0};
 
+    every = every < 1 ? 1 : every > BENCH_POLL_RECORDS ? BENCH_POLL_RECORDS : every;
     load_values_init(&values, bench->size);
     if (kw_producer_create(&producer, bench->client, NULL, &error) ||
         kw_topic_open(&topic, producer, name, &error))
@@ -81,17 +89,22 @@ static void bench_produce(struct bench *bench, const char *name)
     load_clock_read(&bench->begin);
     struct kw_record record = {.value = {NULL, bench->size},
                                .flags = bench->by_ref ? KW_REC_BY_REF : 0u};
+    if (bench->key_size > 0)
+        record.key = (struct kw_bytes){key, bench->key_size};
     for (uint64_t i = 0; i < bench->n; i++) {
         int rc;
         record.value.ptr = bench->by_ref ? values.ptr + (i & values.mask) * values.size
                                          : load_value(&values, i);
+        if (bench->key_size > 0)
+            memcpy(key, &i, sizeof(i));
         while ((rc = kw_produce(topic, &record)) == KW_ERR_WOULD_BLOCK) {
             kw_client_poll(bench->client, 1000);
             bench_events(bench);
         }
         if (rc)
             bench_die(kw_err_name(rc), &error);
-        if (i % 1024 == 0) {
+        if (i == next_poll) {
+            next_poll += every;
             kw_client_poll(bench->client, 0);
             bench_events(bench);
         }
@@ -147,7 +160,7 @@ int main(int argc, char **argv)
 
     if (argc < 6 || (strcmp(argv[1], "produce") != 0 && strcmp(argv[1], "consume") != 0)) {
         fprintf(stderr, "usage: bench_net produce|consume HOST:PORT TOPIC RECORDS SIZE "
-                        "[--partitions N] [--by-ref] [KEY=VALUE]...\n");
+                        "[--partitions N] [--by-ref] [--key BYTES] [KEY=VALUE]...\n");
         return 2;
     }
     bench.n = strtoull(argv[4], NULL, 10);
@@ -161,6 +174,12 @@ int main(int argc, char **argv)
             bench.n_partitions = (int32_t)strtol(argv[++i], NULL, 10);
             if (bench.n_partitions < 1 || bench.n_partitions > BENCH_PARTITIONS_MAX)
                 bench_die("--partitions:", &error);
+            continue;
+        }
+        if (strcmp(argv[i], "--key") == 0 && i + 1 < argc) {
+            bench.key_size = strtoull(argv[++i], NULL, 10);
+            if (bench.key_size < sizeof(uint64_t) || bench.key_size > BENCH_KEY_MAX)
+                bench_die("--key: 8 to 64 bytes", &error);
             continue;
         }
         if (equals)

@@ -50,7 +50,7 @@ const struct kw_assignor *kwi_consumer_assignor(const struct kw_consumer *consum
     return own ? own : kwi_assignor_builtin(name, len);
 }
 
-int kw_consumer_add_assignor(struct kw_consumer *consumer, const struct kw_assignor *assignor)
+int kw_core_consumer_add_assignor(struct kw_consumer *consumer, const struct kw_assignor *assignor)
 {
     if (!consumer || !assignor || !kwi_assignor_is_whole(assignor) ||
         !kwi_consumer_name_is_good(assignor->name))
@@ -424,8 +424,8 @@ static const struct kw_consumer_part *consumer_part(const struct kw_consumer *co
     return found && partition >= 0 ? kwi_map_get(&found->parts, (uint32_t)partition) : NULL;
 }
 
-int kw_position(const struct kw_consumer *consumer, const char *topic, int32_t partition,
-                int64_t *offset)
+int kw_core_position(const struct kw_consumer *consumer, const char *topic, int32_t partition,
+                     int64_t *offset)
 {
     const struct kw_consumer_part *part;
 
@@ -439,8 +439,8 @@ int kw_position(const struct kw_consumer *consumer, const char *topic, int32_t p
     return 0;
 }
 
-int kw_log_ends(const struct kw_consumer *consumer, const char *topic, int32_t partition,
-                struct kw_log_ends *ends)
+int kw_core_log_ends(const struct kw_consumer *consumer, const char *topic, int32_t partition,
+                     struct kw_log_ends *ends)
 {
     const struct kw_consumer_part *part;
 
@@ -454,7 +454,8 @@ int kw_log_ends(const struct kw_consumer *consumer, const char *topic, int32_t p
     return 0;
 }
 
-int kw_lag(const struct kw_consumer *consumer, const char *topic, int32_t partition, int64_t *lag)
+int kw_core_lag(const struct kw_consumer *consumer, const char *topic, int32_t partition,
+                int64_t *lag)
 {
     const struct kw_consumer_part *part;
     int64_t end;

@@ -38,13 +38,13 @@ struct kw_log_line {
 
 struct kw_core {
     struct kw_core *self;    /* so that kw_core_of works on every handle alike */
+    void *host;              /* here: core.h says so */
     uint32_t attention;      /* KW_ATT_* */
     bool stepped;            /* the driver told the time at least once */
     uint32_t n_session_ends; /* brokers that are being told that a fetch session is over */
     bool closing;            /* nothing connects any more */
     struct close_op *close;  /* kw_core_close is under way */
     struct kw_env env;
-    void *host;
     struct kw_config *cfg;                   /* our copy */
     struct kw_heap control, produce, fetch;  /* the three reserves */
     struct kw_pool fetch_pool, produce_pool; /* blocks inside the latter two */
@@ -67,6 +67,8 @@ struct kw_core {
     struct kw_list free_requests; /* recycled, with their buffers */
     uint32_t n_free_requests;
     struct kw_list producers, consumers, ops;
+    uint64_t n_ops_ended;
+    bool holds_ops;              /* those without a tag raise no event */
     struct kw_list coordinators; /* coordinator.h */
     struct kw_list group_work;   /* assignors at work; group_plan.c */
     bool finding;                /* a FindCoordinator is under way or waits */

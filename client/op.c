@@ -67,7 +67,9 @@ void kwi_op_end(struct kw_op *op, int code, const struct kw_error *err)
         if (op->error) /* without memory the code alone must do */
             *op->error = *err;
     }
-    kwi_event_raise(op->core, &op->event);
+    op->core->n_ops_ended++;
+    if (op->tag || !op->core->holds_ops)
+        kwi_event_raise(op->core, &op->event);
 }
 
 void kwi_op_destroy(struct kw_op *op)
@@ -105,4 +107,14 @@ int kw_core_op_cancel(struct kw_op *op)
         op->abandon(op, KW_ERR_CANCELED);
     kwi_op_end(op, KW_ERR_CANCELED, NULL);
     return 0;
+}
+
+void kw_core_hold_ops(struct kw_core *core)
+{
+    core->holds_ops = true;
+}
+
+uint64_t kw_core_ops_ended(const struct kw_core *core)
+{
+    return core->n_ops_ended;
 }

@@ -17,7 +17,12 @@
 #include <kwire/kwire.h>
 
 /* A varint length of up to 31 bits and the record's own 5 fit this. */
-enum { PRODUCE_PREFIX_MAX = 48, PRODUCE_HOT_MAX = 1 << 20 };
+enum { PRODUCE_PREFIX_MAX = 48 };
+
+/* What a record of the hot path has besides key and value, at most: lengths of 4, 3 and 3
+ * bytes, attributes, deltas of 10 and 5, the count of headers. Between the other two the
+ * varint of its own length has two bytes, whatever the deltas are. */
+enum { PRODUCE_AROUND = 27, PRODUCE_TWO_MIN = 64, PRODUCE_TWO_MAX = 8191 - PRODUCE_AROUND };
 
 /* ---- sizes -------------------------------------------------------------------- */
 
@@ -371,11 +376,44 @@ static __attribute__((noinline)) struct kw_part *produce_picked(struct kw_topic 
     return kwi_topic_pick(topic, record);
 }
 
+/* Bytes of the varint of the record's length. */
+static __attribute__((noinline)) uint32_t produce_len_size(const struct kw_part *part,
+                                                           const struct kw_record *record,
+                                                           size_t copied)
+{
+    return kwi_uvarint_size(kwi_zigzag(
+        (int64_t)produce_body_size(part->delta, part->n_records, produce_len(&record->key),
+                                   produce_len(&record->value), copied, 1)));
+}
+
+static inline uint8_t *produce_put_piece(uint8_t *w, const struct kw_bytes *piece)
+{
+    if (!piece->ptr) {
+        *w++ = 1; /* null */
+        return w;
+    }
+    w = kwi_put_uvarint(w, (uint64_t)piece->len << 1);
+    memcpy(w, piece->ptr, piece->len);
+    return w + piece->len;
+}
+
+/* The length of a record as varint of so many bytes. */
+static inline void produce_put_len(uint8_t *w, uint32_t len_size, uint32_t len)
+{
+    if (KWI_LIKELY(len_size == 2)) {
+        w[0] = (uint8_t)(len << 1 | 0x80);
+        w[1] = (uint8_t)(len >> 6);
+    } else {
+        kwi_put_uvarint(w, (uint64_t)len << 1);
+    }
+}
+
 int kw_core_produce(struct kw_topic *topic, const struct kw_record *record)
 {
     struct kw_part *part;
-    uint64_t key_len, value_len;
-    size_t key_size, value_size, body, total;
+    size_t key_size, copied;
+    uint32_t len_size = 2;
+    ptrdiff_t room;
     uint8_t *w;
 
     if (KWI_UNLIKELY(((record->flags & (KW_REC_TIMESTAMP | KW_REC_BY_REF)) | record->n_headers |
@@ -389,30 +427,21 @@ int kw_core_produce(struct kw_topic *topic, const struct kw_record *record)
     if (KWI_UNLIKELY(topic->core->now.wall_ms != part->wall_ms))
         kwi_part_set_time(part, topic->core->now.wall_ms);
     key_size = produce_copied(&record->key);
-    value_size = produce_copied(&record->value);
-    if (KWI_UNLIKELY((key_size | value_size) >= PRODUCE_HOT_MAX))
+    copied = key_size + produce_copied(&record->value);
+    room = part->limit - part->w; /* 0: no batch is open */
+    if (KWI_UNLIKELY(room < PRODUCE_AROUND || copied > (size_t)room - PRODUCE_AROUND ||
+                     copied < key_size))
         return produce_slow(topic, record, part);
-    key_len = produce_len(&record->key);
-    value_len = produce_len(&record->value);
-    body = produce_body_size(part->delta, part->n_records, key_len, value_len,
-                             key_size + value_size, 1);
-    total = kwi_uvarint_size((uint64_t)body << 1) + body;
-    w = part->w;
-    if (KWI_UNLIKELY((ptrdiff_t)total > part->limit - w)) /* or no batch is open */
-        return produce_slow(topic, record, part);
-    w = kwi_put_uvarint(w, (uint64_t)body << 1);
-    *w++ = 0; /* attributes */
+    if (KWI_UNLIKELY(copied - PRODUCE_TWO_MIN > PRODUCE_TWO_MAX - PRODUCE_TWO_MIN))
+        len_size = produce_len_size(part, record, copied);
+    w = part->w + len_size; /* its length comes last: then it is known */
+    *w++ = 0;               /* attributes */
     w = kwi_put_uvarint(w, part->delta);
     w = kwi_put_uvarint(w, (uint64_t)part->n_records << 1);
-    w = kwi_put_uvarint(w, key_len);
-    if (key_size)
-        memcpy(w, record->key.ptr, key_size);
-    w += key_size;
-    w = kwi_put_uvarint(w, value_len);
-    if (value_size)
-        memcpy(w, record->value.ptr, value_size);
-    w += value_size;
+    w = produce_put_piece(w, &record->key);
+    w = produce_put_piece(w, &record->value);
     *w++ = 0; /* no headers */
+    produce_put_len(part->w, len_size, (uint32_t)(w - part->w) - len_size);
     part->w = w;
     produce_put_opaque(part, record->opaque);
     part->n_records++;

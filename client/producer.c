@@ -101,7 +101,7 @@ bool kw_core_produce_writes(const struct kw_topic *topic)
     return topic->producer->writes;
 }
 
-uint64_t kw_producer_outstanding(const struct kw_producer *producer)
+uint64_t kw_core_producer_outstanding(const struct kw_producer *producer)
 {
     const struct kw_list *lists[] = {&producer->unpinned, &producer->lingering};
     uint64_t n = producer->n_sealed;
@@ -335,12 +335,12 @@ const char *kw_topic_name(const struct kw_topic *topic)
     return topic->meta->name;
 }
 
-int32_t kw_topic_partitions(const struct kw_topic *topic)
+int32_t kw_core_topic_partitions(const struct kw_topic *topic)
 {
     return (int32_t)topic->n_parts;
 }
 
-int16_t kw_topic_error(const struct kw_topic *topic)
+int16_t kw_core_topic_error(const struct kw_topic *topic)
 {
     return topic->error;
 }

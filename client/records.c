@@ -122,7 +122,7 @@ static __attribute__((noinline)) const struct kw_consumed *records_next_slow(
     }
 }
 
-const struct kw_consumed *kw_records_next(struct kw_records *records)
+const struct kw_consumed *kw_core_records_next(struct kw_records *records)
 {
     struct kw_record_deltas deltas;
     const uint8_t *next;

@@ -278,7 +278,7 @@ int64_t kwi_stored_offset(const struct kw_consumer_part *part)
     return part->stored;
 }
 
-int kw_done(struct kw_records *records, const struct kw_consumed *consumed)
+int kw_core_done(struct kw_records *records, const struct kw_consumed *consumed)
 {
     struct kw_ack_cursor *ack;
     int rc;

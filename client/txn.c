@@ -539,7 +539,7 @@ struct kw_op *kw_core_txn_abort(struct kw_producer *producer, int32_t timeout_ms
     return op;
 }
 
-int kw_txn_status(const struct kw_producer *producer, struct kw_txn_status *status)
+int kw_core_txn_status(const struct kw_producer *producer, struct kw_txn_status *status)
 {
     const struct kw_txn *txn = producer ? producer->txn : NULL;
     size_t size = status ? status->size : 0;

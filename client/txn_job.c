@@ -104,6 +104,42 @@ static uint32_t txnjob_fill(struct kw_txn_job *job, const struct txnjob_of *sour
     return n;
 }
 
+static bool txnjob_text_is(struct kw_str text, struct kw_str other)
+{
+    return text.len == other.len &&
+           (text.len <= 0 || !memcmp(text.ptr, other.ptr, (size_t)text.len));
+}
+
+static bool txnjob_entry_is(const struct kw_txn_entry *entry, const struct kw_txn_entry *other)
+{
+    return entry->partition == other->partition && entry->offset == other->offset &&
+           entry->leader_epoch == other->leader_epoch && !strcmp(entry->topic, other->topic) &&
+           txnjob_text_is(entry->metadata, other->metadata);
+}
+
+/* Whether it says the same. */
+static bool txnjob_is(const struct kw_txn_job *job, const struct kw_txn_job *other)
+{
+    bool same = job->n == other->n && job->generation == other->generation &&
+                !strcmp(job->group_id, other->group_id) &&
+                txnjob_text_is(job->member_id, other->member_id) &&
+                txnjob_text_is(job->instance_id, other->instance_id);
+
+    for (uint32_t i = 0; same && i < job->n; i++)
+        same = txnjob_entry_is(&job->entries[i], &other->entries[i]);
+    return same;
+}
+
+/* The newest one, if it was asked for by the same call before, which ended by its deadline:
+ * the call joins in. An older one would be overtaken by what came since. */
+static struct kw_txn_job *txnjob_left(const struct kw_txn *txn, const struct kw_txn_job *job)
+{
+    struct kw_txn_job *last = txn->jobs.last ? KWI_OF(txn->jobs.last, struct kw_txn_job, node)
+                                             : NULL;
+
+    return last && !last->op && !last->gone && txnjob_is(last, job) ? last : NULL;
+}
+
 /* *out NULL and 0: there is nothing to commit. */
 static int txnjob_create(struct kw_txn *txn, const struct txnjob_of *source,
                          struct kw_txn_job **out)
@@ -125,6 +161,11 @@ static int txnjob_create(struct kw_txn *txn, const struct txnjob_of *source,
     job->n = job->n_open = n;
     used = 0;
     (void)txnjob_fill(job, source, &used);
+    *out = txnjob_left(txn, job);
+    if (*out) {
+        kwi_free(&core->control, job, size);
+        return 0;
+    }
     job->user.changed = kwi_txn_job_changed;
     job->coordinator = kwi_coordinator_get(core, KWI_COORDINATOR_GROUP, job->group_id, &job->user);
     if (!job->coordinator) {
@@ -229,12 +270,15 @@ static int txnjob_ask(struct kw_producer *producer, const struct kw_txn_offsets 
     if (!rc && txn->n_jobs >= TXNJOB_MAX) {
         kwi_error_fmt(err, KW_ERR_LIMIT, KW_PHASE_REQUEST, "wait for some of them",
                       "%d sets of offsets are under way already", TXNJOB_MAX);
+        err->txn_class = KW_TXN_RETRY;
         return KW_ERR_LIMIT;
     }
     if (!rc) {
         rc = txnjob_create(txn, &source, job);
-        if (rc)
+        if (rc) {
             kwi_error_set(err, rc, KW_PHASE_REQUEST, "no memory for the offsets", "");
+            err->txn_class = KW_TXN_RETRY;
+        }
     }
     if (rc && err->txn_class == KW_TXN_ABORT && kwi_txn_is_open(txn))
         kwi_txn_fail(txn, err);

@@ -36,7 +36,8 @@ endif
 
 # What a test program is linked with, and where it finds <criterion/...>.
 SHIM_DIR = tests/support/shim
-ifneq ($(TRIPLET)$(filter shim,$(VARIANT)),)
+# Criterion's own processes do not stand the thread sanitizer.
+ifneq ($(TRIPLET)$(filter shim tsan,$(VARIANT)),)
 OPT ?= -O1 -g
 TEST_MAIN = $(B)/obj/$(SHIM_DIR)/shim.o
 TEST_INCLUDES = -I$(SHIM_DIR)

@@ -1,5 +1,6 @@
-/* net/calls.c -- the application's calls: each is its twin of core.h, and then
- * a look at the attention word, because the host may be about to sleep. */
+/* net/calls.c -- the application's calls: each comes in through the gate, is its twin
+ * of core.h, and goes out with a look at the attention word, because the host or the
+ * I/O thread may be about to sleep. */
 #include "base/bytes.h"
 #include "net/client.h"
 
@@ -8,8 +9,11 @@ int kw_producer_create(struct kw_producer **out, struct kw_client *client,
 {
     if (!client)
         return KW_ERR_USE;
-    int rc = kw_core_producer_create(out, client->core, own, err);
-    kwi_client_kick(client);
+    int rc = kwi_client_enter_say(client, err);
+    if (rc != 0)
+        return rc;
+    rc = kw_core_producer_create(out, client->core, own, err);
+    kwi_client_exit(client);
     return rc;
 }
 
@@ -17,8 +21,11 @@ int kw_client_set(struct kw_client *client, const char *key, const char *val, st
 {
     if (!client)
         return KW_ERR_USE;
-    int rc = kw_core_set(client->core, key, val, err);
-    kwi_client_kick(client);
+    int rc = kwi_client_enter_say(client, err);
+    if (rc != 0)
+        return rc;
+    rc = kw_core_set(client->core, key, val, err);
+    kwi_client_exit(client);
     return rc;
 }
 
@@ -27,9 +34,12 @@ int kw_oauth_token_set(struct kw_client *client, const struct kw_oauth_token *to
 {
     if (!client)
         return KW_ERR_USE;
+    int rc = kwi_client_enter_say(client, err);
+    if (rc != 0)
+        return rc;
     kwi_client_tick(client); /* the token's life begins now */
-    int rc = kw_core_oauth_token_set(client->core, token, err);
-    kwi_client_kick(client);
+    rc = kw_core_oauth_token_set(client->core, token, err);
+    kwi_client_exit(client);
     return rc;
 }
 
@@ -38,9 +48,12 @@ int kw_sasl_answer(struct kw_client *client, uint32_t exchange, int verdict,
 {
     if (!client)
         return KW_ERR_USE;
+    int rc = kwi_client_enter(client);
+    if (rc != 0)
+        return rc;
     kwi_client_tick(client);
-    int rc = kw_core_sasl_answer(client->core, exchange, verdict, token, why);
-    kwi_client_kick(client);
+    rc = kw_core_sasl_answer(client->core, exchange, verdict, token, why);
+    kwi_client_exit(client);
     return rc;
 }
 
@@ -49,8 +62,12 @@ int kw_topic_open(struct kw_topic **out, struct kw_producer *producer, const cha
 {
     if (!producer)
         return KW_ERR_USE;
-    int rc = kw_core_topic_open(out, producer, name, err);
-    kwi_client_kick(kwi_client_of(producer));
+    struct kw_client *client = kwi_client_of(producer);
+    int rc = kwi_client_enter_say(client, err);
+    if (rc != 0)
+        return rc;
+    rc = kw_core_topic_open(out, producer, name, err);
+    kwi_client_exit(client);
     return rc;
 }
 
@@ -59,52 +76,99 @@ int kw_topic_open_own(struct kw_topic **out, struct kw_producer *producer, const
 {
     if (!producer)
         return KW_ERR_USE;
-    int rc = kw_core_topic_open_own(out, producer, name, own, err);
-    kwi_client_kick(kwi_client_of(producer));
+    struct kw_client *client = kwi_client_of(producer);
+    int rc = kwi_client_enter_say(client, err);
+    if (rc != 0)
+        return rc;
+    rc = kw_core_topic_open_own(out, producer, name, own, err);
+    kwi_client_exit(client);
     return rc;
 }
 
 int kw_topic_set_partitioner(struct kw_topic *topic, const struct kw_partitioner *own)
 {
-    return topic ? kw_core_topic_set_partitioner(topic, own) : KW_ERR_USE;
+    if (!topic)
+        return KW_ERR_USE;
+    struct kw_client *client = kwi_client_of(topic);
+    int rc = kwi_client_enter(client);
+    if (rc != 0)
+        return rc;
+    rc = kw_core_topic_set_partitioner(topic, own);
+    kwi_client_exit(client);
+    return rc;
 }
 
-/* The record was accepted (1) or refused (< 0), and the core wants attention. */
-static int calls_produce_slow(struct kw_topic *topic, int rc)
+/* ---- records --------------------------------------------------------------------- */
+
+/* How many records one hold of the lock takes, where there is an I/O thread. */
+enum { CALLS_HOLD = 64 };
+
+/* The record was accepted (1) or refused (< 0), and the core wants attention. With an
+ * I/O thread that one writes, and going out wakes it. */
+static int calls_produce_slow(struct kw_client *client, struct kw_topic *topic, int rc)
 {
-    struct kw_client *client = kwi_client_of(topic);
-    if ((*client->attention & (KW_ATT_WANT | KW_ATT_TIME)) && kw_core_produce_writes(topic))
-        kwi_client_push(client);
-    kwi_client_kick(client);
+    if (!client->thread) {
+        if ((*client->attention & (KW_ATT_WANT | KW_ATT_TIME)) && kw_core_produce_writes(topic))
+            kwi_client_push(client);
+        kwi_client_kick(client);
+    }
     return rc < 0 ? rc : 0;
 }
 
 int kw_produce(struct kw_topic *topic, const struct kw_record *record)
 {
-    int rc = kw_core_produce(topic, record);
-    if (KWI_LIKELY(rc == 0))
-        return 0;
-    return calls_produce_slow(topic, rc);
+    struct kw_client *client = kwi_client_of(topic);
+    int rc = kwi_client_enter_hot(client);
+    if (KWI_UNLIKELY(rc != 0))
+        return rc;
+    rc = kw_core_produce(topic, record);
+    if (KWI_UNLIKELY(rc != 0))
+        rc = calls_produce_slow(client, topic, rc);
+    kwi_client_exit_hot(client);
+    return rc;
+}
+
+/* Some records in one go through the gate. */
+static int calls_produce_some(struct kw_topic *topic, const struct kw_record *records, size_t n,
+                              size_t *accepted)
+{
+    struct kw_client *client = kwi_client_of(topic);
+    int rc = kwi_client_enter_hot(client);
+    if (rc != 0)
+        return rc;
+    while (rc == 0 && n-- > 0) {
+        rc = kw_core_produce(topic, records++);
+        if (KWI_UNLIKELY(rc != 0))
+            rc = calls_produce_slow(client, topic, rc);
+        *accepted += rc == 0;
+    }
+    kwi_client_exit_hot(client);
+    return rc;
 }
 
 int kw_produce_many(struct kw_topic *topic, const struct kw_record *records, size_t n,
                     size_t *accepted)
 {
-    int rc = 0;
     size_t i = 0;
-    while (i < n && (rc = kw_produce(topic, &records[i])) == 0)
-        i++;
+    int rc = 0;
+    while (rc == 0 && i < n)
+        rc = calls_produce_some(topic, records + i, n - i < CALLS_HOLD ? n - i : CALLS_HOLD, &i);
     if (accepted)
         *accepted = i;
     return rc;
 }
 
+/* ---- the rest -------------------------------------------------------------------- */
+
 struct kw_op *kw_flush(struct kw_producer *producer, int32_t timeout_ms, void *tag)
 {
     if (!producer)
         return NULL;
+    struct kw_client *client = kwi_client_of(producer);
+    if (kwi_client_enter(client) != 0)
+        return NULL;
     struct kw_op *op = kw_core_flush(producer, timeout_ms, tag);
-    kwi_client_kick(kwi_client_of(producer));
+    kwi_client_exit(client);
     return op;
 }
 
@@ -112,8 +176,12 @@ int kw_purge(struct kw_producer *producer)
 {
     if (!producer)
         return KW_ERR_USE;
-    int rc = kw_core_purge(producer);
-    kwi_client_kick(kwi_client_of(producer));
+    struct kw_client *client = kwi_client_of(producer);
+    int rc = kwi_client_enter(client);
+    if (rc != 0)
+        return rc;
+    rc = kw_core_purge(producer);
+    kwi_client_exit(client);
     return rc;
 }
 
@@ -121,8 +189,12 @@ int kw_receipt_create(struct kw_receipt **out, struct kw_producer *producer, voi
 {
     if (!out || !producer)
         return KW_ERR_USE;
-    int rc = kw_core_receipt_create(out, producer, tag);
-    kwi_client_kick(kwi_client_of(producer));
+    struct kw_client *client = kwi_client_of(producer);
+    int rc = kwi_client_enter(client);
+    if (rc != 0)
+        return rc;
+    rc = kw_core_receipt_create(out, producer, tag);
+    kwi_client_exit(client);
     return rc;
 }
 
@@ -131,8 +203,11 @@ int kw_receipt_close(struct kw_receipt *receipt)
     if (!receipt)
         return KW_ERR_USE;
     struct kw_client *client = kwi_client_of(receipt);
-    int rc = kw_core_receipt_close(receipt);
-    kwi_client_kick(client);
+    int rc = kwi_client_enter(client);
+    if (rc != 0)
+        return rc;
+    rc = kw_core_receipt_close(receipt);
+    kwi_client_exit(client);
     return rc;
 }
 
@@ -140,29 +215,49 @@ int kw_unsent_next(struct kw_producer *producer, struct kw_record *record, struc
 {
     if (!producer)
         return 0;
-    return kw_core_unsent_next(producer, record, topic);
+    struct kw_client *client = kwi_client_of(producer);
+    int rc = kwi_client_enter(client);
+    if (rc != 0)
+        return rc;
+    rc = kw_core_unsent_next(producer, record, topic);
+    kwi_client_exit(client);
+    return rc;
 }
 
 struct kw_op *kw_txn_init(struct kw_producer *producer, int32_t timeout_ms, void *tag)
 {
     if (!producer)
         return NULL;
+    struct kw_client *client = kwi_client_of(producer);
+    if (kwi_client_enter(client) != 0)
+        return NULL;
     struct kw_op *op = kw_core_txn_init(producer, timeout_ms, tag);
-    kwi_client_kick(kwi_client_of(producer));
+    kwi_client_exit(client);
     return op;
 }
 
 int kw_txn_begin(struct kw_producer *producer, struct kw_error *err)
 {
-    return producer ? kw_core_txn_begin(producer, err) : KW_ERR_USE;
+    if (!producer)
+        return KW_ERR_USE;
+    struct kw_client *client = kwi_client_of(producer);
+    int rc = kwi_client_enter_say(client, err);
+    if (rc != 0)
+        return rc;
+    rc = kw_core_txn_begin(producer, err);
+    kwi_client_exit(client);
+    return rc;
 }
 
 struct kw_op *kw_txn_commit(struct kw_producer *producer, int32_t timeout_ms, void *tag)
 {
     if (!producer)
         return NULL;
+    struct kw_client *client = kwi_client_of(producer);
+    if (kwi_client_enter(client) != 0)
+        return NULL;
     struct kw_op *op = kw_core_txn_commit(producer, timeout_ms, tag);
-    kwi_client_kick(kwi_client_of(producer));
+    kwi_client_exit(client);
     return op;
 }
 
@@ -170,8 +265,11 @@ struct kw_op *kw_txn_abort(struct kw_producer *producer, int32_t timeout_ms, voi
 {
     if (!producer)
         return NULL;
+    struct kw_client *client = kwi_client_of(producer);
+    if (kwi_client_enter(client) != 0)
+        return NULL;
     struct kw_op *op = kw_core_txn_abort(producer, timeout_ms, tag);
-    kwi_client_kick(kwi_client_of(producer));
+    kwi_client_exit(client);
     return op;
 }
 
@@ -180,8 +278,11 @@ struct kw_op *kw_txn_send_offsets(struct kw_producer *producer, const struct kw_
 {
     if (!producer)
         return NULL;
+    struct kw_client *client = kwi_client_of(producer);
+    if (kwi_client_enter(client) != 0)
+        return NULL;
     struct kw_op *op = kw_core_txn_send_offsets(producer, what, timeout_ms, tag);
-    kwi_client_kick(kwi_client_of(producer));
+    kwi_client_exit(client);
     return op;
 }
 
@@ -190,8 +291,11 @@ int kw_consumer_create(struct kw_consumer **out, struct kw_client *client,
 {
     if (!client)
         return KW_ERR_USE;
-    int rc = kw_core_consumer_create(out, client->core, own, err);
-    kwi_client_kick(client);
+    int rc = kwi_client_enter_say(client, err);
+    if (rc != 0)
+        return rc;
+    rc = kw_core_consumer_create(out, client->core, own, err);
+    kwi_client_exit(client);
     return rc;
 }
 
@@ -200,8 +304,12 @@ int kw_assign(struct kw_consumer *consumer, const struct kw_start *starts, size_
 {
     if (!consumer)
         return KW_ERR_USE;
-    int rc = kw_core_assign(consumer, starts, n, err);
-    kwi_client_kick(kwi_client_of(consumer));
+    struct kw_client *client = kwi_client_of(consumer);
+    int rc = kwi_client_enter_say(client, err);
+    if (rc != 0)
+        return rc;
+    rc = kw_core_assign(consumer, starts, n, err);
+    kwi_client_exit(client);
     return rc;
 }
 
@@ -209,8 +317,12 @@ int kw_seek(struct kw_consumer *consumer, const struct kw_start *start)
 {
     if (!consumer)
         return KW_ERR_USE;
-    int rc = kw_core_seek(consumer, start);
-    kwi_client_kick(kwi_client_of(consumer));
+    struct kw_client *client = kwi_client_of(consumer);
+    int rc = kwi_client_enter(client);
+    if (rc != 0)
+        return rc;
+    rc = kw_core_seek(consumer, start);
+    kwi_client_exit(client);
     return rc;
 }
 
@@ -218,8 +330,12 @@ int kw_pause(struct kw_consumer *consumer, const char *topic, int32_t partition)
 {
     if (!consumer)
         return KW_ERR_USE;
-    int rc = kw_core_pause(consumer, topic, partition, true);
-    kwi_client_kick(kwi_client_of(consumer));
+    struct kw_client *client = kwi_client_of(consumer);
+    int rc = kwi_client_enter(client);
+    if (rc != 0)
+        return rc;
+    rc = kw_core_pause(consumer, topic, partition, true);
+    kwi_client_exit(client);
     return rc;
 }
 
@@ -227,8 +343,12 @@ int kw_resume(struct kw_consumer *consumer, const char *topic, int32_t partition
 {
     if (!consumer)
         return KW_ERR_USE;
-    int rc = kw_core_pause(consumer, topic, partition, false);
-    kwi_client_kick(kwi_client_of(consumer));
+    struct kw_client *client = kwi_client_of(consumer);
+    int rc = kwi_client_enter(client);
+    if (rc != 0)
+        return rc;
+    rc = kw_core_pause(consumer, topic, partition, false);
+    kwi_client_exit(client);
     return rc;
 }
 
@@ -236,9 +356,13 @@ int kw_consumer_poll(struct kw_consumer *consumer, struct kw_records **out, size
 {
     if (!consumer)
         return KW_ERR_USE;
-    kwi_client_catch_up(kwi_client_of(consumer)); /* what is over by now is not handed out */
-    int rc = kw_core_consumer_poll(consumer, out, max);
-    kwi_client_kick(kwi_client_of(consumer));
+    struct kw_client *client = kwi_client_of(consumer);
+    int rc = kwi_client_enter(client);
+    if (rc != 0)
+        return rc;
+    kwi_client_catch_up(client); /* what is over by now is not handed out */
+    rc = kw_core_consumer_poll(consumer, out, max);
+    kwi_client_exit(client);
     return rc;
 }
 
@@ -247,8 +371,10 @@ void kw_records_release(struct kw_records *records, enum kw_done done)
     if (!records)
         return;
     struct kw_client *client = kwi_client_of(records);
+    if (kwi_client_enter(client) != 0)
+        return;
     kw_core_records_release(records, done);
-    kwi_client_kick(client);
+    kwi_client_exit(client);
 }
 
 int kw_consumer_subscribe(struct kw_consumer *consumer, const char *const *topics, size_t n,
@@ -256,8 +382,12 @@ int kw_consumer_subscribe(struct kw_consumer *consumer, const char *const *topic
 {
     if (!consumer || (n && !topics))
         return KW_ERR_USE;
-    int rc = kw_core_subscribe(consumer, topics, n, err);
-    kwi_client_kick(kwi_client_of(consumer));
+    struct kw_client *client = kwi_client_of(consumer);
+    int rc = kwi_client_enter_say(client, err);
+    if (rc != 0)
+        return rc;
+    rc = kw_core_subscribe(consumer, topics, n, err);
+    kwi_client_exit(client);
     return rc;
 }
 
@@ -266,8 +396,12 @@ int kw_consumer_subscribe_pattern(struct kw_consumer *consumer, const char *patt
 {
     if (!consumer)
         return KW_ERR_USE;
-    int rc = kw_core_subscribe_pattern(consumer, pattern, err);
-    kwi_client_kick(kwi_client_of(consumer));
+    struct kw_client *client = kwi_client_of(consumer);
+    int rc = kwi_client_enter_say(client, err);
+    if (rc != 0)
+        return rc;
+    rc = kw_core_subscribe_pattern(consumer, pattern, err);
+    kwi_client_exit(client);
     return rc;
 }
 
@@ -275,8 +409,12 @@ int kw_rebalance_ack(struct kw_consumer *consumer)
 {
     if (!consumer)
         return KW_ERR_USE;
-    int rc = kw_core_rebalance_ack(consumer);
-    kwi_client_kick(kwi_client_of(consumer));
+    struct kw_client *client = kwi_client_of(consumer);
+    int rc = kwi_client_enter(client);
+    if (rc != 0)
+        return rc;
+    rc = kw_core_rebalance_ack(consumer);
+    kwi_client_exit(client);
     return rc;
 }
 
@@ -284,8 +422,12 @@ int kw_consumer_rejoin(struct kw_consumer *consumer, const char *reason)
 {
     if (!consumer)
         return KW_ERR_USE;
-    int rc = kw_core_rejoin(consumer, reason);
-    kwi_client_kick(kwi_client_of(consumer));
+    struct kw_client *client = kwi_client_of(consumer);
+    int rc = kwi_client_enter(client);
+    if (rc != 0)
+        return rc;
+    rc = kw_core_rejoin(consumer, reason);
+    kwi_client_exit(client);
     return rc;
 }
 
@@ -294,8 +436,11 @@ struct kw_op *kw_commit(struct kw_consumer *consumer, const struct kw_offsets *o
 {
     if (!consumer)
         return NULL;
+    struct kw_client *client = kwi_client_of(consumer);
+    if (kwi_client_enter(client) != 0)
+        return NULL;
     struct kw_op *op = kw_core_commit(consumer, offsets, timeout_ms, tag);
-    kwi_client_kick(kwi_client_of(consumer));
+    kwi_client_exit(client);
     return op;
 }
 
@@ -304,8 +449,11 @@ struct kw_op *kw_committed(struct kw_consumer *consumer, const struct kw_offsets
 {
     if (!consumer)
         return NULL;
+    struct kw_client *client = kwi_client_of(consumer);
+    if (kwi_client_enter(client) != 0)
+        return NULL;
     struct kw_op *op = kw_core_committed(consumer, which, result, timeout_ms, tag);
-    kwi_client_kick(kwi_client_of(consumer));
+    kwi_client_exit(client);
     return op;
 }
 
@@ -315,9 +463,11 @@ struct kw_op *kw_list_offsets(struct kw_client *client, const struct kw_start *w
 {
     if (!client)
         return NULL;
+    if (kwi_client_enter(client) != 0)
+        return NULL;
     struct kw_op *op = kw_core_list_offsets(client->core, which, n, isolation, result, timeout_ms,
                                             tag);
-    kwi_client_kick(client);
+    kwi_client_exit(client);
     return op;
 }
 
@@ -326,8 +476,10 @@ struct kw_op *kw_admin(struct kw_client *client, const struct kw_admin_request *
 {
     if (!client)
         return NULL;
+    if (kwi_client_enter(client) != 0)
+        return NULL;
     struct kw_op *op = kw_core_admin(client->core, request, result, timeout_ms, tag);
-    kwi_client_kick(client);
+    kwi_client_exit(client);
     return op;
 }
 
@@ -336,8 +488,10 @@ struct kw_op *kw_request_raw(struct kw_client *client, const struct kw_raw_reque
 {
     if (!client)
         return NULL;
+    if (kwi_client_enter(client) != 0)
+        return NULL;
     struct kw_op *op = kw_core_request_raw(client->core, request, result, timeout_ms, tag);
-    kwi_client_kick(client);
+    kwi_client_exit(client);
     return op;
 }
 
@@ -347,8 +501,10 @@ struct kw_op *kw_consumer_close(struct kw_consumer *consumer, enum kw_leave leav
     if (!consumer)
         return NULL;
     struct kw_client *client = kwi_client_of(consumer);
+    if (kwi_client_enter(client) != 0)
+        return NULL;
     struct kw_op *op = kw_core_consumer_close(consumer, leave, timeout_ms, tag);
-    kwi_client_kick(client);
+    kwi_client_exit(client);
     return op;
 }
 
@@ -356,8 +512,10 @@ struct kw_op *kw_close(struct kw_client *client, int32_t timeout_ms, void *tag)
 {
     if (!client)
         return NULL;
+    if (kwi_client_enter(client) != 0)
+        return NULL;
     struct kw_op *op = kw_core_close(client->core, timeout_ms, tag);
-    kwi_client_kick(client);
+    kwi_client_exit(client);
     return op;
 }
 
@@ -366,12 +524,21 @@ int kw_op_cancel(struct kw_op *op)
     if (!op)
         return KW_ERR_USE;
     struct kw_client *client = kwi_client_of(op);
-    int rc = kw_core_op_cancel(op);
-    kwi_client_kick(client);
+    int rc = kwi_client_enter(client);
+    if (rc != 0)
+        return rc;
+    rc = kw_core_op_cancel(op);
+    kwi_client_exit(client);
     return rc;
 }
 
 void kw_client_stats(const struct kw_client *client, struct kw_stats *stats)
 {
+    /* The client is the caller's; only the type says that this changes nothing. */
+    struct kw_client *own = (struct kw_client *)(uintptr_t)client;
+    memset(stats, 0, sizeof(*stats));
+    if (kwi_client_enter(own) != 0)
+        return;
     kw_core_stats(client->core, stats);
+    kwi_client_exit(own);
 }

@@ -10,6 +10,7 @@
 #include "net/host.h"
 #include "net/lookup.h"
 #include "net/peer.h"
+#include "net/thread.h"
 #include "net/tls.h"
 #include <netdb.h>
 #include <string.h>
@@ -132,7 +133,10 @@ static void client_work_some(struct kw_client *client)
     if (client->n_work == 0)
         return;
     struct kw_work *work = client->work[0];
-    if (kw_work_run(work, KWI_CLIENT_WORK_SLICE) != 0)
+    kwi_thread_pause(client);
+    int more = kw_work_run(work, KWI_CLIENT_WORK_SLICE);
+    kwi_thread_resume(client);
+    if (more)
         return;
     client->n_work--;
     memmove(client->work, client->work + 1, client->n_work * sizeof(client->work[0]));
@@ -214,18 +218,38 @@ static void client_before(struct kw_client *client)
     client_wants(client, NULL);
 }
 
-/* The wait and the rest. Returns 0 or KW_ERR_IO. */
-static int client_after(struct kw_client *client, int32_t timeout_ms, int *os_err)
+/* What sockets have told is seen to. */
+static void client_settle(struct kw_client *client)
 {
-    kwi_loop_set_deadline(client->loop, client_deadline(client));
-    client->waited = timeout_ms != 0;
-    int rc = kwi_loop_run_once(client->loop, timeout_ms, os_err);
     kwi_client_tick(client);
     client_wants(client, NULL);
     if (kw_core_deadline(client->core) <= client->now_us) {
         client_step(client);
         client_wants(client, NULL);
     }
+}
+
+/* The wait and the rest. Returns 0 or KW_ERR_IO. */
+static int client_after(struct kw_client *client, int32_t timeout_ms, int *os_err)
+{
+    kwi_loop_set_deadline(client->loop, client_deadline(client));
+    client->waited = timeout_ms != 0;
+    int rc = kwi_loop_run_once(client->loop, timeout_ms, os_err);
+    client_settle(client);
+    return rc < 0 ? rc : 0;
+}
+
+int kwi_client_turn(struct kw_client *client, int *os_err)
+{
+    client_before(client);
+    uint64_t wake_us = client_has_more(client) ? 0 : client_deadline(client);
+    kwi_loop_set_deadline(client->loop, wake_us);
+    client->waited = true;
+    int rc = kwi_thread_sleep(client, wake_us, os_err);
+    client->waited = true; /* an application's call may have told the time meanwhile */
+    if (rc == 0)
+        rc = kwi_loop_dispatch(client->loop, os_err);
+    client_settle(client);
     return rc < 0 ? rc : 0;
 }
 
@@ -241,7 +265,8 @@ static int client_leave(struct kw_client *client, int rc)
     return more ? 1 : 0;
 }
 
-int kw_client_process(struct kw_client *client, uint32_t budget_us)
+/* Turns of the application's own thread. */
+static int client_process(struct kw_client *client, uint32_t budget_us)
 {
     int rc;
     uint64_t begin = 0;
@@ -254,7 +279,20 @@ int kw_client_process(struct kw_client *client, uint32_t budget_us)
     return client_leave(client, rc);
 }
 
-int kw_client_poll(struct kw_client *client, int32_t timeout_ms)
+int kw_client_process(struct kw_client *client, uint32_t budget_us)
+{
+    int rc = kwi_client_enter_alone(client);
+    if (rc != 0)
+        return rc;
+    if (client->thread)
+        rc = kwi_thread_poll(client, 0);
+    else
+        rc = client_process(client, budget_us);
+    kwi_client_exit(client);
+    return rc;
+}
+
+static int client_poll(struct kw_client *client, int32_t timeout_ms)
 {
     client_before(client);
     if (client_has_more(client) || (*client->attention & KW_ATT_EVENT))
@@ -262,24 +300,56 @@ int kw_client_poll(struct kw_client *client, int32_t timeout_ms)
     return client_leave(client, client_after(client, timeout_ms, NULL));
 }
 
-int kw_wait(struct kw_client *client, struct kw_op *op, struct kw_error *err)
+int kw_client_poll(struct kw_client *client, int32_t timeout_ms)
 {
-    int code = 0, rc = 0, os_err = 0;
-    if (!op)
-        return client_error(err, KW_ERR_NOMEM, 0, "the operation was not started", "no memory");
+    int rc = kwi_client_enter_alone(client);
+    if (rc != 0)
+        return rc;
+    if (client->thread)
+        rc = kwi_thread_poll(client, timeout_ms);
+    else
+        rc = client_poll(client, timeout_ms);
+    kwi_client_exit(client);
+    return rc;
+}
+
+static int client_wait_op(struct kw_client *client, struct kw_op *op, int *code,
+                          struct kw_error *err, int *os_err)
+{
+    int rc = 0;
     while (rc == 0) {
         client_before(client);
-        if (kw_core_op_take(op, &code, err))
+        if (kw_core_op_take(op, code, err))
             break;
-        rc = client_after(client, client_has_more(client) ? 0 : -1, &os_err);
+        rc = client_after(client, client_has_more(client) ? 0 : -1, os_err);
     }
     client_leave(client, 0);
-    if (rc == 0)
-        return code;
-    /* The system does not let us wait: nobody would ever end the op. */
-    kw_core_op_cancel(op);
-    kw_core_op_take(op, NULL, NULL);
-    return client_error(err, rc, os_err, "cannot wait for sockets", kwi_host_error(os_err));
+    return rc;
+}
+
+int kw_wait(struct kw_client *client, struct kw_op *op, struct kw_error *err)
+{
+    int code = 0, os_err = 0, rc = kwi_client_enter_alone(client);
+    if (rc != 0)
+        return kwi_client_refuse(err, rc);
+    if (!op) {
+        kwi_client_exit(client);
+        return client_error(err, KW_ERR_NOMEM, 0, "the operation was not started", "no memory");
+    }
+    if (client->thread)
+        rc = kwi_thread_wait_op(client, op, &code, err, &os_err);
+    else
+        rc = client_wait_op(client, op, &code, err, &os_err);
+    if (rc == KW_ERR_IO) {
+        /* The system does not let us wait: nobody would ever end the op. */
+        kw_core_op_cancel(op);
+        kw_core_op_take(op, NULL, NULL);
+        client_error(err, rc, os_err, "cannot wait for sockets", kwi_host_error(os_err));
+    } else if (rc != 0) {
+        kwi_client_refuse(err, rc);
+    }
+    kwi_client_exit(client);
+    return rc != 0 ? rc : code;
 }
 
 /* ---- inside the application's calls --------------------------------------------- */
@@ -287,10 +357,13 @@ int kw_wait(struct kw_client *client, struct kw_op *op, struct kw_error *err)
 void kwi_client_push(struct kw_client *client)
 {
     bool may_write = true;
+    /* A child of a fork in this moment does not trust the list of connections. */
+    atomic_store_explicit(&client->gate.owner, kwi_gate_self(), memory_order_relaxed);
     client_step(client);
     client_wants(client, &may_write);
     if (client->asleep && !client->kicked)
         kwi_loop_set_deadline(client->loop, client_deadline(client));
+    atomic_store_explicit(&client->gate.owner, 0, memory_order_relaxed);
 }
 
 void kwi_client_kick(struct kw_client *client)
@@ -303,20 +376,45 @@ void kwi_client_kick(struct kw_client *client)
 
 int kw_next_event(struct kw_client *client, struct kw_event *event)
 {
-    int got = kw_core_next_event(client->core, event) ? 1 : 0;
+    int got = kwi_client_enter(client);
+    if (got == 0 && kwi_thread_takes(client)) {
+        got = kw_core_next_event(client->core, event) ? 1 : 0;
+        kwi_thread_took(client, got == 1);
+    }
+    if (got != 1)
+        memset(event, 0, sizeof(*event));
+    if (got < 0)
+        return got;
     client->seen = *client->attention & KW_ATT_EVENT;
-    kwi_client_kick(client);
+    kwi_client_exit(client);
     return got;
 }
 
 void kw_client_wake(struct kw_client *client)
 {
-    kwi_loop_wake(client->loop);
+    if (kwi_gate_is_forked(&client->gate))
+        return; /* it is the parent that would wake up */
+    if (kwi_gate_has_thread(&client->gate))
+        kwi_thread_wake(client);
+    else
+        kwi_loop_wake(client->loop);
 }
 
 int kw_client_fd(const struct kw_client *client)
 {
-    return kwi_loop_fd(client->loop);
+    /* The client is the caller's; only the type says that this changes nothing. */
+    struct kw_client *own = (struct kw_client *)(uintptr_t)client;
+    int rc = kwi_client_enter(own);
+    if (rc != 0)
+        return rc;
+    if (client->thread) {
+        rc = KW_ERR_STATE;
+    } else {
+        own->has_given_fd = true;
+        rc = kwi_loop_fd(client->loop);
+    }
+    kwi_client_exit(own);
+    return rc;
 }
 
 /* ---- create and destroy ----------------------------------------------------------- */
@@ -370,6 +468,10 @@ int kwi_client_create(struct kw_client **out, const struct kw_config *cfg, const
     if (!client)
         return client_create_fail(err, KW_ERR_NOMEM, 0);
     memset(client, 0, sizeof(*client));
+    if (kwi_gate_init(&client->gate) != 0) {
+        full.alloc.free(full.alloc.ctx, client, sizeof(*client));
+        return client_create_fail(err, KW_ERR_NOMEM, 0);
+    }
     kwi_heap_init(&client->heap, &full.alloc, SIZE_MAX);
     kwi_map_init(&client->peers, &client->heap);
     client->sys = sys;
@@ -411,10 +513,22 @@ int kw_client_create(struct kw_client **out, const struct kw_config *cfg, struct
     return kwi_client_create(out, cfg, NULL, &kwi_sys_real, err);
 }
 
-void kw_client_destroy(struct kw_client *client)
+/* In a child of fork(): sockets and epoll set are shared with the parent, so they are
+ * closed and nothing else. Who was inside when it forked may have left the list of
+ * connections half changed: then its descriptors stay open. */
+static void client_abandon(struct kw_client *client)
 {
-    if (!client)
-        return;
+    struct kw_peer *peer;
+    if (atomic_load(&client->gate.owner) == 0) {
+        for (uint32_t i = 0; (peer = kwi_map_next(&client->peers, &i));)
+            kwi_peer_abandon(peer);
+        kwi_resolver_abandon(client);
+    }
+    kwi_loop_abandon(client->loop);
+}
+
+static void client_free(struct kw_client *client)
+{
     struct kw_peer *peer;
     for (uint32_t i = 0; (peer = kwi_map_next(&client->peers, &i));)
         kwi_peer_destroy(peer);
@@ -428,6 +542,21 @@ void kw_client_destroy(struct kw_client *client)
     kwi_free(&client->heap, client->record, KWI_TLS_RECORD);
     kw_core_destroy(client->core);
     kwi_loop_destroy(client->loop);
+    kwi_gate_deinit(&client->gate);
     struct kw_alloc alloc = client->heap.alloc;
     alloc.free(alloc.ctx, client, sizeof(*client));
+}
+
+void kw_client_destroy(struct kw_client *client)
+{
+    if (!client)
+        return;
+    int rc = kwi_client_enter_alone(client);
+    if (rc == KW_ERR_FORKED)
+        client_abandon(client);
+    if (rc != 0)
+        return; /* somebody is inside: what is lost then is memory, and not the program */
+    if (client->thread)
+        kwi_thread_stop(client);
+    client_free(client);
 }

@@ -1,19 +1,24 @@
 /* net/client.h -- a client: one core, one loop, the connections between them.
  *
  * client.c  create, destroy, the turn (process), waiting (poll, kw_wait)
+ * gate.c    who may be inside: one thread, or with an I/O thread many; forks
+ * thread.c  the I/O thread, and waiting where there is one
  * peer.c    one connection: connect, write, read, close
  * peer_io.c its bytes, plain or through TLS (tls.h and a back end)
  * resolver.c, lookup.c  host names
  * host.c    memory, random bytes, files
  * calls.c   the functions of kwire.h that only pass a call on
+ * looks.c   those among them that only look at the core, or walk a handle
  *
  * Nothing here decides anything about Kafka: wants come from the core, bytes
  * and receipts go to it. */
 #ifndef KWI_NET_CLIENT_H
 #define KWI_NET_CLIENT_H
 #include "base/alloc.h"
+#include "base/bytes.h"
 #include "base/list.h"
 #include "base/map.h"
+#include "net/gate.h"
 #include "net/loop/loop.h"
 #include "net/loop/socket.h"
 #include "net/resolver.h"
@@ -27,10 +32,13 @@ enum {
     KWI_CLIENT_LOOKUPS_MAX = 256       /* names waiting for the resolver */
 };
 
-struct kw_tls; /* net/tls.h */
+struct kw_tls;    /* net/tls.h */
+struct kw_thread; /* net/thread.h */
 
 struct kw_client {
-    struct kw_heap heap; /* what the driver itself allocates */
+    struct kw_gate gate;
+    struct kw_thread *thread; /* NULL: the application drives the loop */
+    struct kw_heap heap;      /* what the driver itself allocates */
     const struct kw_sys *sys;
     struct kw_loop *loop;
     struct kw_core *core;
@@ -52,19 +60,49 @@ struct kw_client {
     uint8_t *record;          /* where a TLS record is gathered; KWI_TLS_RECORD bytes */
     struct kw_list tls_peers; /* those that hold bytes no socket will report */
 
-    bool asleep;   /* process returned and was not called again yet */
-    bool kicked;   /* the descriptor was made readable since then */
-    uint32_t seen; /* attention bits that the host knows of already */
+    bool has_given_fd; /* a foreign loop may wait for it */
+    bool asleep;       /* process returned and was not called again yet; the thread sleeps */
+    bool kicked;       /* the descriptor was made readable since then; the thread woken */
+    uint32_t seen;     /* attention bits that the host knows of already */
 };
 
 /* kw_client_create_env over a table of system calls (tests). */
 KW_MUST_USE int kwi_client_create(struct kw_client **out, const struct kw_config *cfg,
                                   const struct kw_env *env, const struct kw_sys *sys,
                                   struct kw_error *err);
-/* The client of a producer, topic, consumer, records handle or op. */
+/* The client of a producer, topic, consumer, records handle or op. NULL: the program
+ * drives the core itself. core.h says how a handle and a core begin. */
 static inline struct kw_client *kwi_client_of(const void *handle)
 {
-    return kw_core_host(kw_core_of(handle));
+    const struct kw_core *core = *(struct kw_core *const *)handle;
+    return ((void *const *)(const void *)core)[1];
+}
+
+/* Every call of kwire.h comes in and goes out, and what it left to do is then seen to. 0,
+ * and exit must follow; or KW_ERR_FORKED, KW_ERR_BUSY, KW_ERR_CLOSED (it is being
+ * destroyed). A call inside a callback comes in, too. client NULL: nothing to guard. */
+KW_MUST_USE int kwi_client_enter(struct kw_client *client);
+void kwi_client_exit(struct kw_client *client);
+/* The same for calls that fill *err, which may be NULL; the texts of these codes. */
+KW_MUST_USE int kwi_client_enter_say(struct kw_client *client, struct kw_error *err);
+int kwi_client_refuse(struct kw_error *err, int code);
+/* The same for calls that wait or run the loop: KW_ERR_REENTRANT inside a callback. */
+KW_MUST_USE int kwi_client_enter_alone(struct kw_client *client);
+
+/* The same for calls of each record. */
+static inline int kwi_client_enter_hot(struct kw_client *client)
+{
+    if (KWI_UNLIKELY(!client || kwi_gate_word(&client->gate) != KWI_GATE_FREE))
+        return kwi_client_enter(client);
+    atomic_store_explicit(client->gate.word, KWI_GATE_HOT, memory_order_relaxed);
+    return 0;
+}
+static inline void kwi_client_exit_hot(struct kw_client *client)
+{
+    if (KWI_UNLIKELY(!client || kwi_gate_word(&client->gate) != KWI_GATE_HOT))
+        kwi_client_exit(client);
+    else
+        atomic_store_explicit(client->gate.word, KWI_GATE_FREE, memory_order_relaxed);
 }
 
 /* After an application call: if it left something to do and the host may be
@@ -76,6 +114,8 @@ void kwi_client_push(struct kw_client *client);
 /* Tells the core the time if it may have changed since it was last told: to be
  * called before any input. */
 void kwi_client_tick(struct kw_client *client);
+/* A turn of the I/O thread. 0 or KW_ERR_IO. */
+KW_MUST_USE int kwi_client_turn(struct kw_client *client, int *os_err);
 /* Tells the core the time if the host has been away for more than a moment since. */
 void kwi_client_catch_up(struct kw_client *client);
 

@@ -358,3 +358,10 @@ void kwi_peer_destroy(struct kw_peer *peer)
     }
     kwi_free(&client->heap, peer, sizeof(*peer));
 }
+
+void kwi_peer_abandon(struct kw_peer *peer)
+{
+    if (peer->watch.fd >= 0)
+        kwi_socket_close(peer->client->sys, peer->watch.fd);
+    peer->watch.fd = -1;
+}

@@ -33,5 +33,7 @@ void kwi_peer_write(struct kw_peer *peer);
 bool kwi_peer_write_once(struct kw_peer *peer, bool may_write);
 /* Closes the socket and frees, without a word to the core. */
 void kwi_peer_destroy(struct kw_peer *peer);
+/* In a child of fork(): closes the socket, which the parent has, too. */
+void kwi_peer_abandon(struct kw_peer *peer);
 
 #endif

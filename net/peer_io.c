@@ -7,6 +7,7 @@
  * whole record. */
 #include "net/peer_io.h"
 #include "net/loop/socket.h"
+#include "net/thread.h"
 #include <string.h>
 
 /* A piece that is a record of its own without being copied, when it is nearly a full one:
@@ -58,7 +59,10 @@ int kwi_peer_start_tls(struct kw_peer *peer, const struct kw_want *want)
 
 int kwi_peer_handshake(struct kw_peer *peer, int *os_err)
 {
-    return io_result(peer, kwi_tls_handshake(peer->tls), &peer->read_needs, os_err);
+    kwi_thread_pause(peer->client);
+    int rc = io_result(peer, kwi_tls_handshake(peer->tls), &peer->read_needs, os_err);
+    kwi_thread_resume(peer->client);
+    return rc;
 }
 
 void kwi_peer_hold(struct kw_peer *peer)
@@ -104,10 +108,15 @@ static const void *io_gather(struct kw_client *client, const struct kw_iov *iov,
 
 int kwi_peer_recv(struct kw_peer *peer, void *ptr, size_t cap, size_t *n, int *os_err)
 {
+    int rc;
     peer->read_needs = KWI_LOOP_READ;
+    kwi_thread_pause(peer->client);
     if (!peer->tls)
-        return kwi_socket_read(peer->client->sys, peer->watch.fd, ptr, cap, n, os_err);
-    return io_result(peer, kwi_tls_read(peer->tls, ptr, cap, n), &peer->read_needs, os_err);
+        rc = kwi_socket_read(peer->client->sys, peer->watch.fd, ptr, cap, n, os_err);
+    else
+        rc = io_result(peer, kwi_tls_read(peer->tls, ptr, cap, n), &peer->read_needs, os_err);
+    kwi_thread_resume(peer->client);
+    return rc;
 }
 
 static int io_send_record(struct kw_peer *peer, const struct kw_iov *iov, size_t n_iov, size_t *n,
@@ -168,6 +177,7 @@ int kwi_peer_send(struct kw_peer *peer, size_t *n, bool *more, int *os_err)
     peer->write_needs = KWI_LOOP_WRITE;
     if (n_iov == 0)
         return 0;
+    kwi_thread_pause(client);
     if (peer->tls) {
         rc = io_send_records(peer, iov, n_iov, n, os_err);
         *more = rc == 0;
@@ -177,6 +187,7 @@ int kwi_peer_send(struct kw_peer *peer, size_t *n, bool *more, int *os_err)
         rc = kwi_socket_write(client->sys, peer->watch.fd, iov, n_iov, n, os_err);
         *more = rc == 0 && *n == total;
     }
+    kwi_thread_resume(client);
     if (*n > 0)
         kw_core_written(client->core, peer->id, *n);
     return rc;

@@ -7,6 +7,7 @@
 #include "base/fmt.h"
 #include "net/client.h"
 #include "net/lookup.h"
+#include "net/thread.h"
 #include <errno.h>
 #include <netdb.h>
 #include <string.h>
@@ -64,6 +65,12 @@ void kwi_resolver_deinit(struct kw_client *client)
     memset(resolver, 0, sizeof(*resolver));
 }
 
+void kwi_resolver_abandon(struct kw_client *client)
+{
+    if (client->resolver.cares)
+        kwi_cares_abandon(client->resolver.cares);
+}
+
 void kwi_resolver_fail(struct kw_client *client, uint32_t query, int os_err, const char *text,
                        const char *hint)
 {
@@ -76,7 +83,9 @@ static void resolver_wait(struct kw_client *client, uint32_t query, const char *
 {
     struct kw_addr addrs[KWI_LOOKUP_ADDRS];
     int gai_err = 0;
+    kwi_thread_pause(client);
     size_t n = kwi_lookup_name(name, port, addrs, KWI_LOOKUP_ADDRS, &gai_err);
+    kwi_thread_resume(client);
     client->waited = true; /* it may have taken long */
     kwi_client_tick(client);
     if (n > 0)
@@ -120,7 +129,9 @@ void kwi_resolver_ask(struct kw_client *client, uint32_t query, const char *name
             kwi_resolver_fail(client, query, EAI_SYSTEM, "no thread for the look-up",
                               "raise the limit of threads, or set dns.resolver=cares");
     } else if (resolver->how == KW_RESOLVER_AUTO && resolver->hook.start) {
+        kwi_thread_pause(client);
         rc = resolver->hook.start(resolver->hook.ctx, client, query, name, port);
+        kwi_thread_resume(client);
         if (rc)
             kwi_resolver_fail(client, query, EAI_SYSTEM, "the host's resolver refused", NULL);
     } else if (kwi_cares_is_built()) {
@@ -135,7 +146,9 @@ void kwi_resolver_ask(struct kw_client *client, uint32_t query, const char *name
 static void resolver_wait_name(struct kw_client *client, uint32_t query, const struct kw_addr *addr)
 {
     char name[KWI_LOOKUP_NAME];
+    kwi_thread_pause(client);
     bool found = kwi_lookup_addr(addr, name);
+    kwi_thread_resume(client);
     client->waited = true; /* it may have taken long */
     kwi_client_tick(client);
     kw_core_named(client->core, query, found ? name : NULL);
@@ -156,8 +169,10 @@ void kwi_resolver_ask_name(struct kw_client *client, uint32_t query, const struc
     if (resolver->how == KW_RESOLVER_THREAD) {
         asked = kwi_mailbox_ask(client, query, NULL, addr) == 0;
     } else if (resolver->how == KW_RESOLVER_AUTO && resolver->hook.start) {
+        kwi_thread_pause(client);
         asked = resolver->hook.name &&
                 resolver->hook.name(resolver->hook.ctx, client, query, addr) == 0;
+        kwi_thread_resume(client);
     } else if (kwi_cares_is_built() && (cares = resolver_get_cares(client, &why)) != NULL) {
         kwi_cares_ask_name(cares, query, addr);
         asked = true;
@@ -187,21 +202,21 @@ bool kw_has_resolver(void)
 void kw_client_resolved(struct kw_client *client, uint32_t query, const struct kw_addr *addrs,
                         size_t n, const char *why)
 {
-    if (!client)
+    if (!client || kwi_client_enter(client) != 0)
         return;
     kwi_client_tick(client);
     if (n > 0)
         kw_core_resolved(client->core, query, addrs, n, 0);
     else
         kwi_resolver_fail(client, query, EAI_NONAME, why, NULL);
-    kwi_client_kick(client);
+    kwi_client_exit(client);
 }
 
 void kw_client_named(struct kw_client *client, uint32_t query, const char *name)
 {
-    if (!client)
+    if (!client || kwi_client_enter(client) != 0)
         return;
     kwi_client_tick(client);
     kw_core_named(client->core, query, name);
-    kwi_client_kick(client);
+    kwi_client_exit(client);
 }

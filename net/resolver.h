@@ -29,6 +29,8 @@ KW_MUST_USE int kwi_resolver_init(struct kw_client *client, const struct kw_conf
                                   const struct kw_env *env, struct kw_error *err);
 /* Nobody is answered any more. */
 void kwi_resolver_deinit(struct kw_client *client);
+/* In a child of fork(): closes its sockets. */
+void kwi_resolver_abandon(struct kw_client *client);
 /* Looks a name up; the core gets the answer, at once or from a later turn. Waits only
  * if dns.resolver=blocking. */
 void kwi_resolver_ask(struct kw_client *client, uint32_t query, const char *name, uint16_t port);
@@ -48,6 +50,7 @@ bool kwi_cares_is_built(void);
 /* servers: "host:port,...", NULL: the system's. NULL: *why says what failed (static). */
 struct kw_cares *kwi_cares_create(struct kw_client *client, const char *servers, const char **why);
 void kwi_cares_destroy(struct kw_cares *cares);
+void kwi_cares_abandon(struct kw_cares *cares);
 void kwi_cares_ask(struct kw_cares *cares, uint32_t query, const char *name, uint16_t port);
 void kwi_cares_ask_name(struct kw_cares *cares, uint32_t query, const struct kw_addr *addr);
 void kwi_cares_turn(struct kw_cares *cares);

@@ -301,3 +301,13 @@ void kwi_cares_destroy(struct kw_cares *cares)
     ares_destroy(cares->channel); /* ends the queries, each by its callback */
     kwi_free(&cares->client->heap, cares, sizeof(*cares));
 }
+
+void kwi_cares_abandon(struct kw_cares *cares)
+{
+    const struct kw_sys *sys = cares->client->sys;
+    for (int i = 0; i < CARES_WATCHES_MAX; i++) {
+        if (cares->watches[i].used)
+            sys->close(cares->watches[i].fd.fd);
+        cares->watches[i].used = false;
+    }
+}

@@ -19,6 +19,11 @@ void kwi_cares_destroy(struct kw_cares *cares)
     (void)cares;
 }
 
+void kwi_cares_abandon(struct kw_cares *cares)
+{
+    (void)cares;
+}
+
 void kwi_cares_ask(struct kw_cares *cares, uint32_t query, const char *name, uint16_t port)
 {
     (void)cares;

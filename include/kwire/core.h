@@ -18,6 +18,7 @@ extern "C" {
 #endif
 
 struct kw_core;
+struct kw_assignor; /* kwire/assignor.h */
 struct kw_work;
 
 /* Why a connection ended. text may be NULL; it is copied. */
@@ -116,7 +117,9 @@ KW_EXPORT struct kw_span kw_core_read_buf(struct kw_core *core, uint32_t conn);
  * TIME. Cheap to look at after each application call. */
 enum { KW_ATT_WANT = 1, KW_ATT_EVENT = 2, KW_ATT_TIME = 4 };
 KW_EXPORT const uint32_t *kw_core_attention(const struct kw_core *core);
-/* A pointer of the driver's own, for finding its client from a handle. */
+/* A pointer of the driver's own, for finding its client from a handle. Every handle
+ * begins with a pointer to its core, and a core with a pointer to itself and this one: a
+ * driver may read them there. */
 KW_EXPORT void kw_core_set_host(struct kw_core *core, void *host);
 KW_EXPORT void *kw_core_host(const struct kw_core *core);
 /* The core of a producer, topic, receipt, consumer, records handle or op. */
@@ -184,6 +187,21 @@ KW_EXPORT int kw_core_consumer_poll(struct kw_consumer *consumer, struct kw_reco
                                     size_t max);
 KW_EXPORT void kw_core_records_release(struct kw_records *records, enum kw_done done);
 
+KW_EXPORT int32_t kw_core_topic_partitions(const struct kw_topic *topic);
+KW_EXPORT int16_t kw_core_topic_error(const struct kw_topic *topic);
+KW_EXPORT uint64_t kw_core_producer_outstanding(const struct kw_producer *producer);
+KW_EXPORT int kw_core_txn_status(const struct kw_producer *producer, struct kw_txn_status *status);
+KW_EXPORT KW_MUST_USE int kw_core_consumer_add_assignor(struct kw_consumer *consumer,
+                                                        const struct kw_assignor *assignor);
+KW_EXPORT const struct kw_consumed *kw_core_records_next(struct kw_records *records);
+KW_EXPORT int kw_core_done(struct kw_records *records, const struct kw_consumed *consumed);
+KW_EXPORT KW_MUST_USE int kw_core_position(const struct kw_consumer *consumer, const char *topic,
+                                           int32_t partition, int64_t *offset);
+KW_EXPORT KW_MUST_USE int kw_core_log_ends(const struct kw_consumer *consumer, const char *topic,
+                                           int32_t partition, struct kw_log_ends *ends);
+KW_EXPORT KW_MUST_USE int kw_core_lag(const struct kw_consumer *consumer, const char *topic,
+                                      int32_t partition, int64_t *lag);
+
 KW_EXPORT KW_MUST_USE int kw_core_subscribe_pattern(struct kw_consumer *consumer,
                                                     const char *pattern, struct kw_error *err);
 KW_EXPORT KW_MUST_USE int kw_core_subscribe(struct kw_consumer *consumer, const char *const *topics,
@@ -217,6 +235,12 @@ KW_EXPORT struct kw_op *kw_core_close(struct kw_core *core, int32_t timeout_ms, 
  * op is gone, its OP_DONE event too. 0: not yet. */
 KW_EXPORT int kw_core_op_take(struct kw_op *op, int *code, struct kw_error *err);
 KW_EXPORT int kw_core_op_cancel(struct kw_op *op);
+/* For a driver where one thread may wait for an op while another one takes events, with
+ * which the op would be gone: from now on an op without a tag raises no event when it
+ * ends, and stays until it is taken. */
+KW_EXPORT void kw_core_hold_ops(struct kw_core *core);
+/* How many ops have ended since create. */
+KW_EXPORT uint64_t kw_core_ops_ended(const struct kw_core *core);
 KW_EXPORT void kw_core_stats(const struct kw_core *core, struct kw_stats *stats);
 
 #ifdef __cplusplus

@@ -4,8 +4,30 @@
  * timeout_ms is relative, -1 none; nothing waits except kw_wait and
  * kw_client_poll (and, for now, host names are looked up with the system's
  * blocking getaddrinfo when a broker is first connected: numeric addresses
- * avoid it); a client and all it made belong to one thread at a time.
- * Callbacks: there are none; events are taken with kw_next_event. */
+ * avoid it). Callbacks: there are none but the hooks of kw_env, partitioners and
+ * assignors; events are taken with kw_next_event.
+ *
+ * Threads. A client and all it made belong to one thread at a time, and no thread is
+ * started and no lock taken. A second thread inside is told so (KW_ERR_BUSY; NULL where
+ * an op is returned) and nothing happens; in the very same instant it may go unseen: it is
+ * a mistake either way. After kw_client_start_thread, calls may come from any thread, and:
+ *  - One thread at a time has an event. It is valid until that thread calls
+ *    kw_next_event again; meanwhile the others are given none. So take events until there
+ *    are no more, or the next thread that wants one waits for you.
+ *  - An op without a tag is for kw_wait, from any thread, and raises no event; one that
+ *    nobody waits for stays until the client is gone. An op with a tag is for the event,
+ *    and is not waited for: another thread might have taken its event, and then it is gone.
+ *  - Handles of records, the records of kw_unsent_next, a configuration: one thread at a
+ *    time uses one of these.
+ *  - Order of records is kept per thread and partition.
+ *  - Hooks that look names up are called on the I/O thread, and may call what their doc
+ *    names. Logs, kw_env.watch, a mechanism of your own, partitioners and assignors are
+ *    called with the client's lock held, on whatever thread: they must be quick and must
+ *    not call the client. kw_env.alloc must be good for all threads at once.
+ * In a child of fork() calls return KW_ERR_FORKED (NULL, 0 and nothing, where they return
+ * no code), kw_client_destroy closes descriptors and frees nothing, and the parent does
+ * not notice. A call that waits, made inside a callback, returns KW_ERR_REENTRANT. These
+ * three codes are not repeated below. */
 #ifndef KWIRE_H
 #define KWIRE_H
 #include <kwire/assignor.h>
@@ -40,7 +62,8 @@ KW_EXPORT KW_MUST_USE int kw_config_load(struct kw_config *cfg, const char *path
 /* ---- client ------------------------------------------------------------------ */
 
 /* Creates a client: connections, metadata, memory. No thread starts, nothing is
- * sent before it is needed. Ownership: cfg is copied. Errors: KW_ERR_CONFIG,
+ * sent before it is needed. It has three descriptors, and a page of memory that the system
+ * wipes when the process forks. Ownership: cfg is copied. Errors: KW_ERR_CONFIG,
  * KW_ERR_NOMEM, KW_ERR_IO (no descriptor left). */
 KW_EXPORT KW_MUST_USE int kw_client_create(struct kw_client **out, const struct kw_config *cfg,
                                            struct kw_error *err);
@@ -51,14 +74,15 @@ KW_EXPORT KW_MUST_USE int kw_client_create(struct kw_client **out, const struct 
 KW_EXPORT KW_MUST_USE int kw_client_create_env(struct kw_client **out, const struct kw_config *cfg,
                                                const struct kw_env *env, struct kw_error *err);
 /* One descriptor for a foreign loop: readable when kw_client_process has work,
- * timers included. Never changes. */
+ * timers included. Never changes. Errors: KW_ERR_STATE (the I/O thread has it). */
 KW_EXPORT int kw_client_fd(const struct kw_client *client);
 /* Does what can be done now; never waits. Units: budget_us of wall time, 0: one
  * turn. Returns 1: more is left, call again; 0. */
 KW_EXPORT int kw_client_process(struct kw_client *client, uint32_t budget_us);
 /* Waits for something to do or timeout_ms, then processes. Does not wait while
- * events are there to be taken. Returns as process; 0 early if a signal came.
- * Errors: KW_ERR_IO (the system does not let it wait). */
+ * events are there to be taken. Returns as process; 0 early if a signal came (not with an
+ * I/O thread). Errors: KW_ERR_IO (the system does not let it wait), KW_ERR_CLOSED (the
+ * client is destroyed meanwhile by another thread, and must not be used again). */
 KW_EXPORT int kw_client_poll(struct kw_client *client, int32_t timeout_ms);
 /* Ends a wait in kw_client_poll or makes kw_client_fd readable. Safe from any
  * thread and from a signal handler. */
@@ -77,13 +101,25 @@ KW_EXPORT void kw_client_resolved(struct kw_client *client, uint32_t query,
 KW_EXPORT void kw_client_named(struct kw_client *client, uint32_t query, const char *name);
 /* Whether names are looked up without a hook and without dns.resolver, by c-ares. */
 KW_EXPORT bool kw_has_resolver(void);
-/* Takes one event: 1, or 0 when there is none. Valid until the next call. */
+/* Starts the one I/O thread of the client, which from now on sends, receives, keeps time
+ * and sends heartbeats, whatever the application does; it takes no signals, and ends in
+ * kw_client_destroy. From then on calls may come from any thread (see the top), each takes
+ * a lock, kw_client_process does nothing, and kw_client_poll and kw_wait only wait. Call
+ * it before another thread uses the client.
+ * Errors: KW_ERR_STATE (it runs already, or kw_client_fd was asked for), KW_ERR_IO (the
+ * system starts no thread), KW_ERR_NOMEM, KW_ERR_USE. Since: 0.3. */
+KW_EXPORT KW_MUST_USE int kw_client_start_thread(struct kw_client *client);
+/* Takes one event: 1, or 0 when there is none. Valid until the next call. Errors: only
+ * those of the top, and then event->kind is KW_EVENT_NONE. */
 KW_EXPORT int kw_next_event(struct kw_client *client, struct kw_event *event);
 /* Drains producers by the deadline, hands back what was not sent
  * (kw_unsent_next), closes every connection. The op ends with 0, or with
  * KW_ERR_TIMEOUT when records were left; each was reported. */
 KW_EXPORT struct kw_op *kw_close(struct kw_client *client, int32_t timeout_ms, void *tag);
-/* Frees everything at once; never waits. All handles are gone. NULL allowed. */
+/* Frees everything at once; never waits, but with an I/O thread for its present turn.
+ * Other threads that are in kw_wait or kw_client_poll return with KW_ERR_CLOSED; in other
+ * calls there must be none. All handles are gone. NULL allowed. Inside a callback, and
+ * while another thread is inside, nothing happens. */
 KW_EXPORT void kw_client_destroy(struct kw_client *client);
 
 /* ---- authentication ----------------------------------------------------------- */
@@ -115,10 +151,12 @@ KW_EXPORT KW_MUST_USE int kw_sasl_answer(struct kw_client *client, uint32_t exch
 
 /* ---- operations: started without waiting, end once ---------------------------
  * Functions that return a kw_op return NULL when memory is short. An op that
- * nobody waits for ends as the event OP_DONE and is freed after it. */
+ * nobody waits for ends as the event OP_DONE and is freed after it (with an I/O thread:
+ * if it has a tag). */
 
 /* Waits until op ends (its own deadline bounds the wait) and frees it; events
- * raised meanwhile stay queued. NULL op: KW_ERR_NOMEM. Returns the op's code. */
+ * raised meanwhile stay queued. NULL op: KW_ERR_NOMEM. Returns the op's code, or
+ * KW_ERR_CLOSED as kw_client_poll. */
 KW_EXPORT int kw_wait(struct kw_client *client, struct kw_op *op, struct kw_error *err);
 /* Ends op now with KW_ERR_CANCELED; requests already sent are not unsent. */
 KW_EXPORT int kw_op_cancel(struct kw_op *op);
@@ -163,7 +201,8 @@ KW_EXPORT int32_t kw_topic_partitions(const struct kw_topic *topic);
  * fatal error), KW_ERR_CLOSED. */
 KW_EXPORT KW_MUST_USE int kw_produce(struct kw_topic *topic, const struct kw_record *record);
 /* Appends records in order until one is refused. Returns the first error, with
- * *accepted the number appended before it. */
+ * *accepted the number appended before it. With an I/O thread the lock is taken once for
+ * 64 of them. */
 KW_EXPORT KW_MUST_USE int kw_produce_many(struct kw_topic *topic, const struct kw_record *records,
                                           size_t n, size_t *accepted);
 /* Makes a receipt: one outcome for a chunk of records, as a log shipper or the
@@ -253,7 +292,8 @@ KW_EXPORT struct kw_op *kw_txn_abort(struct kw_producer *producer, int32_t timeo
  * operation ended by its deadline. Nothing to commit ends with 0.
  * Errors: KW_ERR_STATE (no transaction is open; the consumer has lost the partition or its
  * membership: class KW_TXN_ABORT), KW_ERR_BROKER (the group refused: KW_TXN_ABORT),
- * KW_ERR_USE, KW_ERR_LIMIT (16 are under way), KW_ERR_TIMEOUT (call it again), KW_ERR_NOMEM. */
+ * KW_ERR_USE, KW_ERR_LIMIT (16 different ones are under way: class KW_TXN_RETRY),
+ * KW_ERR_TIMEOUT (call it again), KW_ERR_NOMEM. */
 KW_EXPORT struct kw_op *kw_txn_send_offsets(struct kw_producer *producer,
                                             const struct kw_txn_offsets *what, int32_t timeout_ms,
                                             void *tag);

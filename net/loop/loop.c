@@ -97,17 +97,22 @@ int kwi_loop_create(struct kw_loop **out, const struct kw_alloc *alloc, const st
     return 0;
 }
 
-void kwi_loop_destroy(struct kw_loop *loop)
+void kwi_loop_abandon(const struct kw_loop *loop)
 {
-    if (!loop)
-        return;
-    KWI_ASSERT(!loop->in_round);
     if (loop->timer_fd >= 0)
         loop->sys->close(loop->timer_fd);
     if (loop->wake_fd >= 0)
         loop->sys->close(loop->wake_fd);
     if (loop->epoll_fd >= 0)
         loop->sys->close(loop->epoll_fd);
+}
+
+void kwi_loop_destroy(struct kw_loop *loop)
+{
+    if (!loop)
+        return;
+    KWI_ASSERT(!loop->in_round);
+    kwi_loop_abandon(loop);
     struct kw_alloc alloc = loop->alloc;
     alloc.free(alloc.ctx, loop, sizeof(*loop));
 }
@@ -269,7 +274,7 @@ static int loop_dispatch(struct kw_loop *loop)
     return n;
 }
 
-int kwi_loop_run_once(struct kw_loop *loop, int32_t timeout_ms, int *os_err)
+int kwi_loop_wait(struct kw_loop *loop, int32_t timeout_ms, int *os_err)
 {
     KWI_ASSERT(!loop->in_round);
     if (loop->deadline_us == 0)
@@ -280,8 +285,13 @@ int kwi_loop_run_once(struct kw_loop *loop, int32_t timeout_ms, int *os_err)
     if (n < 0 && errno != EINTR)
         return loop_io_error(os_err);
     loop->n_ready = n < 0 ? 0 : n;
+    return 0;
+}
+
+int kwi_loop_dispatch(struct kw_loop *loop, int *os_err)
+{
     loop->in_round = true;
-    n = loop_take_own(loop);
+    int n = loop_take_own(loop);
     n += loop_dispatch(loop);
     loop->in_round = false;
     loop->n_ready = 0;
@@ -289,6 +299,12 @@ int kwi_loop_run_once(struct kw_loop *loop, int32_t timeout_ms, int *os_err)
     if (loop->exported && loop_arm(loop) < 0)
         return loop_io_error(os_err);
     return n;
+}
+
+int kwi_loop_run_once(struct kw_loop *loop, int32_t timeout_ms, int *os_err)
+{
+    int rc = kwi_loop_wait(loop, timeout_ms, os_err);
+    return rc != 0 ? rc : kwi_loop_dispatch(loop, os_err);
 }
 
 void kwi_loop_wake(struct kw_loop *loop)

@@ -35,6 +35,9 @@ KW_MUST_USE int kwi_loop_create(struct kw_loop **out, const struct kw_alloc *all
                                 const struct kw_sys *sys, int *os_err);
 /* Closes what the loop opened, not the watched descriptors. NULL is allowed. */
 void kwi_loop_destroy(struct kw_loop *loop);
+/* In a child of fork(): closes its descriptors and touches nothing else, because the
+ * epoll set is the parent's, too. */
+void kwi_loop_abandon(const struct kw_loop *loop);
 
 /* Starts watching, changes what for, or stops (events 0: not even errors are
  * reported then, so that a dead peer nobody reads from cannot make the loop
@@ -61,6 +64,10 @@ void kwi_loop_set_deadline(struct kw_loop *loop, uint64_t mono_us);
  * many things happened (descriptors, a wake-up, the deadline); 0: time is up,
  * or a signal came. Not to be called from a ready callback (asserts). */
 KW_MUST_USE int kwi_loop_run_once(struct kw_loop *loop, int32_t timeout_ms, int *os_err);
+/* The two halves of run_once: the wait, in which nothing of the caller's is called or
+ * changed, and what follows from it. The first returns 0. */
+KW_MUST_USE int kwi_loop_wait(struct kw_loop *loop, int32_t timeout_ms, int *os_err);
+KW_MUST_USE int kwi_loop_dispatch(struct kw_loop *loop, int *os_err);
 /* Makes the present or the next run_once return, and the descriptor readable.
  * Many calls before it returns cost one system call. errno is preserved. */
 void kwi_loop_wake(struct kw_loop *loop);

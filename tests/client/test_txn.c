@@ -245,6 +245,36 @@ BOTH(every_operation_ends_by_its_deadline_and_can_be_resumed)
     txn_stop();
 }
 
+/* The same call again and again while nobody takes them: it joins in, each time. Other
+ * offsets are more of them, and there is a limit, which time may heal. */
+BOTH(offsets_that_are_asked_for_again_are_the_same_ones)
+{
+    struct txn_wait wait;
+    uint64_t before;
+    open_with(version, 1);
+    txn_run(50);
+    kwi_mock_set_coordinator(tbed.pair.mock, -1);
+    for (int i = 0; i < 40; i++) {
+        txn_offsets_start(&wait, 5, 10);
+        cr_assert_eq(txn_await(&wait, 20), KW_ERR_TIMEOUT, "%d", i);
+        cr_assert_eq(txn_error.txn_class, KW_TXN_RETRY);
+    }
+    for (int i = 0; i < 15; i++) {
+        txn_offsets_start(&wait, 6 + i, 10);
+        cr_assert_eq(txn_await(&wait, 20), KW_ERR_TIMEOUT, "%d", i);
+    }
+    txn_offsets_start(&wait, 100, 10);
+    cr_assert_eq(txn_await(&wait, 20), KW_ERR_LIMIT);
+    cr_assert_eq(txn_error.txn_class, KW_TXN_RETRY);
+    before = kwi_mock_n_requests(tbed.pair.mock, 28);
+    kwi_mock_set_coordinator(tbed.pair.mock, 0);
+    cr_assert_eq(txn_commit(), 0, "%s", txn_error.text);
+    cr_assert_leq(kwi_mock_n_requests(tbed.pair.mock, 28) - before, 20);
+    txn_run(100);
+    cr_assert_eq(kwi_mock_committed(tbed.pair.mock, "g", "t", 0), 20, "the last ones");
+    txn_stop();
+}
+
 BOTH(a_record_that_fails_makes_the_commit_refuse)
 {
     open_with(version, 1);

@@ -67,8 +67,13 @@ has "DescribeGroups goes to its coordinator" "$work/group" '"errorCode":0,.*"gro
 ask "$work/offsets" '{"groups":[{"groupId":"raw-group","topics":null}],"requireStable":false}' \
     --api OffsetFetch --version 8 --group raw-group
 has "OffsetFetch has what Java committed" "$work/offsets" '"name":"raw","partitions":\[.*"partitionIndex":0,"committedOffset":1,'
-ask "$work/producer" '{"transactionalId":"raw-txn","transactionTimeoutMs":60000,"producerId":-1,"producerEpoch":-1}' \
-    --api InitProducerId --version 4 --txn raw-txn
+# The first transactional id of a cluster makes the coordinator's topic: it may say
+# NOT_COORDINATOR (16) until it has loaded that, and a raw request is not repeated.
+for try in $(seq 20); do
+    ask "$work/producer" '{"transactionalId":"raw-txn","transactionTimeoutMs":60000,"producerId":-1,"producerEpoch":-1}' \
+        --api InitProducerId --version 4 --txn raw-txn
+    grep -q '"errorCode":1[456],' "$work/producer" && [ "$try" -lt 20 ] && sleep 1 || break
+done
 has "InitProducerId at the transaction coordinator" "$work/producer" '"errorCode":0,"producerId":[0-9]+,"producerEpoch":[0-9]+'
 ask "$work/transactions" '{"transactionalIds":["raw-txn"]}' --api DescribeTransactions --txn raw-txn
 has "DescribeTransactions knows it" "$work/transactions" '"transactionalId":"raw-txn","transactionState":"Empty"'

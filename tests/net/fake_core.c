@@ -134,6 +134,7 @@ void kw_core_step(struct kw_core *core, struct kw_time now)
     }
     if (core->op_steps > 0 && --core->op_steps == 0) {
         core->n_events++;
+        core->n_ops_ended++;
         core->attention |= KW_ATT_EVENT;
     }
     core->attention &= ~(uint32_t)KW_ATT_TIME;
@@ -266,7 +267,7 @@ bool kw_core_next_want(struct kw_core *core, struct kw_want *want)
 
 uint64_t kw_core_deadline(const struct kw_core *core)
 {
-    return core->deadline_us;
+    return core->holds_ops && core->op_steps > 0 ? 0 : core->deadline_us;
 }
 
 size_t kw_core_write_vec(struct kw_core *core, uint32_t id, size_t skip, struct kw_iov *iov,
@@ -420,7 +421,10 @@ struct kw_op *kw_core_flush(struct kw_producer *producer, int32_t timeout_ms, vo
 {
     (void)timeout_ms;
     (void)tag;
-    kw_core_of(producer)->op_steps = 3;
+    struct kw_core *core = kw_core_of(producer);
+    core->op_steps = 3;
+    if (core->holds_ops)
+        core->attention |= KW_ATT_TIME; /* those steps are due now */
     return &the_op;
 }
 
@@ -647,6 +651,16 @@ int kw_core_op_cancel(struct kw_op *op)
     core->op_canceled = true;
     core->op_steps = 0;
     return 0;
+}
+
+void kw_core_hold_ops(struct kw_core *core)
+{
+    core->holds_ops = true;
+}
+
+uint64_t kw_core_ops_ended(const struct kw_core *core)
+{
+    return core->n_ops_ended;
 }
 
 void kw_core_stats(const struct kw_core *core, struct kw_stats *stats)

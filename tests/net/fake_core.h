@@ -30,8 +30,8 @@ struct fake_conn {
 
 struct kw_core {
     struct kw_core *self; /* a core is its own handle here */
-    struct kw_env env;
     void *host;
+    struct kw_env env;
     uint32_t attention;
     uint64_t deadline_us, now_us;
     int n_steps, n_due; /* steps; those at or after deadline_us, which they clear */
@@ -50,6 +50,8 @@ struct kw_core {
     int op_steps;    /* the op ends after that many more steps */
     int op_code;
     bool op_canceled;
+    bool holds_ops;
+    uint64_t n_ops_ended;
     int n_works; /* work items done */
     int n_released, n_produced, produce_rc;
     bool produce_writes;

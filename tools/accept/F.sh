@@ -1,0 +1,12 @@
+# Sourced by tools/tier.sh accept F: the producer in other people's programs.
+# shellcheck shell=sh
+. tools/accept/report.sh
+
+report_begin F
+build plain all tests examples bench
+build tsan build/tsan/tests/api/test_threads build/tsan/tests/net/test_thread
+line 7 "8 threads produce, flush, take events, read and close in all orders for 60 s, under the thread sanitizer" \
+    env KW_THREAD_SECONDS=60 build/tsan/tests/api/test_threads
+line 7 "one I/O thread, its wake-ups, a second thread without it, forks, calls inside callbacks" \
+    build/tests/net/test_thread --jobs 1 --color=never
+report_end
