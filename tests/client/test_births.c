@@ -80,7 +80,7 @@ static void write_records(const char *name, int32_t first, int32_t n, int64_t ti
     cr_assert_eq(kw_core_topic_open(&topic, desk.producer, name, NULL), 0);
     for (int i = 0; i < 400 && kw_topic_partitions(topic) < first + n; i++) {
         struct kw_topic *other; /* a new interest has metadata asked for */
-        char text[16];
+        char text[24];
         snprintf(text, sizeof text, "other-%d", i);
         if (i % 40 == 10)
             cr_assert_eq(kw_core_topic_open(&other, desk.producer, text, NULL), 0);

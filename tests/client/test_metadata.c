@@ -79,7 +79,7 @@ static void settle_in(uint32_t n_brokers)
 {
     net.by_port = false;
     for (uint32_t i = 0; i < n_brokers; i++) {
-        char host[16];
+        char host[24];
         snprintf(host, sizeof host, "10.0.0.%u", i + 1);
         cr_assert_eq(kwi_mock_set_address(net.pair.mock, i, host, 9092), 0);
         net.homes[i + 1] = i;
@@ -423,7 +423,7 @@ Test(rebootstrap, a_broker_may_ask_for_it)
     cr_assert_eq(n_rebootstraps(), 1, "once, although the seed says so too");
     cr_assert_leq(net_n_opened(NULL) - n_opened, 60, "no pause between attempts");
     for (int i = 1; i <= 3; i++) {
-        char host[16];
+        char host[24];
         snprintf(host, sizeof host, "10.0.0.%d", i);
         cr_assert_eq(net_n_open(host), 0, "%s: all connections are let go", host);
     }

@@ -249,7 +249,7 @@ Test(partitioners, keys_may_be_ignored)
     static const char *const own[] = {"linger.ms=5", "partitioner.ignore.keys=true", NULL};
     field_begin(own, 1, 6);
     for (int i = 0; i < 60; i++) {
-        char key[8];
+        char key[16];
         snprintf(key, sizeof key, "k%d", i);
         field_make(key, 10);
     }

@@ -14,7 +14,7 @@
 enum { TENANTS = 100, PARTS = 2, ROUNDS = 4, EACH = 10, MEMORY = 12 << 20 };
 
 struct tenant {
-    char topic[16], group[16];
+    char topic[24], group[24];
     struct kw_topic *out;
     struct kw_consumer *consumer;
     struct kw_op *closing;
