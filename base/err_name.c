@@ -40,6 +40,7 @@ const char *kw_err_name(int err)
     case KW_ERR_SYNTAX: return "KW_ERR_SYNTAX";
     case KW_ERR_TRUNCATED: return "KW_ERR_TRUNCATED";
     case KW_ERR_RECREATED: return "KW_ERR_RECREATED";
+    case KW_ERR_BATCHMATE: return "KW_ERR_BATCHMATE";
     }
     return "unknown";
 }

@@ -35,6 +35,8 @@ static void answer_requeue(struct kw_batch *batch, bool backoff)
     part->n_queued++;
     batch->state = BATCH_QUEUED;
     part->established = false; /* alone, until one gets through */
+    if (batch->expiry)
+        kwi_expiry_arm(batch); /* no byte of it was offered, perhaps */
     if (backoff)
         kwi_part_mute(part, batch->failures ? batch->failures - 1 : 0);
     kwi_part_route(part);
@@ -82,6 +84,43 @@ static void answer_resequence(struct kw_batch *batch, int16_t kafka_code)
     batch->restamp = true;
     kwi_producer_bump(producer);
     answer_retry(batch, KW_ERR_BROKER, kafka_code, true);
+}
+
+/* Notes which records of the batch the answer names, and tells a person of the first.
+ * Without memory for it all of them have the broker's error, which is true of the batch. */
+static void answer_culprits(struct kw_batch *batch,
+                            const struct kw_produce_response_partition *item)
+{
+    struct kw_topic *topic = batch->part->topic;
+    size_t size = (batch->n_records + 7) / 8;
+    struct kw_produce_record_error record;
+    struct kw_block *block = NULL;
+    struct kw_error err;
+    struct kw_iter it;
+
+    for (kwi_iter_init(&it, &item->record_errors); kwi_iter_next(&it, &record);) {
+        uint32_t index = (uint32_t)record.batch_index;
+        if (record.batch_index < 0 || index >= batch->n_records)
+            continue;
+        if (!block) {
+            struct kw_str why = record.batch_index_error_message;
+            block = kwi_block_create(&topic->core->produce_pool, size, 0);
+            if (!block)
+                return;
+            memset(kwi_block_data(block), 0, size);
+            kwi_error_fmt(&err, KW_ERR_BROKER, KW_PHASE_REQUEST, "see the record's report",
+                          "%s-%d: the broker refused record %u of %u: %.*s", topic->meta->name,
+                          (int)batch->part->index, index + 1, batch->n_records,
+                          (int)(why.len > 80  ? 80
+                                : why.len < 0 ? 0
+                                              : why.len),
+                          why.len > 0 ? why.ptr : "");
+            err.kafka_code = item->error_code;
+            kwi_event_error(topic->core, &err);
+        }
+        kwi_block_data(block)[index / 8] |= (uint8_t)(1u << index % 8);
+    }
+    batch->culprits = block;
 }
 
 enum answer_verdict {
@@ -207,7 +246,11 @@ static void answer_apply(struct kw_batch *batch, const struct kw_produce_respons
         kwi_producer_fatal(producer, &err);
         return;
     case SEND_UNSURE: batch->maybe_written = true; break;
-    case SEND_FAIL: answer_refused(batch, item->error_code); break;
+    case SEND_FAIL:
+        answer_refused(batch, item->error_code);
+        if (batch->n_records > 1)
+            answer_culprits(batch, item);
+        break;
     }
     kwi_batch_conclude(batch, batch->maybe_written ? KW_UNKNOWN : KW_NOT_WRITTEN, KW_ERR_BROKER,
                        item->error_code);

@@ -271,6 +271,8 @@ void kwi_batch_free(struct kw_batch *batch)
 
     kwi_batch_free_chunks(batch);
     kwi_batch_free_runs(batch);
+    kwi_expiry_stop(batch);
+    kwi_block_release(batch->culprits);
     kwi_free(&producer->core->control, batch->flat, batch->flat_size);
     kwi_list_push(&producer->free_batches, &batch->node);
 }

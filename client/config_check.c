@@ -220,7 +220,7 @@ static int config_check_producer(const struct config_view *view)
     int rc = config_check_transactions(view);
     if (!rc)
         rc = config_check_idempotence(view);
-    if (!rc)
+    if (!rc && config_get(view, KW_KEY_DELIVERY_TIMEOUT_MS))
         rc = config_at_least(view, KW_KEY_DELIVERY_TIMEOUT_MS,
                              config_get(view, KW_KEY_LINGER_MS) +
                                  config_get(view, KW_KEY_REQUEST_TIMEOUT_MS),

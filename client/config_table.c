@@ -155,9 +155,12 @@ const struct kw_config_row kwi_config_rows[KW_N_KEYS] = {
                1024, 1024 * 1024 * 1024, KWI_APPLIES_PRODUCER,
                "The largest record, with its batch around it, and the largest produce request. "
                "Brokers have limits of their own (message.max.bytes of the topic)."),
-    CONFIG_INT(DELIVERY_TIMEOUT_MS, "delivery.timeout.ms", "message.timeout.ms", "ms", 120000, 1,
+    CONFIG_INT(DELIVERY_TIMEOUT_MS, "delivery.timeout.ms", "message.timeout.ms", "ms", 120000, 0,
                CONFIG_MS_MAX, KWI_APPLIES_PRODUCER,
-               "The time from produce to the report of the outcome, retries included."),
+               "The time from produce to the report of the outcome, retries included. 0: until "
+               "it is delivered, however long no broker can be reached; buffer.memory bounds "
+               "what waits, and a full one refuses records. What a broker refuses for good "
+               "ends all the same."),
     CONFIG_WORD(PARTITIONER, "partitioner", "partitioner.class",
                 "murmur2|murmur2_random|consistent|consistent_random|fnv1a|fnv1a_random|random|"
                 "roundrobin|sticky",

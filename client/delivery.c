@@ -33,12 +33,36 @@ static bool delivery_silent(const struct kw_batch *batch, const struct kw_receip
     return batch->outcome == KW_DELIVERED && (receipt || (producer->only_errors && !batch->by_ref));
 }
 
-/* Moves to the next records that one report can cover and must; chunk NULL if
- * there are none. */
-static void delivery_next_cut(struct kw_batch *batch)
+/* A batch is refused as a whole. Where the broker names the records that it is about
+ * (KIP-467), the others have another error: nothing is wrong with them. */
+static bool delivery_is_culprit(const struct kw_batch *batch, uint32_t index)
 {
-    struct kw_report_cut *cut = &batch->cut;
+    return !batch->culprits || (kwi_block_data(batch->culprits)[index / 8] >> index % 8 & 1);
+}
 
+int kwi_batch_code_of(const struct kw_batch *batch, uint32_t index, int16_t *kafka_code)
+{
+    bool is_culprit = delivery_is_culprit(batch, index);
+
+    *kafka_code = is_culprit ? batch->kafka_code : 0;
+    return is_culprit ? batch->code : KW_ERR_BATCHMATE;
+}
+
+/* Behind the last of the records from `first` on that have one error. */
+static uint32_t delivery_alike(const struct kw_batch *batch, uint32_t first, uint32_t end)
+{
+    bool is_culprit = delivery_is_culprit(batch, first);
+    uint32_t i = first + 1;
+
+    while (i < end && delivery_is_culprit(batch, i) == is_culprit)
+        i++;
+    return i;
+}
+
+/* Moves to the next records that one report can cover, and must unless `all`; chunk NULL
+ * if there are none. */
+static void delivery_next_cut(const struct kw_batch *batch, struct kw_report_cut *cut, bool all)
+{
     cut->first += cut->n;
     cut->n = 0;
     while (cut->chunk) {
@@ -59,7 +83,9 @@ static void delivery_next_cut(struct kw_batch *batch)
         } else if (cut->run && cut->run->first < end) {
             end = cut->run->first;
         }
-        if (!delivery_silent(batch, cut->receipt)) {
+        if (all || !delivery_silent(batch, cut->receipt)) {
+            if (batch->culprits)
+                end = delivery_alike(batch, cut->first, end);
             cut->n = end - cut->first;
             return;
         }
@@ -67,30 +93,47 @@ static void delivery_next_cut(struct kw_batch *batch)
     }
 }
 
-static bool delivery_fill(struct kw_evnode *node, struct kw_event *out)
+static void delivery_describe(const struct kw_batch *batch, const struct kw_report_cut *cut,
+                              struct kw_report *report)
 {
-    struct kw_batch *batch = KWI_OF(node, struct kw_batch, event);
-    struct kw_report_cut *cut = &batch->cut;
-    uint32_t in_chunk = cut->first - cut->chunk_base;
-    struct kw_report *report = &out->report;
-
-    out->kind = KW_EVENT_REPORT;
-    out->producer = batch->part->topic->producer;
     report->topic = batch->part->topic;
     report->partition = batch->part->index;
     report->outcome = batch->outcome;
     report->flags = batch->report_flags;
-    report->kafka_code = batch->kafka_code;
-    report->code = batch->code;
+    report->code = kwi_batch_code_of(batch, cut->first, &report->kafka_code);
     report->n = cut->n;
     report->attempts = batch->attempts;
     report->base_offset = batch->base_offset < 0 ? -1 : batch->base_offset + cut->first;
     report->timestamp_ms = batch->log_append_ms;
-    report->opaques = cut->chunk->top - in_chunk - cut->n;
+    report->opaques = cut->chunk->top - (cut->first - cut->chunk_base) - cut->n;
     report->receipt = cut->receipt;
+    report->latency_us = batch->pinned ? batch->done_us - batch->created_us : 0;
+}
+
+static bool delivery_fill(struct kw_evnode *node, struct kw_event *out)
+{
+    struct kw_batch *batch = KWI_OF(node, struct kw_batch, event);
+    struct kw_report_cut *cut = &batch->cut;
+
+    out->kind = KW_EVENT_REPORT;
+    out->producer = batch->part->topic->producer;
+    delivery_describe(batch, cut, &out->report);
     out->tag = cut->receipt ? cut->receipt->tag : NULL;
-    delivery_next_cut(batch);
+    delivery_next_cut(batch, cut, false);
     return cut->chunk != NULL;
+}
+
+/* The hook sees all of them, also those that nobody else is told of. */
+static void delivery_hook(struct kw_batch *batch)
+{
+    const struct kw_producer_hooks *hooks = &batch->part->topic->producer->hooks;
+    struct kw_report_cut cut = {.chunk = batch->first, .run = kwi_batch_runs(batch)};
+    struct kw_report report;
+
+    for (delivery_next_cut(batch, &cut, true); cut.chunk; delivery_next_cut(batch, &cut, true)) {
+        delivery_describe(batch, &cut, &report);
+        hooks->on_report(hooks->ctx, &report);
+    }
 }
 
 static void delivery_told(struct kw_evnode *node, bool last)
@@ -180,9 +223,15 @@ static void flush_check(struct kw_producer *producer)
 static void flush_abandon(struct kw_op *op, int code)
 {
     struct flush_op *flush = (struct flush_op *)(void *)op;
+    struct kw_error err;
 
-    (void)code;
     kwi_list_remove(&flush->producer->flushes, &flush->node);
+    if (code != KW_ERR_TIMEOUT)
+        return;
+    kwi_error_fmt(&err, code, KW_PHASE_REQUEST, "give it a longer timeout_ms, or see the brokers",
+                  "flush: %llu records have no outcome yet",
+                  (unsigned long long)flush->producer->n_sealed);
+    kwi_op_end(op, code, &err);
 }
 
 struct kw_op *kw_core_flush(struct kw_producer *producer, int32_t timeout_ms, void *tag)
@@ -219,10 +268,12 @@ static void delivery_count(struct kw_producer *producer, const struct kw_batch *
 /* Queues the reports, and behind them the receipts that wait for no more. */
 static void delivery_report(struct kw_batch *batch)
 {
+    if (batch->part->topic->producer->hooks.on_report)
+        delivery_hook(batch);
     if (batch->last_run)
         kwi_receipts_settle(batch);
     batch->cut = (struct kw_report_cut){.chunk = batch->first, .run = kwi_batch_runs(batch)};
-    delivery_next_cut(batch);
+    delivery_next_cut(batch, &batch->cut, false);
     if (batch->cut.chunk) {
         batch->event.fill = delivery_fill;
         batch->event.done = delivery_told;
@@ -249,6 +300,9 @@ void kwi_batch_conclude(struct kw_batch *batch, enum kw_outcome outcome, int cod
         kwi_pack_forget(batch);
     kwi_list_remove(batch->pinned ? &producer->timed : &producer->unpinned, &batch->time_node);
     batch->state = BATCH_DONE;
+    batch->done_us = producer->core->now.mono_us;
+    if (batch->expiry)
+        kwi_expiry_stop(batch);
     kwi_list_push(&producer->done, &batch->time_node);
     batch->outcome = (uint8_t)outcome;
     batch->code = code;
@@ -276,9 +330,8 @@ void kwi_batch_conclude(struct kw_batch *batch, enum kw_outcome outcome, int cod
     kwi_close_check(producer->core);
 }
 
-/* Ends a batch before its time, truthfully: bytes that were offered may be in
- * the log. */
-static void delivery_give_up(struct kw_batch *batch, int code, bool keep)
+/* Bytes that were offered may be in the log. */
+void kwi_batch_give_up(struct kw_batch *batch, int code, bool keep)
 {
     bool offered = batch->state == BATCH_SENT || batch->maybe_written;
 
@@ -300,7 +353,7 @@ static void delivery_due(struct kw_timer *timer)
 
         if (batch->created_us + producer->delivery_timeout_us > producer->core->now.mono_us)
             break;
-        delivery_give_up(batch, KW_ERR_TIMEOUT, false);
+        kwi_batch_give_up(batch, KW_ERR_TIMEOUT, false);
     }
     kwi_delivery_arm(producer);
 }
@@ -370,7 +423,7 @@ void kwi_producer_sweep_some(struct kw_producer *producer, unsigned max)
         }
         if (!max--)
             return;
-        delivery_give_up(batch, producer->sweep_code, producer->sweep_keep);
+        kwi_batch_give_up(batch, producer->sweep_code, producer->sweep_keep);
     }
 }
 

@@ -23,6 +23,8 @@ enum { PRODUCE_PREFIX_MAX = 48 };
  * bytes, attributes, deltas of 10 and 5, the count of headers. Between the other two the
  * varint of its own length has two bytes, whatever the deltas are. */
 enum { PRODUCE_AROUND = 27, PRODUCE_TWO_MIN = 64, PRODUCE_TWO_MAX = 8191 - PRODUCE_AROUND };
+/* Flags of records that take the slow path. */
+enum { PRODUCE_RARE = KW_REC_TIMESTAMP | KW_REC_BY_REF | KW_REC_TIMEOUT | KW_REC_REF };
 
 /* ---- sizes -------------------------------------------------------------------- */
 
@@ -178,6 +180,8 @@ static int produce_check(const struct kw_topic *topic, const struct kw_record *r
     if (record->receipt &&
         (record->receipt->closed || record->receipt->producer != topic->producer))
         return KW_ERR_USE;
+    if ((record->flags & KW_REC_REF) && !record->ref)
+        return KW_ERR_USE;
     if (record->n_headers > INT32_MAX / 2 || (record->n_headers && !record->headers))
         return KW_ERR_USE;
     for (uint32_t i = 0; i < record->n_headers; i++) {
@@ -235,6 +239,31 @@ static int produce_blocked(struct kw_producer *producer)
     return KW_ERR_WOULD_BLOCK;
 }
 
+/* What is noted of a record beside its bytes, when they are in the batch. */
+static void produce_note(const struct kw_part *part, const struct kw_record *record)
+{
+    uint32_t index = part->n_records - 1;
+
+    if (record->receipt)
+        kwi_receipt_count(part->open);
+    else if (record->flags & KW_REC_BY_REF)
+        part->open->by_ref = true;
+    if (record->flags & KW_REC_TIMEOUT)
+        kwi_expiry_note(part->open, index, record->timeout_ms);
+    if (record->flags & KW_REC_REF)
+        *record->ref = (struct kw_record_ref){.topic = part->topic,
+                                              .batch = part->open,
+                                              .number = part->open->number,
+                                              .partition = part->index,
+                                              .index = index};
+}
+
+/* The batch has as many deadlines as it can hold. */
+static bool produce_outlasts(const struct kw_part *part, const struct kw_record *record)
+{
+    return (record->flags & KW_REC_TIMEOUT) && kwi_expiry_is_full(part->open, record->timeout_ms);
+}
+
 static int produce_into(struct kw_part *part, const struct kw_record *record, size_t headers_size)
 {
     struct kw_producer *producer = part->topic->producer;
@@ -262,8 +291,9 @@ static int produce_into(struct kw_part *part, const struct kw_record *record, si
             produce_copied(&record->key) + produce_copied(&record->value), headers_size);
         total = kwi_uvarint_size(kwi_zigzag((int64_t)body)) + body;
         if (!part->n_records ||
-            KWI_BATCH_HEADER + part->open->records_len + kwi_part_pending(part) + total <=
-                producer->batch_size)
+            (!produce_outlasts(part, record) &&
+             KWI_BATCH_HEADER + part->open->records_len + kwi_part_pending(part) + total <=
+                 producer->batch_size))
             break;
         kwi_part_seal(part);
         if (part->topic->sticky == part)
@@ -275,16 +305,15 @@ static int produce_into(struct kw_part *part, const struct kw_record *record, si
         part->open->base_fixed = true;
     kwi_part_fold_time(part);
     rc = record->receipt ? kwi_receipt_prepare(record->receipt, part->open, part->n_records) : 0;
+    if (!rc && (record->flags & KW_REC_TIMEOUT))
+        rc = kwi_expiry_prepare(part->open);
     if (!rc)
         rc = produce_append(part, record, delta, body);
     if (rc && fresh)
         kwi_part_discard(part); /* nothing is ever sent or reported without a record */
     if (rc)
         return rc;
-    if (record->receipt)
-        kwi_receipt_count(part->open);
-    else if (record->flags & KW_REC_BY_REF)
-        part->open->by_ref = true;
+    produce_note(part, record);
     part->time_base = part->n_records; /* this one has a time of its own */
     if (wall_ms > part->open->max_timestamp)
         part->open->max_timestamp = wall_ms;
@@ -340,8 +369,8 @@ static int produce_admit(struct kw_topic *topic, const struct kw_record *record,
 }
 
 /* part: where the partitioner put it; NULL: it was not asked yet. */
-static int produce_slow(struct kw_topic *topic, const struct kw_record *record,
-                        struct kw_part *part)
+static int produce_admitted(struct kw_topic *topic, const struct kw_record *record,
+                            struct kw_part *part)
 {
     size_t headers_size = 0;
     int rc = produce_admit(topic, record, &headers_size);
@@ -363,6 +392,48 @@ static int produce_slow(struct kw_topic *topic, const struct kw_record *record,
     return topic->core->attention ? 1 : 0;
 }
 
+/* The record with the headers that the hook adds. */
+static int produce_hooked(struct kw_topic *topic, const struct kw_record *record)
+{
+    enum { HOOK_HEADERS = 8 };
+    struct kw_producer *producer = topic->producer;
+    struct kw_heap *heap = &topic->core->control;
+    struct kw_record with = *record;
+    uint32_t need = record->n_headers + HOOK_HEADERS, n;
+    int rc = produce_check(topic, record);
+
+    if (!rc)
+        rc = produce_state(topic);
+    if (rc || !topic->n_parts)
+        return produce_admitted(topic, record, NULL); /* which says so, to a person too */
+    if (need > producer->hook_headers_cap) {
+        kwi_free(heap, producer->hook_headers,
+                 producer->hook_headers_cap * sizeof(*producer->hook_headers));
+        producer->hook_headers_cap = 0;
+        producer->hook_headers = kwi_alloc(heap, need * sizeof(*producer->hook_headers));
+        if (!producer->hook_headers)
+            return KW_ERR_NOMEM;
+        producer->hook_headers_cap = need;
+    }
+    if (record->n_headers)
+        memcpy(producer->hook_headers, record->headers,
+               record->n_headers * sizeof(*record->headers));
+    n = producer->hooks.on_send(producer->hooks.ctx, topic, record,
+                                producer->hook_headers + record->n_headers, HOOK_HEADERS);
+    with.headers = producer->hook_headers;
+    with.n_headers = record->n_headers + (n < HOOK_HEADERS ? n : HOOK_HEADERS);
+    return produce_admitted(topic, &with, NULL);
+}
+
+/* Not inline: what it needs in registers would be saved for each record. */
+static __attribute__((noinline)) int produce_slow(struct kw_topic *topic,
+                                                  const struct kw_record *record,
+                                                  struct kw_part *part)
+{
+    return topic->slow & TOPIC_SLOW_HOOK ? produce_hooked(topic, record)
+                                         : produce_admitted(topic, record, part);
+}
+
 /* ---- the hot path ------------------------------------------------------------------ */
 
 /* What the partitioner says, when nothing else keeps the record from the hot path; else
@@ -370,8 +441,8 @@ static int produce_slow(struct kw_topic *topic, const struct kw_record *record,
 static __attribute__((noinline)) struct kw_part *produce_picked(struct kw_topic *topic,
                                                                 const struct kw_record *record)
 {
-    if (topic->slow != TOPIC_SLOW_PICK || (record->flags & (KW_REC_TIMESTAMP | KW_REC_BY_REF)) ||
-        record->n_headers || record->receipt)
+    if (topic->slow != TOPIC_SLOW_PICK || (record->flags & PRODUCE_RARE) || record->n_headers ||
+        record->receipt)
         return NULL;
     return kwi_topic_pick(topic, record);
 }
@@ -416,8 +487,7 @@ int kw_core_produce(struct kw_topic *topic, const struct kw_record *record)
     ptrdiff_t room;
     uint8_t *w;
 
-    if (KWI_UNLIKELY(((record->flags & (KW_REC_TIMESTAMP | KW_REC_BY_REF)) | record->n_headers |
-                      topic->slow) |
+    if (KWI_UNLIKELY(((record->flags & PRODUCE_RARE) | record->n_headers | topic->slow) |
                      (uintptr_t)record->receipt))
         part = produce_picked(topic, record);
     else

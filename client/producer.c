@@ -17,6 +17,10 @@
 #include <kwire/codec.h>
 #include <kwire/kwire.h>
 
+/* delivery.timeout.ms=0: until it is delivered. More than any time that comes, and no
+ * overflow behind one. */
+static const uint64_t PRODUCER_EVER_US = UINT64_MAX / 4;
+
 /* ---- producer ------------------------------------------------------------------- */
 
 static bool producer_fill_writable(struct kw_evnode *node, struct kw_event *out)
@@ -30,9 +34,10 @@ static void producer_settings(struct kw_producer *producer, const struct kw_conf
 {
     struct kw_core *core = producer->core;
 
+    uint64_t delivery_ms = (uint64_t)kwi_core_setting(core, own, KW_KEY_DELIVERY_TIMEOUT_MS);
+
     producer->linger_us = (uint64_t)kwi_core_setting(core, own, KW_KEY_LINGER_MS) * 1000;
-    producer->delivery_timeout_us =
-        (uint64_t)kwi_core_setting(core, own, KW_KEY_DELIVERY_TIMEOUT_MS) * 1000;
+    producer->delivery_timeout_us = delivery_ms ? delivery_ms * 1000 : PRODUCER_EVER_US;
     producer->batch_size = (uint32_t)kwi_core_setting(core, own, KW_KEY_BATCH_SIZE);
     producer->max_request_size = (uint32_t)kwi_core_setting(core, own, KW_KEY_MAX_REQUEST_SIZE);
     producer->retries = (uint32_t)kwi_core_setting(core, own, KW_KEY_RETRIES);
@@ -93,6 +98,17 @@ int kw_core_producer_create(struct kw_producer **out, struct kw_core *core,
     }
     kwi_list_push(&core->producers, &producer->node);
     *out = producer;
+    return 0;
+}
+
+int kw_core_producer_set_hooks(struct kw_producer *producer, const struct kw_producer_hooks *hooks)
+{
+    if (!producer || (hooks && hooks->size < sizeof(*hooks)))
+        return KW_ERR_USE;
+    memset(&producer->hooks, 0, sizeof(producer->hooks));
+    if (hooks)
+        producer->hooks = *hooks;
+    kwi_producer_mark(producer);
     return 0;
 }
 
@@ -161,6 +177,7 @@ static int topic_grow(struct kw_topic *topic, uint32_t n)
         part->index = (int32_t)topic->n_parts;
         part->producer_id = -1;
         part->producer_epoch = -1;
+        part->generation = topic->generation;
         part->backoff.fire = topic_unmute;
         topic->parts[topic->n_parts++] = part;
     }
@@ -202,8 +219,32 @@ void kwi_producer_mark(struct kw_producer *producer)
         bool refuses = !topic->n_parts || topic->error || producer->closing || producer->fatal ||
                        (producer->txn && !kwi_txn_is_open(producer->txn));
         topic->slow = (refuses ? TOPIC_SLOW_STATE : 0u) |
-                      (kwi_pick_is_plain(topic) ? 0u : TOPIC_SLOW_PICK);
+                      (kwi_pick_is_plain(topic) ? 0u : TOPIC_SLOW_PICK) |
+                      (producer->hooks.on_send ? TOPIC_SLOW_HOOK : 0u);
     }
+}
+
+/* Another topic of the same name (P12): records go by the name, so what was not offered
+ * goes to the new one, under a new epoch, because what the old one's leaders knew of the
+ * sequence is gone. What may be in the old one is unknown (producer_id.c). */
+static void topic_check_id(struct kw_topic *topic)
+{
+    static const uint8_t zero[sizeof(topic->id)];
+    const struct kw_topic_meta *meta = topic->meta;
+    struct kw_error err;
+
+    if (!memcmp(meta->topic_id, zero, sizeof(zero)) ||
+        !memcmp(meta->topic_id, topic->id, sizeof(topic->id)))
+        return;
+    if (memcmp(topic->id, zero, sizeof(zero))) {
+        topic->generation++;
+        kwi_producer_bump(topic->producer);
+        kwi_error_fmt(&err, KW_ERR_RECREATED, KW_PHASE_REQUEST, "was that meant?",
+                      "topic %s was deleted, there is another of its name: records go there now",
+                      meta->name);
+        kwi_event_error(topic->core, &err);
+    }
+    memcpy(topic->id, meta->topic_id, sizeof(topic->id));
 }
 
 static void topic_changed(struct kw_topic_watch *watch, struct kw_topic_meta *meta)
@@ -221,6 +262,7 @@ static void topic_changed(struct kw_topic_watch *watch, struct kw_topic_meta *me
             return;
     }
     topic->error = 0;
+    topic_check_id(topic);
     kwi_producer_mark(topic->producer);
     kwi_core_disarm(topic->core, &topic->timer);
     if (!topic->sticky || meta->partitions[topic->sticky->index].leader < 0)
@@ -389,6 +431,8 @@ static void producer_step(struct kw_producer *producer, unsigned *seals)
     uint64_t due_us = 0;
 
     producer_pin(producer);
+    if (producer->undated.first)
+        kwi_expiry_date(producer);
     while (*seals && producer_linger_due(producer, &due_us)) {
         kwi_part_seal(KWI_OF(producer->lingering.first, struct kw_batch, open_node)->part);
         --*seals;
@@ -416,7 +460,7 @@ bool kwi_producers_pending(const struct kw_core *core)
 
     for (struct kw_node *n = core->producers.first; n; n = n->next) {
         const struct kw_producer *producer = KWI_OF(n, struct kw_producer, node);
-        if (producer->unpinned.first || producer->sweep_code ||
+        if (producer->unpinned.first || producer->undated.first || producer->sweep_code ||
             producer_linger_due(producer, &due_us))
             return true;
     }
@@ -481,6 +525,8 @@ static void producer_destroy(struct kw_producer *producer)
         topic_destroy(KWI_OF(n, struct kw_topic, node));
     kwi_event_drop(core, &producer->writable);
     kwi_unsent_deinit(producer);
+    kwi_free(&core->control, producer->hook_headers,
+             producer->hook_headers_cap * sizeof(*producer->hook_headers));
     producer_free_list(&producer->unsent);
     while (!kwi_list_empty(&producer->done))
         kwi_batch_free(KWI_OF(kwi_list_pop(&producer->done), struct kw_batch, time_node));

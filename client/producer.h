@@ -14,6 +14,7 @@
  *   sender.c       stamp, Produce requests
  *   answer.c       what answers mean, retries
  *   delivery.c     outcomes, reports, deadlines, flush, purge, close
+ *   expiry.c       deadlines of single records, and their cancel
  *   chunk.c        memory of the open batch
  *   receipt.c      one outcome for a chunk of records
  *   pack.c         compression of sealed batches, as work
@@ -94,9 +95,10 @@ struct kw_batch {
     int16_t producer_epoch;
     int32_t sequence;
     int64_t producer_id;
-    uint32_t attempts; /* how often it was offered to a connection */
-    uint32_t failures; /* of those, what counts against `retries` */
-    uint32_t n_lent;   /* requests that hold its memory */
+    uint32_t generation; /* of the topic that its numbers are for */
+    uint32_t attempts;   /* how often it was offered to a connection */
+    uint32_t failures;   /* of those, what counts against `retries` */
+    uint32_t n_lent;     /* requests that hold its memory */
     int16_t kafka_code;
     int code;
     int64_t base_offset, log_append_ms;
@@ -105,7 +107,12 @@ struct kw_batch {
     struct kw_run run;        /* the first one, if there is last_run */
     struct kw_run *last_run;
     struct receipt_runs *more_runs; /* blocks of them, newest first */
-    uint8_t *flat;                  /* unsent and of several chunks: made one piece */
+    uint64_t done_us;               /* when it got its outcome */
+    struct kw_block *expiry;        /* deadlines of its records (expiry.c); NULL: none */
+    struct kw_timer expiry_timer;
+    struct kw_node undated_node; /* producer->undated */
+    struct kw_block *culprits;   /* a bit for each record that the broker named; NULL: none */
+    uint8_t *flat;               /* unsent and of several chunks: made one piece */
     size_t flat_size;
 };
 
@@ -139,7 +146,8 @@ struct kw_part {
     int64_t producer_id;
     int16_t producer_epoch;
     int32_t next_sequence;
-    bool established; /* one of this id and epoch was delivered, none failed since */
+    uint32_t generation; /* of the topic that these are for */
+    bool established;    /* one of this id and epoch was delivered, none failed since */
     /* transactions, version 1: of the transaction that it was added to (txn_parts.c) */
     bool txn_listed;
     uint64_t txn_serial;
@@ -154,7 +162,7 @@ struct kw_pick {
 };
 
 /* Why records of a topic take the slow path. */
-enum { TOPIC_SLOW_STATE = 1, TOPIC_SLOW_PICK = 2 };
+enum { TOPIC_SLOW_STATE = 1, TOPIC_SLOW_PICK = 2, TOPIC_SLOW_HOOK = 4 };
 
 struct kw_topic {
     struct kw_core *core; /* first: kw_core_of */
@@ -164,7 +172,7 @@ struct kw_topic {
     uint32_t n_parts, parts_cap;
     int16_t error;
     uint32_t slow;       /* TOPIC_SLOW_*: STATE: no record is taken, and the slow path says
-                            why; PICK: the partitioner is not the one of the hot path */
+                            why; PICK: the partitioner is not the one of the hot path; HOOK: on_send */
     bool told;           /* the unknown topic was reported once */
     struct kw_node node; /* producer->topics */
     struct kw_topic_meta *meta;
@@ -173,6 +181,8 @@ struct kw_topic {
     struct kw_pick pick;
     struct kw_partitioner own; /* pick NULL: there is none */
     uint32_t turn;             /* where the next record of a round goes */
+    uint8_t id[16];            /* of the topic that records go to; zero: not known */
+    uint32_t generation;       /* grows when there is another topic of the name */
     uint64_t sticky_size;      /* bytes sealed of the sticky partition since it is */
 };
 
@@ -197,6 +207,7 @@ struct kw_producer {
     struct kw_list owed;      /* of those: lent values are in use, so that no report may come yet */
     struct kw_list unsent;    /* kept for kw_unsent_next */
     struct kw_list free_batches;
+    struct kw_list undated;  /* with deadlines that count from the next step */
     struct kw_list receipts; /* not yet told */
     uint32_t n_receipts;
     struct kw_timer linger_timer, delivery_timer;
@@ -218,6 +229,10 @@ struct kw_producer {
     uint32_t n_packs;
     bool only_errors; /* delivery.report.only.error */
     struct kw_pick pick;
+
+    struct kw_producer_hooks hooks; /* zeroed: none */
+    struct kw_header *hook_headers; /* scratch: a record's, and behind them the hook's */
+    uint32_t hook_headers_cap;
 
     /* A sweep ends batches without waiting for the network, some a step. */
     int sweep_code;        /* 0: none */
@@ -289,6 +304,8 @@ void kwi_sender_deinit(struct kw_producer *producer);
 /* The outcome is final: reports follow, memory goes when nothing holds it. */
 void kwi_batch_conclude(struct kw_batch *batch, enum kw_outcome outcome, int code,
                         int16_t kafka_code);
+/* Why a record of a batch that was not delivered was not; *kafka_code too. */
+int kwi_batch_code_of(const struct kw_batch *batch, uint32_t index, int16_t *kafka_code);
 /* Frees it if it is done, reported and not lent. */
 void kwi_batch_let_go(struct kw_batch *batch);
 void kwi_delivery_init(struct kw_producer *producer);
@@ -302,9 +319,31 @@ void kwi_producer_sweep_some(struct kw_producer *producer, unsigned max);
 void kwi_producer_fatal(struct kw_producer *producer, const struct kw_error *error);
 bool kwi_producer_drained(const struct kw_producer *producer);
 
+/* Ends a batch before its time, truthfully: unknown if bytes of it were offered. keep: for
+ * kw_unsent_next, if none were. */
+void kwi_batch_give_up(struct kw_batch *batch, int code, bool keep);
+
+/* expiry.c */
+/* Makes room for one more deadline; is there none, the batch is full. */
+bool kwi_expiry_is_full(const struct kw_batch *batch, uint32_t timeout_ms);
+KW_MUST_USE int kwi_expiry_prepare(struct kw_batch *batch);
+/* The open batch's record has this deadline. Room for it was made. */
+void kwi_expiry_note(struct kw_batch *batch, uint32_t index, uint32_t timeout_ms);
+/* Deadlines noted since the last step begin to count. */
+void kwi_expiry_date(struct kw_producer *producer);
+/* The timer of the next deadline that may still end a record. */
+void kwi_expiry_arm(struct kw_batch *batch);
+/* The second half has the deadlines of its records. */
+void kwi_expiry_split(struct kw_batch *batch, struct kw_batch *second);
+/* It has its outcome, or goes. */
+void kwi_expiry_stop(struct kw_batch *batch);
+
 /* split.c */
 /* Makes two of a queued batch that is oversize and not lent. false: no memory now. */
 bool kwi_batch_split(struct kw_batch *batch);
+/* The same behind the first n records, of one that is neither lent nor in the line for
+ * compression, into which it does not go. */
+bool kwi_batch_split_at(struct kw_batch *batch, uint32_t n);
 /* Whether a is in front of b, both of one partition. */
 static inline bool kwi_batch_before(const struct kw_batch *a, const struct kw_batch *b)
 {

@@ -161,6 +161,32 @@ static void id_adopt(struct kw_part *part)
     }
 }
 
+/* Another topic has the name: numbers begin anew. What may be in the old one is unknown, and
+ * must not get into the new one twice over; in a transaction what has numbers cannot be
+ * numbered anew, and fails with it. */
+static void id_adopt_topic(struct kw_part *part)
+{
+    struct kw_producer *producer = part->topic->producer;
+    struct kw_node *next;
+
+    part->generation = part->topic->generation;
+    part->next_sequence = 0;
+    part->established = false;
+    for (struct kw_node *n = part->queue.first; n; n = next) {
+        struct kw_batch *batch = KWI_OF(n, struct kw_batch, node);
+
+        next = n->next;
+        if (!batch->stamped || batch->generation == part->generation)
+            continue;
+        if (batch->maybe_written)
+            kwi_batch_conclude(batch, KW_UNKNOWN, KW_ERR_RECREATED, batch->kafka_code);
+        else if (producer->txn)
+            kwi_batch_conclude(batch, KW_NOT_WRITTEN, KW_ERR_RECREATED, batch->kafka_code);
+        else
+            batch->restamp = true;
+    }
+}
+
 /* A broker takes any first sequence from a producer of which it knows nothing. If
  * the first batch failed there and the second did not, the second would open the
  * sequence and stand before the first. So one at a time until one is in the log,
@@ -181,8 +207,16 @@ void kwi_part_established(struct kw_part *part, const struct kw_batch *batch)
 bool kwi_part_sequence_due(struct kw_part *part)
 {
     struct kw_producer *producer = part->topic->producer;
-    struct kw_batch *batch = KWI_OF(part->queue.first, struct kw_batch, node);
+    struct kw_batch *batch;
 
+    if (part->generation != part->topic->generation && producer->idempotent) {
+        if (!kwi_list_empty(&part->sent))
+            return false; /* what became of them is still to be told */
+        id_adopt_topic(part);
+        if (kwi_list_empty(&part->queue))
+            return false;
+    }
+    batch = KWI_OF(part->queue.first, struct kw_batch, node);
     if (!producer->idempotent || (batch->stamped && !batch->restamp))
         return true;
     if (part->producer_id != producer->producer_id ||
@@ -203,6 +237,7 @@ void kwi_batch_sequence(struct kw_batch *batch)
     batch->producer_id = part->producer_id;
     batch->producer_epoch = part->producer_epoch;
     batch->sequence = part->next_sequence;
+    batch->generation = part->generation;
     batch->stamped = true;
     batch->restamp = false;
     part->next_sequence = kwi_sequence_add(part->next_sequence, batch->n_records);

@@ -186,10 +186,8 @@ void kwi_receipts_settle(struct kw_batch *batch)
             result->not_written += run->n;
         else
             result->unknown += run->n;
-        if (batch->outcome != KW_DELIVERED && !result->code) {
-            result->code = batch->code;
-            result->kafka_code = batch->kafka_code;
-        }
+        if (batch->outcome != KW_DELIVERED && !result->code)
+            result->code = kwi_batch_code_of(batch, run->first, &result->kafka_code);
     }
 }
 

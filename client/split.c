@@ -57,6 +57,18 @@ static void split_take(struct split_sum *sum)
     sum->n++;
 }
 
+/* The first n records. */
+static struct split_sum split_first(const uint8_t *records, size_t len, uint32_t n)
+{
+    struct split_sum sum = {.end = records};
+
+    while (sum.n < n) {
+        split_look(&sum, records + len);
+        split_take(&sum);
+    }
+    return sum;
+}
+
 /* As many records as make half of the bytes, at least one, and not all. */
 static struct split_sum split_half(const uint8_t *records, size_t len, uint32_t n_records)
 {
@@ -213,6 +225,9 @@ static struct kw_batch *split_second(struct kw_batch *batch, uint32_t n_first)
     *second = *batch;
     second->node = second->time_node = second->open_node = (struct kw_node){NULL, NULL};
     second->event = (struct kw_evnode){.fill = NULL};
+    second->expiry = NULL;
+    second->expiry_timer = (struct kw_timer){.fire = NULL};
+    second->undated_node = (struct kw_node){NULL, NULL};
     second->begin = batch->begin + n_first;
     if (batch->stamped)
         second->sequence = kwi_sequence_add(batch->sequence, n_first);
@@ -276,7 +291,8 @@ static void split_room_deinit(const struct kw_batch *batch, struct split_room *r
     split_plain_deinit(batch, &room->plain);
 }
 
-static bool split_room_init(struct kw_batch *batch, struct split_room *room)
+/* n 0: half of the bytes. */
+static bool split_room_init(struct kw_batch *batch, struct split_room *room, uint32_t n)
 {
     struct kw_producer *producer = batch->part->topic->producer;
     size_t len, fill;
@@ -284,7 +300,8 @@ static bool split_room_init(struct kw_batch *batch, struct split_room *room)
     *room = (struct split_room){.rest = NULL};
     if (split_plain_init(batch, &room->plain))
         return false;
-    room->half = split_half(room->plain.records, room->plain.len, batch->n_records);
+    room->half = n ? split_first(room->plain.records, room->plain.len, n)
+                   : split_half(room->plain.records, room->plain.len, batch->n_records);
     len = (size_t)(room->half.end - room->plain.records);
     fill = KWI_BATCH_HEADER + sizeof(void *); /* opaques begin where they may */
     room->rest = split_chunk(producer, fill + room->plain.len - len +
@@ -298,7 +315,7 @@ static bool split_room_init(struct kw_batch *batch, struct split_room *room)
     return room->second != NULL;
 }
 
-bool kwi_batch_split(struct kw_batch *batch)
+static struct kw_batch *split_behind(struct kw_batch *batch, uint32_t n)
 {
     struct kw_part *part = batch->part;
     struct kw_producer *producer = part->topic->producer;
@@ -309,8 +326,8 @@ bool kwi_batch_split(struct kw_batch *batch)
     size_t len;
 
     KWI_ASSERT(batch->state == BATCH_QUEUED && !batch->n_lent && batch->n_records > 1);
-    if (!split_room_init(batch, &room))
-        return false;
+    if (!split_room_init(batch, &room, n))
+        return NULL;
     records = room.plain.records;
     len = (size_t)(room.half.end - records);
     n_rest = batch->n_records - room.half.n;
@@ -332,12 +349,29 @@ bool kwi_batch_split(struct kw_batch *batch)
     split_plain_deinit(batch, &room.plain);
     split_insert(&part->queue, &batch->node, &room.second->node);
     part->n_queued++;
-    split_insert(&producer->timed, &batch->time_node, &room.second->time_node);
+    split_insert(batch->pinned ? &producer->timed : &producer->unpinned, &batch->time_node,
+                 &room.second->time_node);
     part->topic->core->stats.batches++;
-    if (producer->codec) {
+    if (batch->expiry)
+        kwi_expiry_split(batch, room.second);
+    return room.second;
+}
+
+bool kwi_batch_split(struct kw_batch *batch)
+{
+    struct kw_batch *second = split_behind(batch, 0);
+
+    if (!second)
+        return false;
+    if (batch->part->topic->producer->codec) {
         kwi_pack_batch(batch);
-        kwi_pack_batch(room.second);
+        kwi_pack_batch(second);
     }
     split_tell(batch);
     return true;
+}
+
+bool kwi_batch_split_at(struct kw_batch *batch, uint32_t n)
+{
+    return split_behind(batch, n) != NULL;
 }

@@ -100,6 +100,10 @@ int kwi_mock_topic_configure(struct kw_mock_topic_spec *spec, const char *key, s
                    ? 0
                    : KW_ERR_CONFIG;
     }
+    if (mockcluster_word_is(key, key_len, "cleanup.policy")) {
+        spec->compact = mockcluster_word_is(value, value_len, "compact");
+        return spec->compact || mockcluster_word_is(value, value_len, "delete") ? 0 : KW_ERR_CONFIG;
+    }
     if (!mockcluster_number(value, value_len, &number))
         return KW_ERR_CONFIG;
     if (mockcluster_word_is(key, key_len, "retention.bytes")) {
@@ -193,6 +197,7 @@ struct kw_mock_topic *kwi_mock_topic_create(struct kw_mock *mock,
         return NULL;
     }
     topic->append_time = spec->append_time;
+    topic->compact = spec->compact;
     topic->message_size_max = spec->message_size_max;
     topic->n_partitions = spec->n_partitions;
     topic->partitions = kwi_alloc_zero(&mock->heap,

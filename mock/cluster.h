@@ -52,6 +52,7 @@ struct kw_mock_topic {
     uint64_t created; /* change number */
     int32_t n_partitions;
     bool append_time; /* message.timestamp.type=LogAppendTime */
+    bool compact;     /* cleanup.policy=compact: takes no record without a key */
     uint32_t message_size_max;
     struct kw_mock_partition *partitions;
 };
@@ -125,7 +126,7 @@ struct kw_mock_topic_spec {
     size_t name_len;
     int32_t n_partitions;
     int32_t replication_factor;
-    bool append_time;
+    bool append_time, compact;
     uint32_t message_size_max;
     uint64_t retention_size;
 };

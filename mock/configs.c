@@ -1,11 +1,16 @@
-/* mock/configs.c -- DescribeConfigs: the three settings that a topic of the model
+/* mock/configs.c -- DescribeConfigs: the four settings that a topic of the model
  * has, and the two of a group. Brokers exist and have none. */
 #include "base/fmt.h"
 #include "mock/call.h"
 #include "proto/configs.h"
 
-enum { MOCKCONFIGS_TOPIC = 2, MOCKCONFIGS_BROKER = 4, MOCKCONFIGS_GROUP = 32, MOCKCONFIGS_N = 3 };
-enum { MOCKCONFIGS_STRING = 2, MOCKCONFIGS_INT32 = 3, MOCKCONFIGS_INT64 = 5 }; /* config_type */
+enum { MOCKCONFIGS_TOPIC = 2, MOCKCONFIGS_BROKER = 4, MOCKCONFIGS_GROUP = 32, MOCKCONFIGS_N = 4 };
+enum {
+    MOCKCONFIGS_STRING = 2,
+    MOCKCONFIGS_INT32 = 3,
+    MOCKCONFIGS_INT64 = 5,
+    MOCKCONFIGS_LIST = 7
+}; /* config_type */
 enum { MOCKCONFIGS_NUMBER_SIZE = 24 };
 
 static bool mockconfigs_wanted(const struct kw_describe_configs_request_resource *asked,
@@ -42,7 +47,8 @@ static int mockconfigs_topic(struct kw_mock_call *call, const struct kw_mock_top
     static const struct {
         const char *name;
         int8_t type;
-    } rows[MOCKCONFIGS_N] = {{"max.message.bytes", MOCKCONFIGS_INT32},
+    } rows[MOCKCONFIGS_N] = {{"cleanup.policy", MOCKCONFIGS_LIST},
+                             {"max.message.bytes", MOCKCONFIGS_INT32},
                              {"message.timestamp.type", MOCKCONFIGS_STRING},
                              {"retention.bytes", MOCKCONFIGS_INT64}};
     uint64_t retention = topic->partitions[0].log.retention_size;
@@ -60,9 +66,12 @@ static int mockconfigs_topic(struct kw_mock_call *call, const struct kw_mock_top
         items[n].config_type = rows[i].type;
         items[n].documentation = KWI_NULL_STR;
         if (i == 0) {
+            items[n].value = kwi_str(topic->compact ? "compact" : "delete");
+            items[n].config_source = topic->compact ? 1 : 5;
+        } else if (i == 1) {
             rc = mockconfigs_number(call, topic->message_size_max, KWI_MOCK_MESSAGE_SIZE_MAX,
                                     &items[n]);
-        } else if (i == 1) {
+        } else if (i == 2) {
             items[n].value = kwi_str(topic->append_time ? "LogAppendTime" : "CreateTime");
             items[n].config_source = topic->append_time ? 1 : 5;
         } else {

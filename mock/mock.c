@@ -223,11 +223,13 @@ int kwi_mock_set_topic_config(struct kw_mock *mock, const char *name, const char
         return KW_ERR_STATE;
     kwi_mock_topic_spec_init(mock, &spec);
     spec.append_time = topic->append_time;
+    spec.compact = topic->compact;
     spec.message_size_max = topic->message_size_max;
     spec.retention_size = topic->partitions[0].log.retention_size;
     if (kwi_mock_topic_configure(&spec, key, strlen(key), value, strlen(value)))
         return KW_ERR_CONFIG;
     topic->append_time = spec.append_time;
+    topic->compact = spec.compact;
     topic->message_size_max = spec.message_size_max;
     for (int32_t i = 0; i < topic->n_partitions; i++) {
         topic->partitions[i].log.retention_size = spec.retention_size;

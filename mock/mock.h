@@ -163,8 +163,9 @@ KW_MUST_USE int kwi_mock_forget_transaction(struct kw_mock *mock, const char *id
 void kwi_mock_drop_fetch_sessions(struct kw_mock *mock, uint32_t broker);
 /* How many there are. */
 uint32_t kwi_mock_n_fetch_sessions(const struct kw_mock *mock, uint32_t broker);
-/* Sets retention.bytes, max.message.bytes (numbers) or message.timestamp.type
- * (CreateTime, LogAppendTime) of a topic, as CreateTopics does.
+/* Sets retention.bytes, max.message.bytes (numbers), message.timestamp.type
+ * (CreateTime, LogAppendTime) or cleanup.policy (delete; compact: no record without a key
+ * is taken, and nothing is compacted) of a topic, as CreateTopics does.
  * Errors: KW_ERR_STATE (no such topic), KW_ERR_CONFIG. */
 KW_MUST_USE int kwi_mock_set_topic_config(struct kw_mock *mock, const char *topic, const char *key,
                                           const char *value);

@@ -117,6 +117,35 @@ static int16_t mockproduce_batch_check(const struct kw_mock_call *call,
     return 0;
 }
 
+/* Which records a compacted topic cannot take: those without a key (KIP-467 names each).
+ * Without memory for the list the answer does without it. */
+static bool mockproduce_keyless(struct kw_mock_call *call, const uint8_t *batch,
+                                const struct kw_batch_header *header, struct kw_arr *errors)
+{
+    const uint8_t *p = batch + KWI_BATCH_HEADER, *end = batch + kwi_batch_size(header);
+    struct kw_produce_record_error *list;
+    struct kw_record_view record;
+    size_t n = 0;
+    list = kwi_mock_call_alloc(call, (size_t)header->record_count, sizeof(*list));
+    for (int32_t i = 0; i < header->record_count; i++) {
+        p = kwi_record_get(p, end, &record);
+        if (!p)
+            break;
+        if (record.key_len >= 0)
+            continue;
+        if (list) {
+            kwi_produce_record_error_init(&list[n]);
+            list[n].batch_index = i;
+            list[n].batch_index_error_message =
+                kwi_str("Compacted topic cannot accept message without key");
+        }
+        n++;
+    }
+    if (list && call->version >= 8)
+        *errors = KWI_ARR(list, n);
+    return n > 0;
+}
+
 /* --- appending -------------------------------------------------------------------------- */
 
 /* Stores a checked batch unless it is a duplicate; answers where it lies. */
@@ -201,6 +230,11 @@ static void mockproduce_partition(struct kw_mock_call *call, struct kw_mock_topi
     out->error_code = mockproduce_precheck(call, by_id, topic, partition, name, asked->index);
     if (!out->error_code)
         out->error_code = mockproduce_batch_check(call, topic, &asked->records, &header, &why);
+    if (!out->error_code && topic->compact && !(header.attributes & KWI_BATCH_CODEC_MASK) &&
+        mockproduce_keyless(call, asked->records.ptr, &header, &out->record_errors)) {
+        out->error_code = KW_E_INVALID_RECORD;
+        why = "One or more records have been rejected";
+    }
     if (!out->error_code)
         out->error_code = mockproduce_append(call, partition, &asked->records, &header, out);
     fault = kwi_mock_fault_error(call, KWI_MOCK_ERROR_AFTER, name, asked->index);

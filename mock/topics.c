@@ -50,8 +50,8 @@ static const char *mocktopics_message(int16_t error)
     case KW_E_INVALID_REPLICATION_FACTOR:
         return "the replication factor must be 1 to the number of brokers";
     case KW_E_INVALID_CONFIG:
-        return "this broker model knows message.timestamp.type, retention.bytes and "
-               "max.message.bytes only";
+        return "this broker model knows message.timestamp.type, cleanup.policy, "
+               "retention.bytes and max.message.bytes only";
     default: return NULL;
     }
 }

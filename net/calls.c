@@ -185,6 +185,20 @@ int kw_purge(struct kw_producer *producer)
     return rc;
 }
 
+int kw_record_cancel(const struct kw_record_ref *ref)
+{
+    if (!ref || !ref->topic)
+        return KW_ERR_USE;
+    int rc = kw_core_record_cancel(ref);
+    kwi_client_kick(kwi_client_of(ref->topic));
+    return rc;
+}
+
+int kw_producer_set_hooks(struct kw_producer *producer, const struct kw_producer_hooks *hooks)
+{
+    return producer ? kw_core_producer_set_hooks(producer, hooks) : KW_ERR_USE;
+}
+
 int kw_receipt_create(struct kw_receipt **out, struct kw_producer *producer, void *tag)
 {
     if (!out || !producer)

@@ -27,7 +27,23 @@ enum kw_record_flags {
      * for the checksum (kw_produce), and by the codec if there is one. Delivered records
      * are reported even if delivery.report.only.error is set, and those beside them in
      * their batch, too. kw_client_destroy ends the loan without a report. */
-    KW_REC_BY_REF = 4
+    KW_REC_BY_REF = 4,
+    /* `timeout_ms` counts: the record is given up so long after kw_produce (KW_NOT_WRITTEN,
+     * KW_ERR_TIMEOUT) if no byte of it was offered to a connection by then. Once it was, it
+     * can be in the log, and delivery.timeout.ms says when its outcome is told. Longer than
+     * delivery.timeout.ms changes nothing. */
+    KW_REC_TIMEOUT = 8,
+    KW_REC_REF = 16 /* `ref` is filled, so that kw_record_cancel can find the record */
+};
+
+/* Where an accepted record is. The caller's memory, may be copied; good for
+ * kw_record_cancel as long as the client lives. */
+struct kw_record_ref {
+    struct kw_topic *topic;
+    void *batch;
+    uint64_t number;
+    int32_t partition;
+    uint32_t index;
 };
 
 /* A record to produce; a zeroed one is a record with null key and value.
@@ -43,6 +59,8 @@ struct kw_record {
     /* NULL, or what counts the record's outcome (kw_receipt_create): then it has
      * a report of its own only if it was not delivered. */
     struct kw_receipt *receipt;
+    uint32_t timeout_ms; /* with KW_REC_TIMEOUT */
+    struct kw_record_ref *ref;
 };
 
 /* A partitioner of the application's own (kw_topic_set_partitioner). */
@@ -81,12 +99,33 @@ struct kw_report {
     int64_t timestamp_ms;       /* log append time, -1: the records keep their own */
     void *const *opaques;       /* use kw_report_opaque */
     struct kw_receipt *receipt; /* that the records belong to, NULL: none */
+    /* From kw_produce to the outcome, of the oldest record of the batch: no clock is read
+     * for a record, and a batch counts from the first turn of the loop behind its opening. */
+    uint64_t latency_us;
 };
 /* The opaque of record i (0 .. n-1, in the order of the kw_produce calls). */
 static inline void *kw_report_opaque(const struct kw_report *report, uint32_t i)
 {
     return report->opaques[report->n - 1 - i]; /* stored downward, see docs/ARCHITECTURE.md */
 }
+
+/* For tracing and metrics: what a producer tells of each record
+ * (kw_producer_set_hooks). Hooks are called inside calls of the client, must not wait and
+ * must not call it. */
+struct kw_producer_hooks {
+    size_t size; /* sizeof(struct kw_producer_hooks) */
+    void *ctx;
+    /* Before a record is encoded, inside kw_produce: may put up to cap (8) headers behind
+     * those that the record has; returns how many. Names and values are copied when
+     * kw_produce returns. Called again when a call was refused with KW_ERR_WOULD_BLOCK and
+     * comes again. NULL: none. */
+    uint32_t (*on_send)(void *ctx, const struct kw_topic *topic, const struct kw_record *record,
+                        struct kw_header *headers, uint32_t cap);
+    /* Sees every outcome, also those of which no event tells (receipts,
+     * delivery.report.only.error), once, before the event. The report is valid inside the
+     * call; receipt and opaques as in the event. NULL: none. */
+    void (*on_report)(void *ctx, const struct kw_report *report);
+};
 
 /* What became of all records of a receipt. */
 struct kw_receipt_result {

@@ -157,6 +157,9 @@ KW_EXPORT KW_MUST_USE int kw_core_produce(struct kw_topic *topic, const struct k
 KW_EXPORT bool kw_core_produce_writes(const struct kw_topic *topic);
 KW_EXPORT struct kw_op *kw_core_flush(struct kw_producer *producer, int32_t timeout_ms, void *tag);
 KW_EXPORT int kw_core_purge(struct kw_producer *producer);
+KW_EXPORT int kw_core_record_cancel(const struct kw_record_ref *ref);
+KW_EXPORT KW_MUST_USE int kw_core_producer_set_hooks(struct kw_producer *producer,
+                                                     const struct kw_producer_hooks *hooks);
 KW_EXPORT KW_MUST_USE int kw_core_receipt_create(struct kw_receipt **out,
                                                  struct kw_producer *producer, void *tag);
 KW_EXPORT int kw_core_receipt_close(struct kw_receipt *receipt);

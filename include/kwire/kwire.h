@@ -33,6 +33,7 @@
 #include <kwire/assignor.h>
 #include <kwire/client_types.h>
 #include <kwire/config.h>
+#include <kwire/trace.h>
 #include <kwire/types.h>
 
 #ifdef __cplusplus
@@ -225,10 +226,25 @@ KW_EXPORT KW_MUST_USE int kw_receipt_create(struct kw_receipt **out, struct kw_p
  * again. Errors: KW_ERR_STATE (closed already, and its event not yet taken),
  * KW_ERR_USE (NULL). */
 KW_EXPORT int kw_receipt_close(struct kw_receipt *receipt);
+/* Gives one record up, of which no byte was offered to a connection yet: it is reported
+ * as KW_NOT_WRITTEN with KW_ERR_CANCELED. Its batch is sent at once, in two pieces: for
+ * single records, not for masses (kw_purge). Units of work: copies its batch once.
+ * Errors: KW_ERR_IN_FLIGHT (too late: its outcome will be told), KW_ERR_STATE (it has its
+ * outcome already), KW_ERR_WOULD_BLOCK (its batch is being compressed: again after the next
+ * kw_client_process), KW_ERR_NOMEM (nothing was changed), KW_ERR_USE (no ref).
+ * May a callback call it: no. Threads: the client's. Since: 0.3. */
+KW_EXPORT int kw_record_cancel(const struct kw_record_ref *ref);
+/* Sets the hooks of a producer, or with NULL takes them away; copied. Without hooks
+ * nothing is paid; with on_send each record takes the slower path. kwire/trace.h has one
+ * that adds a W3C traceparent.
+ * Errors: KW_ERR_USE (no producer, a size below the struct's). Since: 0.3. */
+KW_EXPORT KW_MUST_USE int kw_producer_set_hooks(struct kw_producer *producer,
+                                                const struct kw_producer_hooks *hooks);
 /* Why the topic cannot be written: Kafka's code, 0 if it can. */
 KW_EXPORT int16_t kw_topic_error(const struct kw_topic *topic);
 /* Sends what is buffered without linger. Ends with 0 when every record accepted
- * before the call has its outcome, KW_ERR_TIMEOUT when some have not. */
+ * before the call has its outcome, KW_ERR_TIMEOUT when some have not:
+ * kw_producer_outstanding says how many, and so does the error's text. */
 KW_EXPORT struct kw_op *kw_flush(struct kw_producer *producer, int32_t timeout_ms, void *tag);
 /* Gives up every record of which no byte was offered yet: each is reported as
  * not written (KW_ERR_CANCELED) and can be taken back by kw_unsent_next. */

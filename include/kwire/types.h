@@ -57,7 +57,8 @@ enum kw_err {
     KW_ERR_BOMB = -43,      /* decompressed size above the cap */
     KW_ERR_SYNTAX = -44,    /* a text is not what it should be, JSON for instance */
     KW_ERR_TRUNCATED = -45, /* the log was cut below what was read of it */
-    KW_ERR_RECREATED = -46  /* the topic was deleted, and there is another of its name */
+    KW_ERR_RECREATED = -46, /* the topic was deleted, and there is another of its name */
+    KW_ERR_BATCHMATE = -47  /* refused with its batch, for another record of it: produce it again */
 };
 
 /* A name for a code ("KW_ERR_TIMEOUT"), never NULL. Static memory. */

@@ -16,9 +16,9 @@ struct names {
     char name[NAMES_MAX][NAME_SIZE];
 };
 
-static const char *const headers[] = {"types.h",  "config.h",       "codec.h",
-                                      "crypto.h", "client_types.h", "core.h",
-                                      "kwire.h",  "proto.h",        "assignor.h"};
+static const char *const headers[] = {"types.h",        "config.h", "codec.h", "crypto.h",
+                                      "client_types.h", "core.h",   "kwire.h", "proto.h",
+                                      "assignor.h",     "trace.h"};
 enum { N_HEADERS = sizeof(headers) / sizeof(headers[0]) };
 
 static bool has_tool(const char *tool)

@@ -143,8 +143,14 @@ int make_try(int32_t partition, size_t len)
     static uint8_t value[20000];
     struct kw_record record = {.value = {value, len},
                                .flags = KW_REC_PARTITION,
+                               .receipt = mbed.receipt,
                                .partition = partition,
                                .opaque = (void *)(uintptr_t)(mbed.n_made + 1)};
+    record.timeout_ms = mbed.timeout_ms;
+    record.ref = mbed.ref;
+    record.flags |= (mbed.timeout_ms ? KW_REC_TIMEOUT : 0u) | (mbed.ref ? KW_REC_REF : 0u);
+    if (mbed.key)
+        record.key = (struct kw_bytes){mbed.key, strlen(mbed.key)};
     cr_assert_lt(mbed.n_made, MAKE_RECORDS);
     memcpy(value, &mbed.n_made, len < 4 ? len : 4);
     int rc = kw_core_produce(mbed.topic, &record);

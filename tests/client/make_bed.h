@@ -35,7 +35,11 @@ struct make_bed {
     uint32_t n_sights, n_requests, n_metadata;
     struct make_fate fates[MAKE_RECORDS];
     uint32_t n_made, n_told, n_of[3];
-    bool done; /* all are told */
+    bool done;       /* all are told */
+    const char *key; /* of the records from now on; NULL: none */
+    struct kw_receipt *receipt;
+    uint32_t timeout_ms; /* 0: none */
+    struct kw_record_ref *ref;
     unsigned n_errors, n_ops;
     struct kw_error error; /* the last ERROR event */
     int op_code;

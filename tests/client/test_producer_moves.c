@@ -1,7 +1,7 @@
 /* A producer while metadata comes and goes: topics and partitions that some brokers do not
  * know, leaders that some brokers still name.
  *
- * covers: P11 P24 P26 */
+ * covers: P11 P12 P24 P26 */
 #include <string.h>
 
 #include "client/producer.h"
@@ -145,5 +145,80 @@ Test(producer_moves, records_of_a_partition_that_one_broker_does_not_know_wait)
     cr_assert_eq(mbed.n_of[KW_DELIVERED], mbed.n_made);
     make_check_order(3);
     cr_assert_eq(kw_topic_partitions(mbed.topic), 3, "a partition does not go away");
+    make_stop();
+}
+
+/* ---- P12 -------------------------------------------------------------------------------- */
+
+static void make_anew(void)
+{
+    cr_assert_eq(kwi_mock_delete_topic(mbed.pair.mock, "t"), 0);
+    cr_assert_eq(kwi_mock_create_topic(mbed.pair.mock, "t", 2), 0);
+}
+
+/* What was never offered goes to the new topic, in order, with numbers of its own. */
+Test(producer_moves, records_that_wait_go_to_the_new_topic_under_a_new_epoch)
+{
+    make_start_of(&(struct kw_mock_config){.n_brokers = 1}, 2, restless, small);
+    for (int i = 0; i < 6; i++) {
+        make(i % 2, 100);
+        make_settle();
+    }
+    uint32_t from_sight = mbed.n_sights, from = mbed.n_made;
+    mbed.pair.refuse = true; /* they wait while it happens */
+    for (uint32_t i = 0; i < mbed.pair.n_conns; i++)
+        sim_pair_break(&mbed.pair, mbed.pair.conns[i]);
+    make_anew();
+    for (int i = 0; i < 40; i++)
+        make(i % 2, 130);
+    make_run(300);
+    mbed.pair.refuse = false;
+    make_settle();
+    int64_t next[2] = {0, 0};
+    for (uint32_t i = from; i < mbed.n_made; i++) {
+        cr_assert_eq(mbed.fates[i].outcome, KW_DELIVERED, "record %u", i);
+        cr_assert_eq(mbed.fates[i].offset, next[mbed.fates[i].partition]++, "record %u", i);
+    }
+    cr_assert_eq(make_log_end(0) + make_log_end(1), 40);
+    for (uint32_t i = from_sight; i < mbed.n_sights; i++) {
+        const struct make_sight *sight = &mbed.sights[i];
+        bool is_first = true;
+        for (uint32_t k = from_sight; k < i; k++)
+            is_first = is_first && mbed.sights[k].partition != sight->partition;
+        if (is_first)
+            cr_assert_eq(sight->sequence, 0, "a number of the old topic reached the new one");
+        cr_assert_gt(sight->epoch, mbed.sights[0].epoch);
+    }
+    cr_assert_gt(mbed.n_errors, 0);
+    make_stop();
+}
+
+/* Written to the old topic, perhaps: nobody can know any more, and a second copy must not
+ * come to stand in the new one. What was refused was not written, and goes there. */
+Test(producer_moves, what_may_be_in_the_old_topic_is_unknown_and_not_sent_to_the_new)
+{
+    make_start_of(&(struct kw_mock_config){.n_brokers = 1}, 2, restless, small);
+    make(0, 100);
+    make(1, 100);
+    make_settle();
+    make_fault("produce:1:drop-answer");
+    make(0, 100);
+    make_run(100);
+    mbed.pair.take_max = 0;
+    make(0, 100); /* waits behind it */
+    make(1, 100);
+    make_anew();
+    make_run(1500); /* request.timeout.ms=1000 */
+    mbed.pair.take_max = SIZE_MAX;
+    make_settle();
+    cr_assert_eq(mbed.fates[2].outcome, KW_UNKNOWN);
+    cr_assert_eq(mbed.fates[2].code, KW_ERR_RECREATED, "%s", kw_err_name(mbed.fates[2].code));
+    cr_assert_eq(mbed.fates[3].outcome, KW_DELIVERED);
+    cr_assert_eq(mbed.fates[4].outcome, KW_DELIVERED);
+    cr_assert_eq(make_log_end(0), 1, "%d", (int)make_log_end(0));
+    for (int i = 0; i < 10; i++)
+        make(i % 2, 100);
+    make_settle();
+    cr_assert_eq(mbed.n_of[KW_DELIVERED], mbed.n_made - 1);
     make_stop();
 }

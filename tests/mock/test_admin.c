@@ -114,17 +114,22 @@ Test(mock_configs, describes_topics_and_knows_brokers)
 {
     open_two();
     cr_assert_str_eq(described(2, "t", NULL),
-                     "0 max.message.bytes=1048588(5) message.timestamp.type=CreateTime(5) "
+                     "0 cleanup.policy=delete(5) max.message.bytes=1048588(5) "
+                     "message.timestamp.type=CreateTime(5) "
                      "retention.bytes=-1(5)");
     cr_assert_eq(kwi_mock_set_topic_config(bed.mock, "t", "retention.bytes", "70000"), 0);
     cr_assert_eq(kwi_mock_set_topic_config(bed.mock, "t", "max.message.bytes", "2000"), 0);
     cr_assert_eq(
         kwi_mock_set_topic_config(bed.mock, "t", "message.timestamp.type", "LogAppendTime"), 0);
     cr_assert_str_eq(described(2, "t", NULL),
-                     "0 max.message.bytes=2000(1) message.timestamp.type=LogAppendTime(1) "
+                     "0 cleanup.policy=delete(5) max.message.bytes=2000(1) "
+                     "message.timestamp.type=LogAppendTime(1) "
                      "retention.bytes=70000(1)");
     cr_assert_str_eq(described(2, "t", "retention.bytes"), "0 retention.bytes=70000(1)");
     cr_assert_str_eq(described(2, "t", "retention.ms"), "0");
+    cr_assert_eq(kwi_mock_set_topic_config(bed.mock, "t", "cleanup.policy", "compact"), 0);
+    cr_assert_eq(kwi_mock_set_topic_config(bed.mock, "t", "cleanup.policy", "x"), KW_ERR_CONFIG);
+    cr_assert_str_eq(described(2, "t", "cleanup.policy"), "0 cleanup.policy=compact(1)");
     cr_assert_str_eq(described(2, "nothing", NULL), "3");
     cr_assert_str_eq(described(4, "0", NULL), "0");
     cr_assert_str_eq(described(16, "x", NULL), "42");

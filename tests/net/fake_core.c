@@ -428,6 +428,19 @@ struct kw_op *kw_core_flush(struct kw_producer *producer, int32_t timeout_ms, vo
     return &the_op;
 }
 
+int kw_core_record_cancel(const struct kw_record_ref *ref)
+{
+    (void)ref;
+    return 0;
+}
+
+int kw_core_producer_set_hooks(struct kw_producer *producer, const struct kw_producer_hooks *hooks)
+{
+    (void)producer;
+    (void)hooks;
+    return 0;
+}
+
 int kw_core_purge(struct kw_producer *producer)
 {
     kw_core_of(producer)->attention |= KW_ATT_TIME;
