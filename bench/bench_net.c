@@ -5,8 +5,8 @@
  *             [--key BYTES] [KEY=VALUE]...
  *
  * produce writes RECORDS values of SIZE bytes, without a key or with one that numbers
- * them, and waits for every outcome, by reference (and then not numbered: they are lent) with --by-ref;
- * consume reads RECORDS records of the topic's first N partitions (1).
+ * them, and waits for every outcome; with --by-ref by reference (and then not numbered:
+ * they are lent). consume reads RECORDS records of the topic's first N partitions (1).
  * Further arguments set configuration keys. It prints one line of NAME=VALUE
  * words; the times leave out what comes before the first record. */
 #include <inttypes.h>
