@@ -9,4 +9,5 @@ line 7 "8 threads produce, flush, take events, read and close in all orders for 
     env KW_THREAD_SECONDS=60 build/tsan/tests/api/test_threads
 line 7 "one I/O thread, its wake-ups, a second thread without it, forks, calls inside callbacks" \
     build/tests/net/test_thread --jobs 1 --color=never
+line 8 "the programs of docs/PRODUCER.md do what it says" bash tests/live/producers.sh
 report_end
