@@ -124,13 +124,16 @@ static __attribute__((noinline)) const struct kw_consumed *records_next_slow(
 
 const struct kw_consumed *kw_core_records_next(struct kw_records *records)
 {
+    struct kw_consumed *out = &records->current;
     struct kw_record_deltas deltas;
     const uint8_t *next;
     int64_t offset;
 
     if (KWI_UNLIKELY(records->left == 0))
         return records_next_slow(records);
-    next = kwi_record_get_short(records->ptr, records->end, &deltas, &records->current);
+    next = kwi_record_get_short(
+        records->ptr, records->end, &deltas,
+        (struct kw_record_body){&out->key, &out->value, &out->headers, &out->headers_len});
     if (KWI_UNLIKELY(!next || deltas.offset > records->last_delta))
         return records_next_slow(records);
     offset = records->base_offset + deltas.offset;

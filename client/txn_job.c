@@ -110,10 +110,19 @@ static bool txnjob_text_is(struct kw_str text, struct kw_str other)
            (text.len <= 0 || !memcmp(text.ptr, other.ptr, (size_t)text.len));
 }
 
+/* The core has no strcmp. */
+static bool txnjob_name_is(const char *name, const char *other)
+{
+    size_t len = strlen(name);
+
+    return len == strlen(other) && !memcmp(name, other, len);
+}
+
 static bool txnjob_entry_is(const struct kw_txn_entry *entry, const struct kw_txn_entry *other)
 {
     return entry->partition == other->partition && entry->offset == other->offset &&
-           entry->leader_epoch == other->leader_epoch && !strcmp(entry->topic, other->topic) &&
+           entry->leader_epoch == other->leader_epoch &&
+           txnjob_name_is(entry->topic, other->topic) &&
            txnjob_text_is(entry->metadata, other->metadata);
 }
 
@@ -121,7 +130,7 @@ static bool txnjob_entry_is(const struct kw_txn_entry *entry, const struct kw_tx
 static bool txnjob_is(const struct kw_txn_job *job, const struct kw_txn_job *other)
 {
     bool same = job->n == other->n && job->generation == other->generation &&
-                !strcmp(job->group_id, other->group_id) &&
+                txnjob_name_is(job->group_id, other->group_id) &&
                 txnjob_text_is(job->member_id, other->member_id) &&
                 txnjob_text_is(job->instance_id, other->instance_id);
 

@@ -94,7 +94,7 @@ static inline int kwi_client_enter_hot(struct kw_client *client)
 {
     if (KWI_UNLIKELY(!client || kwi_gate_word(&client->gate) != KWI_GATE_FREE))
         return kwi_client_enter(client);
-    atomic_store_explicit(client->gate.word, KWI_GATE_HOT, memory_order_relaxed);
+    kwi_gate_set(&client->gate, KWI_GATE_HOT);
     return 0;
 }
 static inline void kwi_client_exit_hot(struct kw_client *client)
@@ -102,7 +102,7 @@ static inline void kwi_client_exit_hot(struct kw_client *client)
     if (KWI_UNLIKELY(!client || kwi_gate_word(&client->gate) != KWI_GATE_HOT))
         kwi_client_exit(client);
     else
-        atomic_store_explicit(client->gate.word, KWI_GATE_FREE, memory_order_relaxed);
+        kwi_gate_set(&client->gate, KWI_GATE_FREE);
 }
 
 /* After an application call: if it left something to do and the host may be

@@ -44,6 +44,11 @@ static inline unsigned kwi_gate_word(const struct kw_gate *gate)
 {
     return atomic_load_explicit(gate->word, memory_order_relaxed);
 }
+/* By the thread that is inside. */
+static inline void kwi_gate_set(const struct kw_gate *gate, unsigned word)
+{
+    atomic_store_explicit(gate->word, word, memory_order_relaxed);
+}
 static inline bool kwi_gate_has_thread(const struct kw_gate *gate)
 {
     return kwi_gate_word(gate) == KWI_GATE_THREAD;

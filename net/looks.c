@@ -67,13 +67,24 @@ int kw_consumer_add_assignor(struct kw_consumer *consumer, const struct kw_assig
     return rc;
 }
 
+static __attribute__((noinline)) const struct kw_consumed *looks_next_slow(
+    struct kw_records *records, struct kw_client *client)
+{
+    if (kwi_client_enter(client) != 0)
+        return NULL;
+    const struct kw_consumed *record = kw_core_records_next(records);
+    kwi_client_exit(client);
+    return record;
+}
+
 const struct kw_consumed *kw_records_next(struct kw_records *records)
 {
     struct kw_client *client = kwi_client_of(records);
-    if (KWI_UNLIKELY(kwi_client_enter_hot(client) != 0))
-        return NULL;
+    if (KWI_UNLIKELY(!client || kwi_gate_word(&client->gate) != KWI_GATE_FREE))
+        return looks_next_slow(records, client);
+    kwi_gate_set(&client->gate, KWI_GATE_HOT);
     const struct kw_consumed *record = kw_core_records_next(records);
-    kwi_client_exit_hot(client);
+    kwi_gate_set(&client->gate, KWI_GATE_FREE); /* nothing in there calls the application */
     return record;
 }
 

@@ -10,8 +10,6 @@
  * leaves the headers raw; the header iterator checks them when somebody looks. */
 #ifndef KWI_RECORD_H
 #define KWI_RECORD_H
-#include <kwire/client_types.h>
-
 #include "proto/wire.h"
 
 /* Everything borrows from the batch. */
@@ -82,6 +80,13 @@ struct kw_record_deltas {
     int32_t offset;
 };
 
+/* Where its body is to be written to. */
+struct kw_record_body {
+    struct kw_bytes *key, *value;
+    const void **headers;
+    uint32_t *headers_len;
+};
+
 /* A key of one record in many is null. NULL: it is unusual, or wrong. stop: 3 bytes and
  * more are needed behind the key. */
 __attribute__((always_inline)) static inline const uint8_t *kwi_record_key_short(
@@ -109,7 +114,8 @@ __attribute__((always_inline)) static inline const uint8_t *kwi_record_key_short
  * batches up to 2^20 records). Key, value and headers go where the application reads
  * them, as soon as they are known, so that few registers are in use. */
 __attribute__((always_inline)) static inline const uint8_t *kwi_record_get_short(
-    const uint8_t *p, const uint8_t *end, struct kw_record_deltas *deltas, struct kw_consumed *out)
+    const uint8_t *p, const uint8_t *end, struct kw_record_deltas *deltas,
+    struct kw_record_body out)
 {
     const uint8_t *stop;
     uint32_t raw, len;
@@ -137,7 +143,7 @@ __attribute__((always_inline)) static inline const uint8_t *kwi_record_get_short
     deltas->offset = (int32_t)kwi_record_length(raw);
     if (KWI_UNLIKELY(deltas->offset < 0))
         return NULL;
-    p = kwi_record_key_short(p, stop, &out->key);
+    p = kwi_record_key_short(p, stop, out.key);
     if (KWI_UNLIKELY(!p))
         return NULL;
 
@@ -149,12 +155,12 @@ __attribute__((always_inline)) static inline const uint8_t *kwi_record_get_short
     left = (size_t)(stop - p);
     if (KWI_UNLIKELY(len >= left))
         return NULL;
-    out->value = (struct kw_bytes){p, len};
+    *out.value = (struct kw_bytes){p, len};
 
     /* A header takes two bytes, so a count of 0 stands alone and no other can. */
     p += len;
-    out->headers = p;
-    out->headers_len = (uint32_t)(left - len);
+    *out.headers = p;
+    *out.headers_len = (uint32_t)(left - len);
     if (KWI_LIKELY(p + 1 == stop))
         return KWI_LIKELY(*p == 0) ? stop : NULL;
     return *p != 0 ? stop : NULL;
@@ -168,19 +174,22 @@ static inline const uint8_t *kwi_record_get(const uint8_t *p, const uint8_t *end
                                             struct kw_record_view *out)
 {
     struct kw_record_deltas deltas;
-    struct kw_consumed body;
-    const uint8_t *next = kwi_record_get_short(p, end, &deltas, &body);
+    struct kw_bytes key, value;
+    const void *headers;
+    uint32_t headers_len;
+    const uint8_t *next = kwi_record_get_short(
+        p, end, &deltas, (struct kw_record_body){&key, &value, &headers, &headers_len});
 
     if (KWI_UNLIKELY(!next))
         return kwi_record_get_long(p, end, out);
     *out = (struct kw_record_view){.timestamp_delta = deltas.timestamp,
                                    .offset_delta = deltas.offset,
-                                   .key_len = body.key.ptr ? (int32_t)body.key.len : -1,
-                                   .key = body.key.ptr,
-                                   .value = body.value.ptr,
-                                   .value_len = (int32_t)body.value.len,
-                                   .headers_len = body.headers_len,
-                                   .headers = body.headers};
+                                   .key_len = key.ptr ? (int32_t)key.len : -1,
+                                   .key = key.ptr,
+                                   .value = value.ptr,
+                                   .value_len = (int32_t)value.len,
+                                   .headers_len = headers_len,
+                                   .headers = headers};
     return next;
 }
 
