@@ -246,15 +246,27 @@ static const uint8_t *batch_skip_short(const uint8_t *p, const uint8_t *stop, co
                                        uint32_t *n)
 {
     size_t at = 0, size = (size_t)(end - p), safe = size > 2 ? size - 2 : 0;
-    uint32_t left = *n, lengths = 0, raw;
+    uint32_t left = *n, lengths = 0;
 
     if ((size_t)(stop - p) < safe)
         safe = (size_t)(stop - p);
+    /* As kwi_record_medium, but by an index: a fifth of the loop's instructions. */
     for (; left > 0 && at < safe; left--) { /* so three bytes are there */
-        const uint8_t *body = kwi_record_medium(p + at, &raw);
-        if (KWI_UNLIKELY(!body))
-            break;
-        at = (size_t)(body - p) + (raw >> 1);
+        uint32_t raw = p[at], byte = p[at + 1];
+
+        if (raw < 0x80) {
+            at += 1 + (raw >> 1);
+        } else if (KWI_LIKELY(byte < 0x80)) {
+            raw += (byte << 7) - 0x80;
+            at += 2 + (raw >> 1);
+        } else {
+            raw += (byte << 7) - 0x80;
+            byte = p[at + 2];
+            if (byte >= 0x80)
+                break;
+            raw += (byte << 14) - (1 << 14);
+            at += 3 + (raw >> 1);
+        }
         lengths |= raw;
     }
     *n = left;
