@@ -172,7 +172,8 @@ struct kw_topic {
     uint32_t n_parts, parts_cap;
     int16_t error;
     uint32_t slow;       /* TOPIC_SLOW_*: STATE: no record is taken, and the slow path says
-                            why; PICK: the partitioner is not the one of the hot path; HOOK: on_send */
+                            why; PICK: the partitioner is not the one of the hot path;
+                            HOOK: on_send */
     bool told;           /* the unknown topic was reported once */
     struct kw_node node; /* producer->topics */
     struct kw_topic_meta *meta;

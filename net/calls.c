@@ -189,14 +189,26 @@ int kw_record_cancel(const struct kw_record_ref *ref)
 {
     if (!ref || !ref->topic)
         return KW_ERR_USE;
-    int rc = kw_core_record_cancel(ref);
-    kwi_client_kick(kwi_client_of(ref->topic));
+    struct kw_client *client = kwi_client_of(ref->topic);
+    int rc = kwi_client_enter(client);
+    if (rc != 0)
+        return rc;
+    rc = kw_core_record_cancel(ref);
+    kwi_client_exit(client);
     return rc;
 }
 
 int kw_producer_set_hooks(struct kw_producer *producer, const struct kw_producer_hooks *hooks)
 {
-    return producer ? kw_core_producer_set_hooks(producer, hooks) : KW_ERR_USE;
+    if (!producer)
+        return KW_ERR_USE;
+    struct kw_client *client = kwi_client_of(producer);
+    int rc = kwi_client_enter(client);
+    if (rc != 0)
+        return rc;
+    rc = kw_core_producer_set_hooks(producer, hooks);
+    kwi_client_exit(client);
+    return rc;
 }
 
 int kw_receipt_create(struct kw_receipt **out, struct kw_producer *producer, void *tag)

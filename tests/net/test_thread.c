@@ -1,4 +1,4 @@
-/* covers: P39 L01 L02 L05 L06
+/* covers: P33 P39 L01 L02 L05 L06
  * Who may be inside a client: the I/O thread and its lock, the word that finds a second
  * thread where there is none, forks, and calls inside a callback. */
 #include <criterion/criterion.h>
