@@ -337,7 +337,8 @@ Test(client, a_cut_connection_delays_records_and_loses_none, .timeout = 60)
         broker_start(&broker, 3, faults[f]);
         struct kw_client *client = client_with(broker.servers, "request.timeout.ms", "300",
                                                "retry.backoff.ms", "5", "reconnect.backoff.ms", "5",
-                                               "batch.size", "4096", NULL);
+                                               "reconnect.backoff.max.ms", "50", "batch.size",
+                                               "4096", NULL);
         cr_assert_eq(kw_producer_create(&producer, client, NULL, &err), 0, "%s", err.text);
         cr_assert_eq(kw_topic_open(&topic, producer, "t", &err), 0, "%s", err.text);
         for (size_t i = 0; i < N_RECORDS; i++)
