@@ -1,8 +1,7 @@
-/* client/conn.c -- a connection's states and its two byte streams. See conn.h.
+/* client/conn.c -- a connection's states, its life and its wants. See conn.h.
  *
- * Laws kept here: bytes that were handed out stay as they are until confirmed
- * or closed (1, 3); closing is a wish until the driver's receipt (2); an answer
- * that cannot be one closes the connection. The read side is in conn_read.c. */
+ * Law kept here: closing is a wish until the driver's receipt (2). The two byte
+ * streams are in conn_write.c and conn_read.c. */
 #include "client/conn.h"
 
 #include <string.h>
@@ -10,21 +9,17 @@
 #include "base/fmt.h"
 #include "client/close.h"
 #include "client/config.h"
-#include "client/conn_read.h"
+#include "client/conn_parts.h"
 #include "client/conn_why.h"
 #include "client/error_text.h"
 #include "client/sasl.h"
 #include "client/versions.h"
 #include "client/watch.h"
 
-/* Answered requests that a driver confirms late; more than that stops sending. */
-enum { CONN_REQUESTS_MAX = 64 };
-
 /* A session: the shortest time between two authentications, and the longest that
  * fits a timer; what a broker has for the second one beyond the session's end. */
 enum { CONN_SESSION_MIN_MS = 1010, CONN_SESSION_MAX_MS = INT32_MAX, CONN_SESSION_GRACE_MS = 10000 };
 
-enum conn_state { CONN_OPENING, CONN_VERSIONS, CONN_SASL, CONN_READY, CONN_REAUTH, CONN_CLOSING };
 enum conn_event {
     CONN_OPENED,
     CONN_ANSWERED,   /* ApiVersions, and that is all that is needed */
@@ -47,19 +42,19 @@ static void conn_close(struct kw_conn *conn);
 
 /* A zero cell is illegal. Late completions after CLOSING are normal. */
 static const struct conn_step conn_steps[KWI_CONN_STATES][KWI_CONN_EVENTS] = {
-    [CONN_OPENING] = {[CONN_OPENED] = {1, CONN_VERSIONS, conn_begin},
-                      [CONN_FAILED] = {1, CONN_CLOSING, conn_close}},
-    [CONN_VERSIONS] = {[CONN_ANSWERED] = {1, CONN_READY, conn_ready},
-                       [CONN_CHALLENGED] = {1, CONN_SASL, conn_authenticate},
-                       [CONN_FAILED] = {1, CONN_CLOSING, conn_close}},
-    [CONN_SASL] = {[CONN_PROVED] = {1, CONN_READY, conn_ready},
-                   [CONN_FAILED] = {1, CONN_CLOSING, conn_close}},
-    [CONN_READY] = {[CONN_DUE] = {1, CONN_REAUTH, conn_authenticate},
-                    [CONN_FAILED] = {1, CONN_CLOSING, conn_close}},
-    [CONN_REAUTH] = {[CONN_PROVED] = {1, CONN_READY, conn_again},
-                     [CONN_FAILED] = {1, CONN_CLOSING, conn_close}},
-    [CONN_CLOSING] =
-        {[CONN_OPENED] = {1, CONN_CLOSING, NULL}, [CONN_FAILED] = {1, CONN_CLOSING, NULL}},
+    [KWI_CONN_OPENING] = {[CONN_OPENED] = {1, KWI_CONN_VERSIONS, conn_begin},
+                          [CONN_FAILED] = {1, KWI_CONN_CLOSING, conn_close}},
+    [KWI_CONN_VERSIONS] = {[CONN_ANSWERED] = {1, KWI_CONN_READY, conn_ready},
+                           [CONN_CHALLENGED] = {1, KWI_CONN_SASL, conn_authenticate},
+                           [CONN_FAILED] = {1, KWI_CONN_CLOSING, conn_close}},
+    [KWI_CONN_SASL] = {[CONN_PROVED] = {1, KWI_CONN_READY, conn_ready},
+                       [CONN_FAILED] = {1, KWI_CONN_CLOSING, conn_close}},
+    [KWI_CONN_READY] = {[CONN_DUE] = {1, KWI_CONN_REAUTH, conn_authenticate},
+                        [CONN_FAILED] = {1, KWI_CONN_CLOSING, conn_close}},
+    [KWI_CONN_REAUTH] = {[CONN_PROVED] = {1, KWI_CONN_READY, conn_again},
+                         [CONN_FAILED] = {1, KWI_CONN_CLOSING, conn_close}},
+    [KWI_CONN_CLOSING] =
+        {[CONN_OPENED] = {1, KWI_CONN_CLOSING, NULL}, [CONN_FAILED] = {1, KWI_CONN_CLOSING, NULL}},
 };
 
 bool kwi_conn_cell(unsigned state, unsigned event, unsigned *next)
@@ -133,7 +128,7 @@ bool kwi_conn_next_want(struct kw_conn *conn, struct kw_want *want)
 
 void kwi_conn_wake(struct kw_conn *conn)
 {
-    if (!conn->write_idle || conn->state == CONN_OPENING || conn->state == CONN_CLOSING)
+    if (!conn->write_idle || conn->state == KWI_CONN_OPENING || conn->state == KWI_CONN_CLOSING)
         return;
     conn->write_idle = false;
     kwi_conn_want(conn, KW_WANT_WRITE_READY);
@@ -143,13 +138,7 @@ void kwi_conn_wake(struct kw_conn *conn)
 
 bool kwi_conn_is_ready(const struct kw_conn *conn)
 {
-    return conn->state == CONN_READY;
-}
-
-/* Its link takes it for ready: requests are under way or wait for it. */
-static bool conn_is_up(const struct kw_conn *conn)
-{
-    return conn->state == CONN_READY || conn->state == CONN_REAUTH;
+    return conn->state == KWI_CONN_READY;
 }
 
 void kwi_conn_answered(struct kw_conn *conn)
@@ -166,18 +155,18 @@ void kwi_conn_proved(struct kw_conn *conn)
 
 bool kwi_conn_is_open(const struct kw_conn *conn)
 {
-    return conn->state != CONN_OPENING && conn->state != CONN_CLOSING;
+    return conn->state != KWI_CONN_OPENING && conn->state != KWI_CONN_CLOSING;
 }
 
 enum kw_phase kwi_conn_phase(const struct kw_conn *conn)
 {
-    switch ((enum conn_state)conn->state) {
-    case CONN_OPENING: return KW_PHASE_CONNECT;
-    case CONN_VERSIONS: return KW_PHASE_VERSIONS;
-    case CONN_SASL:
-    case CONN_REAUTH: return KW_PHASE_SASL;
-    case CONN_READY:
-    case CONN_CLOSING: break;
+    switch ((enum kw_conn_state)conn->state) {
+    case KWI_CONN_OPENING: return KW_PHASE_CONNECT;
+    case KWI_CONN_VERSIONS: return KW_PHASE_VERSIONS;
+    case KWI_CONN_SASL:
+    case KWI_CONN_REAUTH: return KW_PHASE_SASL;
+    case KWI_CONN_READY:
+    case KWI_CONN_CLOSING: break;
     }
     return KW_PHASE_REQUEST;
 }
@@ -187,24 +176,24 @@ static void conn_timed_out(struct kw_timer *timer)
     struct kw_conn *conn = KWI_OF(timer, struct kw_conn, timer);
     struct kw_error err;
 
-    if (conn->state == CONN_REAUTH)
+    if (conn->state == KWI_CONN_REAUTH)
         kwi_error_fmt(&err, KW_ERR_TIMEOUT, KW_PHASE_SASL,
                       "the broker is overloaded or hangs; or raise request.timeout.ms",
                       "%s: when authenticating again, %s within request.timeout.ms (%lld)",
                       conn->peer, kwi_sasl_waits_for(conn),
                       (long long)kwi_config_i64(conn->core->cfg, KW_KEY_REQUEST_TIMEOUT_MS));
-    else if (conn_is_up(conn))
+    else if (kwi_conn_is_up(conn))
         kwi_error_fmt(&err, KW_ERR_TIMEOUT, KW_PHASE_REQUEST,
                       "the broker is overloaded or hangs; or raise request.timeout.ms",
                       "%s did not answer a request within request.timeout.ms (%lld)", conn->peer,
                       (long long)kwi_config_i64(conn->core->cfg, KW_KEY_REQUEST_TIMEOUT_MS));
     else
         kwi_conn_why_late(conn,
-                          conn->state == CONN_OPENING && kwi_config_uses_tls(conn->core->cfg)
+                          conn->state == KWI_CONN_OPENING && kwi_config_uses_tls(conn->core->cfg)
                               ? "no TCP connection and TLS handshake"
-                          : conn->state == CONN_OPENING ? "no connection"
-                          : conn->state == CONN_SASL    ? kwi_sasl_waits_for(conn)
-                                                        : "no answer to ApiVersions",
+                          : conn->state == KWI_CONN_OPENING ? "no connection"
+                          : conn->state == KWI_CONN_SASL    ? kwi_sasl_waits_for(conn)
+                                                            : "no answer to ApiVersions",
                           &err);
     kwi_conn_fail(conn, &err);
 }
@@ -264,7 +253,7 @@ struct kw_conn *kwi_conn_open(struct kw_link *link, uint32_t addr_idx, uint64_t 
         kwi_free(&core->control, conn, sizeof(*conn));
         return NULL;
     }
-    conn->state = CONN_OPENING;
+    conn->state = KWI_CONN_OPENING;
     conn->step_us = core->now.mono_us;
     conn->near_us = UINT64_MAX;
     kwi_core_arm(core, &conn->timer, core->now.mono_us + setup_timeout_us);
@@ -286,7 +275,7 @@ static void conn_authenticate(struct kw_conn *conn)
     struct kw_core *core = conn->core;
     struct kw_error err;
 
-    if (conn->state == CONN_REAUTH)
+    if (conn->state == KWI_CONN_REAUTH)
         kwi_core_arm(core, &conn->again,
                      kwi_core_after_ms(core, CONN_SESSION_GRACE_MS + conn->session_ms / 5));
     if (kwi_sasl_begin(conn, &err))
@@ -396,9 +385,9 @@ static void conn_detach(struct kw_conn *conn, bool was_ready, const struct kw_er
 void kwi_conn_fail(struct kw_conn *conn, const struct kw_error *cause)
 {
     struct kw_error copy = *cause;
-    bool was_ready = conn_is_up(conn);
+    bool was_ready = kwi_conn_is_up(conn);
 
-    if (conn->state == CONN_CLOSING)
+    if (conn->state == KWI_CONN_CLOSING)
         return;
     if (!copy.peer[0])
         memcpy(copy.peer, conn->peer, sizeof(copy.peer));
@@ -408,7 +397,17 @@ void kwi_conn_fail(struct kw_conn *conn, const struct kw_error *cause)
     conn_detach(conn, was_ready, &copy);
 }
 
-static void conn_recycle(struct kw_conn *conn, struct kw_request *req)
+void kwi_conn_retire(struct kw_conn *conn)
+{
+    struct kw_error quiet;
+
+    if (!conn->link || !conn->link->retired || !kwi_list_empty(&conn->requests))
+        return;
+    kwi_error_set(&quiet, KW_ERR_CLOSED, KW_PHASE_NONE, "the broker moved", "");
+    kwi_conn_fail(conn, &quiet);
+}
+
+void kwi_conn_recycle(struct kw_conn *conn, struct kw_request *req)
 {
     kwi_list_remove(&conn->requests, &req->node);
     conn->n_requests--;
@@ -424,11 +423,11 @@ void kwi_conn_destroy(struct kw_conn *conn)
 
     if (conn->link) {
         kwi_error_set(&cause, KW_ERR_CLOSED, KW_PHASE_NONE, "the client was destroyed", "");
-        conn->state = CONN_CLOSING;
+        conn->state = KWI_CONN_CLOSING;
         conn_detach(conn, false, &cause);
     }
     while (!kwi_list_empty(&conn->requests))
-        conn_recycle(conn, KWI_OF(conn->requests.first, struct kw_request, node));
+        kwi_conn_recycle(conn, KWI_OF(conn->requests.first, struct kw_request, node));
     conn_quiet(conn);
     if (conn->wants)
         kwi_list_remove(&core->want_conns, &conn->want_node);
@@ -446,7 +445,7 @@ void kw_core_opened(struct kw_core *core, uint32_t id)
 
     if (!conn)
         return;
-    if (conn->state == CONN_OPENING && !kwi_config_uses_tls(core->cfg))
+    if (conn->state == KWI_CONN_OPENING && !kwi_config_uses_tls(core->cfg))
         kwi_watch_done(conn, KW_PHASE_CONNECT, NULL);
     conn_step(conn, CONN_OPENED);
 }
@@ -461,201 +460,17 @@ void kw_core_closed(struct kw_core *core, uint32_t id, const struct kw_cause *ca
 
     if (!conn)
         return;
-    if (conn->state != CONN_CLOSING) {
-        bool was_ready = conn_is_up(conn);
+    if (conn->state != KWI_CONN_CLOSING) {
+        bool was_ready = kwi_conn_is_up(conn);
 
         kwi_conn_why_closed(conn, doing[conn->state], cause, &err);
         memcpy(err.peer, conn->peer, sizeof(err.peer));
         if (conn->link && conn->link->broker->node_id >= 0)
             err.broker = conn->link->broker->node_id;
-        if (conn->state == CONN_VERSIONS && conn->link)
+        if (conn->state == KWI_CONN_VERSIONS && conn->link)
             kwi_versions_cut(conn->link);
-        conn->state = CONN_CLOSING;
+        conn->state = KWI_CONN_CLOSING;
         conn_detach(conn, was_ready, &err);
     }
     kwi_conn_destroy(conn);
-}
-
-/* ---- bytes out --------------------------------------------------------------------- */
-
-/* Arms the timer for the oldest request without an answer. */
-void kwi_conn_arm(struct kw_conn *conn)
-{
-    if (!conn_is_up(conn))
-        return;
-    for (struct kw_node *n = conn->requests.first; n; n = n->next) {
-        struct kw_request *req = KWI_OF(n, struct kw_request, node);
-        if (req->answered)
-            continue;
-        if (!conn->timer.armed || conn->timer.deadline_us != req->deadline_us)
-            kwi_core_arm(conn->core, &conn->timer, req->deadline_us);
-        return;
-    }
-    kwi_core_disarm(conn->core, &conn->timer);
-}
-
-/* The request that the connection should carry next, or NULL. */
-static struct kw_request *conn_next_request(struct kw_conn *conn, bool *pulled)
-{
-    struct kw_link *link = conn->link;
-
-    *pulled = false;
-    if (conn->state == CONN_VERSIONS)
-        return kwi_versions_request(conn);
-    if (conn->state == CONN_SASL || (conn->state == CONN_REAUTH && conn->n_unanswered == 0))
-        return kwi_sasl_request(conn);
-    if (conn->state != CONN_READY || !link || link->retired || conn->mute.armed ||
-        conn->n_unanswered >= link->max_in_flight)
-        return NULL;
-    if (!kwi_list_empty(&link->queue))
-        return KWI_OF(kwi_list_pop(&link->queue), struct kw_request, node);
-    *pulled = true;
-    return link->pull ? link->pull(link) : NULL;
-}
-
-static void conn_count_flight(const struct kw_conn *conn, const struct kw_request *req)
-{
-    struct kw_stats *stats = &conn->core->stats;
-
-    if (req->type->api_key == KW_API_PRODUCE && conn->n_unanswered > stats->produce_flight_peak)
-        stats->produce_flight_peak = conn->n_unanswered;
-}
-
-/* Puts the next request on the stream. false: there is none. */
-static bool conn_build(struct kw_conn *conn)
-{
-    bool pulled;
-    struct kw_request *req;
-    struct kw_error err;
-    int version = 0, rc;
-
-    while ((req = conn_next_request(conn, &pulled))) {
-        if (conn->state == CONN_READY) {
-            rc = kwi_link_version(conn->link, req, &version) ? 0 : KW_ERR_UNSUPPORTED;
-            req->version = (int16_t)version;
-        } else {
-            rc = 0;
-        }
-        if (!rc)
-            rc = kwi_request_encode(req, conn);
-        if (!rc) {
-            conn_count_flight(conn, req);
-            kwi_conn_arm(conn);
-            return true;
-        }
-        kwi_error_fmt(&err, rc, KW_PHASE_REQUEST, "", "cannot send %s to %s: %s",
-                      kwi_api_name(req->type->api_key), conn->peer,
-                      rc == KW_ERR_UNSUPPORTED ? "the broker does not offer a version that this "
-                                                 "client speaks"
-                                               : kw_err_name(rc));
-        kwi_request_end(req, rc, &err);
-        if (pulled || !conn->link)
-            return false;
-    }
-    /* A connection that fails before it is ready has asked pull for nothing. */
-    if (conn->link && !conn->link->retired && !conn->mute.armed && conn->state == CONN_READY &&
-        conn->n_unanswered < conn->link->max_in_flight)
-        conn->link->needed = false;
-    return false;
-}
-
-/* Lists the bytes from stream position pos on. */
-static size_t conn_list(const struct kw_conn *conn, uint64_t pos, struct kw_iov *iov, size_t cap,
-                        uint64_t *end)
-{
-    size_t n = 0;
-
-    *end = pos;
-    for (struct kw_node *node = conn->requests.first; node && n < cap; node = node->next) {
-        const struct kw_request *req = KWI_OF(node, struct kw_request, node);
-        uint64_t at = req->start;
-
-        if (req->end <= *end)
-            continue;
-        for (uint32_t i = 0; i < req->n_segs && n < cap; at += req->segs[i].len, i++) {
-            size_t skip;
-            if (at + req->segs[i].len <= *end)
-                continue;
-            skip = (size_t)(*end - at);
-            iov[n].base = (uint8_t *)req->segs[i].base + skip;
-            iov[n].len = req->segs[i].len - skip;
-            *end += iov[n++].len;
-        }
-    }
-    return n;
-}
-
-size_t kw_core_write_vec(struct kw_core *core, uint32_t id, size_t skip, struct kw_iov *iov,
-                         size_t cap)
-{
-    struct kw_conn *conn = kwi_map_get(&core->conns, id);
-    uint64_t pos, end;
-    size_t n;
-
-    if (!conn || !kwi_conn_is_open(conn) || !cap)
-        return 0;
-    pos = conn->confirmed + skip;
-    if (pos > conn->offered)
-        return 0; /* the driver claims more than it was given */
-    while (pos == conn->built) {
-        bool room = conn->n_requests < CONN_REQUESTS_MAX;
-
-        if (!room || !conn_build(conn)) {
-            conn->write_idle = conn->state != CONN_CLOSING;
-            return 0;
-        }
-    }
-    n = conn_list(conn, pos, iov, cap, &end);
-    if (end > conn->offered)
-        conn->offered = end;
-    return n;
-}
-
-void kwi_conn_retire(struct kw_conn *conn)
-{
-    struct kw_error quiet;
-
-    if (!conn->link || !conn->link->retired || !kwi_list_empty(&conn->requests))
-        return;
-    kwi_error_set(&quiet, KW_ERR_CLOSED, KW_PHASE_NONE, "the broker moved", "");
-    kwi_conn_fail(conn, &quiet);
-}
-
-/* Frees what is answered and no longer lent; ends requests without answer. */
-void kwi_conn_settle(struct kw_conn *conn)
-{
-    struct kw_node *next;
-
-    for (struct kw_node *n = conn->requests.first; n; n = next) {
-        struct kw_request *req = KWI_OF(n, struct kw_request, node);
-
-        next = n->next;
-        if (req->end > conn->confirmed)
-            return;
-        if (req->type->no_answer && !req->answered) {
-            struct kw_answer answer = {.err = 0};
-            req->answered = true;
-            req->type->done(req, &answer);
-        }
-        if (req->answered)
-            conn_recycle(conn, req);
-        if (conn->state == CONN_CLOSING)
-            return; /* done may have given the connection up */
-    }
-    kwi_conn_retire(conn);
-}
-
-void kw_core_written(struct kw_core *core, uint32_t id, size_t n)
-{
-    struct kw_conn *conn = kwi_map_get(&core->conns, id);
-
-    if (!conn || n > conn->offered - conn->confirmed)
-        return;
-    conn->confirmed += n;
-    core->stats.bytes_out += n;
-    if (conn->state == CONN_CLOSING)
-        return;
-    kwi_conn_settle(conn);
-    if (conn->link && conn->link->needed)
-        kwi_conn_wake(conn);
 }

@@ -5,7 +5,7 @@
  * reserve for fetched records (promised when the request was sent, law 7), else
  * bytes of the control reserve; the staged prefix is copied once, the rest is
  * read in place. When that memory is short, reading is off until it is there. */
-#include "client/conn_read.h"
+#include "client/conn_parts.h"
 
 #include <string.h>
 

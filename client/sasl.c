@@ -11,7 +11,7 @@
 #include "base/fmt.h"
 #include "base/wipe.h"
 #include "client/config.h"
-#include "client/conn_read.h"
+#include "client/conn_parts.h"
 #include "client/error_text.h"
 #include "proto/error.h"
 #include "proto/sasl.h"

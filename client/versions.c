@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "client/conn_read.h"
+#include "client/conn_parts.h"
 #include "client/error_text.h"
 #include "client/throttle.h"
 #include "proto/api_versions.h"
