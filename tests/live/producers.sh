@@ -196,6 +196,22 @@ check "lent: in 115 pieces" grep -qx '115 pieces delivered, 0 not written, 0 unk
 read_all files -f '%s' >"$work/got"
 same "lent: it comes out as it went in" "$work/file" "$work/got"
 
+# ---- 12. deadlines, undo, traces ------------------------------------------------------------------------------
+
+broker --topic urgent
+settings urgent linger.ms=1000
+(seq 5 && echo "undo 3") | "$examples/urgent" "$work/urgent.properties" urgent 20000 2>"$work/urgent.err" | sort -n >"$work/urgent.out"
+same "urgent: one is taken back, the others are delivered" \
+    <(printf '%s\n' '1 delivered' '2 delivered' '3 undone' '4 delivered' '5 delivered') "$work/urgent.out"
+read_all urgent -f '%s %h\n' >"$work/got"
+check "urgent: each has a traceparent, no two the same" awk '
+    $2 ~ /^traceparent=00-[0-9a-f]+-[0-9a-f]+-01$/ && length($2) == 67 && !seen[$2]++ { n++ } END { exit n != 4 }' "$work/got"
+settings urgent linger.ms=10
+(echo first; wait_for 20 grep -q delivered "$work/urgent.out"; stop_mock; seq 3) |
+    "$examples/urgent" "$work/urgent.properties" urgent 400 >"$work/urgent.out" 2>"$work/urgent.err"
+same "urgent: without a broker each ends at its own deadline" \
+    <(printf '%s\n' '1 delivered' '2 expired' '3 expired' '4 expired') <(sort -n "$work/urgent.out")
+
 # ---- 9. and 10.: transactions ----------------------------------------------------------------------------------
 
 broker --topic words:3 --topic capitals:3 --fault txnoffsetcommit:*:delay=60 --fault endtxn:/9:drop-answer

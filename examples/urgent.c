@@ -1,0 +1,159 @@
+/* examples/urgent.c -- records that are worth something only for a while: each line of
+ * stdin has a deadline of its own, may be taken back, and carries a trace.
+ *
+ *   urgent PROPERTIES TOPIC DEADLINE_MS
+ *
+ * A line is a value; "undo N" takes the N-th back if it is not on its way yet. stdout, for
+ * each line: its number and delivered, expired, undone, not-written or unknown. Exit status
+ * 0, whatever became of them: that is what they were told.
+ *
+ * A deadline or an undo never makes a guess: once a byte was offered to a connection, the
+ * record can be in the log, and its outcome is told when it is known. The trace begins
+ * here; in a server, kw_trace_hook.current names that of the request. See
+ * docs/PRODUCER.md, 12. */
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <kwire/kwire.h>
+#include <kwire/trace.h>
+
+enum { LINES = 10000 };
+
+static struct kw_record_ref refs[LINES]; /* by number - 1 */
+static size_t n_lines;
+static atomic_size_t n_told; /* hooks are called by the I/O thread */
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static const char *outcome_of(const struct kw_report *report)
+{
+    if (report->outcome == KW_DELIVERED)
+        return "delivered";
+    if (report->outcome == KW_UNKNOWN)
+        return "unknown";
+    return report->code == KW_ERR_TIMEOUT    ? "expired"
+           : report->code == KW_ERR_CANCELED ? "undone"
+                                             : "not-written";
+}
+
+/* A hook sees each outcome once; reports of many records have an opaque for each. */
+static void on_report(void *ctx, const struct kw_report *report)
+{
+    (void)ctx;
+    for (uint32_t i = 0; i < report->n; i++)
+        printf("%lu %s\n", (unsigned long)(uintptr_t)kw_report_opaque(report, i),
+               outcome_of(report));
+    n_told += report->n;
+}
+
+static void take_events(struct kw_client *client)
+{
+    struct kw_event event;
+
+    while (kw_next_event(client, &event) == 1) {
+        if (event.kind == KW_EVENT_ERROR)
+            fprintf(stderr, "%s %s\n", event.error->text, event.error->hint);
+    }
+}
+
+static void undo(struct kw_client *client, size_t number)
+{
+    int rc;
+
+    if (number < 1 || number > n_lines)
+        return;
+    while ((rc = kw_record_cancel(&refs[number - 1])) == KW_ERR_WOULD_BLOCK)
+        kw_client_poll(client, 10); /* its batch is just being compressed */
+    if (rc)
+        fprintf(stderr, "undo %zu: %s\n", number, kw_err_name(rc));
+}
+
+static int send_line(struct kw_client *client, struct kw_topic *topic, const char *line, size_t len,
+                     uint32_t deadline_ms)
+{
+    struct kw_record record = {.value = {line, len},
+                               .flags = KW_REC_TIMEOUT | KW_REC_REF,
+                               .timeout_ms = deadline_ms,
+                               .ref = &refs[n_lines],
+                               .opaque = (void *)(uintptr_t)(n_lines + 1)};
+    int64_t end = now_ms() + deadline_ms;
+    int rc;
+
+    /* Memory is full, or the topic not known yet: the record is not accepted so far, so that
+     * its deadline is ours. */
+    while ((rc = kw_produce(topic, &record)) == KW_ERR_WOULD_BLOCK && now_ms() < end) {
+        kw_client_poll(client, 10);
+        take_events(client);
+    }
+    if (rc && rc != KW_ERR_WOULD_BLOCK)
+        return rc;
+    n_lines++;
+    if (rc) {
+        printf("%zu expired\n", n_lines);
+        n_told++;
+    }
+    return 0;
+}
+
+static int send_lines(struct kw_client *client, struct kw_topic *topic, uint32_t deadline_ms)
+{
+    char line[4096];
+    int rc = 0;
+
+    while (rc == 0 && n_lines < LINES && fgets(line, sizeof(line), stdin)) {
+        line[strcspn(line, "\n")] = '\0';
+        if (strncmp(line, "undo ", 5) == 0)
+            undo(client, strtoul(line + 5, NULL, 10));
+        else
+            rc = send_line(client, topic, line, strlen(line), deadline_ms);
+        take_events(client);
+    }
+    return rc;
+}
+
+int main(int argc, char **argv)
+{
+    struct kw_trace_hook trace = {.size = sizeof(trace), .flags = KW_TRACE_SAMPLED};
+    struct kw_producer_hooks hooks = {
+        .size = sizeof(hooks), .ctx = &trace, .on_send = kw_trace_on_send, .on_report = on_report};
+    struct kw_config *cfg = NULL;
+    struct kw_client *client = NULL;
+    struct kw_producer *producer;
+    struct kw_topic *topic;
+    struct kw_error error = {0};
+    int rc;
+
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    if (argc != 4) {
+        fprintf(stderr, "usage: urgent PROPERTIES TOPIC DEADLINE_MS\n");
+        return 2;
+    }
+    if ((rc = kw_config_new(&cfg)) || (rc = kw_config_load(cfg, argv[1], &error)) ||
+        (rc = kw_client_create(&client, cfg, &error)) ||
+        (rc = kw_producer_create(&producer, client, NULL, &error)) ||
+        (rc = kw_producer_set_hooks(producer, &hooks)) ||
+        (rc = kw_client_start_thread(client)) || /* fgets waits, deadlines do not */
+        (rc = kw_topic_open(&topic, producer, argv[2], &error)))
+        fprintf(stderr, "setup: %s %s\n", error.text[0] ? error.text : kw_err_name(rc), error.hint);
+    kw_config_destroy(cfg);
+    if (!rc && (rc = send_lines(client, topic, (uint32_t)strtoul(argv[3], NULL, 10))))
+        fprintf(stderr, "kw_produce: %s\n", kw_err_name(rc));
+    while (client && n_told < n_lines) { /* delivery.timeout.ms bounds it */
+        kw_client_poll(client, 20);
+        take_events(client);
+    }
+    if (client)
+        (void)kw_wait(client, kw_close(client, 1000, NULL), NULL);
+    kw_client_destroy(client);
+    return rc ? 1 : 0;
+}
