@@ -34,9 +34,9 @@ portable_tests() { # VARIANT
 }
 
 # Compiled without warnings too: sizes of 32 bits show conversions that 64 hide.
-run_machines() {
+run_machines() { # [MACHINE...]
     deps machines
-    for machine in $MACHINES; do
+    for machine in ${*:-$MACHINES}; do
         build "$machine" CI=1 tests
         for binary in $(portable_tests "$machine"); do
             [ -x "$binary" ] || continue
