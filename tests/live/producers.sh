@@ -220,9 +220,11 @@ transform() { # NAME: one more process of the group
     pid=$!
     pids+=("$pid")
 }
+# One that is killed for good leaves a transaction open: readers wait until its time is up.
 for name in t1 t2; do
     settings $name group.id=capitals transactional.id=$name enable.auto.commit=false auto.offset.reset=earliest \
-        isolation.level=read_committed session.timeout.ms=1500 heartbeat.interval.ms=100 max.poll.records=5 request.timeout.ms=1000
+        isolation.level=read_committed session.timeout.ms=1500 heartbeat.interval.ms=100 max.poll.records=5 request.timeout.ms=1000 \
+        transaction.timeout.ms=4000
 done
 seq 6000 | sed 's/^/word /' >"$work/words"
 $kw produce -q -b "$KW_BROKER" -t words -X batch.size=200 <"$work/words"

@@ -154,7 +154,10 @@ static bool transfer_one(struct transfer *transfer)
     phase(aborts ? "abort" : "commit");
     if (aborts) {
         transfer->n_aborted++;
-        if (!transfer_wait(transfer, "kw_txn_abort",
+        /* In the log, so that readers have something to leave out: an abort drops the rest. */
+        if (!transfer_wait(transfer, "kw_flush",
+                           kw_flush(transfer->producer, TRANSFER_WAIT_MS, NULL)) ||
+            !transfer_wait(transfer, "kw_txn_abort",
                            kw_txn_abort(transfer->producer, TRANSFER_WAIT_MS, NULL)) ||
             !transfer_rewind(transfer))
             return false;
