@@ -4,6 +4,11 @@
 
 report_begin F
 build plain all tests examples bench
+line 1 "every fault id of producing and of transactions has a test" tools/fault_cover.sh P T
+line 3 "read, transformed, written once: killed 25 times for each version of transactions" \
+    env KW_TXN_KILLS="$(seq -s ' ' 2 26)" bash tests/live/txn.sh
+line 5 "a key's partition as Java, librdkafka and Sarama choose it" \
+    build/tests/client/test_partitioner --jobs 1 --color=never
 build tsan build/tsan/tests/api/test_threads build/tsan/tests/net/test_thread
 line 7 "8 threads produce, flush, take events, read and close in all orders for 60 s, under the thread sanitizer" \
     env KW_THREAD_SECONDS=60 build/tsan/tests/api/test_threads
