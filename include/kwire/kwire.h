@@ -4,7 +4,7 @@
  * timeout_ms is relative, -1 none; nothing waits except kw_wait and
  * kw_client_poll (and, for now, host names are looked up with the system's
  * blocking getaddrinfo when a broker is first connected: numeric addresses
- * avoid it). Callbacks: there are none but the hooks of kw_env, partitioners and
+ * avoid it). Callbacks: there are none but the hooks of kw_env and of producers, partitioners and
  * assignors; events are taken with kw_next_event.
  *
  * Threads. A client and all it made belong to one thread at a time, and no thread is
