@@ -163,11 +163,7 @@ void net_name(const char *name, ...)
 
 void net_run(uint64_t ms)
 {
-    bool never = false;
-    uint64_t end_us = net.pair.now.mono_us + ms * 1000;
-    sim_pair_run(&net.pair, &never, ms);
-    if (net.pair.now.mono_us < end_us)
-        sim_pair_step(&net.pair, end_us - net.pair.now.mono_us);
+    sim_pair_pass(&net.pair, ms);
 }
 
 void net_make(int32_t partition)

@@ -86,11 +86,7 @@ static void bed_end(void)
 
 static void bed_run(uint64_t ms)
 {
-    bool never = false;
-    uint64_t end_us = bed.pair.now.mono_us + ms * 1000;
-    sim_pair_run(&bed.pair, &never, ms);
-    if (bed.pair.now.mono_us < end_us)
-        sim_pair_step(&bed.pair, end_us - bed.pair.now.mono_us);
+    sim_pair_pass(&bed.pair, ms);
 }
 
 static void bed_fault(const char *spec)

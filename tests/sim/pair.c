@@ -440,6 +440,15 @@ bool sim_pair_run(struct sim_pair *pair, const bool *done, uint64_t for_ms)
     return *done && !pair->broken;
 }
 
+void sim_pair_pass(struct sim_pair *pair, uint64_t ms)
+{
+    bool never = false;
+    uint64_t end_us = pair->now.mono_us + ms * 1000;
+    sim_pair_run(pair, &never, ms);
+    if (pair->now.mono_us < end_us)
+        sim_pair_step(pair, end_us - pair->now.mono_us);
+}
+
 /* ---- life --------------------------------------------------------------------------------------- */
 
 int sim_pair_init(struct sim_pair *pair, enum sim_memory_kind kind, uint32_t n_brokers,

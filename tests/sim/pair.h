@@ -115,6 +115,8 @@ void sim_pair_step(struct sim_pair *pair, uint64_t forward_us);
 /* Runs, moving time to the next deadline, until *done is not 0 or for_ms passed;
  * true if done. */
 bool sim_pair_run(struct sim_pair *pair, const bool *done, uint64_t for_ms);
+/* Runs until so much time has passed, whatever happens. */
+void sim_pair_pass(struct sim_pair *pair, uint64_t ms);
 /* Confirms all that is held, in uneven pieces; compares first. */
 void sim_pair_confirm(struct sim_pair *pair);
 /* Compares what is held with what was handed out. */
