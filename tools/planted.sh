@@ -22,12 +22,17 @@ for bug; do
         continue
     fi
     # One is enough, and what a bug leaves behind may hang the next seed.
-    KW_SIM_SEEDS=$seeds KW_SIM_FAILURES=1 timeout -k 10 1500 "$build/tests/sim/test_sim" --jobs 1 --ascii --color=never >"$log" 2>&1
+    KW_SIM_SEEDS=$seeds KW_SIM_FAILURES=1 timeout -k 10 1500 "$build/tests/sim/test_sim" --jobs 1 --color=never >"$log" 2>&1
     status=$?
+    last=$(sed -n 's/.*sim: begins seed //p' "$log" | tail -n 1)
     seed=$(sed -n 's/.*seed \([0-9]*\) failed: \(.*\)/seed \1: \2/p; s/.*\(seed [0-9]*: .*\)/\1/p' "$log" | head -n 1)
-    if [ "$status" -ne 0 ]; then
-        echo "ok - $name is found (${seed:-it crashed, or hung})"
-        echo "figure: $name ${seed:-crashed, or hung}"
+    if [ "$status" -eq 124 ] || [ "$status" -eq 137 ]; then
+        echo "not ok - $name: 1500 s were over in seed $last"
+        rc=1
+    elif [ "$status" -ne 0 ]; then
+        : "${seed:=seed $last: the program crashed}"
+        echo "ok - $name is found ($seed)"
+        echo "figure: $name $seed"
     else
         echo "not ok - $name is not found in $seeds seeds"
         rc=1
