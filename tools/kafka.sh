@@ -6,6 +6,7 @@
 #   tools/kafka.sh env              KW_BROKER=host:port,... and KW_KAFKA_DATA=folder
 #   tools/kafka.sh kill N           SIGKILL node N
 #   tools/kafka.sh pause N          SIGSTOP         tools/kafka.sh resume N    SIGCONT
+#   tools/kafka.sh stop N           SIGTERM, and it goes on if it stood still; after 20 s SIGKILL
 #   tools/kafka.sh start N          start node N again, on the same ports and data
 #   tools/kafka.sh wait [SECONDS]   until every running node serves all of them
 #   tools/kafka.sh tool NAME ARG... one of Kafka's own tools: topics, console-producer ...
@@ -419,6 +420,7 @@ resume) send CONT "$1" ;;
 start) start_node "$1" ;;
 wait) wait_ready "${1:-60}" || die "a node ended; see $dir/node*/log" ;;
 tool) class=$(tool_class "$1"); shift; fetch_jars; run_class "$class" "$@" ;;
+stop) send TERM "$1"; send CONT "$1"; gone "$1" 20 || { send KILL "$1"; gone "$1" 10; } ;;
 down) stop 10 ;;
 clean) clean ;;
 clean-all)

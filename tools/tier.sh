@@ -130,8 +130,8 @@ live() {
         # For the night and for acceptance: other lines of Kafka are two more downloads,
         # clusters that fail take their time, and so does Java's tool for each group.
         case $script in
-        */lib.sh | */members.sh) continue ;;
-        */versions.sh | */mixed.sh | */cluster.sh | */group_admin.sh) continue ;;
+        */lib.sh | */members.sh | */judge.sh) continue ;;
+        */versions.sh | */mixed.sh | */cluster.sh | */leaders.sh | */group_admin.sh) continue ;;
         esac
         # TERM first: its trap stops the broker.
         step "$script" timeout -k 30 900 bash "$script"
@@ -196,8 +196,10 @@ tier_nightly() {
         step "round $round: mixed groups" env KW_MIXED_SECONDS=300 KW_MIXED_RECORDS=1000000 \
             bash tests/live/mixed.sh
         step "round $round: groups from outside" bash tests/live/group_admin.sh
-        step "round $round: transactions" env KW_TXN_KILLS="2 5 9 12 16 19 22 25 28" \
+        step "round $round: transactions" env KW_TXN_KILLS=9 \
             bash tests/live/txn.sh
+        step "round $round: leaders" env KW_LEADER_RECORDS=5000000 KW_LEADER_RATE=16000 \
+            bash tests/live/leaders.sh
         step "round $round: a cluster" env KW_CLUSTER_PAUSE=10 bash tests/live/cluster.sh
         step "round $round: sessions" env KW_SESSION_SECONDS=60 bash tests/live/sasl.sh
     done

@@ -4,9 +4,11 @@
  *
  *   numbers HOST:PORT TOPIC N [KEY=VALUE...]       client configuration
  *
+ * NUMBERS_RATE (50000): how many a second, about.
  * stdout: "delivered N" after each further hundredth, for a script that waits
- * for its moment; at the end a line "WORD N" for each figure, then "failed A-B"
- * for each run of numbers that was not delivered. stderr: the client's log.
+ * for its moment; at the end a line "WORD N" for each figure, then "run WORD A-B" for
+ * each run of numbers that were not-written or unknown, or may be there twice by what
+ * their report says (twice). stderr: the client's log.
  * Exit status: 0 each number has one outcome, whatever it is; 1 not so. */
 #include <stdbool.h>
 #include <stdio.h>
@@ -16,7 +18,12 @@
 
 #include <kwire/kwire.h>
 
-enum { NUMBERS_TURN = 256, NUMBERS_PACE = 500 /* records between two looks at the sockets */ };
+enum {
+    NUMBERS_TURN = 256,    /* records between two looks at the sockets, */
+    NUMBERS_PACE = 500,    /* and between two rests */
+    NUMBERS_RATE = 50000,  /* a second: a fault shall find work that is not done yet */
+    NUMBERS_TWICE = 1 << 7 /* of an outcome: it may be in the log twice */
+};
 
 struct numbers {
     struct kw_client *client;
@@ -25,7 +32,8 @@ struct numbers {
     uint32_t n;
     uint32_t n_outcome[3]; /* by enum kw_outcome */
     uint32_t n_twice, n_unknown_opaque, told;
-    uint8_t *outcome; /* of number i: 1 + enum kw_outcome, 0 none yet */
+    struct timespec rest;
+    uint8_t *outcome; /* of number i: 1 + enum kw_outcome, NUMBERS_TWICE; 0 none yet */
 };
 
 static void numbers_log(void *ctx, int level, const char *text)
@@ -36,6 +44,8 @@ static void numbers_log(void *ctx, int level, const char *text)
 
 static void numbers_report(struct numbers *numbers, const struct kw_report *report)
 {
+    uint8_t twice = report->flags & KW_REPORT_MAYBE_DUPLICATE ? NUMBERS_TWICE : 0;
+
     for (uint32_t i = 0; i < report->n; i++) {
         uintptr_t number = (uintptr_t)kw_report_opaque(report, i);
         if (number < 1 || number > numbers->n)
@@ -43,7 +53,7 @@ static void numbers_report(struct numbers *numbers, const struct kw_report *repo
         else if (numbers->outcome[number])
             numbers->n_twice++;
         else
-            numbers->outcome[number] = (uint8_t)(1 + report->outcome);
+            numbers->outcome[number] = (uint8_t)((1 + report->outcome) | twice);
     }
     numbers->n_outcome[report->outcome] += report->n;
     if (numbers->n_outcome[KW_DELIVERED] - numbers->told >= numbers->n / 100) {
@@ -96,8 +106,6 @@ static int numbers_open(struct numbers *numbers, char **argv, int argc)
 /* Returns how many numbers were accepted. */
 static uint32_t numbers_produce(struct numbers *numbers)
 {
-    /* About 50,000 a second: a kill shall find work that is not done yet. */
-    const struct timespec pace = {.tv_nsec = 10 * 1000 * 1000};
     char key[16], value[16];
 
     for (uint32_t i = 1; i <= numbers->n; i++) {
@@ -117,21 +125,22 @@ static uint32_t numbers_produce(struct numbers *numbers)
         if (i % NUMBERS_TURN == 0)
             numbers_turn(numbers, 0);
         if (i % NUMBERS_PACE == 0)
-            nanosleep(&pace, NULL);
+            nanosleep(&numbers->rest, NULL);
     }
     return numbers->n;
 }
 
-static void numbers_print_failed(const struct numbers *numbers)
+static void numbers_print_runs(const struct numbers *numbers, const char *word, unsigned mask,
+                               unsigned wanted)
 {
     uint32_t first = 0;
 
     for (uint32_t i = 1; i <= numbers->n + 1; i++) {
-        bool failed = i <= numbers->n && numbers->outcome[i] != 1 + KW_DELIVERED;
-        if (failed && !first)
+        bool is_one = i <= numbers->n && (numbers->outcome[i] & mask) == wanted;
+        if (is_one && !first)
             first = i;
-        if (!failed && first) {
-            printf("failed %u-%u\n", first, i - 1);
+        if (!is_one && first) {
+            printf("run %s %u-%u\n", word, first, i - 1);
             first = 0;
         }
     }
@@ -153,7 +162,9 @@ static int numbers_sum_up(const struct numbers *numbers, uint32_t n_accepted)
     printf("in-flight-peak %u\nrequests-lost %llu\nbatches %llu\nretries %llu\n",
            stats.produce_flight_peak, (unsigned long long)stats.requests_lost,
            (unsigned long long)stats.batches, (unsigned long long)stats.batch_retries);
-    numbers_print_failed(numbers);
+    numbers_print_runs(numbers, "not-written", NUMBERS_TWICE - 1, 1 + KW_NOT_WRITTEN);
+    numbers_print_runs(numbers, "unknown", NUMBERS_TWICE - 1, 1 + KW_UNKNOWN);
+    numbers_print_runs(numbers, "twice", NUMBERS_TWICE, NUMBERS_TWICE);
     return n_accepted == numbers->n && !numbers->n_twice && !n_never && !numbers->n_unknown_opaque;
 }
 
@@ -161,9 +172,11 @@ int main(int argc, char **argv)
 {
     struct numbers numbers = {0};
     struct kw_error error;
+    const char *rate = getenv("NUMBERS_RATE");
     uint32_t n_accepted;
     int rc;
 
+    numbers.rest.tv_nsec = NUMBERS_PACE * 1000000000L / (rate ? atol(rate) : NUMBERS_RATE);
     if (argc < 4 || (numbers.n = (uint32_t)strtoul(argv[3], NULL, 10)) < 100) {
         fprintf(stderr, "usage: numbers HOST:PORT TOPIC N [KEY=VALUE...], N at least 100\n");
         return 2;

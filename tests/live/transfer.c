@@ -6,18 +6,27 @@
  * the same number in OUT, in transactions of about BATCH records of the transactional id
  * ID, together with its offsets; the first transaction and every fifth after it are
  * aborted on purpose, and their records are read again. Ends when nothing came for IDLE_MS.
- * stdout: the phase that begins (produce, offsets, commit, abort), a line each, so that a
- * script can kill it there; at the end "committed N" and "aborted N", transactions.
- * Exit status: 0; 1 when something failed, told on stderr. */
+ * TRANSFER_KILL=PHASE:N in the environment: SIGKILL in the N-th transaction, when some of
+ * its records are on their way (produce), its offsets have been answered (offsets), or
+ * EndTxn was sent and its answer not read (end).
+ * stdout: the phase and the transaction in which it is killed, or at the end "committed N"
+ * and "aborted N", transactions. Exit status: 0; 1 when something failed, told on stderr. */
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <kwire/kwire.h>
 
-enum { TRANSFER_HANDLES = 64, TRANSFER_WAIT_MS = 60000, TRANSFER_ABORT_EVERY = 5 };
+enum {
+    TRANSFER_HANDLES = 64,
+    TRANSFER_WAIT_MS = 60000,
+    TRANSFER_ABORT_EVERY = 5,
+    TRANSFER_SOME = 5
+};
 
 struct transfer {
     struct kw_client *client;
@@ -30,13 +39,9 @@ struct transfer {
     size_t n_held;
     unsigned n_committed, n_aborted;
     bool writable;
+    const char *kill_phase; /* NULL: it lives */
+    unsigned long kill_at;
 };
-
-static void phase(const char *name)
-{
-    puts(name);
-    fflush(stdout);
-}
 
 static bool complain(const char *what, int rc, const struct kw_error *error)
 {
@@ -55,6 +60,22 @@ static void transfer_events(struct transfer *transfer)
             (void)kw_rebalance_ack(transfer->consumer);
         transfer->writable |= event.kind == KW_EVENT_WRITABLE;
     }
+}
+
+/* Whether this transaction is to be killed in that phase. */
+static bool transfer_dies(const struct transfer *transfer, const char *phase)
+{
+    return transfer->kill_phase && strcmp(phase, transfer->kill_phase) == 0 &&
+           transfer->n_committed + transfer->n_aborted + 1 == transfer->kill_at;
+}
+
+/* At once, or when the brokers had a moment for what was sent last. */
+static void transfer_die(const struct transfer *transfer)
+{
+    usleep((useconds_t)(getpid() % 4 * 1000));
+    printf("%s %lu\n", transfer->kill_phase, transfer->kill_at);
+    fflush(stdout);
+    raise(SIGKILL);
 }
 
 /* Holds what is ready, until about n records are there or nothing came for idle_ms. */
@@ -97,6 +118,7 @@ static bool transfer_produce(struct transfer *transfer, const struct kw_consumed
 static bool transfer_write(struct transfer *transfer)
 {
     const struct kw_consumed *record;
+    unsigned n = 0;
 
     for (size_t i = 0; i < transfer->n_held; i++) {
         struct kw_records *records = transfer->held[i];
@@ -109,6 +131,10 @@ static bool transfer_write(struct transfer *transfer)
                 start->value = record->offset;
             if (!transfer_produce(transfer, record, start->partition))
                 return false;
+            if (++n >= TRANSFER_SOME && transfer_dies(transfer, "produce")) {
+                kw_client_poll(transfer->client, getpid() % 4 * 5);
+                transfer_die(transfer);
+            }
         }
         kw_records_release(records, KW_DONE);
     }
@@ -135,6 +161,16 @@ static bool transfer_rewind(struct transfer *transfer)
     return true;
 }
 
+/* All is answered by now but EndTxn, which one look at the sockets sends. */
+static bool transfer_end(struct transfer *transfer, const char *what, struct kw_op *op)
+{
+    if (transfer_dies(transfer, "end")) {
+        kw_client_poll(transfer->client, 0);
+        transfer_die(transfer);
+    }
+    return transfer_wait(transfer, what, op);
+}
+
 static bool transfer_one(struct transfer *transfer)
 {
     struct kw_txn_offsets offsets = {.size = sizeof offsets, .consumer = transfer->consumer};
@@ -144,28 +180,28 @@ static bool transfer_one(struct transfer *transfer)
 
     if (rc)
         return complain("kw_txn_begin", rc, &error);
-    phase("produce");
     if (!transfer_write(transfer))
         return false;
-    phase("offsets");
     if (!transfer_wait(transfer, "kw_txn_send_offsets",
                        kw_txn_send_offsets(transfer->producer, &offsets, TRANSFER_WAIT_MS, NULL)))
         return false;
-    phase(aborts ? "abort" : "commit");
+    if (transfer_dies(transfer, "offsets"))
+        transfer_die(transfer);
+    /* In the log, so that readers have something to leave out: an abort drops the rest. */
+    if ((aborts || transfer_dies(transfer, "end")) &&
+        !transfer_wait(transfer, "kw_flush", kw_flush(transfer->producer, TRANSFER_WAIT_MS, NULL)))
+        return false;
     if (aborts) {
-        transfer->n_aborted++;
-        /* In the log, so that readers have something to leave out: an abort drops the rest. */
-        if (!transfer_wait(transfer, "kw_flush",
-                           kw_flush(transfer->producer, TRANSFER_WAIT_MS, NULL)) ||
-            !transfer_wait(transfer, "kw_txn_abort",
-                           kw_txn_abort(transfer->producer, TRANSFER_WAIT_MS, NULL)) ||
+        if (!transfer_end(transfer, "kw_txn_abort",
+                          kw_txn_abort(transfer->producer, TRANSFER_WAIT_MS, NULL)) ||
             !transfer_rewind(transfer))
             return false;
+        transfer->n_aborted++;
     } else {
-        transfer->n_committed++;
-        if (!transfer_wait(transfer, "kw_txn_commit",
-                           kw_txn_commit(transfer->producer, TRANSFER_WAIT_MS, NULL)))
+        if (!transfer_end(transfer, "kw_txn_commit",
+                          kw_txn_commit(transfer->producer, TRANSFER_WAIT_MS, NULL)))
             return false;
+        transfer->n_committed++;
     }
     transfer->n_held = 0;
     return true;
@@ -224,8 +260,14 @@ static bool transfer_open(struct transfer *transfer, int argc, char **argv)
 int main(int argc, char **argv)
 {
     struct transfer transfer = {0};
+    char *kill = getenv("TRANSFER_KILL"), *at = kill ? strchr(kill, ':') : NULL;
     bool good;
 
+    if (at) {
+        *at = '\0';
+        transfer.kill_phase = kill;
+        transfer.kill_at = strtoul(at + 1, NULL, 10);
+    }
     if (argc < 7) {
         fprintf(stderr, "usage: transfer HOST:PORT IN OUT ID BATCH IDLE_MS [KEY=VALUE...]\n");
         return 2;

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Transactions on a real broker, of version 2 (KIP-890) and then, with the feature taken
 # back, of version 1: a program that reads, transforms and writes exactly once is killed
-# again and again (each time when it has printed so many lines as KW_TXN_KILLS says);
-# Java's console consumer reads each record once with read_committed, and Kafka's tools
-# show the transactions as they were ended.
+# again and again, KW_TXN_KILLS (1) times in each phase of a transaction; Java's console
+# consumer reads each record once with read_committed, and Kafka's tools show the
+# transactions as they were ended.
 #
 # covers: T01 T04 T20 T21 T28 I8
 . "$(dirname "$0")/lib.sh"
@@ -17,32 +17,35 @@ java_reads() { # TOPIC LEVEL
 }
 lines() { wc -l <"$1"; }
 
-# Ends with the phase in which it was killed. The number of its line decides: random in
-# time, and each phase comes often.
-kill_at() { # LINE IN OUT ID
-    : >"$work/phases"
-    "$transfer" "$KW_BROKER" "$2" "$3" "$4" 20 4000 >"$work/phases" 2>>"$work/transfer.log" &
-    local pid=$! end=$((SECONDS + 40))
-    while [ "$(lines "$work/phases")" -lt "$1" ] && kill -0 $pid 2>/dev/null && [ $SECONDS -lt $end ]; do
-        sleep 0.01
-    done
-    kill -9 $pid 2>/dev/null
-    wait $pid 2>/dev/null
-    tail -n 1 "$work/phases"
+n_kills=${KW_TXN_KILLS:-1}
+n_records=$((3000 + n_kills * 300))
+
+# killed PHASE NTH IN OUT ID: runs until it is killed in that phase of its N-th transaction
+killed() {
+    TRANSFER_KILL="$1:$2" timeout 60 "$transfer" "$KW_BROKER" "$3" "$4" "$5" 20 4000 >"$work/phase" 2>>"$work/transfer.log"
+    local rc=$?
+    cat "$work/phase" >>"$work/killed"
+    [ $rc = 137 ] && [ "$(cat "$work/phase")" = "$1 $2" ]
 }
 
 run_version() { # VERSION
-    local v=$1 line
+    local v=$1 i phase
     new_topic "in$v" 3
     new_topic "out$v" 3
-    seq 3000 >"$work/numbers"
-    check "version $v: kw produce -T commits 3000 records" \
+    seq $n_records >"$work/numbers"
+    check "version $v: kw produce -T commits $n_records records" \
         $kw produce -b "$KW_BROKER" -t "in$v" -T "loader$v" -X batch.size=2000 -l "$work/numbers"
     (seq 5000 5100 && sleep 12) | timeout -s INT 8 $kw produce -q -b "$KW_BROKER" -t "in$v" -T "loader$v" 2>"$work/int"
     check "version $v: Ctrl-C aborts" grep -q "was aborted" "$work/int"
     : >"$work/killed"
-    for line in ${KW_TXN_KILLS:-5 12 19}; do kill_at $line "in$v" "out$v" "etl$v" >>"$work/killed"; done
-    echo "figure: txn: version $v killed in $(sort "$work/killed" | uniq -c | tr -s ' \n' ' ')"
+    # The first transaction of each run is aborted; it may be killed in that, too.
+    for i in $(seq "$n_kills"); do
+        for phase in produce offsets end; do
+            check "version $v: killed in $phase of transaction $((i % 4 + 1))" \
+                killed $phase $((i % 4 + 1)) "in$v" "out$v" "etl$v"
+        done
+    done
+    echo "figure: txn: version $v killed in: $(awk '{ print $1 }' "$work/killed" | sort | uniq -c | tr -s ' \n' ' ')"
     check "version $v: the last run goes to the end" \
         "$transfer" "$KW_BROKER" "in$v" "out$v" "etl$v" 100 6000
     tail -n 2 "$work/check.log" 2>/dev/null | tr '\n' ' '
@@ -53,7 +56,7 @@ run_version() { # VERSION
     same "version $v: so does kw" "$work/java.$v" "$work/kw.$v"
     java_reads "out$v" read_uncommitted >"$work/all.$v"
     echo "figure: txn: version $v wrote $(lines "$work/all.$v") records, $(lines "$work/java.$v") of them committed"
-    check "version $v: there were aborted ones" test "$(lines "$work/all.$v")" -gt 3000
+    check "version $v: there were aborted ones" test "$(lines "$work/all.$v")" -gt $n_records
     tool consumer-groups --bootstrap-server "$KW_BROKER" --describe --group "etl$v" >"$work/group" 2>&1
     check "version $v: the group's offsets are at the end" awk -v g="etl$v" '
         $1 == g { lag += $6; n++ } END { exit !(n > 1 && lag == 0) }' "$work/group"

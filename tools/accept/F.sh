@@ -5,8 +5,10 @@
 report_begin F
 build plain all tests examples bench
 line 1 "every fault id of producing and of transactions has a test" tools/fault_cover.sh P T
-line 3 "read, transformed, written once: killed 25 times for each version of transactions" \
-    env KW_TXN_KILLS="$(seq -s ' ' 2 26)" bash tests/live/txn.sh
+line 2 "three nodes, RF 3: 5,000,000 records while leaders are killed, paused and restarted" \
+    env KW_LEADER_RECORDS=5000000 KW_LEADER_RATE=16000 bash tests/live/leaders.sh
+line 3 "read, transformed, written once: killed 27 times for each version of transactions" \
+    env KW_TXN_KILLS=9 bash tests/live/txn.sh
 line 5 "a key's partition as Java, librdkafka and Sarama choose it" \
     build/tests/client/test_partitioner --jobs 1 --color=never
 build tsan build/tsan/tests/api/test_threads build/tsan/tests/net/test_thread
