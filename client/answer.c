@@ -220,6 +220,9 @@ static void answer_apply(struct kw_batch *batch, const struct kw_produce_respons
     case SEND_OK: answer_delivered(batch, item->base_offset, item->log_append_time_ms); return;
     case SEND_DUPLICATE: answer_delivered(batch, -1, -1); return;
     case SEND_REFRESH:
+        /* A leader that is deposed while it waits for its replicas answers the same for what
+         * it has appended as for what it never took (decision 0048). */
+        batch->maybe_written = true;
         moved = kwi_topic_meta_hint(batch->part->topic->meta, batch->part->index,
                                     item->current_leader.leader_id,
                                     item->current_leader.leader_epoch);

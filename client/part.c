@@ -391,7 +391,8 @@ struct kw_consumer_part *kwi_part_create(struct kw_consumer_topic *topic,
 
 void kwi_part_begin(struct kw_consumer_part *part)
 {
-    part_find(part);
+    if (part->state == KWI_PART_LEADER) /* else its topic went away, or the consumer closed */
+        part_find(part);
 }
 
 void kwi_part_destroy(struct kw_consumer_part *part)

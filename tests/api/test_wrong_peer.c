@@ -47,7 +47,7 @@ static struct seen meet(enum wrong_kind kind, const void *bytes, size_t len)
     struct kw_stats stats;
     wrong_start(&peer);
     struct kw_client *client = client_with(peer.servers, "socket.connection.setup.timeout.ms",
-                                           "100", "socket.connection.setup.timeout.max.ms", "100",
+                                           "300", "socket.connection.setup.timeout.max.ms", "300",
                                            "request.timeout.ms", "150", "delivery.timeout.ms",
                                            "400", NULL);
     cr_assert_eq(kw_producer_create(&producer, client, NULL, &err), 0, "%s", err.text);

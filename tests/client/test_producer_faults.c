@@ -6,6 +6,7 @@
 #include "tests/sim/pair.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +21,7 @@ static struct {
     int64_t offset[RECORDS_MAX];
     int code;
     int16_t kafka_code;
+    uint8_t flags;
     uint64_t reported_us, n_errors;
     bool done, again;
     uint32_t n_refused;
@@ -44,6 +46,7 @@ static void shop_event(void *ctx, const struct kw_event *event)
     shop.n_of[report->outcome] += report->n;
     shop.code = report->code;
     shop.kafka_code = report->kafka_code;
+    shop.flags = report->flags;
     shop.reported_us = shop.pair.now.mono_us;
     for (uint32_t i = 0; shop.again && i < report->n && shop.n_made < RECORDS_MAX - 100; i++) {
         int rc = shop_try(1000);
@@ -132,6 +135,45 @@ static void shop_in_order(void)
 {
     for (uint32_t i = 0; i < shop.n_made; i++)
         cr_assert_eq(shop.offset[i], i, "record %u is at %lld", i, (long long)shop.offset[i]);
+}
+
+/* ---- a leader that is deposed behind the append ------------------------------------------- */
+
+/* Kafka answers NOT_LEADER_OR_FOLLOWER for what has been appended and waits for replicas,
+ * too (tests/live/leaders.sh met it): such an answer proves nothing. */
+Test(producer_faults, what_a_deposed_leader_answered_may_be_in_the_log)
+{
+    static const int16_t codes[] = {3, 6, 56};
+    static const char *const own[] = {"linger.ms=0", "delivery.timeout.ms=3000", NULL};
+    for (unsigned i = 0; i < sizeof codes / sizeof *codes; i++) {
+        struct kw_mock_partition_info info;
+        char spec[40];
+        shop_open(own, "t");
+        shop_known();
+        snprintf(spec, sizeof spec, "produce:1:error-after=%d", codes[i]);
+        shop_fault(spec);
+        shop_fault("produce:2-100:error=6");
+        shop_make(1);
+        shop_settle();
+        cr_assert_eq(shop.n_of[KW_UNKNOWN], 1, "after %d: not written %u", codes[i],
+                     shop.n_of[KW_NOT_WRITTEN]);
+        cr_assert_eq(kwi_mock_partition(shop.pair.mock, "t", 0, &info), 0);
+        cr_assert_eq(info.end_offset, 1);
+        shop_end();
+    }
+}
+
+Test(producer_faults, without_idempotence_what_was_sent_to_another_leader_may_be_there_twice)
+{
+    static const char *const own[] = {"linger.ms=0", "enable.idempotence=false", NULL};
+    shop_open(own, "t");
+    shop_known();
+    shop_fault("produce:1:error-after=6");
+    shop_make(1);
+    shop_settle();
+    cr_assert_eq(shop.n_of[KW_DELIVERED], 1);
+    cr_assert_eq(shop.flags, KW_REPORT_MAYBE_DUPLICATE);
+    shop_end();
 }
 
 /* ---- idempotence ------------------------------------------------------------------------- */

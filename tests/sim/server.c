@@ -82,6 +82,7 @@ static const char *const server_specs[] = {
     "produce:/%u:error=7",
     "produce:/%u:error=19",
     "produce:/%u:error=56",
+    "produce:/%u:error-after=6",
     "produce:/%u:error-after=20",
     "produce:/%u:error-after=7",
     "produce:/%u:drop-request",
