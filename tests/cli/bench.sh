@@ -3,15 +3,17 @@
 . "$(dirname "$0")/lib.sh"
 start_broker --topic spread:3 --topic empty:2 --topic odd:1
 
-json='^\{"records":[0-9]+,"bytes":[0-9]+,"wall_s":[0-9]+\.[0-9]+,"user_s":[0-9]+\.[0-9]+,"sys_s":[0-9]+\.[0-9]+,"cpu_ns_per_record":[0-9.]+,"records_per_s":[0-9.]+,"p50_us":[0-9]+,"p99_us":[0-9]+,"rss_kb":[0-9]+,"allocs_per_record":[0-9.]+\}$'
+json='^\{"records":[0-9]+,"bytes":[0-9]+,"wall_s":[0-9]+\.[0-9]+,"user_s":[0-9]+\.[0-9]+,"sys_s":[0-9]+\.[0-9]+,"cpu_ns_per_record":[0-9.]+,"records_per_s":[0-9.]+,"p50_us":[0-9]+,"p90_us":[0-9]+,"p99_us":[0-9]+,"p999_us":[0-9]+,"max_us":[0-9]+,"rss_kb":[0-9]+,"allocs_per_record":[0-9.]+\}$'
 field() { sed -n "s/.*\"$1\":\([0-9.]*\).*/\1/p" "$out"; }
 figures() { # TEXT: what is true of the figures of any good run
     true_that "$1: one object with the keys" [ "$(grep -Ec "$json" "$out")/$(wc -l <"$out")" = 1/1 ]
     true_that "$1: the figures agree" awk -v n="$(field records)" -v wall="$(field wall_s)" \
         -v user="$(field user_s)" -v sys="$(field sys_s)" -v cpu="$(field cpu_ns_per_record)" \
-        -v rate="$(field records_per_s)" -v p50="$(field p50_us)" -v p99="$(field p99_us)" \
+        -v rate="$(field records_per_s)" -v p50="$(field p50_us)" -v p90="$(field p90_us)" \
+        -v p99="$(field p99_us)" -v p999="$(field p999_us)" -v max="$(field max_us)" \
         -v rss="$(field rss_kb)" -v allocs="$(field allocs_per_record)" 'BEGIN {
-            if (wall <= 0 || p50 > p99 || p99 / 1e6 > wall * 1.05 + 0.01 || rss < 500 || allocs > 0.5) exit 1
+            if (wall <= 0 || max / 1e6 > wall + 0.01 || rss < 500 || allocs > 0.5) exit 1
+            if (p50 > p90 || p90 > p99 || p99 > p999 || p999 > max) exit 1
             if (rate * wall < n * 0.99 || rate * wall > n * 1.01) exit 1
             exit !(cpu * n <= (user + sys) * 1e9 * 1.01 + n && cpu * n >= (user + sys) * 1e9 * 0.99 - n)
         }' </dev/null
@@ -31,7 +33,7 @@ true_that "it read them all" [ "$(field records) $(field bytes)" = "60000 600000
 run "consume to the end" 0 "$kw" bench consume -b "$B" -t made
 true_that "the text has all figures" awk '
     /^records +60000 \(6000000 bytes\)$/ || /^wall +[0-9.]+ s$/ || /^throughput +[0-9]+ records\/s, / ||
-    /^cpu +.* ns a record$/ || /^latency +p50 [0-9]+ us, p99 [0-9]+ us$/ || /^memory +[0-9]+ kB/ { n++ }
+    /^cpu +.* ns a record$/ || /^latency +p50 [0-9]+, p90 [0-9]+, p99 [0-9]+, p99.9 [0-9]+, max [0-9]+ us$/ || /^memory +[0-9]+ kB/ { n++ }
     END { exit !(n == 6 && NR == 6) }' "$out"
 run "consume one partition" 0 "$kw" bench consume -b "$B" -t made --partitions 1 --json
 true_that "it read that one" [ "$(field records)" = 20000 ]
