@@ -177,7 +177,7 @@ static int bench_produce_create(struct cli_bench *bench)
     return cli_session_op_failed(session, &op, "create the topic");
 }
 
-static int bench_produce_open(struct cli_bench *bench)
+int cli_bench_producer(struct cli_bench *bench)
 {
     struct cli_session *session = &bench->session;
     struct kw_error error = {0};
@@ -192,6 +192,16 @@ static int bench_produce_open(struct cli_bench *bench)
         cli_say(session, "%s", text);
         return rc == KW_ERR_USE ? CLI_EXIT_USAGE : cli_error_exit(&error);
     }
+    return -1;
+}
+
+static int bench_produce_open(struct cli_bench *bench)
+{
+    struct cli_session *session = &bench->session;
+    int rc = cli_bench_producer(bench);
+
+    if (rc >= 0)
+        return rc;
     rc = cli_topic_await(session, bench->producer_topic);
     int32_t n = kw_topic_partitions(bench->producer_topic);
     if (rc < 0 && n < bench->options.partitions) {
