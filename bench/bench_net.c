@@ -1,14 +1,15 @@
 /* bench/bench_net.c -- the simplest loops over a real broker, for comparing
  * with other clients: user and system time, wall time and memory.
  *
- *   bench_net produce|consume HOST:PORT TOPIC RECORDS SIZE [--partitions N] [--by-ref]
+ *   bench_net produce|consume|one HOST:PORT TOPIC RECORDS SIZE [--partitions N] [--by-ref]
  *             [--key BYTES] [KEY=VALUE]...
  *
  * produce writes RECORDS values of SIZE bytes, without a key or with one that numbers
  * them, and waits for every outcome; with --by-ref by reference (and then not numbered:
- * they are lent). consume reads RECORDS records of the topic's first N partitions (1).
- * Further arguments set configuration keys. It prints one line of NAME=VALUE
- * words; the times leave out what comes before the first record. */
+ * they are lent). one writes them one at a time, each when the one before it was
+ * delivered, and prints how long that took. consume reads RECORDS records of the topic's
+ * first N partitions (1). Further arguments set configuration keys. It prints one line of
+ * NAME=VALUE words; the times leave out what comes before the first record. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,6 +69,55 @@ static void bench_events(struct bench *bench)
     }
 }
 
+/* A producer, and its topic when the number of its partitions is known. */
+static void bench_open(struct bench *bench, const char *name, struct kw_producer **producer,
+                       struct kw_topic **topic)
+{
+    struct kw_error error = {0};
+
+    if (kw_producer_create(producer, bench->client, NULL, &error) ||
+        kw_topic_open(topic, *producer, name, &error))
+        bench_die("setup:", &error);
+    while (kw_topic_partitions(*topic) == 0) {
+        kw_client_poll(bench->client, 1000);
+        bench_events(bench);
+    }
+}
+
+static void bench_one(struct bench *bench, const char *name)
+{
+    struct kw_producer *producer;
+    struct kw_topic *topic;
+    struct load_values values;
+    struct load_times times;
+    struct kw_error error = {0};
+    struct kw_record record = {.value = {NULL, bench->size}};
+
+    load_values_init(&values, bench->size);
+    load_times_init(&times, bench->n);
+    bench_open(bench, name, &producer, &topic);
+    /* The first brings up the connection and is not counted. */
+    for (uint64_t i = 0; i <= bench->n; i++) {
+        record.value.ptr = load_value(&values, i);
+        if (i == 1)
+            load_clock_read(&bench->begin);
+        uint64_t begin_ns = load_now_ns();
+        int rc = kw_produce(topic, &record);
+        if (rc)
+            bench_die(kw_err_name(rc), &error);
+        while (bench->n_delivered + bench->n_failed <= i) {
+            kw_client_poll(bench->client, 1000);
+            bench_events(bench);
+        }
+        if (i > 0)
+            times.ns[i - 1] = load_now_ns() - begin_ns;
+    }
+    if (bench->n_failed > 0)
+        bench_die("not everything was delivered", &error);
+    load_times_report("kwire", kw_version(), bench->size, &times, &bench->begin);
+    load_values_deinit(&values);
+}
+
 static void bench_produce(struct bench *bench, const char *name)
 {
     struct kw_producer *producer;
@@ -79,13 +129,7 @@ static void bench_produce(struct bench *bench, const char *name)
 
     every = every < 1 ? 1 : every > BENCH_POLL_RECORDS ? BENCH_POLL_RECORDS : every;
     load_values_init(&values, bench->size);
-    if (kw_producer_create(&producer, bench->client, NULL, &error) ||
-        kw_topic_open(&topic, producer, name, &error))
-        bench_die("setup:", &error);
-    while (kw_topic_partitions(topic) == 0) {
-        kw_client_poll(bench->client, 1000);
-        bench_events(bench);
-    }
+    bench_open(bench, name, &producer, &topic);
     load_clock_read(&bench->begin);
     struct kw_record record = {.value = {NULL, bench->size},
                                .flags = bench->by_ref ? KW_REC_BY_REF : 0u};
@@ -158,8 +202,9 @@ int main(int argc, char **argv)
     struct kw_config *cfg = NULL;
     struct kw_error error = {0};
 
-    if (argc < 6 || (strcmp(argv[1], "produce") != 0 && strcmp(argv[1], "consume") != 0)) {
-        fprintf(stderr, "usage: bench_net produce|consume HOST:PORT TOPIC RECORDS SIZE "
+    if (argc < 6 || (strcmp(argv[1], "produce") != 0 && strcmp(argv[1], "consume") != 0 &&
+                     strcmp(argv[1], "one") != 0)) {
+        fprintf(stderr, "usage: bench_net produce|consume|one HOST:PORT TOPIC RECORDS SIZE "
                         "[--partitions N] [--by-ref] [--key BYTES] [KEY=VALUE]...\n");
         return 2;
     }
@@ -196,9 +241,12 @@ int main(int argc, char **argv)
     kw_config_destroy(cfg);
     if (argv[1][0] == 'p')
         bench_produce(&bench, argv[3]);
+    else if (argv[1][0] == 'o')
+        bench_one(&bench, argv[3]);
     else
         bench_consume(&bench, argv[3]);
-    load_report("kwire", kw_version(), argv[1], bench.n, bench.size, &bench.begin);
+    if (argv[1][0] != 'o')
+        load_report("kwire", kw_version(), argv[1], bench.n, bench.size, &bench.begin);
     kw_client_destroy(bench.client);
     return bench.n_errors > 0;
 }
