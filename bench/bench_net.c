@@ -239,6 +239,7 @@ int main(int argc, char **argv)
     if (kw_client_create(&bench.client, cfg, &error))
         bench_die("client:", &error);
     kw_config_destroy(cfg);
+    load_created();
     if (argv[1][0] == 'p')
         bench_produce(&bench, argv[3]);
     else if (argv[1][0] == 'o')

@@ -120,6 +120,16 @@ void load_times_report(const char *client, const char *version, size_t size,
     free(times->ns);
 }
 
+static long load_created_kb;
+
+void load_created(void)
+{
+    struct load_clock now;
+
+    load_clock_read(&now);
+    load_created_kb = now.rss_kb;
+}
+
 void load_report(const char *client, const char *version, const char *mode, uint64_t n, size_t size,
                  const struct load_clock *begin)
 {
@@ -129,7 +139,9 @@ void load_report(const char *client, const char *version, const char *mode, uint
     load_clock_read(&end);
     getrusage(RUSAGE_SELF, &usage);
     printf("client=%s version=%s mode=%s size=%zu records=%" PRIu64
-           " cpu_ns=%.1f wall_ns=%.1f rss_begin_kb=%ld rss_end_kb=%ld rss_peak_kb=%ld\n",
+           " cpu_ns=%.1f wall_ns=%.1f rss_begin_kb=%ld rss_end_kb=%ld rss_peak_kb=%ld "
+           "rss_created_kb=%ld\n",
            client, version, mode, size, n, (end.cpu - begin->cpu) * 1e9 / (double)n,
-           (end.wall - begin->wall) * 1e9 / (double)n, begin->rss_kb, end.rss_kb, usage.ru_maxrss);
+           (end.wall - begin->wall) * 1e9 / (double)n, begin->rss_kb, end.rss_kb, usage.ru_maxrss,
+           load_created_kb);
 }

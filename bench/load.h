@@ -33,6 +33,8 @@ struct load_clock {
     long rss_kb;      /* resident now */
 };
 void load_clock_read(struct load_clock *clock);
+/* The client was just created: load_report tells the memory resident now. */
+void load_created(void);
 
 /* How long each of n records took, for percentiles that are exact. */
 struct load_times {

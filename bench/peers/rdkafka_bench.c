@@ -270,6 +270,7 @@ int main(int argc, char **argv)
     bench.topic = bench.client ? rdk.topic_new(bench.client, argv[4], NULL) : NULL;
     if (!bench.topic)
         bench_die("new:", text);
+    load_created();
     if (producer) {
         struct load_values values;
         load_values_init(&values, bench.size);
