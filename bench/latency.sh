@@ -25,7 +25,8 @@ batch=16384
 mkdir -p "$out" "$peers"
 rm -f "$out"/*
 sink=
-trap '[ -z "$sink" ] || kill "$sink" 2>/dev/null' EXIT INT TERM
+trap '[ -z "$sink" ] || kill "$sink" 2>/dev/null' EXIT
+trap 'exit 130' INT TERM
 
 . bench/lib.sh
 

@@ -28,7 +28,8 @@ allowed_kb=$((buffer_kb + 2048))
 mkdir -p "$out" "$peers"
 rm -f "$out"/*
 sink=
-trap '[ -z "$sink" ] || { kill -CONT "$sink"; kill "$sink"; } 2>/dev/null' EXIT INT TERM
+trap '[ -z "$sink" ] || { kill -CONT "$sink"; kill "$sink"; } 2>/dev/null' EXIT
+trap 'exit 130' INT TERM
 
 . bench/lib.sh
 
