@@ -1,7 +1,7 @@
 /* bench/bench_floor.c -- the least that a client can do, written by hand without
  * any code of the client but its CRC: what others cost is compared with it.
  *
- *   bench_floor produce|consume PORT RECORDS SIZE PARTITIONS BATCH_SIZE CODEC
+ *   bench_floor produce|consume|one PORT RECORDS SIZE PARTITIONS BATCH_SIZE CODEC
  *               FETCH_MAX [CA_FILE]
  *
  * (FETCH_MAX: the largest answer that consume asks for. CA_FILE: over TLS, by
@@ -9,7 +9,8 @@
  * produce copies records into batches, one partition after another as a client
  * does with records without key, seals each with its CRC, writes it with one
  * writev, and keeps it until its answer came, with five requests under way.
- * consume asks for all partitions, checks the CRC of each batch and walks its
+ * one writes a batch of one record and waits for its answer, and tells how long that
+ * took. consume asks for all partitions, checks the CRC of each batch and walks its
  * records. With a codec, which is called through the client's table of codecs,
  * each batch is compressed or decompressed whole. There is no timeout, no retry,
  * no error handling: any surprise ends the program. It runs against bench_sink
@@ -352,6 +353,31 @@ static void floor_produce(struct floor *floor)
 
 /* ---- consume --------------------------------------------------------------------- */
 
+static void floor_one(struct floor *floor)
+{
+    struct load_values values;
+    struct load_times times;
+    struct load_clock begin;
+
+    load_values_init(&values, floor->size);
+    load_times_init(&times, floor->n);
+    for (uint64_t i = 0; i <= floor->n; i++) {
+        const uint8_t *value = load_value(&values, i);
+        if (i == 1)
+            load_clock_read(&begin);
+        uint64_t begin_ns = load_now_ns();
+        struct floor_batch *batch = floor_batch_open(floor, 0);
+        floor_append(batch, value, floor->size);
+        floor_send(floor, batch);
+        while (floor->n_sent > 0)
+            floor_acknowledge(floor);
+        if (i > 0)
+            times.ns[i - 1] = load_now_ns() - begin_ns;
+    }
+    load_times_report("floor", "-", floor->size, &times, &begin);
+    load_values_deinit(&values);
+}
+
 static void floor_fetch(struct floor *floor, const int64_t *offsets)
 {
     uint8_t frame[FLOOR_FRAME_MAX], *w = floor_put_header(floor, frame + 4, 1, 11);
@@ -491,8 +517,9 @@ int main(int argc, char **argv)
     struct load_clock begin;
 
     if (argc < 9 || argc > 10 ||
-        (strcmp(argv[1], "produce") != 0 && strcmp(argv[1], "consume") != 0))
-        sink_die("usage: bench_floor produce|consume PORT RECORDS SIZE PARTITIONS BATCH_SIZE "
+        (strcmp(argv[1], "produce") != 0 && strcmp(argv[1], "consume") != 0 &&
+         strcmp(argv[1], "one") != 0))
+        sink_die("usage: bench_floor produce|consume|one PORT RECORDS SIZE PARTITIONS BATCH_SIZE "
                  "CODEC FETCH_MAX [CA_FILE]");
     floor.n = strtoull(argv[3], NULL, 10);
     floor.size = strtoull(argv[4], NULL, 10);
@@ -504,7 +531,7 @@ int main(int argc, char **argv)
         floor.n_partitions > SINK_PARTITIONS_MAX ||
         floor.batch_size < FLOOR_HEADER + floor.size + FLOOR_RECORD_OVERHEAD)
         sink_die("a number is out of range");
-    floor_codec(&floor, argv[7], argv[1][0] == 'p');
+    floor_codec(&floor, argv[7], argv[1][0] != 'c');
     floor_connect(&floor, argv[2]);
     if (argc == 10) {
         wire_trust(argv[9], true);
@@ -513,9 +540,12 @@ int main(int argc, char **argv)
     load_clock_read(&begin);
     if (argv[1][0] == 'p')
         floor_produce(&floor);
+    else if (argv[1][0] == 'o')
+        floor_one(&floor);
     else
         floor_consume(&floor);
-    load_report("floor", "-", argv[1], floor.n, floor.size, &begin);
+    if (argv[1][0] != 'o')
+        load_report("floor", "-", argv[1], floor.n, floor.size, &begin);
     close(floor.fd);
     return 0;
 }

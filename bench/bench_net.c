@@ -1,14 +1,16 @@
 /* bench/bench_net.c -- the simplest loops over a real broker, for comparing
  * with other clients: user and system time, wall time and memory.
  *
- *   bench_net produce|consume HOST:PORT TOPIC RECORDS SIZE [--partitions N] [--by-ref]
- *             [--key BYTES] [KEY=VALUE]...
+ *   bench_net produce|consume|one HOST:PORT TOPIC RECORDS SIZE [--partitions N] [--by-ref]
+ *             [--key BYTES] [--topics N] [KEY=VALUE]...
  *
  * produce writes RECORDS values of SIZE bytes, without a key or with one that numbers
- * them, and waits for every outcome; with --by-ref by reference (and then not numbered:
- * they are lent). consume reads RECORDS records of the topic's first N partitions (1).
- * Further arguments set configuration keys. It prints one line of NAME=VALUE
- * words; the times leave out what comes before the first record. */
+ * them, to TOPIC or in turns to N topics TOPIC-0, TOPIC-1 and so on, and waits for every
+ * outcome; with --by-ref by reference (and then not numbered: they are lent). one writes
+ * them one at a time, each when the one before it was delivered, and prints how long that
+ * took. consume reads RECORDS records of the topic's first N partitions (1). Further
+ * arguments set configuration keys. It prints one line of NAME=VALUE words; the times
+ * leave out what comes before the first record. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +25,7 @@
 #define BENCH_SILENCE_AFTER_ERROR_S 3.0
 #define BENCH_PARTITIONS_MAX 64
 #define BENCH_KEY_MAX 64
+#define BENCH_TOPICS_MAX 10000
 
 /* produce lets the client read answers so often. */
 enum { BENCH_POLL_RECORDS = 1024, BENCH_POLL_BYTES = 256 * 1024 };
@@ -31,7 +34,8 @@ struct bench {
     struct kw_client *client;
     uint64_t n, size, n_delivered, n_failed, n_errors;
     int32_t n_partitions;
-    size_t key_size; /* 0: no key */
+    size_t key_size;   /* 0: no key */
+    uint32_t n_topics; /* 0: one, of the very name */
     bool by_ref;
     struct load_clock begin;
 };
@@ -68,6 +72,79 @@ static void bench_events(struct bench *bench)
     }
 }
 
+/* A producer, and its topic when the number of its partitions is known. */
+static void bench_open(struct bench *bench, const char *name, struct kw_producer **producer,
+                       struct kw_topic **topic)
+{
+    struct kw_error error = {0};
+
+    if (kw_producer_create(producer, bench->client, NULL, &error) ||
+        kw_topic_open(topic, *producer, name, &error))
+        bench_die("setup:", &error);
+    while (kw_topic_partitions(*topic) == 0) {
+        kw_client_poll(bench->client, 1000);
+        bench_events(bench);
+    }
+}
+
+/* Opens the topics in front of the one producer, and waits until all are known. */
+static struct kw_topic **bench_topics(struct bench *bench, const char *name,
+                                      struct kw_producer *producer)
+{
+    struct kw_topic **topics = calloc(bench->n_topics, sizeof(struct kw_topic *));
+    struct kw_error error = {0};
+    char text[256];
+
+    for (uint32_t i = 0; topics && i < bench->n_topics; i++) {
+        snprintf(text, sizeof(text), "%s-%" PRIu32, name, i);
+        if (kw_topic_open(&topics[i], producer, text, &error))
+            bench_die("setup:", &error);
+    }
+    for (uint32_t i = 0; topics && i < bench->n_topics;) {
+        if (kw_topic_partitions(topics[i]) > 0) {
+            i++;
+            continue;
+        }
+        kw_client_poll(bench->client, 1000);
+        bench_events(bench);
+    }
+    return topics;
+}
+
+static void bench_one(struct bench *bench, const char *name)
+{
+    struct kw_producer *producer;
+    struct kw_topic *topic;
+    struct load_values values;
+    struct load_times times;
+    struct kw_error error = {0};
+    struct kw_record record = {.value = {NULL, bench->size}};
+
+    load_values_init(&values, bench->size);
+    load_times_init(&times, bench->n);
+    bench_open(bench, name, &producer, &topic);
+    /* The first brings up the connection and is not counted. */
+    for (uint64_t i = 0; i <= bench->n; i++) {
+        record.value.ptr = load_value(&values, i);
+        if (i == 1)
+            load_clock_read(&bench->begin);
+        uint64_t begin_ns = load_now_ns();
+        int rc = kw_produce(topic, &record);
+        if (rc)
+            bench_die(kw_err_name(rc), &error);
+        while (bench->n_delivered + bench->n_failed <= i) {
+            kw_client_poll(bench->client, 1000);
+            bench_events(bench);
+        }
+        if (i > 0)
+            times.ns[i - 1] = load_now_ns() - begin_ns;
+    }
+    if (bench->n_failed > 0)
+        bench_die("not everything was delivered", &error);
+    load_times_report("kwire", kw_version(), bench->size, &times, &bench->begin);
+    load_values_deinit(&values);
+}
+
 static void bench_produce(struct bench *bench, const char *name)
 {
     struct kw_producer *producer;
@@ -79,12 +156,14 @@ static void bench_produce(struct bench *bench, const char *name)
 
     every = every < 1 ? 1 : every > BENCH_POLL_RECORDS ? BENCH_POLL_RECORDS : every;
     load_values_init(&values, bench->size);
-    if (kw_producer_create(&producer, bench->client, NULL, &error) ||
-        kw_topic_open(&topic, producer, name, &error))
-        bench_die("setup:", &error);
-    while (kw_topic_partitions(topic) == 0) {
-        kw_client_poll(bench->client, 1000);
-        bench_events(bench);
+    struct kw_topic **topics = NULL;
+    if (bench->n_topics > 0) {
+        if (kw_producer_create(&producer, bench->client, NULL, &error) ||
+            !(topics = bench_topics(bench, name, producer)))
+            bench_die("setup:", &error);
+        topic = topics[0];
+    } else {
+        bench_open(bench, name, &producer, &topic);
     }
     load_clock_read(&bench->begin);
     struct kw_record record = {.value = {NULL, bench->size},
@@ -97,6 +176,8 @@ static void bench_produce(struct bench *bench, const char *name)
                                          : load_value(&values, i);
         if (bench->key_size > 0)
             memcpy(key, &i, sizeof(i));
+        if (topics)
+            topic = topics[i % bench->n_topics];
         while ((rc = kw_produce(topic, &record)) == KW_ERR_WOULD_BLOCK) {
             kw_client_poll(bench->client, 1000);
             bench_events(bench);
@@ -113,6 +194,7 @@ static void bench_produce(struct bench *bench, const char *name)
     bench_events(bench);
     if (rc || bench->n_delivered != bench->n)
         bench_die("not everything was delivered:", &error);
+    free(topics);
     load_values_deinit(&values);
 }
 
@@ -158,9 +240,10 @@ int main(int argc, char **argv)
     struct kw_config *cfg = NULL;
     struct kw_error error = {0};
 
-    if (argc < 6 || (strcmp(argv[1], "produce") != 0 && strcmp(argv[1], "consume") != 0)) {
-        fprintf(stderr, "usage: bench_net produce|consume HOST:PORT TOPIC RECORDS SIZE "
-                        "[--partitions N] [--by-ref] [--key BYTES] [KEY=VALUE]...\n");
+    if (argc < 6 || (strcmp(argv[1], "produce") != 0 && strcmp(argv[1], "consume") != 0 &&
+                     strcmp(argv[1], "one") != 0)) {
+        fprintf(stderr, "usage: bench_net produce|consume|one HOST:PORT TOPIC RECORDS SIZE "
+                        "[--partitions N] [--by-ref] [--key BYTES] [--topics N] [KEY=VALUE]...\n");
         return 2;
     }
     bench.n = strtoull(argv[4], NULL, 10);
@@ -182,6 +265,12 @@ int main(int argc, char **argv)
                 bench_die("--key: 8 to 64 bytes", &error);
             continue;
         }
+        if (strcmp(argv[i], "--topics") == 0 && i + 1 < argc) {
+            bench.n_topics = (uint32_t)strtoul(argv[++i], NULL, 10);
+            if (bench.n_topics < 1 || bench.n_topics > BENCH_TOPICS_MAX)
+                bench_die("--topics:", &error);
+            continue;
+        }
         if (equals)
             *equals = '\0';
         if (strcmp(argv[i], "--by-ref") == 0) {
@@ -194,11 +283,15 @@ int main(int argc, char **argv)
     if (kw_client_create(&bench.client, cfg, &error))
         bench_die("client:", &error);
     kw_config_destroy(cfg);
+    load_created();
     if (argv[1][0] == 'p')
         bench_produce(&bench, argv[3]);
+    else if (argv[1][0] == 'o')
+        bench_one(&bench, argv[3]);
     else
         bench_consume(&bench, argv[3]);
-    load_report("kwire", kw_version(), argv[1], bench.n, bench.size, &bench.begin);
+    if (argv[1][0] != 'o')
+        load_report("kwire", kw_version(), argv[1], bench.n, bench.size, &bench.begin);
     kw_client_destroy(bench.client);
     return bench.n_errors > 0;
 }

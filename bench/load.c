@@ -79,6 +79,57 @@ void load_clock_read(struct load_clock *clock)
     clock->rss_kb = pages * (sysconf(_SC_PAGESIZE) / 1024);
 }
 
+uint64_t load_now_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+void load_times_init(struct load_times *times, uint64_t n)
+{
+    *times = (struct load_times){n, calloc(n + 1, sizeof(*times->ns))};
+    if (times->ns && n > 0)
+        return;
+    fputs("bench: no memory for the times, or none asked for\n", stderr);
+    exit(1);
+}
+
+static int load_times_order(const void *a, const void *b)
+{
+    uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+
+    return (left > right) - (left < right);
+}
+
+void load_times_report(const char *client, const char *version, size_t size,
+                       struct load_times *times, const struct load_clock *begin)
+{
+    struct load_clock end;
+    uint64_t n = times->n;
+
+    load_clock_read(&end);
+    qsort(times->ns, n, sizeof(*times->ns), load_times_order);
+    printf("client=%s version=%s mode=one size=%zu records=%" PRIu64
+           " p50_us=%.2f p99_us=%.2f p999_us=%.2f max_us=%.2f cpu_ns=%.1f\n",
+           client, version, size, n, (double)times->ns[(n - 1) * 50 / 100] / 1e3,
+           (double)times->ns[(n - 1) * 99 / 100] / 1e3,
+           (double)times->ns[(n - 1) * 999 / 1000] / 1e3, (double)times->ns[n - 1] / 1e3,
+           (end.cpu - begin->cpu) * 1e9 / (double)n);
+    free(times->ns);
+}
+
+static long load_created_kb;
+
+void load_created(void)
+{
+    struct load_clock now;
+
+    load_clock_read(&now);
+    load_created_kb = now.rss_kb;
+}
+
 void load_report(const char *client, const char *version, const char *mode, uint64_t n, size_t size,
                  const struct load_clock *begin)
 {
@@ -88,7 +139,9 @@ void load_report(const char *client, const char *version, const char *mode, uint
     load_clock_read(&end);
     getrusage(RUSAGE_SELF, &usage);
     printf("client=%s version=%s mode=%s size=%zu records=%" PRIu64
-           " cpu_ns=%.1f wall_ns=%.1f rss_begin_kb=%ld rss_end_kb=%ld rss_peak_kb=%ld\n",
+           " cpu_ns=%.1f wall_ns=%.1f rss_begin_kb=%ld rss_end_kb=%ld rss_peak_kb=%ld "
+           "rss_created_kb=%ld\n",
            client, version, mode, size, n, (end.cpu - begin->cpu) * 1e9 / (double)n,
-           (end.wall - begin->wall) * 1e9 / (double)n, begin->rss_kb, end.rss_kb, usage.ru_maxrss);
+           (end.wall - begin->wall) * 1e9 / (double)n, begin->rss_kb, end.rss_kb, usage.ru_maxrss,
+           load_created_kb);
 }

@@ -33,6 +33,19 @@ struct load_clock {
     long rss_kb;      /* resident now */
 };
 void load_clock_read(struct load_clock *clock);
+/* The client was just created: load_report tells the memory resident now. */
+void load_created(void);
+
+/* How long each of n records took, for percentiles that are exact. */
+struct load_times {
+    uint64_t n, *ns;
+};
+uint64_t load_now_ns(void);
+/* Ends the program when memory is short, or n is 0. */
+void load_times_init(struct load_times *times, uint64_t n);
+/* Prints a line of NAME=VALUE words: percentiles in us, and CPU since begin per record. */
+void load_times_report(const char *client, const char *version, size_t size,
+                       struct load_times *times, const struct load_clock *begin);
 /* Prints one line of NAME=VALUE words: times per record since begin, memory. */
 void load_report(const char *client, const char *version, const char *mode, uint64_t n, size_t size,
                  const struct load_clock *begin);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "cli/commands.h"
+#include "cli/figures.h"
 #include "cli/output.h"
 
 #define BENCH_RECORDS 1000000
@@ -26,32 +27,41 @@
     {                                                                                           \
         'J', CLI_KIND_FLAG, "json", NULL, offsetof(struct cli_bench_options, json), 0, 0,       \
             "print one JSON object: records, bytes, wall_s, user_s, sys_s, cpu_ns_per_record, " \
-            "records_per_s, p50_us, p99_us, rss_kb, allocs_per_record"                          \
+            "records_per_s, p50_us, p90_us, p99_us, p999_us, max_us, rss_kb, allocs_per_record" \
     }
 
 static const struct cli_option bench_produce_table[] = {
     BENCH_TOPIC,
     {'c', CLI_KIND_INT, "records", "N", offsetof(struct cli_bench_options, records), 1,
      INT64_C(1000000000000), "records to write (default 1000000)"},
-    {0, CLI_KIND_INT, "size", "BYTES", offsetof(struct cli_bench_options, size), 0, 64 << 20,
-     "size of each value (default 100); there are no keys"},
+    {0, CLI_KIND_INT, "size", "BYTES", offsetof(struct cli_bench_options, size), 0,
+     CLI_BENCH_SIZE_MAX, "size of each value (default 100); there are no keys"},
     {'z', CLI_KIND_TEXT, "codec", "CODEC", offsetof(struct cli_bench_options, codec), 0, 0,
      "none (default), gzip, snappy, lz4 or zstd (compression.type); levels are set with -X"},
-    {0, CLI_KIND_INT, "partitions", "P", offsetof(struct cli_bench_options, partitions), 1, 100000,
+    {0, CLI_KIND_INT, "partitions", "P", offsetof(struct cli_bench_options, partitions), 1,
+     CLI_BENCH_PARTITIONS_MAX,
      "spread over partitions 0 to P-1, record by record, and create the topic with P if it is "
      "not there (default: the topic's partitions, as the library spreads)"},
     {0, CLI_KIND_INT, "seed", "N", offsetof(struct cli_bench_options, seed), 0, INT64_MAX,
      "seed of the values (default 1): the same seed gives the same bytes"},
+    {0, CLI_KIND_LIST, "sweep", "DIMENSION=V,V...", offsetof(struct cli_bench_options, sweeps), 0,
+     0,
+     "a run for each value of size, partitions or a configuration key (linger.ms, "
+     "compression.type ...); up to three sweeps, each value with each of the others"},
+    {0, CLI_KIND_TEXT, "svg", "FILE", offsetof(struct cli_bench_options, svg), 0, 0,
+     "draw the sweep: throughput and processor time a record over the first dimension, a line "
+     "for each value of the others"},
     BENCH_JSON,
 };
 static const struct cli_option bench_consume_table[] = {
     BENCH_TOPIC,
     {'c', CLI_KIND_INT, "records", "N", offsetof(struct cli_bench_options, records), 1,
      INT64_C(1000000000000), "records to read (default: to the end of every partition)"},
-    {0, CLI_KIND_INT, "size", "BYTES", offsetof(struct cli_bench_options, size), 0, 64 << 20,
+    {0, CLI_KIND_INT, "size", "BYTES", offsetof(struct cli_bench_options, size), 0,
+     CLI_BENCH_SIZE_MAX,
      "size that each value must have; another one counts as failed (default: any)"},
-    {0, CLI_KIND_INT, "partitions", "P", offsetof(struct cli_bench_options, partitions), 1, 100000,
-     "read partitions 0 to P-1 (default: all)"},
+    {0, CLI_KIND_INT, "partitions", "P", offsetof(struct cli_bench_options, partitions), 1,
+     CLI_BENCH_PARTITIONS_MAX, "read partitions 0 to P-1 (default: all)"},
     BENCH_JSON,
 };
 
@@ -60,11 +70,17 @@ static const struct cli_command bench_produce_command = {
     .usage = "-b BROKERS -t TOPIC [OPTIONS]",
     .about = "Writes records as fast as it can and prints what it took. Half of each value is "
              "random, half of it words.",
-    .notes = "Latency is that of the oldest record of each report, from the call that took the\n"
-             "record to the broker's answer; at full speed it is mostly the time in the buffer.\n",
+    .notes = "Latency is the time from the call that took the record to its report, of the oldest\n"
+             "record of each report and every 16th; at full speed it is mostly the time in the\n"
+             "buffer. The clock is read for every 32nd record.\n"
+             "A sweep prints a row for each run, or with --json an object a line, with its values\n"
+             "in \"sweep\"; memory is the most since kw began. When partitions are swept, each\n"
+             "number P has a topic of its own, TOPIC-P.\n",
     .examples = "  kw bench produce -b 127.0.0.1:9092 -t bench --records 5000000 --size 100\n"
                 "  kw bench produce -b 127.0.0.1:9092 -t bench --partitions 12 --codec lz4 --json\n"
-                "  kw bench produce -b 127.0.0.1:9092 -t bench -X linger.ms=5 -X acks=1\n",
+                "  kw bench produce -b 127.0.0.1:9092 -t bench -X linger.ms=5 -X acks=1\n"
+                "  kw bench produce -b 127.0.0.1:9092 -t bench --sweep size=10,100,1000,10000 \\\n"
+                "    --sweep compression.type=none,lz4,zstd --svg bench.svg\n",
     .options = bench_produce_table,
     .n_options = sizeof(bench_produce_table) / sizeof(bench_produce_table[0]),
     .with_common = true,
@@ -121,75 +137,95 @@ static double bench_seconds(struct timeval begin, struct timeval end)
     return (double)(end.tv_sec - begin.tv_sec) + (double)(end.tv_usec - begin.tv_usec) / 1e6;
 }
 
-/* Prints the figures; the same ones in both forms. */
-static void bench_print(const struct cli_bench *bench, struct cli_output *output)
+static void bench_figures(const struct cli_bench *bench, struct cli_figures *figures)
 {
-    double wall = (double)(bench->end_us - bench->begin_us) / 1e6;
-    double user = bench_seconds(bench->begin_usage.ru_utime, bench->end_usage.ru_utime);
-    double sys = bench_seconds(bench->begin_usage.ru_stime, bench->end_usage.ru_stime);
-    double n = bench->n_records > 0 ? (double)bench->n_records : 1;
-    double cpu_ns = bench->n_records > 0 ? (user + sys) * 1e9 / n : 0;
-    double rate = wall > 0 ? (double)bench->n_records / wall : 0;
-    double allocs = (double)(bench->end_allocs - bench->begin_allocs) / n;
-    uint64_t p50 = cli_histogram_percentile(&bench->latency, 50);
-    uint64_t p99 = cli_histogram_percentile(&bench->latency, 99);
-    char text[700];
+    *figures = (struct cli_figures){
+        .n_records = bench->n_records,
+        .bytes = bench->bytes,
+        .wall_s = (double)(bench->end_us - bench->begin_us) / 1e6,
+        .user_s = bench_seconds(bench->begin_usage.ru_utime, bench->end_usage.ru_utime),
+        .sys_s = bench_seconds(bench->begin_usage.ru_stime, bench->end_usage.ru_stime),
+        .n_allocs = (double)(bench->end_allocs - bench->begin_allocs),
+        .rss_kb = bench->end_usage.ru_maxrss};
+    cli_figures_latency(figures, &bench->latency);
+    cli_figures_derive(figures);
+}
 
-    if (bench->options.json)
-        snprintf(
-            text, sizeof(text),
-            "{\"records\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"wall_s\":%.6f,\"user_s\":%.6f,"
-            "\"sys_s\":%.6f,\"cpu_ns_per_record\":%.1f,\"records_per_s\":%.1f,\"p50_us\":%" PRIu64
-            ",\"p99_us\":%" PRIu64 ",\"rss_kb\":%ld,\"allocs_per_record\":%.6f}\n",
-            bench->n_records, bench->bytes, wall, user, sys, cpu_ns, rate, p50, p99,
-            bench->end_usage.ru_maxrss, allocs);
-    else
-        snprintf(text, sizeof(text),
-                 "records     %" PRIu64 " (%" PRIu64 " bytes)\n"
-                 "wall        %.3f s\n"
-                 "throughput  %.0f records/s, %.1f MB/s\n"
-                 "cpu         %.3f s user, %.3f s system, %.1f ns a record\n"
-                 "latency     p50 %" PRIu64 " us, p99 %" PRIu64 " us\n"
-                 "memory      %ld kB resident at most, %.6f allocations a record\n",
-                 bench->n_records, bench->bytes, wall, rate,
-                 wall > 0 ? (double)bench->bytes / wall / 1e6 : 0, user, sys, cpu_ns, p50, p99,
-                 bench->end_usage.ru_maxrss, allocs);
-    cli_output_text(output, text);
+int cli_bench_open(struct cli_bench *bench)
+{
+    struct cli_session *session = &bench->session;
+    struct kw_config *cfg = NULL;
+    int rc = cli_session_config(session, &cfg);
+
+    if (rc < 0)
+        rc = cli_session_set(session, cfg, "--codec", "compression.type", bench->options.codec);
+    if (rc < 0)
+        rc = cli_bench_sweep_apply(bench, cfg);
+    if (rc < 0)
+        rc = cli_session_open(session, cfg);
+    kw_config_destroy(cfg);
+    return rc;
+}
+
+int cli_bench_measure(struct cli_bench *bench, struct cli_figures *figures)
+{
+    int rc = cli_bench_open(bench);
+
+    if (rc >= 0)
+        return rc;
+    bench->latency = (struct cli_histogram){0};
+    bench->n_records = bench->n_failed = bench->bytes = bench->n_complaints = 0;
+    bench->refused = false;
+    rc = bench->produces ? cli_bench_produce(bench) : cli_bench_consume(bench);
+    if (rc < 0)
+        bench_figures(bench, figures);
+    cli_session_close(&bench->session);
+    free(bench->payload);
+    free(bench->ended);
+    bench->payload = NULL;
+    bench->ended = NULL;
+    return rc;
 }
 
 /* ---- the command line ---------------------------------------------------- */
 
-static int bench_run(struct cli_bench *bench, struct cli_output *output, bool produce)
+static int bench_once(struct cli_bench *bench, struct cli_output *output)
 {
-    int rc = produce ? cli_bench_produce(bench) : cli_bench_consume(bench);
+    struct cli_figures figures;
+    int rc = cli_bench_measure(bench, &figures);
 
     if (rc >= 0)
         return rc;
-    bench_print(bench, output);
+    if (bench->options.json) {
+        cli_output_char(output, '{');
+        cli_figures_json(&figures, output);
+        cli_output_text(output, "}\n");
+    } else {
+        cli_figures_text(&figures, output);
+    }
     rc = bench->refused ? CLI_EXIT_REFUSED : bench->n_failed ? CLI_EXIT_FAILED : CLI_EXIT_DONE;
     rc = cli_output_finish(output, bench->session.command->name, rc);
     cli_note(&bench->session, "%" PRIu64 " %s, %" PRIu64 " failed", bench->n_records,
-             produce ? "delivered" : "read", bench->n_failed);
+             bench->produces ? "delivered" : "read", bench->n_failed);
     return rc;
 }
 
-static int bench_open(struct cli_bench *bench, const struct kw_env *env, int argc, char **argv)
+static int bench_arguments(struct cli_bench *bench, int argc, char **argv)
 {
-    struct cli_session *session = &bench->session;
+    const struct cli_command *command = bench->session.command;
     struct cli_list arguments = {0};
-    struct kw_config *cfg = NULL;
-    int rc = cli_options_parse(session->command, argc, argv, &bench->options, &arguments);
+    int rc = cli_options_parse(command, argc, argv, &bench->options, &arguments);
 
     if (rc < 0 && !bench->options.topic)
-        rc = cli_usage_error(session->command, "no topic: give -t NAME");
-    if (rc < 0)
-        rc = cli_session_config(session, &cfg);
-    if (rc < 0)
-        rc = cli_session_set(session, cfg, "--codec", "compression.type", bench->options.codec);
-    session->env = env;
-    if (rc < 0)
-        rc = cli_session_open(session, cfg);
-    kw_config_destroy(cfg);
+        rc = cli_usage_error(command, "no topic: give -t NAME");
+    for (size_t i = 0; i < bench->options.sweeps.n && rc < 0; i++) {
+        const char *text = bench->options.sweeps.items[i].text;
+        const char *wrong = cli_sweeps_add(&bench->sweeps, text);
+        if (wrong)
+            rc = cli_usage_error(command, "--sweep '%s' %s", text, wrong);
+    }
+    if (rc < 0 && bench->options.svg && bench->sweeps.n == 0)
+        rc = cli_usage_error(command, "--svg has nothing to show: give --sweep");
     return rc;
 }
 
@@ -229,14 +265,14 @@ int cli_bench(int argc, char **argv)
         bench->options.seed = 1;
         bench->session.command = produce ? &bench_produce_command : &bench_consume_command;
         bench->session.common = &bench->options.common;
-        rc = bench_open(bench, &env, argc - 1, argv + 1);
-        if (rc < 0) {
-            rc = bench_run(bench, output, produce);
-            cli_session_close(&bench->session);
-        }
+        bench->session.env = &env;
+        bench->produces = produce;
+        rc = bench_arguments(bench, argc - 1, argv + 1);
+        if (rc < 0)
+            rc = bench->sweeps.n > 0 ? cli_bench_sweep(bench, output) : bench_once(bench, output);
+        cli_sweeps_deinit(&bench->sweeps);
+        cli_list_free(&bench->options.sweeps);
         cli_list_free(&bench->options.common.settings);
-        free(bench->payload);
-        free(bench->ended);
     } else {
         fprintf(stderr, "kw bench: out of memory\n");
     }

@@ -2,7 +2,8 @@
  *
  * Nothing is allocated and the clock is not read for each record, or the figures
  * would be those of the measuring: values are slices of one block, and a record's
- * opaque is the time at which the clock was read last, at most 32 records ago. */
+ * opaque is the time at which the clock was read last, at most 32 records ago.
+ * Of the records of a report, the oldest and every 16th stand for the rest. */
 #include "cli/bench.h"
 
 #include <inttypes.h>
@@ -18,6 +19,7 @@
 /* Above the window of most codecs, and more than any batch. */
 #define BENCH_PAYLOAD ((size_t)4 << 20)
 #define BENCH_CLOCK_EVERY 32
+#define BENCH_SAMPLE_EVERY 16
 #define BENCH_PUMP_EVERY 1024
 #define BENCH_DRAIN_MS 5000
 #define BENCH_COMPLAINTS_MAX 8
@@ -34,6 +36,16 @@ static void bench_produce_failed(struct cli_bench *bench, const struct kw_report
     bench->refused |= cli_refusal(report->code, report->kafka_code);
 }
 
+static void bench_produce_latency(struct cli_bench *bench, const struct kw_report *report)
+{
+    for (uint32_t i = 0; i < report->n; i += BENCH_SAMPLE_EVERY) {
+        uint64_t then_us = (uintptr_t)kw_report_opaque(report, i);
+        uint32_t left = report->n - i;
+        cli_histogram_add_n(&bench->latency, bench->now_us - bench->begin_us - then_us,
+                            left < BENCH_SAMPLE_EVERY ? left : BENCH_SAMPLE_EVERY);
+    }
+}
+
 static void bench_produce_on_event(void *ctx, const struct kw_event *event)
 {
     struct cli_bench *bench = ctx;
@@ -43,12 +55,10 @@ static void bench_produce_on_event(void *ctx, const struct kw_event *event)
         bench->writable = true;
     if (event->kind != KW_EVENT_REPORT)
         return;
-    if (report->outcome != KW_DELIVERED) {
+    if (report->outcome != KW_DELIVERED)
         bench_produce_failed(bench, report);
-    } else if (report->opaques) {
-        uint64_t then_us = (uintptr_t)kw_report_opaque(report, 0);
-        cli_histogram_add(&bench->latency, bench->now_us - bench->begin_us - then_us);
-    }
+    else if (report->opaques)
+        bench_produce_latency(bench, report);
 }
 
 static uint64_t bench_random(uint64_t *state)
@@ -167,7 +177,7 @@ static int bench_produce_create(struct cli_bench *bench)
     return cli_session_op_failed(session, &op, "create the topic");
 }
 
-static int bench_produce_open(struct cli_bench *bench)
+int cli_bench_producer(struct cli_bench *bench)
 {
     struct cli_session *session = &bench->session;
     struct kw_error error = {0};
@@ -182,6 +192,16 @@ static int bench_produce_open(struct cli_bench *bench)
         cli_say(session, "%s", text);
         return rc == KW_ERR_USE ? CLI_EXIT_USAGE : cli_error_exit(&error);
     }
+    return -1;
+}
+
+static int bench_produce_open(struct cli_bench *bench)
+{
+    struct cli_session *session = &bench->session;
+    int rc = cli_bench_producer(bench);
+
+    if (rc >= 0)
+        return rc;
     rc = cli_topic_await(session, bench->producer_topic);
     int32_t n = kw_topic_partitions(bench->producer_topic);
     if (rc < 0 && n < bench->options.partitions) {

@@ -23,20 +23,30 @@ static uint64_t histogram_highest(unsigned bucket)
 
 void cli_histogram_add(struct cli_histogram *histogram, uint64_t value)
 {
-    histogram->counts[histogram_bucket(value)]++;
-    histogram->n++;
+    cli_histogram_add_n(histogram, value, 1);
 }
 
-uint64_t cli_histogram_percentile(const struct cli_histogram *histogram, unsigned percent)
+void cli_histogram_add_n(struct cli_histogram *histogram, uint64_t value, uint64_t n)
+{
+    histogram->counts[histogram_bucket(value)] += n;
+    histogram->n += n;
+    if (n > 0 && value > histogram->max)
+        histogram->max = value;
+}
+
+uint64_t cli_histogram_per_mille(const struct cli_histogram *histogram, unsigned per_mille)
 {
     /* The rank is rounded up: the percentile of a single value is that value. */
-    uint64_t rank = histogram->n / 100 * percent + (histogram->n % 100 * percent + 99) / 100;
+    uint64_t rank = histogram->n / 1000 * per_mille +
+                    (histogram->n % 1000 * per_mille + 999) / 1000;
     uint64_t seen = 0;
 
     for (unsigned i = 0; i < CLI_HISTOGRAM_BUCKETS && rank > 0; i++) {
         seen += histogram->counts[i];
-        if (seen >= rank)
-            return histogram_highest(i);
+        if (seen < rank)
+            continue;
+        uint64_t highest = histogram_highest(i);
+        return highest < histogram->max ? highest : histogram->max;
     }
     return 0;
 }

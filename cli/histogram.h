@@ -9,13 +9,16 @@
 #define CLI_HISTOGRAM_BUCKETS ((64 - CLI_HISTOGRAM_BITS + 1) << CLI_HISTOGRAM_BITS)
 
 struct cli_histogram {
-    uint64_t n;
+    uint64_t n, max; /* max is exact */
     uint64_t counts[CLI_HISTOGRAM_BUCKETS];
 };
 
 void cli_histogram_add(struct cli_histogram *histogram, uint64_t value);
-/* The highest value of the bucket that holds the percentile (1 to 100); 0 when
+/* Adds the value n times. */
+void cli_histogram_add_n(struct cli_histogram *histogram, uint64_t value, uint64_t n);
+/* The highest value of the bucket that holds the percentile, in thousandths (1 to
+ * 1000: 999 is p99.9), and never more than the greatest value that was added; 0 when
  * nothing was added. */
-uint64_t cli_histogram_percentile(const struct cli_histogram *histogram, unsigned percent);
+uint64_t cli_histogram_per_mille(const struct cli_histogram *histogram, unsigned per_mille);
 
 #endif

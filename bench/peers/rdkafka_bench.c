@@ -1,12 +1,13 @@
 /* bench/peers/rdkafka_bench.c -- the same work as bench_net by librdkafka.
  *
- *   rdkafka_bench LIBRARY produce|produce-batch|consume HOST:PORT TOPIC RECORDS SIZE
+ *   rdkafka_bench LIBRARY produce|produce-batch|one|consume HOST:PORT TOPIC RECORDS SIZE
  *                 [--partitions N] [KEY=VALUE]...
  *
  * LIBRARY is the path of a librdkafka.so, which bench/run.sh fetches; it is
  * loaded at run time, so that this program compiles without it. What is declared
  * here of its interface follows its public documentation. produce calls
- * rd_kafka_produce for each record, produce-batch rd_kafka_produce_batch; consume
+ * rd_kafka_produce for each record, produce-batch rd_kafka_produce_batch; one
+ * calls rd_kafka_produce when the record before it was reported; consume
  * takes records from one queue in batches, the fastest way that it offers. */
 #include <dlfcn.h>
 #include <inttypes.h>
@@ -166,6 +167,23 @@ static void bench_produce_batch(struct bench *bench, const struct load_values *v
     }
 }
 
+static void bench_one(struct bench *bench, const struct load_values *values)
+{
+    struct load_times times;
+
+    load_times_init(&times, bench->n);
+    for (uint64_t i = 0; i < bench->n; i++) {
+        void *value = (void *)(uintptr_t)load_value(values, i);
+        uint64_t begin_ns = load_now_ns();
+        if (rdk.produce(bench->topic, RDK_ANY, RDK_COPY, value, bench->size, NULL, 0, NULL))
+            bench_die("produce", "failed");
+        while (bench->n_delivered <= i)
+            rdk.poll(bench->client, RDK_POLL_MS);
+        times.ns[i] = load_now_ns() - begin_ns;
+    }
+    load_times_report("librdkafka", rdk.version_str(), bench->size, &times, &bench->begin);
+}
+
 static void bench_consume(struct bench *bench)
 {
     static struct rdk_message *messages[RDK_BATCH];
@@ -220,8 +238,8 @@ int main(int argc, char **argv)
     char text[256];
 
     if (argc < 7) {
-        fputs("usage: rdkafka_bench LIBRARY produce|produce-batch|consume HOST:PORT TOPIC RECORDS "
-              "SIZE [--partitions N] [KEY=VALUE]...\n",
+        fputs("usage: rdkafka_bench LIBRARY produce|produce-batch|one|consume HOST:PORT TOPIC "
+              "RECORDS SIZE [--partitions N] [KEY=VALUE]...\n",
               stderr);
         return 2;
     }
@@ -252,12 +270,15 @@ int main(int argc, char **argv)
     bench.topic = bench.client ? rdk.topic_new(bench.client, argv[4], NULL) : NULL;
     if (!bench.topic)
         bench_die("new:", text);
+    load_created();
     if (producer) {
         struct load_values values;
         load_values_init(&values, bench.size);
         bench_warm_up(&bench, &values);
         if (strcmp(mode, "produce") == 0)
             bench_produce(&bench, &values);
+        else if (strcmp(mode, "one") == 0)
+            bench_one(&bench, &values);
         else
             bench_produce_batch(&bench, &values);
         if (rdk.flush(bench.client, RDK_WAIT_MS) || bench.n_delivered != bench.n)
@@ -266,7 +287,8 @@ int main(int argc, char **argv)
     } else {
         bench_consume(&bench);
     }
-    load_report("librdkafka", rdk.version_str(), mode, bench.n, bench.size, &bench.begin);
+    if (strcmp(mode, "one") != 0)
+        load_report("librdkafka", rdk.version_str(), mode, bench.n, bench.size, &bench.begin);
     fflush(stdout);
     _Exit(0); /* its threads need not be ended one by one */
 }

@@ -1,0 +1,77 @@
+#!/bin/sh
+# One record at a time, from the call that produces it to its acknowledgement, beside
+# librdkafka and the floor: bench/latency.sh [BUILD_DIR]
+#
+# All talk to bench_sink over loopback TCP: one partition, no key, linger 0, idempotent
+# but the floor, TCP_NODELAY. The next record is produced when the outcome of the one
+# before it is there; the first one, which brings up the connection, is not counted. The
+# clients run in turns of one short run each, with a fresh sink, so that a busy machine is
+# busy for all. Percentiles are exact in a run; the table has the least and the median of
+# the runs. Raw lines stay in BUILD_DIR/bench-latency/.
+#
+#   KW_BENCH_ROUNDS=15   KW_BENCH_RECORDS=5000   KW_BENCH_SIZES="100"
+#   KW_RDKAFKA=FILE      a librdkafka.so instead of fetching one
+set -u
+cd "$(dirname "$0")/.." || exit 1
+build=${1:-build}
+bin=$build/bench
+out=$build/bench-latency
+peers=build/peers
+rounds=${KW_BENCH_ROUNDS:-15}
+records=${KW_BENCH_RECORDS:-5000}
+sizes=${KW_BENCH_SIZES:-100}
+partitions=1
+batch=16384
+mkdir -p "$out" "$peers"
+rm -f "$out"/*
+sink=
+trap '[ -z "$sink" ] || kill "$sink" 2>/dev/null' EXIT
+trap 'exit 130' INT TERM
+
+. bench/lib.sh
+
+client() { # CLIENT SIZE
+    case $1 in
+    floor) "$bin/bench_floor" one "$port" "$records" "$2" 1 $batch none 1048576 ;;
+    kwire) "$bin/bench_net" one 127.0.0.1:"$port" bench "$records" "$2" linger.ms=0 ;;
+    librdkafka)
+        "$bin/peers/rdkafka_bench" "$rdkafka" one 127.0.0.1:"$port" bench "$records" "$2" \
+            linger.ms=0 socket.nagle.disable=true
+        ;;
+    esac
+}
+
+fetch_rdkafka
+for size in $sizes; do
+    round=0
+    while [ $round -lt "$rounds" ]; do
+        for each in floor kwire librdkafka; do
+            [ $each = librdkafka ] && [ -z "$rdkafka" ] && continue
+            start_sink 1 "$size" none || { stop_sink; echo "no sink: see $out/errors"; exit 1; }
+            client $each "$size" 2>>"$out/errors" | grep '^client=' >>"$out/runs" ||
+                echo "no figure: $each, $size bytes: $(tail -n 1 "$out/errors")"
+            stop_sink
+        done
+        round=$((round + 1))
+    done
+done
+[ -s "$out/runs" ] || exit 1
+
+echo "$(date -u +%Y-%m-%d), kwire $(git describe --always --dirty 2>/dev/null)," \
+    "librdkafka $(sed -n 's/.*client=librdkafka version=\([^ ]*\).*/\1/p' "$out/runs" | head -n 1);" \
+    "$rounds rounds of $records records; load $(cut -d ' ' -f 1 /proc/loadavg)"
+echo
+echo "| bytes | client | p50, us | p99, us | p99.9, us | CPU, us |"
+echo "|---|---|---|---|---|---|"
+for size in $sizes; do
+    for each in floor kwire librdkafka; do
+        row="| $size | $each"
+        for field in p50_us p99_us p999_us cpu_ns; do
+            row="$row | $(sed -n "s/^client=$each .* size=$size .*$field=\([0-9.]*\).*/\1/p" "$out/runs" | sort -n |
+                awk -v scale=$([ $field = cpu_ns ] && echo 1000 || echo 1) '{ value[NR] = $1 / scale }
+                END { if (NR) printf "%.1f (%.1f)", value[1], value[int((NR + 1) / 2)]; else printf "-" }')"
+        done
+        echo "$row |"
+    done
+done
+[ -s "$out/runs" ]
