@@ -218,6 +218,8 @@ static bool stage_ramp(struct kw_client *client, struct kw_stage *stage, struct 
         return false;
     if (plan->topic == topic)
         return plan->mixed_us <= client->now_us;
+    if (plan->topic && stage->n_trays > 0)
+        return false; /* its place is another topic's, perhaps with trays */
     if (client->now_us - stage->ramp_us > STAGE_RAMP_US) {
         stage->ramp_us = client->now_us;
         stage->n_ramp = 0;
@@ -227,8 +229,6 @@ static bool stage_ramp(struct kw_client *client, struct kw_stage *stage, struct 
     stage->n_ramp = 0;
     if (!kw_core_tray_rules(topic, &rules))
         return false;
-    if (plan->topic)
-        stage_close_trays(client, stage, plan->topic);
     *plan = (struct stage_plan){.topic = topic,
                                 .n_partitions = rules.n_partitions,
                                 .linger_us = rules.linger_us,
@@ -296,6 +296,8 @@ static int stage_produce_one(struct kw_client *client, struct kw_stage *stage,
         tray = stage_open_tray(client, stage, topic, place);
         rc = tray ? kw_core_tray_produce(tray->tray, record) : KW_ERR_STATE;
     }
+    if (tray && (rc == KW_ERR_USE || rc == KW_ERR_TOO_LARGE))
+        return rc; /* that is the record's own fault */
     if (tray && rc != 0)
         stage_close_tray(client, stage, tray);
     if (rc != 0) /* what was refused there is refused again, with all that belongs to it */
@@ -308,8 +310,10 @@ static int stage_produce_locked(struct kw_client *client, struct kw_topic *topic
                                 const struct kw_record *records, size_t n, size_t *accepted)
 {
     struct kw_stages *stages = client->stages;
-    struct kw_stage *stage = stages ? stage_claim(stages, (uintptr_t)pthread_self()) : NULL;
+    struct kw_stage *stage = NULL;
     int rc = 0;
+    if (stages && client->gate.depth == 0) /* a callback that calls what it must not gets none */
+        stage = stage_claim(stages, (uintptr_t)pthread_self());
     if (stage)
         stage_enter(stage);
     for (size_t i = 0; rc == 0 && i < n && i < STAGE_HOLD; i++) {
@@ -391,6 +395,8 @@ void kwi_stages_destroy(struct kw_client *client)
 void kwi_stages_close_trays(struct kw_client *client)
 {
     struct kw_stages *stages = client ? client->stages : NULL; /* a core without us */
+    if (stages && client->gate.depth > 0)
+        return; /* a callback that calls what it must not may stand inside one */
     for (uint32_t i = 0; stages && stages->n_trays > 0 && i < STAGE_SLOTS; i++) {
         struct kw_stage *stage = &stages->all[i];
         if (stage->n_trays == 0)
