@@ -58,6 +58,7 @@ static void produce_put(struct kw_part *part, struct kw_chunk **spare, const voi
 
         if (!space) {
             struct kw_chunk *chunk = *spare;
+            KWI_ASSERT(chunk); /* produce_append made as many as it takes */
             *spare = chunk->next;
             chunk->next = NULL;
             kwi_part_leave_chunk(part);
