@@ -24,6 +24,9 @@ struct bench {
     uint64_t n_each, size, n_delivered, n_failed;
     size_t many;
     atomic_bool failed;
+    pthread_mutex_t lock;
+    pthread_cond_t writable;
+    uint64_t n_writable; /* WRITABLE events so far */
 };
 
 static void bench_die(const char *what, const struct kw_error *error)
@@ -32,24 +35,52 @@ static void bench_die(const char *what, const struct kw_error *error)
     exit(1);
 }
 
+static uint64_t bench_n_writable(struct bench *bench)
+{
+    pthread_mutex_lock(&bench->lock);
+    uint64_t n = bench->n_writable;
+    pthread_mutex_unlock(&bench->lock);
+    return n;
+}
+
+/* Waits until the main thread has heard of room since there were `n` such events. */
+static void bench_wait(struct bench *bench, uint64_t n)
+{
+    pthread_mutex_lock(&bench->lock);
+    while (bench->n_writable == n)
+        pthread_cond_wait(&bench->writable, &bench->lock);
+    pthread_mutex_unlock(&bench->lock);
+}
+
+/* Appends some; a code if it was not for want of room that not all were. */
+static int bench_try(struct bench *bench, const struct kw_record *records, size_t n,
+                     size_t *accepted)
+{
+    int rc;
+
+    *accepted = 0;
+    if (n > 1)
+        rc = kw_produce_many(bench->topic, records, n, accepted);
+    else if ((rc = kw_produce(bench->topic, records)) == 0)
+        *accepted = 1;
+    return rc;
+}
+
 /* Appends all of them, however often it takes. */
 static int bench_append(struct bench *bench, const struct kw_record *records, size_t n)
 {
-    while (n > 0) {
-        size_t accepted = 0;
-        int rc;
-        if (n == 1)
-            accepted = (rc = kw_produce(bench->topic, records)) == 0;
-        else
-            rc = kw_produce_many(bench->topic, records, n, &accepted);
+    size_t accepted;
+    int rc = bench_try(bench, records, n, &accepted);
+
+    while (rc == KW_ERR_WOULD_BLOCK) {
+        uint64_t n_writable = bench_n_writable(bench);
         records += accepted;
         n -= accepted;
-        if (rc == KW_ERR_WOULD_BLOCK)
-            rc = kw_client_poll(bench->client, 1); /* the main thread hears of the room */
-        if (rc)
-            return rc;
+        rc = bench_try(bench, records, n, &accepted);
+        if (rc == KW_ERR_WOULD_BLOCK && accepted == 0)
+            bench_wait(bench, n_writable);
     }
-    return 0;
+    return rc;
 }
 
 static void *bench_run(void *arg)
@@ -77,6 +108,12 @@ static void bench_events(struct bench *bench)
     struct kw_event event;
 
     while (kw_next_event(bench->client, &event) == 1) {
+        if (event.kind == KW_EVENT_WRITABLE) {
+            pthread_mutex_lock(&bench->lock);
+            bench->n_writable++;
+            pthread_cond_broadcast(&bench->writable);
+            pthread_mutex_unlock(&bench->lock);
+        }
         if (event.kind != KW_EVENT_REPORT)
             continue;
         if (event.report.outcome == KW_DELIVERED)
@@ -104,7 +141,7 @@ static void bench_begin(struct bench *bench, const struct kw_config *cfg, const 
 
 int main(int argc, char **argv)
 {
-    struct bench bench = {0};
+    struct bench bench = {.lock = PTHREAD_MUTEX_INITIALIZER, .writable = PTHREAD_COND_INITIALIZER};
     struct kw_config *cfg = NULL;
     struct kw_error error = {0};
     struct load_clock begin;

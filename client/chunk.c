@@ -94,7 +94,7 @@ struct kw_batch *kwi_batch_create(struct kw_producer *producer)
     return kwi_pool_alloc_zero(&producer->core->produce_pool, sizeof(*batch));
 }
 
-int kwi_part_open(struct kw_part *part)
+int kwi_part_open_unlisted(struct kw_part *part)
 {
     struct kw_topic *topic = part->topic;
     struct kw_producer *producer = topic->producer;
@@ -114,7 +114,6 @@ int kwi_part_open(struct kw_part *part)
     }
     batch->part = part;
     batch->state = BATCH_OPEN;
-    batch->number = ++producer->next_number;
     batch->base_offset = batch->log_append_ms = -1;
     batch->base_timestamp = batch->max_timestamp = topic->core->now.wall_ms;
     part->open = batch;
@@ -122,8 +121,19 @@ int kwi_part_open(struct kw_part *part)
     part->wall_ms = topic->core->now.wall_ms;
     part->delta = 0;
     kwi_part_enter_chunk(part, chunk);
-    kwi_list_push(&producer->unpinned, &batch->time_node);
-    kwi_attend(topic->core, KW_ATT_TIME); /* the next step gives it its time */
+    return 0;
+}
+
+int kwi_part_open(struct kw_part *part)
+{
+    struct kw_producer *producer = part->topic->producer;
+    int rc = kwi_part_open_unlisted(part);
+
+    if (rc)
+        return rc;
+    part->open->number = ++producer->next_number;
+    kwi_list_push(&producer->unpinned, &part->open->time_node);
+    kwi_attend(producer->core, KW_ATT_TIME); /* the next step gives it its time */
     return 0;
 }
 

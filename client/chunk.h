@@ -24,6 +24,9 @@ static inline size_t kwi_part_pending(const struct kw_part *part)
 void kwi_part_enter_chunk(struct kw_part *part, struct kw_chunk *chunk);
 /* A zeroed batch, from the recycling list if possible. NULL: no memory. */
 struct kw_batch *kwi_batch_create(struct kw_producer *producer);
+/* Begins a batch with its first chunk, and without a number; it is in no list. Errors as
+ * kwi_part_open. */
+KW_MUST_USE int kwi_part_open_unlisted(struct kw_part *part);
 /* Opens a batch with its first chunk. KW_ERR_WOULD_BLOCK: the reserve is too
  * full; KW_ERR_NOMEM: the host's allocator refused. */
 KW_MUST_USE int kwi_part_open(struct kw_part *part);

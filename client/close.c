@@ -108,6 +108,16 @@ void kwi_close_check(struct kw_core *core)
         close_end(close);
 }
 
+void kwi_close_late(struct kw_producer *producer)
+{
+    const struct close_op *close = producer->core->close;
+
+    producer->flush_number = producer->next_number;
+    kwi_attend(producer->core, KW_ATT_TIME);
+    if (producer->core->closing || (close && close->phase != CLOSE_DRAIN))
+        kwi_producer_sweep(producer, KW_ERR_CLOSED, true, true);
+}
+
 static void close_abandon(struct kw_op *op, int code)
 {
     struct close_op *close = (struct close_op *)(void *)op;

@@ -3,7 +3,12 @@
 #define KWI_CLOSE_H
 #include "client/core.h"
 
+struct kw_producer;
+
 /* Something ended that a close may wait for: a batch, a sweep, a connection. */
 void kwi_close_check(struct kw_core *core);
+/* A record that was accepted before came into the core behind the close of its producer:
+ * it has the outcome of the others. */
+void kwi_close_late(struct kw_producer *producer);
 
 #endif

@@ -67,6 +67,7 @@ struct kw_core {
     struct kw_list free_requests; /* recycled, with their buffers */
     uint32_t n_free_requests;
     struct kw_list producers, consumers, ops;
+    uint64_t n_tray_changes;
     uint64_t n_ops_ended;
     bool holds_ops;              /* those without a tag raise no event */
     struct kw_list coordinators; /* coordinator.h */

@@ -126,6 +126,7 @@ int kw_core_topic_set_partitioner(struct kw_topic *topic, const struct kw_partit
     if (own && (own->size < sizeof(*own) || !own->pick))
         return KW_ERR_USE;
     topic->own = own ? *own : (struct kw_partitioner){0};
+    topic->core->n_tray_changes++;
     kwi_producer_mark(topic->producer);
     return 0;
 }

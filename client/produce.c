@@ -58,6 +58,7 @@ static void produce_put(struct kw_part *part, struct kw_chunk **spare, const voi
 
         if (!space) {
             struct kw_chunk *chunk = *spare;
+            KWI_ASSERT(chunk); /* produce_append made as many as it takes */
             *spare = chunk->next;
             chunk->next = NULL;
             kwi_part_leave_chunk(part);
@@ -479,29 +480,19 @@ static inline void produce_put_len(uint8_t *w, uint32_t len_size, uint32_t len)
     }
 }
 
-int kw_core_produce(struct kw_topic *topic, const struct kw_record *record)
+/* Appends to the window what fits in one piece. */
+static inline __attribute__((always_inline)) bool produce_fits(struct kw_part *part,
+                                                               const struct kw_record *record)
 {
-    struct kw_part *part;
-    size_t key_size, copied;
+    size_t key_size = produce_copied(&record->key);
+    size_t copied = key_size + produce_copied(&record->value);
+    ptrdiff_t room = part->limit - part->w; /* 0: no batch is open */
     uint32_t len_size = 2;
-    ptrdiff_t room;
     uint8_t *w;
 
-    if (KWI_UNLIKELY(((record->flags & PRODUCE_RARE) | record->n_headers | topic->slow) |
-                     (uintptr_t)record->receipt))
-        part = produce_picked(topic, record);
-    else
-        part = produce_pick(topic, record);
-    if (KWI_UNLIKELY(!part))
-        return produce_slow(topic, record, NULL);
-    if (KWI_UNLIKELY(topic->core->now.wall_ms != part->wall_ms))
-        kwi_part_set_time(part, topic->core->now.wall_ms);
-    key_size = produce_copied(&record->key);
-    copied = key_size + produce_copied(&record->value);
-    room = part->limit - part->w; /* 0: no batch is open */
     if (KWI_UNLIKELY(room < PRODUCE_AROUND || copied > (size_t)room - PRODUCE_AROUND ||
                      copied < key_size))
-        return produce_slow(topic, record, part);
+        return false;
     if (KWI_UNLIKELY(copied - PRODUCE_TWO_MIN > PRODUCE_TWO_MAX - PRODUCE_TWO_MIN))
         len_size = produce_len_size(part, record, copied);
     w = part->w + len_size; /* its length comes last: then it is known */
@@ -515,29 +506,75 @@ int kw_core_produce(struct kw_topic *topic, const struct kw_record *record)
     part->w = w;
     produce_put_opaque(part, record->opaque);
     part->n_records++;
+    return true;
+}
+
+int kw_core_produce(struct kw_topic *topic, const struct kw_record *record)
+{
+    struct kw_part *part;
+
+    if (KWI_UNLIKELY(((record->flags & PRODUCE_RARE) | record->n_headers | topic->slow) |
+                     (uintptr_t)record->receipt))
+        part = produce_picked(topic, record);
+    else
+        part = produce_pick(topic, record);
+    if (KWI_UNLIKELY(!part))
+        return produce_slow(topic, record, NULL);
+    if (KWI_UNLIKELY(topic->core->now.wall_ms != part->wall_ms))
+        kwi_part_set_time(part, topic->core->now.wall_ms);
+    if (KWI_UNLIKELY(!produce_fits(part, record)))
+        return produce_slow(topic, record, part);
     return topic->core->attention ? 1 : 0;
+}
+
+bool kw_core_tray_append(struct kw_tray *tray, const struct kw_record *record)
+{
+    return produce_fits(&tray->window, record);
+}
+
+int kw_core_tray_produce(struct kw_tray *tray, const struct kw_record *record)
+{
+    struct kw_part *part = &tray->window;
+    size_t headers_size = 0, body, total;
+    int rc = produce_admit(part->topic, record, &headers_size);
+
+    if (rc)
+        return rc;
+    body = produce_body_size(
+        part->delta, part->n_records, produce_len(&record->key), produce_len(&record->value),
+        produce_copied(&record->key) + produce_copied(&record->value), headers_size);
+    total = kwi_uvarint_size(kwi_zigzag((int64_t)body)) + body;
+    if (part->n_records &&
+        KWI_BATCH_HEADER + part->open->records_len + kwi_part_pending(part) + total >
+            part->topic->producer->batch_size)
+        return KW_ERR_LIMIT;
+    return produce_append(part, record, part->delta, body);
 }
 
 /* ---- sealing ------------------------------------------------------------------------- */
 
 void kwi_part_seal(struct kw_part *part)
 {
-    struct kw_batch *batch = part->open;
+    if (part->open)
+        kwi_part_seal_into(part, part);
+}
+
+void kwi_part_seal_into(struct kw_part *window, struct kw_part *part)
+{
+    struct kw_batch *batch = window->open;
     struct kw_topic *topic = part->topic;
     struct kw_producer *producer = topic->producer;
 
-    if (!batch)
-        return;
-    kwi_part_leave_chunk(part);
-    kwi_part_fold_time(part);
-    batch->n_records = part->n_records;
+    kwi_part_leave_chunk(window);
+    kwi_part_fold_time(window);
+    batch->n_records = window->n_records;
     batch->size = KWI_BATCH_HEADER + batch->records_len;
     batch->state = BATCH_QUEUED;
     producer->n_sealed += batch->n_records;
     topic->core->stats.records_accepted += batch->n_records;
     topic->core->stats.batches++;
-    part->open = NULL;
-    part->w = part->limit = part->room = NULL;
+    window->open = NULL;
+    window->w = window->limit = window->room = NULL;
     kwi_list_remove(&producer->lingering, &batch->open_node);
     kwi_list_push(&part->queue, &batch->node);
     part->n_queued++;

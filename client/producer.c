@@ -169,6 +169,7 @@ static int topic_grow(struct kw_topic *topic, uint32_t n)
         topic->parts = grown;
         topic->parts_cap = n;
     }
+    topic->core->n_tray_changes += topic->n_parts < n; /* keys go elsewhere */
     while (topic->n_parts < n) {
         struct kw_part *part = kwi_alloc_zero(heap, sizeof(*part));
         if (!part)
@@ -218,9 +219,11 @@ void kwi_producer_mark(struct kw_producer *producer)
         struct kw_topic *topic = KWI_OF(n, struct kw_topic, node);
         bool refuses = !topic->n_parts || topic->error || producer->closing || producer->fatal ||
                        (producer->txn && !kwi_txn_is_open(producer->txn));
-        topic->slow = (refuses ? TOPIC_SLOW_STATE : 0u) |
-                      (kwi_pick_is_plain(topic) ? 0u : TOPIC_SLOW_PICK) |
-                      (producer->hooks.on_send ? TOPIC_SLOW_HOOK : 0u);
+        uint32_t slow = (refuses ? TOPIC_SLOW_STATE : 0u) |
+                        (kwi_pick_is_plain(topic) ? 0u : TOPIC_SLOW_PICK) |
+                        (producer->hooks.on_send ? TOPIC_SLOW_HOOK : 0u);
+        producer->core->n_tray_changes += slow != topic->slow && !producer->txn;
+        topic->slow = slow;
     }
 }
 
@@ -521,6 +524,7 @@ static void producer_destroy(struct kw_producer *producer)
 {
     struct kw_core *core = producer->core;
 
+    kwi_trays_deinit(producer);
     for (struct kw_node *n = producer->topics.first; n; n = n->next)
         topic_destroy(KWI_OF(n, struct kw_topic, node));
     kwi_event_drop(core, &producer->writable);

@@ -16,6 +16,7 @@
  *   delivery.c     outcomes, reports, deadlines, flush, purge, close
  *   expiry.c       deadlines of single records, and their cancel
  *   chunk.c        memory of the open batch
+ *   tray.c         batches that threads of the application fill alone
  *   receipt.c      one outcome for a chunk of records
  *   pack.c         compression of sealed batches, as work
  *   split.c        halves of a batch that was too large
@@ -154,6 +155,13 @@ struct kw_part {
     struct kw_node txn_node; /* in txn->wanted or ->asked */
 };
 
+/* A batch that is filled outside of its partition: a write window of its own, whose topic
+ * and index are the partition's. */
+struct kw_tray {
+    struct kw_part window;
+    struct kw_node node; /* in producer->trays */
+};
+
 /* How records without partition get one. */
 struct kw_pick {
     uint8_t which; /* enum kw_partitioner_name */
@@ -208,6 +216,7 @@ struct kw_producer {
     struct kw_list owed;      /* of those: lent values are in use, so that no report may come yet */
     struct kw_list unsent;    /* kept for kw_unsent_next */
     struct kw_list free_batches;
+    struct kw_list trays;    /* kw_tray */
     struct kw_list undated;  /* with deadlines that count from the next step */
     struct kw_list receipts; /* not yet told */
     uint32_t n_receipts;
@@ -260,6 +269,8 @@ struct kw_producer {
 
 /* produce.c */
 void kwi_part_seal(struct kw_part *part); /* closes the open batch and queues it */
+/* The same for the batch of a window (tray.c), which goes to `part`. */
+void kwi_part_seal_into(struct kw_part *window, struct kw_part *part);
 void kwi_batch_free(struct kw_batch *batch);
 /* From this length on a value by reference is not copied: a piece of its own costs about
  * as much as to copy that many bytes. */
@@ -276,6 +287,9 @@ static inline size_t kwi_producer_reserve(const struct kw_producer *producer)
 {
     return (size_t)producer->batch_size + producer->max_request_size;
 }
+
+/* tray.c: the producer goes. */
+void kwi_trays_deinit(struct kw_producer *producer);
 
 /* pack.c */
 int kwi_pack_init(struct kw_producer *producer, struct kw_error *err);

@@ -3,6 +3,7 @@
  * I/O thread may be about to sleep. */
 #include "base/bytes.h"
 #include "net/client.h"
+#include "net/stage.h"
 
 int kw_producer_create(struct kw_producer **out, struct kw_client *client,
                        const struct kw_config *own, struct kw_error *err)
@@ -100,48 +101,58 @@ int kw_topic_set_partitioner(struct kw_topic *topic, const struct kw_partitioner
 
 /* ---- records --------------------------------------------------------------------- */
 
-/* How many records one hold of the lock takes, where there is an I/O thread. */
-enum { CALLS_HOLD = 64 };
-
-/* The record was accepted (1) or refused (< 0), and the core wants attention. With an
- * I/O thread that one writes, and going out wakes it. */
+/* The record was accepted (1) or refused (< 0), and the core wants attention. */
 static int calls_produce_slow(struct kw_client *client, struct kw_topic *topic, int rc)
 {
-    if (!client->thread) {
-        if ((*client->attention & (KW_ATT_WANT | KW_ATT_TIME)) && kw_core_produce_writes(topic))
-            kwi_client_push(client);
+    if (client && (*client->attention & (KW_ATT_WANT | KW_ATT_TIME)) &&
+        kw_core_produce_writes(topic))
+        kwi_client_push(client);
+    if (client)
         kwi_client_kick(client);
-    }
     return rc < 0 ? rc : 0;
+}
+
+/* Inside the gate, until one is refused. */
+static inline int calls_produce_some(struct kw_client *client, struct kw_topic *topic,
+                                     const struct kw_record *records, size_t n, size_t *accepted)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        rc = kw_core_produce(topic, &records[i]);
+        if (KWI_UNLIKELY(rc != 0))
+            rc = calls_produce_slow(client, topic, rc);
+        *accepted += rc == 0;
+    }
+    return rc;
+}
+
+/* Somebody is inside, or there is no client. */
+static __attribute__((noinline)) int calls_produce_other(struct kw_client *client,
+                                                         struct kw_topic *topic,
+                                                         const struct kw_record *records, size_t n,
+                                                         size_t *accepted)
+{
+    int rc = kwi_client_enter(client);
+    if (rc != 0)
+        return rc;
+    rc = calls_produce_some(client, topic, records, n, accepted);
+    kwi_client_exit(client);
+    return rc;
 }
 
 int kw_produce(struct kw_topic *topic, const struct kw_record *record)
 {
     struct kw_client *client = kwi_client_of(topic);
-    int rc = kwi_client_enter_hot(client);
-    if (KWI_UNLIKELY(rc != 0))
-        return rc;
-    rc = kw_core_produce(topic, record);
+    if (KWI_UNLIKELY(!client || kwi_gate_word(&client->gate) != KWI_GATE_FREE)) {
+        size_t accepted = 0;
+        if (client && kwi_gate_has_thread(&client->gate))
+            return kwi_stage_produce(client, topic, record);
+        return calls_produce_other(client, topic, record, 1, &accepted);
+    }
+    kwi_gate_set(&client->gate, KWI_GATE_HOT);
+    int rc = kw_core_produce(topic, record);
     if (KWI_UNLIKELY(rc != 0))
         rc = calls_produce_slow(client, topic, rc);
-    kwi_client_exit_hot(client);
-    return rc;
-}
-
-/* Some records in one go through the gate. */
-static int calls_produce_some(struct kw_topic *topic, const struct kw_record *records, size_t n,
-                              size_t *accepted)
-{
-    struct kw_client *client = kwi_client_of(topic);
-    int rc = kwi_client_enter_hot(client);
-    if (rc != 0)
-        return rc;
-    while (rc == 0 && n-- > 0) {
-        rc = kw_core_produce(topic, records++);
-        if (KWI_UNLIKELY(rc != 0))
-            rc = calls_produce_slow(client, topic, rc);
-        *accepted += rc == 0;
-    }
     kwi_client_exit_hot(client);
     return rc;
 }
@@ -149,12 +160,17 @@ static int calls_produce_some(struct kw_topic *topic, const struct kw_record *re
 int kw_produce_many(struct kw_topic *topic, const struct kw_record *records, size_t n,
                     size_t *accepted)
 {
-    size_t i = 0;
+    struct kw_client *client = kwi_client_of(topic);
+    size_t done = 0;
     int rc = 0;
-    while (rc == 0 && i < n)
-        rc = calls_produce_some(topic, records + i, n - i < CALLS_HOLD ? n - i : CALLS_HOLD, &i);
+    if (n > 0 && client && kwi_gate_has_thread(&client->gate)) {
+        rc = kwi_stage_produce_many(client, topic, records, n, &done);
+    } else if (n > 0 && (rc = kwi_client_enter_hot(client)) == 0) {
+        rc = calls_produce_some(client, topic, records, n, &done);
+        kwi_client_exit_hot(client);
+    }
     if (accepted)
-        *accepted = i;
+        *accepted = done;
     return rc;
 }
 
@@ -167,6 +183,7 @@ struct kw_op *kw_flush(struct kw_producer *producer, int32_t timeout_ms, void *t
     struct kw_client *client = kwi_client_of(producer);
     if (kwi_client_enter(client) != 0)
         return NULL;
+    kwi_stages_close_trays(client); /* what any thread produced before */
     struct kw_op *op = kw_core_flush(producer, timeout_ms, tag);
     kwi_client_exit(client);
     return op;
@@ -180,6 +197,7 @@ int kw_purge(struct kw_producer *producer)
     int rc = kwi_client_enter(client);
     if (rc != 0)
         return rc;
+    kwi_stages_close_trays(client);
     rc = kw_core_purge(producer);
     kwi_client_exit(client);
     return rc;
@@ -540,6 +558,7 @@ struct kw_op *kw_close(struct kw_client *client, int32_t timeout_ms, void *tag)
         return NULL;
     if (kwi_client_enter(client) != 0)
         return NULL;
+    kwi_stages_close_trays(client);
     struct kw_op *op = kw_core_close(client->core, timeout_ms, tag);
     kwi_client_exit(client);
     return op;
@@ -565,6 +584,7 @@ void kw_client_stats(const struct kw_client *client, struct kw_stats *stats)
     memset(stats, 0, sizeof(*stats));
     if (kwi_client_enter(own) != 0)
         return;
+    kwi_stages_close_trays(own);
     kw_core_stats(client->core, stats);
     kwi_client_exit(own);
 }

@@ -10,6 +10,7 @@
 #include "net/host.h"
 #include "net/lookup.h"
 #include "net/peer.h"
+#include "net/stage.h"
 #include "net/thread.h"
 #include "net/tls.h"
 #include <netdb.h>
@@ -192,8 +193,10 @@ static void client_wants(struct kw_client *client, bool *may_write)
 /* When the next turn is needed at the latest. */
 static uint64_t client_deadline(const struct kw_client *client)
 {
-    uint64_t core_us = kw_core_deadline(client->core), dns_us = kwi_resolver_deadline(client);
-    return core_us < dns_us ? core_us : dns_us;
+    uint64_t next_us = kw_core_deadline(client->core), dns_us = kwi_resolver_deadline(client);
+    uint64_t look_us = kwi_stages_deadline(client);
+    next_us = dns_us < next_us ? dns_us : next_us;
+    return look_us < next_us ? look_us : next_us;
 }
 
 /* Something is left that no descriptor tells of. */
@@ -204,11 +207,23 @@ static bool client_has_more(const struct kw_client *client)
            client_deadline(client) <= client->now_us;
 }
 
+/* What producing threads have put comes before the step, which gives it its time. */
+static void client_stages(struct kw_client *client)
+{
+    struct kw_time now;
+    if (kwi_stages_deadline(client) == UINT64_MAX)
+        return;
+    kwi_loop_now(client->loop, &now);
+    if (kwi_stages_deadline(client) <= now.mono_us)
+        kwi_stages_look(client, now.mono_us);
+}
+
 /* The part of a turn before the wait. */
 static void client_before(struct kw_client *client)
 {
     client->asleep = client->kicked = false;
     client->read_more = false;
+    client_stages(client);
     client_step(client);
     client_wants(client, NULL);
     kwi_peers_read_held(client);
@@ -537,6 +552,7 @@ static void client_free(struct kw_client *client)
         struct client_lookup *lookup = KWI_OF(node, struct client_lookup, node);
         kwi_free(&client->heap, lookup, lookup->size);
     }
+    kwi_stages_destroy(client);
     kwi_resolver_deinit(client);
     kwi_tls_destroy(client->tls);
     kwi_free(&client->heap, client->record, KWI_TLS_RECORD);

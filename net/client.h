@@ -3,6 +3,7 @@
  * client.c  create, destroy, the turn (process), waiting (poll, kw_wait)
  * gate.c    who may be inside: one thread, or with an I/O thread many; forks
  * thread.c  the I/O thread, and waiting where there is one
+ * stage.c   where producing threads put records without its lock
  * peer.c    one connection: connect, write, read, close
  * peer_io.c its bytes, plain or through TLS (tls.h and a back end)
  * resolver.c, lookup.c  host names
@@ -34,10 +35,12 @@ enum {
 
 struct kw_tls;    /* net/tls.h */
 struct kw_thread; /* net/thread.h */
+struct kw_stages; /* net/stage.h */
 
 struct kw_client {
     struct kw_gate gate;
     struct kw_thread *thread; /* NULL: the application drives the loop */
+    struct kw_stages *stages; /* of producing threads, beside it; NULL: none */
     struct kw_heap heap;      /* what the driver itself allocates */
     const struct kw_sys *sys;
     struct kw_loop *loop;
@@ -89,7 +92,7 @@ int kwi_client_refuse(struct kw_error *err, int code);
 /* The same for calls that wait or run the loop: KW_ERR_REENTRANT inside a callback. */
 KW_MUST_USE int kwi_client_enter_alone(struct kw_client *client);
 
-/* The same for calls of each record. */
+/* The same for calls of each record. In kw_produce an I/O thread comes first (stage.h). */
 static inline int kwi_client_enter_hot(struct kw_client *client)
 {
     if (KWI_UNLIKELY(!client || kwi_gate_word(&client->gate) != KWI_GATE_FREE))

@@ -6,6 +6,7 @@
  * too, and nothing is guarded then. */
 #include "base/bytes.h"
 #include "net/client.h"
+#include "net/stage.h"
 #include <string.h>
 
 int32_t kw_topic_partitions(const struct kw_topic *topic)
@@ -36,6 +37,7 @@ uint64_t kw_producer_outstanding(const struct kw_producer *producer)
     struct kw_client *client = kwi_client_of(producer);
     if (kwi_client_enter(client) != 0)
         return 0;
+    kwi_stages_close_trays(client); /* records are counted in their partition */
     uint64_t n = kw_core_producer_outstanding(producer);
     kwi_client_exit(client);
     return n;

@@ -3,6 +3,7 @@
 #include "net/thread.h"
 #include "base/assert.h"
 #include "net/client.h"
+#include "net/stage.h"
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -53,7 +54,8 @@ static bool thread_is_late(struct kw_client *client)
     const struct kw_thread *thread = client->thread;
     if (!client->asleep || client->kicked || thread->stopping)
         return false;
-    if (*client->attention & (KW_ATT_WANT | KW_ATT_TIME))
+    if ((*client->attention & (KW_ATT_WANT | KW_ATT_TIME)) ||
+        kwi_stages_deadline(client) < thread->wake_us)
         return true;
     return !client->waited && kw_core_deadline(client->core) < thread->wake_us;
 }
@@ -72,6 +74,7 @@ int kwi_thread_lock(struct kw_client *client)
 void kwi_thread_unlock(struct kw_client *client)
 {
     struct kw_loop *loop = client->loop;
+    kwi_stages_check(client);
     bool wake = thread_is_late(client);
     thread_tell(client);
     client->kicked |= wake;
@@ -90,6 +93,7 @@ void kwi_thread_pause(struct kw_client *client)
 {
     if (!client->thread)
         return;
+    kwi_stages_check(client);
     thread_tell(client);
     thread_own(client, false);
     pthread_mutex_unlock(&client->thread->lock);
@@ -220,6 +224,7 @@ static void *thread_run(void *arg)
         thread->rc = kwi_client_turn(client, &thread->os_err);
         thread_woken(thread);
     }
+    kwi_stages_abandon(client); /* nobody would look at them */
     pthread_cond_broadcast(&thread->ended);
     pthread_cond_broadcast(&thread->event);
     kwi_thread_pause(client);
@@ -243,6 +248,7 @@ static void thread_destroy(struct kw_client *client)
 {
     struct kw_thread *thread = client->thread;
     client->thread = NULL;
+    kwi_stages_destroy(client);
     pthread_cond_destroy(&thread->left);
     pthread_cond_destroy(&thread->event);
     pthread_cond_destroy(&thread->ended);
@@ -275,7 +281,7 @@ static int thread_create(struct kw_client *client)
     rc = rc ? rc : thread_init_cond(&thread->event);
     rc = rc ? rc : thread_init_cond(&thread->left);
     client->thread = thread;
-    if (rc) {
+    if (rc || kwi_stages_create(client) != 0) {
         thread_destroy(client);
         return KW_ERR_NOMEM;
     }

@@ -155,6 +155,38 @@ KW_EXPORT KW_MUST_USE int kw_core_topic_set_partitioner(struct kw_topic *topic,
 KW_EXPORT KW_MUST_USE int kw_core_produce(struct kw_topic *topic, const struct kw_record *record);
 /* Whether the driver may make one write inside kw_produce (produce.writes). */
 KW_EXPORT bool kw_core_produce_writes(const struct kw_topic *topic);
+
+/* Trays, for a driver whose application has many threads: an open batch that one thread
+ * fills alone. kw_core_tray_append touches the tray and nothing else, so it needs not what
+ * keeps the core one thread's at a time; all the others do. */
+struct kw_tray;
+struct kw_tray_rules {
+    uint64_t linger_us;
+    uint32_t n_partitions;
+};
+/* Whether trays may be opened for a topic now, and what holds for them until
+ * kw_core_tray_changes says something else; then they are to be closed. */
+KW_EXPORT bool kw_core_tray_rules(const struct kw_topic *topic, struct kw_tray_rules *rules);
+KW_EXPORT uint64_t kw_core_tray_changes(const struct kw_core *core);
+/* The partition of a record: its own, or that of its key; -1: any will do. Pure. */
+KW_EXPORT int32_t kw_core_tray_place(const struct kw_record *record, uint32_t n_partitions);
+/* Begins a batch for a partition; -1: for records that any will do for. Errors:
+ * KW_ERR_WOULD_BLOCK, KW_ERR_NOMEM, KW_ERR_STATE (not now). */
+KW_EXPORT KW_MUST_USE int kw_core_tray_open(struct kw_tray **out, struct kw_topic *topic,
+                                            int32_t partition);
+/* Appends a record without headers, receipt and flags but KW_REC_PARTITION: accepted, as by
+ * kw_core_produce. false: it does not fit. */
+KW_EXPORT bool kw_core_tray_append(struct kw_tray *tray, const struct kw_record *record);
+/* The same with memory of the core, and with headers. Errors: KW_ERR_LIMIT (the batch is
+ * full: to be closed); KW_ERR_WOULD_BLOCK, KW_ERR_NOMEM; else as kw_core_produce. */
+KW_EXPORT KW_MUST_USE int kw_core_tray_produce(struct kw_tray *tray,
+                                               const struct kw_record *record);
+/* Records have the time of the last step from now on. */
+KW_EXPORT void kw_core_tray_tick(struct kw_tray *tray);
+/* The batch goes to its partition, behind what was produced for that before; linger is
+ * over for it. Whatever became of the producer meanwhile, its records have the outcome of
+ * those that were accepted then. The tray is gone. */
+KW_EXPORT void kw_core_tray_close(struct kw_tray *tray);
 KW_EXPORT struct kw_op *kw_core_flush(struct kw_producer *producer, int32_t timeout_ms, void *tag);
 KW_EXPORT int kw_core_purge(struct kw_producer *producer);
 KW_EXPORT int kw_core_record_cancel(const struct kw_record_ref *ref);

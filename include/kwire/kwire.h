@@ -19,7 +19,9 @@
  *    and is not waited for: another thread might have taken its event, and then it is gone.
  *  - Handles of records, the records of kw_unsent_next, a configuration: one thread at a
  *    time uses one of these.
- *  - Order of records is kept per thread and partition.
+ *  - Order of records is kept per thread and partition. A thread that produces much fills
+ *    batches of its own, without the lock; flush, purge and close cover those of all
+ *    threads, and a thread may end at any time.
  *  - Hooks that look names up are called on the I/O thread, and may call what their doc
  *    names. Logs, kw_env.watch, a mechanism of your own, partitioners and assignors are
  *    called with the client's lock held, on whatever thread: they must be quick and must
@@ -104,9 +106,9 @@ KW_EXPORT void kw_client_named(struct kw_client *client, uint32_t query, const c
 KW_EXPORT bool kw_has_resolver(void);
 /* Starts the one I/O thread of the client, which from now on sends, receives, keeps time
  * and sends heartbeats, whatever the application does; it takes no signals, and ends in
- * kw_client_destroy. From then on calls may come from any thread (see the top), each takes
- * a lock, kw_client_process does nothing, and kw_client_poll and kw_wait only wait. Call
- * it before another thread uses the client.
+ * kw_client_destroy. From then on calls may come from any thread (see the top), each but
+ * most of kw_produce takes a lock, kw_client_process does nothing, and kw_client_poll and
+ * kw_wait only wait. Call it before another thread uses the client.
  * Errors: KW_ERR_STATE (it runs already, or kw_client_fd was asked for), KW_ERR_IO (the
  * system starts no thread), KW_ERR_NOMEM, KW_ERR_USE. Since: 0.3. */
 KW_EXPORT KW_MUST_USE int kw_client_start_thread(struct kw_client *client);
@@ -202,8 +204,8 @@ KW_EXPORT int32_t kw_topic_partitions(const struct kw_topic *topic);
  * fatal error), KW_ERR_CLOSED. */
 KW_EXPORT KW_MUST_USE int kw_produce(struct kw_topic *topic, const struct kw_record *record);
 /* Appends records in order until one is refused. Returns the first error, with
- * *accepted the number appended before it. With an I/O thread the lock is taken once for
- * 64 of them. */
+ * *accepted the number appended before it. With an I/O thread the lock, where it is needed,
+ * is taken once for up to 64 of them. */
 KW_EXPORT KW_MUST_USE int kw_produce_many(struct kw_topic *topic, const struct kw_record *records,
                                           size_t n, size_t *accepted);
 /* Makes a receipt: one outcome for a chunk of records, as a log shipper or the

@@ -286,6 +286,58 @@ Test(threads, clients_come_and_go_at_the_same_time, .timeout = 600)
     broker_stop(&broker);
 }
 
+/* ---- what threads leave behind ------------------------------------------------------------ */
+
+enum { N_LEFT = 500 };
+
+static void *produce_and_leave(void *topic)
+{
+    struct kw_record record = {.value = {"v", 1}};
+    for (uintptr_t i = 1; i <= N_LEFT; i++) {
+        record.opaque = (void *)i;
+        if (kw_produce(topic, &record) != 0)
+            return (void *)"refused";
+    }
+    return NULL;
+}
+
+Test(threads, a_flush_has_what_threads_produced_that_have_ended)
+{
+    struct broker broker;
+    struct kw_producer *producer;
+    struct kw_topic *topic;
+    struct kw_event event;
+    struct kw_stats stats;
+    struct kw_error err;
+    pthread_t others[3];
+    uint64_t n = 0;
+    void *why;
+    broker_start(&broker, N_PARTS, NULL);
+    struct kw_client *client = client_with(broker.servers, "linger.ms", "60000", NULL);
+    cr_assert_eq(kw_client_start_thread(client), 0);
+    cr_assert_eq(kw_producer_create(&producer, client, NULL, NULL), 0);
+    cr_assert_eq(kw_topic_open(&topic, producer, "t", NULL), 0);
+    for (int i = 0; i < 5000 && kw_topic_partitions(topic) == 0; i++)
+        kw_client_poll(client, 1);
+    for (int i = 0; i < 3; i++)
+        cr_assert_eq(pthread_create(&others[i], NULL, produce_and_leave, topic), 0);
+    for (int i = 0; i < 3; i++) {
+        pthread_join(others[i], &why);
+        cr_assert_null(why, "%s", (const char *)why);
+    }
+    cr_assert_eq(kw_producer_outstanding(producer), 3 * N_LEFT);
+    cr_assert_eq(kw_wait(client, kw_flush(producer, 20000, NULL), &err), 0, "%s", err.text);
+    while (kw_next_event(client, &event) == 1)
+        n += event.kind == KW_EVENT_REPORT && event.report.outcome == KW_DELIVERED ? event.report.n
+                                                                                   : 0;
+    cr_assert_eq(n, 3 * N_LEFT);
+    kw_client_stats(client, &stats);
+    cr_assert_geq(stats.batches, 3, "each thread had a batch of its own");
+    cr_assert_eq(kw_wait(client, kw_close(client, 5000, NULL), &err), 0, "%s", err.text);
+    kw_client_destroy(client);
+    broker_stop(&broker);
+}
+
 /* ---- what it is for ------------------------------------------------------------------------ */
 
 /* Takes events until one of this kind came; fails after 10 s. */

@@ -412,6 +412,65 @@ int kw_core_produce(struct kw_topic *topic, const struct kw_record *record)
     return core->attention ? 1 : 0;
 }
 
+bool kw_core_tray_rules(const struct kw_topic *topic, struct kw_tray_rules *rules)
+{
+    *rules = kw_core_of(topic)->tray_rules;
+    return rules->linger_us > 0;
+}
+
+uint64_t kw_core_tray_changes(const struct kw_core *core)
+{
+    return core->n_tray_changes;
+}
+
+int32_t kw_core_tray_place(const struct kw_record *record, uint32_t n_partitions)
+{
+    (void)n_partitions;
+    return record->flags & KW_REC_PARTITION ? record->partition : -1;
+}
+
+int kw_core_tray_open(struct kw_tray **out, struct kw_topic *topic, int32_t partition)
+{
+    struct kw_core *core = kw_core_of(topic);
+    if (core->tray_rc != 0)
+        return core->tray_rc;
+    for (int i = 0; i < FAKE_TRAYS; i++) {
+        if (core->trays[i].core)
+            continue;
+        core->trays[i] = (struct kw_tray){.core = core, .partition = partition};
+        core->n_trays++;
+        *out = &core->trays[i];
+        return 0;
+    }
+    return KW_ERR_NOMEM;
+}
+
+bool kw_core_tray_append(struct kw_tray *tray, const struct kw_record *record)
+{
+    (void)record;
+    if (tray->n == tray->core->tray_max)
+        return false;
+    tray->n++;
+    return true;
+}
+
+int kw_core_tray_produce(struct kw_tray *tray, const struct kw_record *record)
+{
+    return kw_core_tray_append(tray, record) ? 0 : KW_ERR_LIMIT;
+}
+
+void kw_core_tray_tick(struct kw_tray *tray)
+{
+    tray->core->n_tray_ticks++;
+}
+
+void kw_core_tray_close(struct kw_tray *tray)
+{
+    tray->core->n_produced += tray->n;
+    tray->core->n_trays_closed++;
+    tray->core = NULL;
+}
+
 bool kw_core_produce_writes(const struct kw_topic *topic)
 {
     return kw_core_of(topic)->produce_writes;

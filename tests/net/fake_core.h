@@ -6,7 +6,7 @@
 #define TEST_NET_FAKE_CORE_H
 #include <kwire/core.h>
 
-enum { FAKE_CONNS = 8, FAKE_WANTS = 64 };
+enum { FAKE_CONNS = 8, FAKE_WANTS = 64, FAKE_TRAYS = 8 };
 
 /* One connection as the core sees it. Ids count from 1 and are never reused. */
 struct fake_conn {
@@ -26,6 +26,13 @@ struct fake_conn {
     bool reading_refused;       /* read_buf lends nothing */
     size_t refuse_after;        /* the same once so many bytes came; 0: never */
     int n_reads, n_empty_reads; /* read_done calls, those with 0 bytes */
+};
+
+/* A batch that a thread fills. */
+struct kw_tray {
+    struct kw_core *core; /* NULL: it is free */
+    int32_t partition;
+    int n;
 };
 
 struct kw_core {
@@ -55,6 +62,11 @@ struct kw_core {
     int n_works; /* work items done */
     int n_released, n_produced, produce_rc;
     bool produce_writes;
+    struct kw_tray trays[FAKE_TRAYS];
+    struct kw_tray_rules tray_rules; /* linger_us 0: there are no trays */
+    int tray_max, tray_rc;           /* records that fit one; what open says */
+    int n_trays, n_trays_closed, n_tray_ticks;
+    uint64_t n_tray_changes;
 };
 struct kw_work {
     size_t left;      /* bytes' worth */
