@@ -78,7 +78,7 @@ struct kw_partitioner {
 enum kw_outcome {
     KW_DELIVERED = 0,   /* acknowledged by the broker as `acks` asks */
     KW_NOT_WRITTEN = 1, /* no byte of it can be in the log */
-    KW_UNKNOWN = 2      /* it was offered to a connection and no answer came */
+    KW_UNKNOWN = 2      /* it was offered to a connection, and no answer says what became of it */
 };
 enum kw_report_flags {
     KW_REPORT_MAYBE_DUPLICATE = 1, /* retried without idempotence */
