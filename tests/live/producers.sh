@@ -41,7 +41,7 @@ seq 20000 >"$work/lines"
 
 # ---- 1. to 3.: outcomes, retries, acks --------------------------------------------------------
 
-flaky=(--fault produce:/7:error=NOT_LEADER_OR_FOLLOWER --fault produce:/11:close-after)
+flaky=(--fault produce:/7:error=NOT_ENOUGH_REPLICAS --fault produce:/11:close-after)
 broker --topic lines "${flaky[@]}"
 settings lines batch.size=1000
 check "deliver: requests fail and answers are lost, all lines are delivered" \
@@ -187,7 +187,7 @@ check "place: a customer's records are in one partition, in the order of the inp
 
 # ---- 8. lent memory ---------------------------------------------------------------------------------------
 
-broker --topic files:3 --fault produce:/5:close-after --fault produce:/7:error=NOT_LEADER_OR_FOLLOWER
+broker --topic files:3 --fault produce:/5:close-after --fault produce:/7:error=NOT_ENOUGH_REPLICAS
 settings files
 head -c 30000001 /dev/urandom >"$work/file"
 "$examples/lent" "$work/files.properties" files "$work/file" >"$work/lent.out" 2>"$work/lent.err"
