@@ -351,8 +351,6 @@ static void floor_produce(struct floor *floor)
     load_values_deinit(&values);
 }
 
-/* ---- consume --------------------------------------------------------------------- */
-
 static void floor_one(struct floor *floor)
 {
     struct load_values values;
@@ -377,6 +375,8 @@ static void floor_one(struct floor *floor)
     load_times_report("floor", "-", floor->size, &times, &begin);
     load_values_deinit(&values);
 }
+
+/* ---- consume --------------------------------------------------------------------- */
 
 static void floor_fetch(struct floor *floor, const int64_t *offsets)
 {

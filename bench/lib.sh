@@ -1,4 +1,4 @@
-# Sourced by bench/run.sh and bench/tls.sh: the other client's library, and a sink.
+# Sourced by the scripts that compare clients: librdkafka, and a sink.
 # The caller sets bin, out, peers, partitions, batch; sink_pem for one over TLS.
 # shellcheck shell=sh disable=SC2154
 

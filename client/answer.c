@@ -11,6 +11,12 @@
 #include "client/txn.h"
 #include "proto/error.h"
 
+/* It is not tried again. */
+static void answer_fail(struct kw_batch *batch, int code, int16_t kafka_code)
+{
+    kwi_batch_conclude(batch, batch->maybe_written ? KW_UNKNOWN : KW_NOT_WRITTEN, code, kafka_code);
+}
+
 /* Back to its place in the queue, byte for byte as it is. Numbers grow in the
  * order of the sequence. */
 static void answer_requeue(struct kw_batch *batch, bool backoff)
@@ -19,8 +25,7 @@ static void answer_requeue(struct kw_batch *batch, bool backoff)
     struct kw_node *at = part->queue.first;
 
     if (kwi_txn_drops(part->topic->producer->txn)) { /* its transaction is being aborted */
-        kwi_batch_conclude(batch, batch->maybe_written ? KW_UNKNOWN : KW_NOT_WRITTEN,
-                           KW_ERR_CANCELED, batch->kafka_code);
+        answer_fail(batch, KW_ERR_CANCELED, batch->kafka_code);
         return;
     }
     kwi_list_remove(&part->sent, &batch->node);
@@ -47,8 +52,7 @@ static void answer_retry(struct kw_batch *batch, int code, int16_t kafka_code, b
     batch->kafka_code = kafka_code;
     batch->code = code;
     if (++batch->failures > batch->part->topic->producer->retries) {
-        kwi_batch_conclude(batch, batch->maybe_written ? KW_UNKNOWN : KW_NOT_WRITTEN, code,
-                           kafka_code);
+        answer_fail(batch, code, kafka_code);
         return;
     }
     answer_requeue(batch, backoff);
@@ -77,8 +81,7 @@ static void answer_resequence(struct kw_batch *batch, int16_t kafka_code)
         return;
     }
     if (!producer->idempotent || batch->maybe_written || producer->txn) {
-        kwi_batch_conclude(batch, batch->maybe_written ? KW_UNKNOWN : KW_NOT_WRITTEN, KW_ERR_BROKER,
-                           kafka_code);
+        answer_fail(batch, KW_ERR_BROKER, kafka_code);
         return;
     }
     batch->restamp = true;
@@ -205,8 +208,7 @@ static void answer_too_large(struct kw_batch *batch, int16_t kafka_code)
                   "%s-%d: a record of %u bytes with its batch is above the broker's limit",
                   topic->meta->name, (int)batch->part->index, batch->size);
     err.kafka_code = kafka_code;
-    kwi_batch_conclude(batch, batch->maybe_written ? KW_UNKNOWN : KW_NOT_WRITTEN, KW_ERR_TOO_LARGE,
-                       kafka_code);
+    answer_fail(batch, KW_ERR_TOO_LARGE, kafka_code);
     kwi_event_error(topic->core, &err);
 }
 
@@ -242,8 +244,7 @@ static void answer_apply(struct kw_batch *batch, const struct kw_produce_respons
     case SEND_FATAL:
         if (producer->txn && item->error_code == KW_E_INVALID_PRODUCER_ID_MAPPING)
             break; /* its abort learns more of it */
-        kwi_batch_conclude(batch, batch->maybe_written ? KW_UNKNOWN : KW_NOT_WRITTEN, KW_ERR_BROKER,
-                           item->error_code);
+        answer_fail(batch, KW_ERR_BROKER, item->error_code);
         kwi_error_answer(producer->core, &err, item->error_code, KW_API_PRODUCE,
                          "the producer cannot go on");
         kwi_producer_fatal(producer, &err);
@@ -255,8 +256,7 @@ static void answer_apply(struct kw_batch *batch, const struct kw_produce_respons
             answer_culprits(batch, item);
         break;
     }
-    kwi_batch_conclude(batch, batch->maybe_written ? KW_UNKNOWN : KW_NOT_WRITTEN, KW_ERR_BROKER,
-                       item->error_code);
+    answer_fail(batch, KW_ERR_BROKER, item->error_code);
 }
 
 /* The batch of a partition in the answer that has none yet, or NULL: answers for
@@ -317,8 +317,7 @@ void kwi_sending_done(struct kw_request *req, const struct kw_answer *answer)
             continue;
         if (answer->err == KW_ERR_UNSUPPORTED) {
             batch->attempts--;
-            kwi_batch_conclude(batch, batch->maybe_written ? KW_UNKNOWN : KW_NOT_WRITTEN,
-                               answer->err, 0);
+            answer_fail(batch, answer->err, 0);
         } else if (!err && !producer->acks) {
             answer_delivered(batch, -1, -1);
         } else if (answer->err && !answer->offered) {
