@@ -343,47 +343,100 @@ static int64_t sink_put_batches(struct sink *sink, int64_t offset, int64_t size_
     return size;
 }
 
+/* Which parts a request is about: all of them, or what is new within the session. */
+static struct sink_session *sink_read_session(struct sink *sink, struct sink_reader *reader)
+{
+    struct sink_session *session = &sink->session;
+    int64_t id = sink_get_int(reader, 4), epoch = sink_get_int(reader, 4);
+
+    if (epoch > 0) {
+        if (id != session->id || epoch != session->epoch)
+            sink_die("epoch %lld of session %lld: it is not there", (long long)epoch,
+                     (long long)id);
+        session->epoch++;
+        return session;
+    }
+    sink_session_begin(session, epoch == 0); /* -1: no session is wanted */
+    return session;
+}
+
+static void sink_read_parts(struct sink *sink, struct sink_reader *reader,
+                            struct sink_session *session)
+{
+    for (int64_t n_topics = sink_get_int(reader, 4); n_topics > 0; n_topics--) {
+        sink_skip_string(reader);
+        for (int64_t n = sink_get_int(reader, 4); n > 0; n--) {
+            int32_t partition = sink_get_partition(sink, reader);
+            sink_take(reader, 4); /* leader epoch */
+            int64_t offset = sink_get_int(reader, 8);
+            sink_take(reader, 8);
+            if (offset < 0 || offset > sink->log_end[partition])
+                sink_die("a fetch at offset %lld", (long long)offset);
+            sink_session_name(session, partition, offset, sink_get_int(reader, 4));
+        }
+    }
+    for (int64_t n_topics = sink_get_int(reader, 4); n_topics > 0; n_topics--) {
+        sink_skip_string(reader);
+        for (int64_t n = sink_get_int(reader, 4); n > 0; n--)
+            sink_session_forget(session, sink_get_partition(sink, reader));
+    }
+}
+
+/* One part of the answer. Returns the size of its records. */
+static int64_t sink_put_part(struct sink *sink, int32_t partition, int64_t size_max, bool forced,
+                             struct sink_buf *out)
+{
+    sink_put_int(out, 4, partition);
+    sink_put_int(out, 2, 0);
+    sink_put_int(out, 8, sink->log_end[partition]); /* high watermark */
+    sink_put_int(out, 8, sink->log_end[partition]); /* last stable offset */
+    sink_put_int(out, 8, 0);
+    sink_put_int(out, 4, -1); /* no aborted transactions */
+    sink_put_int(out, 4, -1); /* no preferred replica */
+    if (!sink->batch_records) {
+        sink_put_int(out, 4, 0);
+        return 0;
+    }
+    return sink_put_batches(sink, sink->session.asks[partition].offset, size_max, forced, out);
+}
+
+/* As a broker does it: within a session, parts without records are left out, and
+ * those with records are the last ones of the next answer. */
 static void sink_fetch(struct sink *sink, struct sink_reader *reader, struct sink_buf *out)
 {
+    struct sink_session *session;
+    int32_t order[SINK_PARTITIONS_MAX], n_parts = 0;
+
     sink->n_requests++;
     sink_take(reader, 12);
     int64_t size_max = sink_get_int(reader, 4), size_left = size_max;
-    sink_take(reader, 9);
+    sink_take(reader, 1);
+    session = sink_read_session(sink, reader);
+    bool all = session->epoch <= 1;
+    sink_read_parts(sink, reader, session);
     sink_put_int(out, 4, 0);
     sink_put_int(out, 2, 0);
-    sink_put_int(out, 4, 0); /* no session */
-    int64_t n_topics = sink_get_int(reader, 4);
-    sink_put_int(out, 4, n_topics);
-    while (n_topics-- > 0) {
-        sink_skip_string(reader);
-        sink_put_string(out, SINK_TOPIC);
-        int64_t n_partitions = sink_get_int(reader, 4);
-        sink_put_int(out, 4, n_partitions);
-        while (n_partitions-- > 0) {
-            int32_t partition = sink_get_partition(sink, reader);
-            sink_take(reader, 4);
-            int64_t offset = sink_get_int(reader, 8);
-            sink_take(reader, 8);
-            int64_t partition_max = sink_get_int(reader, 4);
-            if (offset < 0 || offset > sink->log_end[partition])
-                sink_die("a fetch at offset %lld", (long long)offset);
-            sink_put_int(out, 4, partition);
-            sink_put_int(out, 2, 0);
-            sink_put_int(out, 8, sink->log_end[partition]); /* high watermark */
-            sink_put_int(out, 8, sink->log_end[partition]); /* last stable offset */
-            sink_put_int(out, 8, 0);
-            sink_put_int(out, 4, -1); /* no aborted transactions */
-            sink_put_int(out, 4, -1); /* no preferred replica */
-            if (!sink->batch_records) {
-                sink_put_int(out, 4, 0);
-                continue;
-            }
-            int64_t size = sink_put_batches(sink, offset,
-                                            partition_max < size_left ? partition_max : size_left,
-                                            size_left == size_max, out);
-            size_left -= size;
-        }
+    sink_put_int(out, 4, session->id);
+    sink_put_int(out, 4, 1);
+    sink_put_string(out, SINK_TOPIC);
+    size_t n_at = out->len;
+    sink_put_int(out, 4, 0);
+    int32_t n_asked = session->n;
+    memcpy(order, session->order, sizeof(order));
+    for (int32_t i = 0; i < n_asked; i++) {
+        const struct sink_ask *ask = &session->asks[order[i]];
+        int64_t most = ask->size_max < size_left ? ask->size_max : size_left;
+        size_t len = out->len;
+        int64_t size = sink_put_part(sink, order[i], most, size_left == size_max, out);
+        size_left -= size;
+        if (size > 0)
+            sink_session_rotate(session, order[i]);
+        if (size > 0 || all)
+            n_parts++;
+        else
+            out->len = len;
     }
+    sink_set_int(out->ptr + n_at, 4, n_parts);
 }
 
 /* ---- the other requests ----------------------------------------------------- */

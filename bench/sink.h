@@ -10,8 +10,9 @@
 
 #include <kwire/codec.h>
 
+#include "bench/sink_session.h"
+
 #define SINK_TOPIC "bench"
-#define SINK_PARTITIONS_MAX 16
 
 typedef uint32_t sink_crc_fn(uint32_t crc, const void *ptr, size_t len);
 
@@ -34,6 +35,7 @@ struct sink {
     uint64_t n_stored;
     uint32_t batch_records;
     struct sink_buf batch;
+    struct sink_session session; /* the last that was begun */
 };
 
 void sink_init(struct sink *sink, sink_crc_fn *crc32c, int32_t n_partitions);

@@ -287,23 +287,54 @@ static const uint8_t *batch_skip(const uint8_t *p, const uint8_t *stop, const ui
     return p;
 }
 
+/* Every how many records a mark stands: where a poll without a limit of its own ends. */
+static uint32_t batch_mark_every(const struct kw_consumer_part *part, uint32_t total)
+{
+    uint32_t each = (uint32_t)part->topic->consumer->max_poll_records;
+    uint32_t most = total / KWI_BATCH_MARKS + 1; /* so that there are marks for all of them */
+
+    return each >= most ? each : (most + each - 1) / each * each;
+}
+
+/* As batch_skip, with a mark at the last of each mark_every records. */
+static const uint8_t *batch_skip_marked(struct kw_fetched *data, const uint8_t *p,
+                                        const uint8_t *stop, uint32_t total)
+{
+    const uint8_t *end = data->ptr + data->size;
+
+    while (p && data->left > 0 && p < stop) {
+        uint32_t done = total - data->left, run = data->mark_every - 1 - done % data->mark_every;
+        uint32_t left;
+
+        if (run == 0) {
+            data->marks[done / data->mark_every] = (uint32_t)(p - data->ptr);
+            run = data->mark_every;
+        }
+        run = run < data->left ? run : data->left;
+        left = run;
+        p = batch_skip(p, stop, end, &left);
+        data->left -= run - left;
+    }
+    return p;
+}
+
 static int batch_walk(struct kw_consumer_part *part, size_t *budget)
 {
     struct kw_fetched *data = &part->data;
     const uint8_t *start = data->ptr + data->checked, *end = data->ptr + data->size;
     const uint8_t *stop = *budget < (size_t)(end - start) ? start + *budget : end;
-    uint32_t left = data->left;
+    uint32_t total = kwi_get_u32(data->ptr + KWI_BATCH_RECORD_COUNT);
     const uint8_t *p;
 
-    p = batch_skip(start, stop, end, &left);
-    if (!p || (left > 0) == (p == end)) /* the count and the bytes end together */
+    data->mark_every = batch_mark_every(part, total);
+    p = batch_skip_marked(data, start, stop, total);
+    if (!p || (data->left > 0) == (p == end)) /* the count and the bytes end together */
         return batch_fail(data, KW_ERR_CORRUPT);
     *budget -= (size_t)(p - start) < *budget ? (size_t)(p - start) : *budget;
     data->checked = (size_t)(p - data->ptr);
-    data->left = left;
-    if (left > 0)
+    if (data->left > 0)
         return KW_ERR_WOULD_BLOCK;
-    data->left = kwi_get_u32(data->ptr + KWI_BATCH_RECORD_COUNT);
+    data->left = total;
     data->record = data->ptr + KWI_BATCH_HEADER;
     data->check = KWI_CHECK_DONE;
     return 1;
@@ -383,6 +414,22 @@ int kwi_batch_prepare(struct kw_consumer_part *part, size_t *budget)
     return rc;
 }
 
+/* The record that lies n behind the next one to hand out, from the last mark in front
+ * of it on. */
+static const uint8_t *batch_find(const struct kw_fetched *data, uint32_t n)
+{
+    const uint8_t *from = data->record, *end = data->ptr + data->size;
+    uint32_t at = kwi_get_u32(data->ptr + KWI_BATCH_RECORD_COUNT) - data->left, wanted = at + n;
+    uint32_t n_marks = (wanted + 1) / data->mark_every;
+
+    if (n_marks > 0 && n_marks * data->mark_every - 1 > at) {
+        from = data->ptr + data->marks[n_marks - 1];
+        at = n_marks * data->mark_every - 1;
+    }
+    n = wanted - at;
+    return batch_skip(from, end, end, &n);
+}
+
 void kwi_batch_advance(struct kw_consumer_part *part, uint32_t n)
 {
     struct kw_fetched *data = &part->data;
@@ -390,9 +437,9 @@ void kwi_batch_advance(struct kw_consumer_part *part, uint32_t n)
     struct kw_record_view view;
 
     KWI_ASSERT(n > 0 && n < data->left);
-    data->left -= n--;
-    last = batch_skip(data->record, end, end, &n);
+    last = batch_find(data, n - 1);
     KWI_ASSERT(last); /* it was walked */
+    data->left -= n;
     data->record = batch_skip_one(last, end);
     /* The position is behind the last record that was taken. If that record is
      * broken inside, whoever reads the handle finds it. */

@@ -57,6 +57,10 @@ enum kw_batch_check {
     KWI_CHECK_FAILED
 };
 
+/* Places in a batch that was walked, so that whoever hands out a part of it need not
+ * walk it again. */
+enum { KWI_BATCH_MARKS = 16 };
+
 /* What was fetched for a part and not yet handed out. */
 struct kw_fetched {
     struct kw_block *block;      /* held; NULL: nothing */
@@ -75,10 +79,12 @@ struct kw_fetched {
     size_t checked;        /* CRC, WALK: bytes done */
     uint32_t crc, left;    /* WALK, DONE: records not yet walked, not yet handed out */
     const uint8_t *record; /* DONE: the next record to hand out */
-    int64_t base_offset;   /* of the batch at ptr */
-    int64_t next_offset;   /* behind the batch at ptr */
-    int64_t floor;         /* no further batch may begin below it */
-    int64_t began;         /* the position when this was fetched */
+    uint32_t mark_every;   /* DONE: marks[i] is where record (i + 1) * mark_every - 1 lies */
+    uint32_t marks[KWI_BATCH_MARKS];
+    int64_t base_offset; /* of the batch at ptr */
+    int64_t next_offset; /* behind the batch at ptr */
+    int64_t floor;       /* no further batch may begin below it */
+    int64_t began;       /* the position when this was fetched */
     bool control;
     struct kw_aborted aborted; /* lies in the frame: of no use to an image */
 };

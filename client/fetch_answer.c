@@ -13,15 +13,36 @@
 
 /* Where the answer is kept. */
 struct fetched_frame {
-    struct kw_block *block;
-    const uint8_t *body; /* the answer, as it is read */
-    uint8_t *kept;       /* the same bytes within block */
+    const struct kw_answer *answer; /* as it is read */
+    struct kw_block *block, *copy;  /* copy: of an answer that dies with its call, or NULL */
+    uint8_t *kept;                  /* the answer within block */
+    uint64_t size;                  /* bytes of records in it so far */
 };
+
+/* A small answer sits in the connection's stage: it is copied when the first records
+ * of it are met. False: there is no memory for them. */
+static bool fetched_keep(struct kw_core *core, struct fetched_frame *frame)
+{
+    if (frame->kept)
+        return true;
+    if (!frame->block) {
+        frame->copy = kwi_block_create(&core->fetch_pool, frame->answer->len, 0);
+        if (!frame->copy)
+            return false;
+        memcpy(kwi_block_data(frame->copy), frame->answer->body, frame->answer->len);
+        frame->block = frame->copy;
+        frame->kept = kwi_block_data(frame->copy);
+    } else {
+        frame->kept = kwi_block_data(frame->block);
+        frame->kept += frame->answer->body - frame->kept;
+    }
+    return true;
+}
 
 /* Where a byte of the answer is kept. */
 static uint8_t *fetched_place(const struct fetched_frame *frame, const uint8_t *p)
 {
-    return frame->kept + (p - frame->body);
+    return frame->kept + (p - frame->answer->body);
 }
 
 /* ---- one part ----------------------------------------------------------------------- */
@@ -131,15 +152,11 @@ static struct kw_consumer_part *fetched_find(struct kw_fetcher *fetcher,
                              partition);
 }
 
-/* One part of the answer. */
-static void fetched_take_part(struct kw_fetcher *fetcher, const struct fetched_frame *frame,
-                              const struct kw_fetch_response_topic *topic,
+/* One part of the answer, which was asked for. */
+static void fetched_take_part(struct kw_fetcher *fetcher, struct kw_consumer_part *part,
+                              const struct fetched_frame *frame,
                               const struct kw_fetch_response_partition *item)
 {
-    struct kw_consumer_part *part = fetched_find(fetcher, topic, item->partition_index);
-
-    if (!part || part->fetcher != fetcher || !kwi_fetcher_asks(fetcher, part))
-        return;
     kwi_part_move(part, NULL);
     if (item->error_code) {
         fetched_take_error(part, item);
@@ -168,54 +185,44 @@ static void fetched_take_part(struct kw_fetcher *fetcher, const struct fetched_f
 
 /* ---- the answer ------------------------------------------------------------------------- */
 
-/* Bytes of records. */
-static uint64_t fetched_size(const struct kw_fetch_response *msg)
+/* False: there is no memory for its records. */
+static bool fetched_take_item(struct kw_fetcher *fetcher, struct fetched_frame *frame,
+                              const struct kw_fetch_response_topic *topic,
+                              const struct kw_fetch_response_partition *item)
 {
-    struct kw_fetch_response_topic topic;
-    struct kw_fetch_response_partition item;
-    struct kw_iter topics, items;
-    uint64_t size = 0;
+    struct kw_consumer_part *part = fetched_find(fetcher, topic, item->partition_index);
 
-    for (kwi_iter_init(&topics, &msg->responses); kwi_iter_next(&topics, &topic);) {
-        for (kwi_iter_init(&items, &topic.partitions); kwi_iter_next(&items, &item);)
-            size += item.records.len > 0 ? (uint64_t)item.records.len : 0;
+    if (item->records.len > 0) {
+        frame->size += (uint64_t)item->records.len;
+        if (!fetched_keep(fetcher->consumer->core, frame))
+            return false;
     }
-    return size;
+    if (part && part->fetcher == fetcher && kwi_fetcher_asks(fetcher, part))
+        fetched_take_part(fetcher, part, frame, item);
+    return true;
 }
 
-/* False: there was no memory for it, and it counts as not given. */
+/* False: there was no memory for it, and what was not reached counts as not given. */
 static bool fetched_take(struct kw_fetcher *fetcher, const struct kw_fetch_response *msg,
                          const struct kw_answer *answer)
 {
-    struct fetched_frame frame = {.block = answer->block, .body = answer->body};
-    struct kw_block *copy = NULL;
+    struct fetched_frame frame = {.answer = answer, .block = answer->block};
     struct kw_fetch_response_topic topic;
     struct kw_fetch_response_partition item;
     struct kw_iter topics, items;
-    uint64_t size = fetched_size(msg);
+    bool taken = true;
 
     kwi_cluster_take_endpoints(fetcher->consumer->core, &msg->node_endpoints);
-    fetcher->at_end = size == 0;
+    for (kwi_iter_init(&topics, &msg->responses); taken && kwi_iter_next(&topics, &topic);) {
+        kwi_iter_init(&items, &topic.partitions);
+        while (taken && kwi_iter_next(&items, &item))
+            taken = fetched_take_item(fetcher, &frame, &topic, &item);
+    }
+    kwi_block_release(frame.copy);
+    fetcher->at_end = frame.size == 0;
     /* A broker sends whole batches: one of half of it may be what did not fit. */
-    fetcher->was_full = size >= fetcher->fetching->arg / 2;
-    /* A small answer sits in the connection's stage and dies with this call. */
-    if (!frame.block && size > 0) {
-        frame.block = copy = kwi_block_create(&fetcher->consumer->core->fetch_pool, answer->len, 0);
-        if (!copy)
-            return false;
-        frame.kept = kwi_block_data(copy);
-        memcpy(frame.kept, answer->body, answer->len);
-    } else if (frame.block) {
-        frame.kept = kwi_block_data(frame.block);
-        frame.kept += answer->body - frame.kept;
-    }
-    for (kwi_iter_init(&topics, &msg->responses); kwi_iter_next(&topics, &topic);) {
-        for (kwi_iter_init(&items, &topic.partitions); kwi_iter_next(&items, &item);) {
-            fetched_take_part(fetcher, &frame, &topic, &item);
-        }
-    }
-    kwi_block_release(copy);
-    return true;
+    fetcher->was_full = frame.size >= fetcher->fetching->arg / 2;
+    return taken;
 }
 
 /* The connection gave up an answer that can never fit. Which part it was shows

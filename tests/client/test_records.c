@@ -363,6 +363,30 @@ Test(records, max_poll_records_is_the_default_maximum)
     bed_end();
 }
 
+/* Places in a batch are remembered every so many records: pieces that begin and end
+ * beside them, at them and far behind them. */
+Test(records, a_large_batch_is_cut_anywhere_whatever_the_usual_maximum_is)
+{
+    static const char *const usual[] = {"1", "3", "7", "50", "500"};
+
+    for (size_t i = 0; i < 5 * 64; i++) {
+        uint32_t chance = (uint32_t)i * 2654435761u + 1;
+        memset(&bed, 0, sizeof bed);
+        bed_begin(0, "max.poll.records", usual[i % 5]);
+        made_batch((struct spec){.base_offset = 0, .n = 150});
+        made_batch((struct spec){.base_offset = 150, .n = 20});
+        feed_made(170);
+        for (int64_t at = 0, n; at < 170; at += n) {
+            int64_t end = at < 150 ? 150 : 170;
+            chance = chance * 1664525 + 1013904223;
+            n = 1 + (chance >> 16) % (i % 3 ? 7 : 70);
+            n = n < end - at ? n : end - at;
+            read_handle((size_t)n, at, n);
+        }
+        bed_end();
+    }
+}
+
 Test(records, a_batch_that_begins_below_the_position_is_filtered)
 {
     bed_begin(7, NULL, NULL);
