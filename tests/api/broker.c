@@ -61,16 +61,14 @@ void broker_stop(struct broker *broker)
 static void wrong_serve(struct wrong_peer *peer, int fd)
 {
     char request[512];
-    if (peer->kind == WRONG_CLOSES) {
-        close(fd);
-        return;
-    }
+    if (peer->kind == WRONG_CLOSES)
+        shutdown(fd, SHUT_WR); /* close() would reset, if a request was there already */
     struct pollfd wait[2] = {{.fd = peer->stop_fd, .events = POLLIN}, {.fd = fd, .events = POLLIN}};
     bool answered = false;
     while (poll(wait, 2, -1) > 0 && !(wait[0].revents & POLLIN)) {
         if (recv(fd, request, sizeof(request), 0) <= 0)
             break;
-        if (peer->kind == WRONG_STALLS || answered)
+        if (peer->kind == WRONG_STALLS || peer->kind == WRONG_CLOSES || answered)
             continue;
         send(fd, peer->bytes, peer->len, MSG_NOSIGNAL);
         answered = true;
