@@ -296,6 +296,7 @@ void kwi_batch_conclude(struct kw_batch *batch, enum kw_outcome outcome, int cod
     kwi_list_remove(batch->state == BATCH_SENT ? &part->sent : &part->queue, &batch->node);
     part->n_sent -= batch->state == BATCH_SENT;
     part->n_queued -= batch->state == BATCH_QUEUED;
+    kwi_part_unhold(part);
     if (batch->packing)
         kwi_pack_forget(batch);
     kwi_list_remove(batch->pinned ? &producer->timed : &producer->unpinned, &batch->time_node);

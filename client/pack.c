@@ -15,7 +15,7 @@
 #include "proto/batch.h"
 #include <kwire/codec.h>
 
-enum { PACK_MAX = 2 }; /* contexts per producer: one runs while one is handed over */
+enum { PACK_MAX = 2 }; /* contexts per producer, where work can run beside other work */
 
 struct kw_pack {
     struct kw_work work;
@@ -208,6 +208,16 @@ static bool pack_begin(struct kw_pack *pack, struct kw_batch *batch)
     return true;
 }
 
+/* More than can run at the same time would only take memory. */
+static bool pack_may_grow(const struct kw_producer *producer)
+{
+    uint32_t most = producer->core->env.work_threads;
+
+    if (most > PACK_MAX)
+        most = PACK_MAX;
+    return producer->n_packs == 0 || producer->n_packs < most;
+}
+
 static void pack_start(struct kw_producer *producer)
 {
     while (!kwi_list_empty(&producer->to_pack)) {
@@ -216,7 +226,7 @@ static void pack_start(struct kw_producer *producer)
 
         if (!kwi_list_empty(&producer->idle_packs))
             pack = KWI_OF(kwi_list_pop(&producer->idle_packs), struct kw_pack, node);
-        else if (producer->n_packs < PACK_MAX)
+        else if (pack_may_grow(producer))
             pack = pack_create(producer);
         if (!pack)
             return; /* the one that is busy goes on here */

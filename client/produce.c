@@ -575,7 +575,8 @@ void kwi_part_seal_into(struct kw_part *window, struct kw_part *part)
     topic->core->stats.batches++;
     window->open = NULL;
     window->w = window->limit = window->room = NULL;
-    kwi_list_remove(&producer->lingering, &batch->open_node);
+    kwi_list_remove(batch->held ? &producer->held : &producer->lingering, &batch->open_node);
+    batch->held = false;
     kwi_list_push(&part->queue, &batch->node);
     part->n_queued++;
     kwi_topic_sealed(part, batch->size);

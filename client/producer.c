@@ -119,15 +119,17 @@ bool kw_core_produce_writes(const struct kw_topic *topic)
 
 uint64_t kw_core_producer_outstanding(const struct kw_producer *producer)
 {
-    const struct kw_list *lists[] = {&producer->unpinned, &producer->lingering};
+    const struct kw_list *lists[] = {&producer->unpinned, &producer->lingering, &producer->held};
     uint64_t n = producer->n_sealed;
 
     for (struct kw_node *node = lists[0]->first; node; node = node->next) {
         const struct kw_batch *batch = KWI_OF(node, struct kw_batch, time_node);
         n += batch->state == BATCH_OPEN ? batch->part->n_records : 0;
     }
-    for (struct kw_node *node = lists[1]->first; node; node = node->next)
-        n += KWI_OF(node, struct kw_batch, open_node)->part->n_records;
+    for (unsigned i = 1; i < sizeof(lists) / sizeof(*lists); i++) {
+        for (struct kw_node *node = lists[i]->first; node; node = node->next)
+            n += KWI_OF(node, struct kw_batch, open_node)->part->n_records;
+    }
     return n;
 }
 
@@ -429,6 +431,39 @@ static bool producer_linger_due(const struct kw_producer *producer, uint64_t *du
     return *due_us <= producer->core->now.mono_us;
 }
 
+/* A request takes one batch of a partition: what is due behind others that wait goes on
+ * being filled. If it is to be compressed, one more is sealed, to be done by its turn. */
+static bool producer_holds(const struct kw_part *part)
+{
+    return part->n_queued > (part->topic->producer->codec ? 1 : 0);
+}
+
+/* Seals a batch that is due, or sets it aside. */
+static void producer_seal(struct kw_producer *producer, struct kw_batch *batch, unsigned *seals)
+{
+    if (producer_holds(batch->part)) {
+        kwi_list_remove(&producer->lingering, &batch->open_node);
+        kwi_list_push(&producer->held, &batch->open_node);
+        batch->held = true;
+    } else {
+        kwi_part_seal(batch->part);
+        --*seals;
+    }
+}
+
+void kwi_part_unhold(struct kw_part *part)
+{
+    struct kw_producer *producer = part->topic->producer;
+    struct kw_batch *batch = part->open;
+
+    if (!batch || !batch->held || producer_holds(part))
+        return;
+    batch->held = false;
+    kwi_list_remove(&producer->held, &batch->open_node);
+    kwi_list_push_front(&producer->lingering, &batch->open_node);
+    kwi_attend(producer->core, KW_ATT_TIME); /* the next step seals it */
+}
+
 static void producer_step(struct kw_producer *producer, unsigned *seals)
 {
     uint64_t due_us = 0;
@@ -436,10 +471,9 @@ static void producer_step(struct kw_producer *producer, unsigned *seals)
     producer_pin(producer);
     if (producer->undated.first)
         kwi_expiry_date(producer);
-    while (*seals && producer_linger_due(producer, &due_us)) {
-        kwi_part_seal(KWI_OF(producer->lingering.first, struct kw_batch, open_node)->part);
-        --*seals;
-    }
+    while (*seals && producer_linger_due(producer, &due_us))
+        producer_seal(producer, KWI_OF(producer->lingering.first, struct kw_batch, open_node),
+                      seals);
     if (producer->sweep_code)
         kwi_producer_sweep_some(producer, KWI_STEP_SEALS);
     if (!producer->lingering.first)

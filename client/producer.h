@@ -66,7 +66,8 @@ struct kw_run {
 struct kw_batch {
     struct kw_node node;      /* in part->queue, or part->sent, or producer->unsent */
     struct kw_node time_node; /* producer->unpinned, ->timed, both by age; ->done */
-    struct kw_node open_node; /* producer->lingering while open and pinned; ->to_pack; ->owed */
+    struct kw_node open_node; /* producer->lingering or ->held while open and pinned; ->to_pack;
+                                 ->owed */
     struct kw_part *part;
     struct kw_chunk *first, *last;
     uint32_t n_chunks, n_records;
@@ -79,6 +80,7 @@ struct kw_batch {
     uint64_t number;       /* grows per producer: what flush waits for */
     uint32_t begin;        /* its first record, in the batch of that number: not 0 behind a split */
     bool pinned;           /* creation time is final, and the base timestamp */
+    bool held;             /* open, in producer->held */
     bool base_fixed;       /* a record's own timestamp already pinned the base */
     bool stamped, restamp; /* carries id, epoch, sequence; must get new ones */
     bool maybe_written;    /* an attempt ended without a proof that it was not */
@@ -210,7 +212,8 @@ struct kw_producer {
 
     struct kw_list topics;
     struct kw_list unpinned;  /* opened since the last step */
-    struct kw_list lingering; /* open, by age */
+    struct kw_list lingering; /* open, by age; those that were held are in front */
+    struct kw_list held;      /* open and due, but behind sealed ones of their partition */
     struct kw_list timed;     /* without an outcome, by age */
     struct kw_list done;      /* outcome final, not yet reported or still lent */
     struct kw_list owed;      /* of those: lent values are in use, so that no report may come yet */
@@ -269,6 +272,8 @@ struct kw_producer {
 
 /* produce.c */
 void kwi_part_seal(struct kw_part *part); /* closes the open batch and queues it */
+/* A batch has left the queue: the open one may be due now. */
+void kwi_part_unhold(struct kw_part *part);
 /* The same for the batch of a window (tray.c), which goes to `part`. */
 void kwi_part_seal_into(struct kw_part *window, struct kw_part *part);
 void kwi_batch_free(struct kw_batch *batch);

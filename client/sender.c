@@ -159,6 +159,7 @@ static void sender_take(struct kw_sending *sending, struct kw_batch *batch)
 
     kwi_list_remove(&part->queue, &batch->node);
     part->n_queued--;
+    kwi_part_unhold(part);
     kwi_list_push(&part->sent, &batch->node);
     part->n_sent++;
     batch->state = BATCH_SENT;

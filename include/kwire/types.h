@@ -204,6 +204,9 @@ struct kw_env {
      * NULL: nobody listens. */
     void (*watch)(void *ctx, const struct kw_conn_step *step);
     void *watch_ctx;
+    /* Work items (KW_WANT_WORK) that the host runs at the same time; 0 is 1. A producer
+     * has as many contexts of its codec, up to two. libkwire runs one. */
+    uint32_t work_threads;
     /* Used by libkwire if dns.resolver=auto; zeroed: c-ares, if it was built in. */
     struct kw_resolve_hook resolve;
 };

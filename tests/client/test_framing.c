@@ -24,6 +24,7 @@ static void begin(struct bed *bed, const uint8_t *batch, size_t len)
     memset(bed, 0, sizeof(*bed));
     bed->core.env.crc32c = kwi_crc32c_portable;
     bed->consumer.core = &bed->core;
+    bed->consumer.max_poll_records = 2;
     bed->topic.consumer = &bed->consumer;
     bed->part.topic = &bed->topic;
     bed->part.data.ptr = batch;

@@ -568,6 +568,73 @@ Test(producer, flush_sends_without_linger_and_ends_when_all_was_reported)
     scene_end();
 }
 
+/* ---- without linger, behind a full window ------------------------------------------------ */
+
+/* Five requests under way, a batch that waits for the sixth, and 24 records behind it. */
+static void scene_behind(const char *const *own)
+{
+    memset(&scene, 0, sizeof(scene));
+    scene_begin(usual, own, 1);
+    scene_warm_up(1);
+    scene.pair.hold_answers = true;
+    for (int i = 0; i < 30; i++) {
+        scene_make(0, 100);
+        sim_pair_step(&scene.pair, 0);
+        sim_pair_step(&scene.pair, 1000);
+    }
+    cr_assert_eq(scene.n_requests, 6);
+    cr_assert_eq(kw_core_producer_outstanding(scene.producer), 30);
+    cr_assert_neq(kw_core_deadline(scene.pair.core), 0, "there is nothing to do");
+}
+
+Test(producer, what_cannot_be_sent_yet_shares_a_batch)
+{
+    scene_behind(quick);
+    scene.pair.hold_answers = false;
+    cr_assert(sim_pair_run(&scene.pair, &scene.done, 20000));
+    cr_assert_eq(scene.n_of[KW_DELIVERED], 31);
+    cr_assert_eq(scene.n_requests, 8, "24 records came in %u requests", scene.n_requests - 7);
+    scene_in_order(1);
+    scene_end();
+}
+
+Test(producer, what_cannot_be_sent_yet_is_flushed_as_anything_else)
+{
+    scene_behind(quick);
+    cr_assert_not_null(kw_core_flush(scene.producer, 30000, NULL));
+    scene.pair.hold_answers = false;
+    cr_assert(sim_pair_run(&scene.pair, &scene.done, 20000));
+    sim_pair_settle(&scene.pair);
+    cr_assert_eq(scene.n_ops, 1);
+    cr_assert_eq(scene.op_code, 0);
+    cr_assert_eq(scene.n_of[KW_DELIVERED], 31);
+    scene_end();
+}
+
+Test(producer, what_cannot_be_sent_yet_can_be_purged_expires_and_dies_with_its_client)
+{
+    static const char *const brief[] = {"linger.ms=0", "delivery.timeout.ms=1500", NULL};
+    bool never = false;
+
+    scene_behind(quick);
+    cr_assert_eq(kw_core_purge(scene.producer), 0);
+    sim_pair_run(&scene.pair, &never, 100);
+    cr_assert_eq(scene.n_of[KW_NOT_WRITTEN], 25);
+    cr_assert_eq(kw_core_producer_outstanding(scene.producer), 5);
+    scene.pair.hold_answers = false;
+    cr_assert(sim_pair_run(&scene.pair, &scene.done, 20000));
+    scene_end();
+
+    scene_behind(brief);
+    sim_pair_run(&scene.pair, &never, 3000);
+    cr_assert_eq(scene.n_of[KW_NOT_WRITTEN], 25);
+    cr_assert_eq(scene.n_of[KW_UNKNOWN], 5);
+    scene_end();
+
+    scene_behind(quick);
+    scene_end();
+}
+
 static void make_one_more(const struct kw_report *report)
 {
     if (scene.n_made < 50)

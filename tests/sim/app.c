@@ -327,6 +327,7 @@ static int app_create_core(struct sim_world *world, struct sim_driver *driver)
     for (int id = 1; id < KW_N_CODECS; id++)
         env.codecs[id] = kw_codec_by_id(id);
     memcpy(env.seed, &seed, sizeof(seed));
+    env.work_threads = (uint32_t)(seed % 3);
     env.crypto = &toy_crypto;
     toy_random_state = seed;
     int rc = cfg ? kw_core_create(&core, cfg, &env, &err) : KW_ERR_NOMEM;
