@@ -394,6 +394,13 @@ bool kwi_group_is_out(const struct kw_consumer *consumer)
     return !consumer->group || consumer->group->protocol->is_out(consumer->group);
 }
 
+/* Somebody else has it soon: neither a handle of it nor a poll shows anything more. */
+static void group_shut_part(struct kw_consumer_part *part)
+{
+    kwi_records_void(part);
+    kwi_part_drop(part);
+}
+
 /* What is stored was committed, or will not be. */
 void kwi_group_close(struct kw_consumer *consumer)
 {
@@ -401,8 +408,7 @@ void kwi_group_close(struct kw_consumer *consumer)
 
     if (!group)
         return;
-    /* Somebody else has the partitions soon: handles of them show nothing more. */
-    group_each(group, group_any, kwi_records_void);
+    group_each(group, group_any, group_shut_part);
     group->revoking = group->open = false;
     kwi_core_disarm(consumer->core, &group->ack);
     kwi_core_disarm(consumer->core, &group->poll);

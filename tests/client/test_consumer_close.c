@@ -326,6 +326,32 @@ Test(consumer_close, and_the_client_closes_or_dies_meanwhile)
     }
 }
 
+/* What was fetched before kw_close belongs to somebody else when the group was left. */
+Test(consumer_close, of_the_client_leaves_nothing_to_poll)
+{
+    for (int i = 0; i < 2; i++) {
+        struct kw_records *records = NULL;
+        group_begin(&bed, NULL);
+        struct bed_member *member = bed_join(&bed, protocols[i]);
+        bed_subscribe(member);
+        cr_assert(bed_settled(&bed, 4000));
+        member->no_poll = true;
+        bed_produce(&bed, 20);
+        bed_run(&bed, 500);
+        cr_assert_not(kwi_list_empty(&member->consumer->ready), "it was fetched");
+        cr_assert_not_null(kw_core_close(bed.pair.core, 500, NULL));
+        for (int k = 0; k < 100 && bed.n_done < 1; k++) {
+            int rc = kw_core_consumer_poll(member->consumer, &records, 1);
+            cr_assert_geq(rc, 0);
+            cr_assert(rc == 0 || kw_records_fence(records) >= 0, "it is in no group any more");
+            kw_core_records_release(rc == 1 ? records : NULL, KW_NOT_DONE);
+            sim_pair_step(&bed.pair, 10000);
+        }
+        cr_assert_eq(bed_group(&bed).n_members, 0);
+        group_end(&bed);
+    }
+}
+
 Test(consumer_close, one_that_never_did_anything_is_gone_at_once)
 {
     group_begin(&bed, NULL);
