@@ -112,39 +112,53 @@ static int ack_grow(struct kw_records *records)
     return 0;
 }
 
-/* Adds an offset to the set. One that is there already changes nothing. */
-static int ack_add(struct kw_records *records, int64_t offset)
+/* The first range that ends at the offset or behind it; n_acked: none does. */
+static uint32_t ack_find(const struct kw_ack_cursor *ack, int64_t offset)
 {
-    struct kw_ack_cursor *ack = &records->ack;
     uint32_t low = 0, high = ack->n_acked;
-    struct kw_acked *at;
 
-    while (low < high) { /* the first that ends at or behind it */
+    while (low < high) {
         uint32_t mid = low + (high - low) / 2;
         if (ack->acked[mid].end < offset)
             low = mid + 1;
         else
             high = mid;
     }
-    at = ack->acked + low;
-    if (low < ack->n_acked && at->begin <= offset && offset <= at->end) {
-        if (offset < at->end)
-            return 0;
-        at->end++;
-        if (low + 1 < ack->n_acked && at[1].begin == at->end) {
-            at->end = at[1].end;
-            ack->n_acked--;
-            memmove(at + 1, at + 2, (ack->n_acked - low - 1) * sizeof(*at));
-        }
-        return 0;
-    }
-    if (low < ack->n_acked && at->begin == offset + 1) {
+    return low;
+}
+
+/* Whether range i has the offset now, because it had it or has grown. */
+static bool ack_extend(struct kw_ack_cursor *ack, uint32_t i, int64_t offset)
+{
+    struct kw_acked *at = &ack->acked[i];
+
+    if (at->begin == offset + 1)
         at->begin = offset;
-        return 0;
+    if (at->begin > offset)
+        return false;
+    if (offset < at->end)
+        return true;
+    at->end++;
+    if (i + 1 < ack->n_acked && at[1].begin == at->end) {
+        at->end = at[1].end;
+        ack->n_acked--;
+        memmove(at + 1, at + 2, (ack->n_acked - i - 1) * sizeof(*at));
     }
+    return true;
+}
+
+/* Adds an offset to the set. One that is there already changes nothing. */
+static int ack_add(struct kw_records *records, int64_t offset)
+{
+    struct kw_ack_cursor *ack = &records->ack;
+    uint32_t low = ack_find(ack, offset);
+    struct kw_acked *at;
+
+    if (low < ack->n_acked && ack_extend(ack, low, offset))
+        return 0;
     if (ack_grow(records))
         return KW_ERR_NOMEM;
-    at = ack->acked + low;
+    at = &ack->acked[low];
     memmove(at + 1, at, (ack->n_acked - low) * sizeof(*at));
     *at = (struct kw_acked){offset, offset + 1};
     ack->n_acked++;
