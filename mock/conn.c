@@ -323,12 +323,12 @@ done:
 /* Finds a whole frame at in_pos. False: not yet, or the connection closes. */
 static bool mockconn_frame(struct kw_mock_conn *conn)
 {
-    const uint8_t *start = conn->in + conn->in_pos;
     size_t have = conn->in_len - conn->in_pos;
     int32_t size;
     if (have < MOCKCONN_PREFIX)
         return false;
-    if (kwi_frame_size(start, (int32_t)conn->mock->config.frame_size_max, &size) != KWI_FRAME_OK) {
+    if (kwi_frame_size(conn->in + conn->in_pos, (int32_t)conn->mock->config.frame_size_max,
+                       &size) != KWI_FRAME_OK) {
         mockconn_close(conn);
         return false;
     }
