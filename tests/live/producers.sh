@@ -230,19 +230,24 @@ seq 6000 | sed 's/^/word /' >"$work/words"
 $kw produce -q -b "$KW_BROKER" -t words -X batch.size=200 <"$work/words"
 n_capitals() { read_all capitals --isolation read_committed | wc -l; }
 has_capitals() { [ "$(n_capitals)" -ge "$1" ]; }
+n_written() { read_all capitals --isolation read_uncommitted | wc -l; }
 transform t1
 check "transform writes" wait_for 20 has_capitals 500
-for round in 1 2 3 4; do
+# Killed until at least one of them had begun what it could not commit.
+round=0 hit=no
+while [ $round -lt 4 ] || { [ $hit = no ] && [ $round -lt 12 ]; }; do
     end KILL "$pid"
+    [ "$(n_written)" -gt "$(n_capitals)" ] && hit=yes
+    round=$((round + 1)) before=$(n_capitals)
     transform t1
-    wait_for 20 has_capitals $((500 + 500 * round))
+    wait_for 20 has_capitals $((before + 300))
 done
 first=$pid
 transform t2
 check "transform: a second one shares the work" wait_for 20 grep -q '[1-9] partitions are ours' "$work/t2.err"
 wait_for 20 has_capitals 4000
 end KILL "$first"
-check "transform: killed five times, all is written in the end" wait_for 30 has_capitals 6000
+check "transform: killed again and again, all is written in the end" wait_for 30 has_capitals 6000
 sleep 1
 kill -TERM "$pid"
 wait "$pid"
