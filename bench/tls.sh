@@ -3,15 +3,19 @@
 #
 # All talk to bench_sink over TLS 1.3 on loopback, as in bench/run.sh: bytes alone
 # (bench_tls: SSL_write of 16 KiB pieces, SSL_read into one buffer), the hand-written
-# client over the same calls (bench_floor), kwire (kwire/ref: values by reference), librdkafka with the OpenSSL that its
-# authors build into it, and the system's librdkafka (rdkafka/libssl), older, but over
-# the same libssl as all the others.
-# They run in turns, each run a process of its own; CPU is user and system time of the client from the
-# first record on, per MB (10^6 bytes) of values. "small": memory that stays in the
-# processor's cache, as in bench/run.sh. Instructions are those of user space, by
-# callgrind, the difference of two lengths. Prints tables, and last the gate:
+# client over the same calls (bench_floor), kwire (kwire/ref: values by reference),
+# librdkafka with the OpenSSL that its authors build into it, and the system's librdkafka
+# (rdkafka/libssl), older, but over the same libssl as all the others. NAME/plain is the
+# same without TLS. "small": memory that stays in the processor's cache, as in
+# bench/run.sh.
+# They run in turns, each run a process of its own; CPU is user and system time of the
+# client from the first record on, per MB (10^6 bytes) of values. Instructions are those
+# of user space, by callgrind, the difference of two lengths. Prints tables, and last the
+# gate:
 #
-#   kwire at most KW_TLS_GATE (1.1) times as much as the bare program (see RESULTS.md)
+#   what TLS adds to kwire is at most KW_TLS_GATE (1.1) times what it adds to the bare
+#   program, which does nothing to the bytes: a client copies them, takes their checksum
+#   and reads answers, with TLS or without (see RESULTS.md for the sums)
 #
 #   KW_BENCH_ROUNDS=7   KW_BENCH_SIZE=10240   KW_BENCH_BYTES=200000000 a run, about
 #   KW_BENCH_COUNT=yes  instructions too      KW_RDKAFKA=FILE    as in bench/run.sh
@@ -35,7 +39,6 @@ trap '[ -z "$sink" ] || kill "$sink" 2>/dev/null' EXIT INT TERM
 
 bash tools/kafka/certs.sh "$out/tls" || exit 1
 ca=$out/tls/ca.crt
-sink_pem=$out/tls/server.pem
 fetch_rdkafka
 system=$(ldconfig -p | awk '$1 == "librdkafka.so.1" { print $NF; exit }')
 [ -n "$system" ] && ldd "$system" | grep -q 'libssl\.so\.3' || system=
@@ -43,41 +46,52 @@ inside=$([ -z "$rdkafka" ] || LC_ALL=C grep -aoE 'OpenSSL 3\.[0-9]+\.[0-9]+ [0-9
 
 library() { [ "$1" = rdkafka/libssl ] && echo "$system" || echo "$rdkafka"; }
 
-# The command line of a client, run behind the words in $wrap.
+# The command line of a client, run behind the words in $wrap. NAME/plain: the same without
+# TLS, so that the difference is what TLS costs.
 client() { # CLIENT MODE RECORDS
-    fetch_max=52428800 buffer=33554432
-    case $1 in *-small) fetch_max=1048576 buffer=3145728 ;; esac
+    fetch_max=52428800 buffer=33554432 trust=$ca
+    keys="security.protocol=SSL ssl.ca.location=$ca" rd_keys="security.protocol=ssl ssl.ca.location=$ca"
+    case $1 in *-small*) fetch_max=1048576 buffer=3145728 ;; esac
+    case $1 in */plain) trust='' keys='' rd_keys='' ;; esac
+    # shellcheck disable=SC2086
     case $1-$2 in
-    bare-*) $wrap "$bin/bench_tls" "$2" "$port" $(($3 * size)) $partitions "$ca" ;;
     bare/ahead-*) $wrap "$bin/bench_tls" "$2" "$port" $(($3 * size)) $partitions "$ca" ahead ;;
-    floor*) $wrap "$bin/bench_floor" "$2" "$port" "$3" "$size" $partitions $batch none $fetch_max "$ca" ;;
+    bare*) $wrap "$bin/bench_tls" "$2" "$port" $(($3 * size)) $partitions "${trust:--}" ;;
+    floor*) $wrap "$bin/bench_floor" "$2" "$port" "$3" "$size" $partitions $batch none $fetch_max $trust ;;
     kwire*-produce)
         case $1 in kwire/ref*) ref=--by-ref ;; *) ref= ;; esac
         $wrap "$bin/bench_net" produce localhost:"$port" bench "$3" "$size" $ref batch.size=$batch linger.ms=5 \
-            buffer.memory=$buffer security.protocol=SSL ssl.ca.location="$ca"
+            buffer.memory=$buffer $keys
         ;;
     kwire*-consume)
         $wrap "$bin/bench_net" consume localhost:"$port" bench "$3" "$size" --partitions $partitions \
-            fetch.max.bytes=$fetch_max security.protocol=SSL ssl.ca.location="$ca"
+            fetch.max.bytes=$fetch_max $keys
         ;;
     rdkafka*-produce)
         $wrap "$bin/peers/rdkafka_bench" "$(library "$1")" produce localhost:"$port" bench "$3" "$size" \
-            queue.buffering.max.kbytes=$((buffer / 1024)) security.protocol=ssl ssl.ca.location="$ca"
+            queue.buffering.max.kbytes=$((buffer / 1024)) $rd_keys
         ;;
     rdkafka*-consume)
         $wrap "$bin/peers/rdkafka_bench" "$(library "$1")" consume localhost:"$port" bench "$3" "$size" \
-            --partitions $partitions fetch.max.bytes=$fetch_max check.crcs=true security.protocol=ssl \
-            ssl.ca.location="$ca"
+            --partitions $partitions fetch.max.bytes=$fetch_max check.crcs=true $rd_keys
         ;;
     esac
 }
 
-clients=${KW_BENCH_CLIENTS:-bare bare/ahead floor floor-small kwire kwire-small kwire/ref kwire/ref-small}
-[ -z "$rdkafka" ] || clients="$clients rdkafka"
+# The sink that the client talks to: over TLS, or not.
+start_sink_of() { # CLIENT RECORDS
+    sink_pem=$out/tls/server.pem
+    case $1 in */plain) sink_pem='' ;; esac
+    start_sink "$2" "$size" none
+}
+
+clients=${KW_BENCH_CLIENTS:-bare bare/plain bare/ahead floor floor-small floor-small/plain kwire kwire-small \
+    kwire-small/plain kwire/ref kwire/ref-small}
+[ -z "$rdkafka" ] || clients="$clients rdkafka rdkafka/plain"
 [ -z "$system" ] || clients="$clients rdkafka/libssl"
 
 run() { # CLIENT MODE RECORDS: adds a line to runs
-    start_sink "$3" "$size" none || { stop_sink; echo "no sink: $(tail -n 1 "$out/errors")"; exit 1; }
+    start_sink_of "$1" "$3" || { stop_sink; echo "no sink: $(tail -n 1 "$out/errors")"; exit 1; }
     wrap="timeout 120"
     line=$(client "$@" 2>>"$out/errors" | grep '^client=')
     stop_sink
@@ -92,7 +106,7 @@ run() { # CLIENT MODE RECORDS: adds a line to runs
 }
 
 count() { # CLIENT MODE RECORDS: prints the instructions of one run
-    start_sink "$3" "$size" none || { stop_sink; return 1; }
+    start_sink_of "$1" "$3" || { stop_sink; return 1; }
     file=$out/callgrind
     wrap="timeout 300 env GLIBC_TUNABLES=glibc.cpu.x86_rep_movsb_threshold=1000000000 \
         valgrind --quiet --tool=callgrind --callgrind-out-file=$file"
@@ -115,7 +129,7 @@ while [ $round -lt "$rounds" ]; do
     round=$((round + 1))
 done
 [ "${KW_BENCH_COUNT:-yes}" = yes ] && command -v valgrind >/dev/null && for mode in produce consume; do
-    for each in bare bare/ahead floor kwire kwire/ref; do
+    for each in bare bare/plain bare/ahead floor kwire kwire/plain kwire/ref; do
         [ "$each-$mode" = kwire/ref-consume ] && continue
         low=$(count "$each" $mode $((20000000 / size))) &&
             high=$(count "$each" $mode $((60000000 / size))) || continue
@@ -134,6 +148,7 @@ sort -k2,2r -k1,1 -k3,3n "$out/runs" | awk -v counts="$out/counts" -v gate="$gat
     BEGIN { while ((getline line < counts) > 0) { split(line, c, " "); count[c[2], c[1]] = c[3] } }
     function done() { if (n) { median[last] = value[int((n + 1) / 2)]; least[last] = value[1]; names[++k] = last } n = 0 }
     { key = $2 " " $1; if (key != last) { done(); last = key } value[++n] = $3 * 1000 }
+    function added(mode, name) { return median[mode " " name] - median[mode " " name "/plain"] }
     function instructions(mode, name) { return (mode, name) in count ? sprintf("%.2f", count[mode, name]) : "-" }
     END {
         done()
@@ -148,14 +163,14 @@ sort -k2,2r -k1,1 -k3,3n "$out/runs" | awk -v counts="$out/counts" -v gate="$gat
         split("produce consume", modes, " ")
         for (i = 1; i <= 2; i++) {
             mode = modes[i]
-            for (j = 1; j <= 2; j++) {
-                of = j == 1 ? "bare" : "floor"
-                own = median[mode " kwire-small"]; base = median[mode " " (j == 1 ? of : "floor-small")]
-                ratio = base ? own / base : 99
-                printf "%s - %s: kwire costs %.2f times the %s program over TLS (gate %s)\n",
-                    ratio <= gate ? "ok" : "not ok", mode, ratio, of, gate
-                if (j == 1 && ratio > gate) bad = 1
-            }
+            own = added(mode, "kwire-small"); base = added(mode, "bare")
+            ratio = base > 0 ? own / base : 99
+            printf "%s - %s: TLS adds %.0f us per MB to kwire, %.0f to the bare program: %.2f times (gate %s)\n",
+                ratio <= gate ? "ok" : "not ok", mode, own, base, ratio, gate
+            if (ratio > gate) bad = 1
+            printf "figure: %s: TLS adds %.0f us per MB to librdkafka, with the OpenSSL inside it\n", mode, added(mode, "rdkafka")
+            printf "figure: %s over TLS, all in all: kwire to the bare program %.2f, to the floor %.2f\n", mode,
+                median[mode " kwire-small"] / median[mode " bare"], median[mode " kwire-small"] / median[mode " floor-small"]
         }
         exit bad
     }'
