@@ -14,21 +14,13 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 build=${1:-build}
-bin=$build/bench
-out=$build/bench-latency
-peers=build/peers
 rounds=${KW_BENCH_ROUNDS:-15}
 records=${KW_BENCH_RECORDS:-5000}
 sizes=${KW_BENCH_SIZES:-100}
 partitions=1
 batch=16384
-mkdir -p "$out" "$peers"
-rm -f "$out"/*
-sink=
-trap '[ -z "$sink" ] || kill "$sink" 2>/dev/null' EXIT
-trap 'exit 130' INT TERM
-
 . bench/lib.sh
+bench_begin latency
 
 client() { # CLIENT SIZE
     case $1 in

@@ -1,6 +1,19 @@
-# Sourced by the scripts that compare clients: librdkafka, and a sink.
-# The caller sets bin, out, peers, partitions, batch; sink_pem for one over TLS.
-# shellcheck shell=sh disable=SC2154
+# Sourced by the scripts that compare clients: where things are, librdkafka, and a sink.
+# The caller is at the project's root and has set build; partitions and batch before a
+# sink is started, and sink_pem for one over TLS.
+# shellcheck shell=sh disable=SC2034,SC2154
+
+# An empty place for the results, and the end of what is started.
+bench_begin() { # NAME
+    bin=$build/bench
+    out=$build/bench-$1
+    peers=build/peers
+    mkdir -p "$out" "$peers"
+    find "$out" -maxdepth 1 -type f -exec rm -f {} +
+    sink=
+    trap '[ -z "$sink" ] || { kill -CONT "$sink"; kill "$sink"; } 2>/dev/null' EXIT
+    trap 'exit 130' INT TERM
+}
 
 # The Python package of librdkafka's own authors carries a current build of it.
 fetch_rdkafka() {

@@ -17,21 +17,13 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 build=${1:-build}
-bin=$build/bench
-out=$build/bench-memory
-peers=build/peers
 rounds=${KW_BENCH_ROUNDS:-3}
 bytes=${KW_BENCH_BYTES:-100000000}
 batch=131072
 buffer_kb=8192
 allowed_kb=$((buffer_kb + 2048))
-mkdir -p "$out" "$peers"
-rm -f "$out"/*
-sink=
-trap '[ -z "$sink" ] || { kill -CONT "$sink"; kill "$sink"; } 2>/dev/null' EXIT
-trap 'exit 130' INT TERM
-
 . bench/lib.sh
+bench_begin memory
 
 client() { # CLIENT RECORDS SIZE CODEC
     case $1 in

@@ -18,21 +18,14 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 build=${1:-build}
-bin=$build/bench
-out=$build/bench-run
-peers=build/peers
 rounds=${KW_BENCH_ROUNDS:-5}
 sizes=${KW_BENCH_SIZES-100 1024 10240}
 codecs=${KW_BENCH_CODECS-lz4 snappy zstd gzip}
 bytes=${KW_BENCH_BYTES:-100000000}
 partitions=8
 batch=1000000
-mkdir -p "$out" "$peers"
-rm -f "$out"/*
-sink=
-trap '[ -z "$sink" ] || kill "$sink" 2>/dev/null' EXIT INT TERM
-
 . bench/lib.sh
+bench_begin run
 
 # ---- one run -----------------------------------------------------------------
 

@@ -22,20 +22,14 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 build=${1:-build}
-bin=$build/bench
-out=$build/bench-tls
-peers=build/peers
 rounds=${KW_BENCH_ROUNDS:-7}
 size=${KW_BENCH_SIZE:-10240}
 bytes=${KW_BENCH_BYTES:-200000000}
 gate=${KW_TLS_GATE:-1.1}
 partitions=8
 batch=1000000
-mkdir -p "$out" "$peers"
-rm -f "$out"/runs "$out"/counts "$out"/errors
-sink=
-trap '[ -z "$sink" ] || kill "$sink" 2>/dev/null' EXIT INT TERM
 . bench/lib.sh
+bench_begin tls
 
 bash tools/kafka/certs.sh "$out/tls" || exit 1
 ca=$out/tls/ca.crt
