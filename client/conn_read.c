@@ -133,6 +133,7 @@ static void read_make_frame(struct kw_conn *conn, const uint8_t *src, size_t hav
                  (kwi_fetchers_drop_paused(core) || kwi_unpack_trim(core, 0)));
         conn->frame = conn->frame_block ? kwi_block_data(conn->frame_block) : NULL;
         if (conn->frame) {
+            kwi_fetch_charge(req, conn->frame_block);
             kwi_pool_unreserve(&core->fetch_pool, req->reserved);
             req->reserved = 0;
             req->stalled = false;

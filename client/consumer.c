@@ -412,6 +412,8 @@ int kw_core_pause(struct kw_consumer *consumer, const char *topic, int32_t parti
         return KW_ERR_STATE;
     if (part->paused != pause)
         kwi_part_pause(part, pause);
+    if (pause) /* what it has buffered gives way to others */
+        kwi_fetchers_feed(consumer->core);
     return 0;
 }
 
@@ -475,6 +477,14 @@ int kw_core_lag(const struct kw_consumer *consumer, const char *topic, int32_t p
 
 /* ---- life ------------------------------------------------------------- */
 
+static size_t consumer_memory(const struct kw_consumer *consumer)
+{
+    int64_t most = kwi_consumer_setting(consumer, KW_KEY_CONSUMER_MEMORY);
+    size_t reserve = consumer->core->fetch.limit;
+
+    return most && (uint64_t)most < reserve ? (size_t)most : reserve;
+}
+
 int kw_core_consumer_create(struct kw_consumer **out, struct kw_core *core,
                             const struct kw_config *own, struct kw_error *err)
 {
@@ -503,10 +513,12 @@ int kw_core_consumer_create(struct kw_consumer **out, struct kw_core *core,
     consumer->check_crcs = kwi_consumer_setting(consumer, KW_KEY_CHECK_CRCS) != 0;
     consumer->read_committed = kwi_consumer_setting(consumer, KW_KEY_ISOLATION_LEVEL) != 0;
     consumer->batch_max = kwi_consumer_setting(consumer, KW_KEY_MAX_DECOMPRESSED_BATCH_BYTES);
+    consumer->memory_max = consumer_memory(consumer);
     kwi_map_init(&consumer->topics, &core->control);
     kwi_map_init(&consumer->by_id, &core->control);
     kwi_list_push(&core->consumers, &consumer->node);
-    if (kwi_keeper_init(consumer)) {
+    consumer->tally = kwi_tally_create(&core->control);
+    if (!consumer->tally || kwi_keeper_init(consumer)) {
         kwi_consumer_destroy(consumer);
         kwi_error_set(err, KW_ERR_NOMEM, KW_PHASE_CONFIG, "no memory for a consumer",
                       "raise control.memory");

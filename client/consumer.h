@@ -182,6 +182,8 @@ struct kw_consumer {
     bool check_crcs;
     bool read_committed;        /* isolation.level */
     int64_t batch_max;          /* bytes of one batch, decompressed */
+    size_t memory_max;          /* consumer.memory */
+    struct kw_tally *tally;     /* of its blocks */
     uint64_t rackless_until_us; /* leaders are not told client.rack: a follower failed */
     uint32_t next_generation;   /* of parts; see kw_consumer_part.generation */
     struct kw_keeper keeper;
@@ -371,6 +373,8 @@ bool kwi_fetchers_drop_paused(struct kw_core *core);
 /* True if nothing but handles of the application, and parts that wait to be
  * unpacked, keep the reserve full. */
 bool kwi_fetchers_only_held(const struct kw_core *core);
+/* The block is for the answer to this fetch. */
+void kwi_fetch_charge(const struct kw_request *req, struct kw_block *block);
 /* The answer to a fetch is larger than what was reserved, and there is no room. */
 void kwi_fetch_stalled(struct kw_request *req);
 

@@ -93,6 +93,7 @@ static void consumer_free(struct kw_consumer *consumer)
                      sizeof(struct kw_records));
     }
     kwi_list_remove(&core->consumers, &consumer->node);
+    kwi_tally_leave(consumer->tally);
     kwi_free(&core->control, consumer, sizeof(*consumer));
 }
 

@@ -21,14 +21,15 @@ struct fetched_frame {
 
 /* A small answer sits in the connection's stage: it is copied when the first records
  * of it are met. False: there is no memory for them. */
-static bool fetched_keep(struct kw_core *core, struct fetched_frame *frame)
+static bool fetched_keep(const struct kw_consumer *consumer, struct fetched_frame *frame)
 {
     if (frame->kept)
         return true;
     if (!frame->block) {
-        frame->copy = kwi_block_create(&core->fetch_pool, frame->answer->len, 0);
+        frame->copy = kwi_block_create(&consumer->core->fetch_pool, frame->answer->len, 0);
         if (!frame->copy)
             return false;
+        kwi_block_charge(frame->copy, consumer->tally);
         memcpy(kwi_block_data(frame->copy), frame->answer->body, frame->answer->len);
         frame->block = frame->copy;
         frame->kept = kwi_block_data(frame->copy);
@@ -194,7 +195,7 @@ static bool fetched_take_item(struct kw_fetcher *fetcher, struct fetched_frame *
 
     if (item->records.len > 0) {
         frame->size += (uint64_t)item->records.len;
-        if (!fetched_keep(fetcher->consumer->core, frame))
+        if (!fetched_keep(fetcher->consumer, frame))
             return false;
     }
     if (part && part->fetcher == fetcher && kwi_fetcher_asks(fetcher, part))

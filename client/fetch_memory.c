@@ -11,17 +11,28 @@ enum {
     FETCHER_BYTES_PER_US = 1000 /* of a fast link */
 };
 
-/* How many leaders share the fetch reserve. */
-static size_t fetcher_sharers(const struct kw_core *core)
+/* Leaders that a consumer reads from. */
+static size_t fetcher_count_leaders(const struct kw_consumer *consumer)
 {
     size_t n = 0;
 
-    for (const struct kw_node *c = core->consumers.first; c; c = c->next) {
-        const struct kw_consumer *consumer = KWI_OF(c, const struct kw_consumer, node);
-        for (const struct kw_node *f = consumer->fetchers.first; f; f = f->next)
-            n += KWI_OF(f, const struct kw_fetcher, node)->n_parts > 0;
-    }
-    return n ? n : 1;
+    for (const struct kw_node *f = consumer->fetchers.first; f; f = f->next)
+        n += KWI_OF(f, const struct kw_fetcher, node)->n_parts > 0;
+    return n;
+}
+
+/* A fair share: of the reserve among all leaders, and of the consumer's among its own;
+ * half of it, so that one answer is read while the one before is handed out. */
+static size_t fetcher_share(const struct kw_consumer *consumer)
+{
+    const struct kw_core *core = consumer->core;
+    size_t own = fetcher_count_leaders(consumer), all = 0, share, of_all;
+
+    for (const struct kw_node *c = core->consumers.first; c; c = c->next)
+        all += fetcher_count_leaders(KWI_OF(c, const struct kw_consumer, node));
+    share = consumer->memory_max / (2 * (own ? own : 1));
+    of_all = core->fetch.limit / (2 * (all ? all : 1));
+    return share < of_all ? share : of_all;
 }
 
 /* The largest max_bytes, at most want, whose answer costs at most room: halved
@@ -33,25 +44,75 @@ static size_t fetcher_fit(size_t want, size_t least, size_t envelope, size_t roo
     return kwi_pool_cost(want + envelope) > room ? 0 : want;
 }
 
-bool kwi_fetchers_drop_paused(struct kw_core *core)
+static bool fetcher_drop_paused(const struct kw_consumer *consumer)
 {
     bool dropped = false;
 
-    for (struct kw_node *c = core->consumers.first; c; c = c->next) {
-        struct kw_consumer *consumer = KWI_OF(c, struct kw_consumer, node);
-        for (struct kw_node *f = consumer->fetchers.first; f; f = f->next) {
-            struct kw_fetcher *fetcher = KWI_OF(f, struct kw_fetcher, node);
-            for (struct kw_node *p = fetcher->resting.first; p; p = p->next) {
-                struct kw_consumer_part *part = kwi_fetch_part(p);
-                if (!part->data.block)
-                    continue;
-                kwi_part_drop(part);
-                dropped = true;
-            }
+    for (struct kw_node *f = consumer->fetchers.first; f; f = f->next) {
+        struct kw_fetcher *fetcher = KWI_OF(f, struct kw_fetcher, node);
+        for (struct kw_node *p = fetcher->resting.first; p; p = p->next) {
+            struct kw_consumer_part *part = kwi_fetch_part(p);
+            if (!part->data.block)
+                continue;
+            kwi_part_drop(part);
+            dropped = true;
         }
     }
     return dropped;
 }
+
+bool kwi_fetchers_drop_paused(struct kw_core *core)
+{
+    bool dropped = false;
+
+    for (struct kw_node *c = core->consumers.first; c; c = c->next)
+        dropped |= fetcher_drop_paused(KWI_OF(c, struct kw_consumer, node));
+    return dropped;
+}
+
+/* ---- consumer.memory ---------------------------------------------------------------- */
+
+void kwi_fetch_charge(const struct kw_request *req, struct kw_block *block)
+{
+    const struct kw_fetcher *fetcher = req->owner;
+
+    if (fetcher)
+        kwi_block_charge(block, fetcher->consumer->tally);
+}
+
+/* What is left of its share: without end if it has nothing, so that there is always one
+ * answer. */
+static size_t fetcher_own_room(const struct kw_consumer *consumer)
+{
+    size_t used = consumer->tally->used;
+
+    for (const struct kw_node *f = consumer->fetchers.first; f; f = f->next) {
+        const struct kw_request *req = KWI_OF(f, const struct kw_fetcher, node)->fetching;
+        used += req ? req->reserved : 0;
+    }
+    if (used == 0)
+        return SIZE_MAX;
+    return used < consumer->memory_max ? consumer->memory_max - used : 0;
+}
+
+/* need: a batch that would not fit its share ever is not held to it. */
+static size_t fetcher_room(const struct kw_consumer *consumer, int32_t need)
+{
+    size_t own = need ? SIZE_MAX : fetcher_own_room(consumer);
+    size_t all = kwi_pool_free(&consumer->core->fetch_pool);
+
+    return own < all ? own : all;
+}
+
+/* Makes room for a fetch that finds none: first in what it is short of. */
+static bool fetcher_make_room(struct kw_consumer *consumer)
+{
+    if (fetcher_own_room(consumer) < kwi_pool_free(&consumer->core->fetch_pool))
+        return fetcher_drop_paused(consumer);
+    return kwi_fetchers_drop_paused(consumer->core) || kwi_unpack_trim(consumer->core, 0);
+}
+
+/* ---- asking --------------------------------------------------------------------------- */
 
 /* What is read should still be in the processor's cache when it is checked and handed
  * out, so no more is asked for than keeps a link busy: what comes in a round trip. */
@@ -75,7 +136,7 @@ size_t kwi_fetcher_reserve(struct kw_fetcher *fetcher, uint32_t n, int32_t need,
     int64_t each = kwi_consumer_setting(consumer, KW_KEY_MAX_PARTITION_FETCH_BYTES);
     int64_t most = kwi_consumer_setting(consumer, KW_KEY_FETCH_MAX_BYTES);
     int64_t want = each < most / n ? each * n : most;
-    size_t share = pool->heap->limit / (2 * fetcher_sharers(consumer->core));
+    size_t share = fetcher_share(consumer);
     int64_t enough = fetcher_enough(fetcher, each);
     size_t bytes, least;
 
@@ -92,9 +153,8 @@ size_t kwi_fetcher_reserve(struct kw_fetcher *fetcher, uint32_t n, int32_t need,
         want = FETCHER_LEAST;
     least = (size_t)(each < want ? each : want);
     do {
-        bytes = fetcher_fit((size_t)want, least, envelope, kwi_pool_free(pool));
-    } while (!bytes &&
-             (kwi_fetchers_drop_paused(consumer->core) || kwi_unpack_trim(consumer->core, 0)));
+        bytes = fetcher_fit((size_t)want, least, envelope, fetcher_room(consumer, need));
+    } while (!bytes && fetcher_make_room(consumer));
     if (!bytes)
         return 0;
     *reserved = kwi_pool_cost(bytes + envelope);
@@ -104,32 +164,44 @@ size_t kwi_fetcher_reserve(struct kw_fetcher *fetcher, uint32_t n, int32_t need,
 /* Is nothing to be expected but from what the application lets go? A fetch that
  * waits for records at the end of its partitions does not count, nor one whose
  * answer cannot be read for want of memory. */
-bool kwi_fetchers_only_held(const struct kw_core *core)
+static bool fetcher_only_held(const struct kw_consumer *consumer)
 {
-    for (const struct kw_node *c = core->consumers.first; c; c = c->next) {
-        const struct kw_consumer *consumer = KWI_OF(c, const struct kw_consumer, node);
-        if (!kwi_list_empty(&consumer->ready))
+    if (!kwi_list_empty(&consumer->ready))
+        return false;
+    for (const struct kw_node *f = consumer->fetchers.first; f; f = f->next) {
+        const struct kw_fetcher *fetcher = KWI_OF(f, const struct kw_fetcher, node);
+        if (fetcher->fetching && !fetcher->fetching->stalled && !fetcher->at_end)
             return false;
-        for (const struct kw_node *f = consumer->fetchers.first; f; f = f->next) {
-            const struct kw_fetcher *fetcher = KWI_OF(f, const struct kw_fetcher, node);
-            if (fetcher->fetching && !fetcher->fetching->stalled && !fetcher->at_end)
-                return false;
-        }
     }
     return true;
 }
 
+bool kwi_fetchers_only_held(const struct kw_core *core)
+{
+    for (const struct kw_node *c = core->consumers.first; c; c = c->next) {
+        if (!fetcher_only_held(KWI_OF(c, const struct kw_consumer, node)))
+            return false;
+    }
+    return true;
+}
+
+/* A consumer that is short of its own share waits for its own handles, whatever the
+ * others do. */
 static void fetcher_tell_starved(struct kw_consumer *consumer)
 {
     struct kw_core *core = consumer->core;
+    bool is_own = fetcher_own_room(consumer) < kwi_pool_free(&core->fetch_pool);
 
-    if (!core->unpack.busy && kwi_list_empty(&core->unpack.waiting) && kwi_fetchers_only_held(core))
+    if (core->unpack.busy || !kwi_list_empty(&core->unpack.waiting))
+        return;
+    if (is_own ? fetcher_only_held(consumer) && !kwi_list_empty(&consumer->held)
+               : kwi_fetchers_only_held(core))
         kwi_consumer_starve(consumer);
 }
 
 void kwi_fetcher_starve(struct kw_fetcher *fetcher)
 {
-    fetcher->starving = true;
+    fetcher->starving = fetcher->consumer->core->fetchers_starve = true;
     fetcher_tell_starved(fetcher->consumer);
 }
 
@@ -147,6 +219,9 @@ void kwi_fetch_stalled(struct kw_request *req)
 void kwi_fetchers_feed(struct kw_core *core)
 {
     kwi_unpack_poke(core);
+    if (!core->fetchers_starve)
+        return;
+    core->fetchers_starve = false;
     for (struct kw_node *c = core->consumers.first; c; c = c->next) {
         struct kw_consumer *consumer = KWI_OF(c, struct kw_consumer, node);
         for (struct kw_node *f = consumer->fetchers.first; f; f = f->next) {

@@ -149,8 +149,8 @@ void kwi_part_drop(struct kw_consumer_part *part)
     kwi_unpack_forget(part);
     kwi_block_release(part->data.block);
     kwi_block_release(part->data.rest_block);
-    kwi_unpack_poke(part_core(part));
     memset(&part->data, 0, sizeof(part->data));
+    kwi_fetchers_feed(part_core(part));
 }
 
 /* ---- actions -------------------------------------------------------------------------- */

@@ -102,6 +102,29 @@ void *kwi_pool_alloc_zero(struct kw_pool *pool, size_t size)
     return kwi_alloc_zero(pool->heap, size);
 }
 
+struct kw_tally *kwi_tally_create(struct kw_heap *heap)
+{
+    struct kw_tally *tally = kwi_alloc(heap, sizeof(*tally));
+
+    if (tally)
+        *tally = (struct kw_tally){.heap = heap, .refs = 1};
+    return tally;
+}
+
+void kwi_tally_leave(struct kw_tally *tally)
+{
+    if (tally && --tally->refs == 0)
+        kwi_free(tally->heap, tally, sizeof(*tally));
+}
+
+void kwi_block_charge(struct kw_block *block, struct kw_tally *tally)
+{
+    KWI_ASSERT(!block->tally);
+    block->tally = tally;
+    tally->used += block->cap + POOL_HEADER;
+    tally->refs++;
+}
+
 void kwi_block_hold(struct kw_block *block)
 {
     block->holds++;
@@ -114,6 +137,11 @@ void kwi_block_release(struct kw_block *block)
     KWI_ASSERT(block->holds > 0);
     if (--block->holds)
         return;
+    if (block->tally) {
+        block->tally->used -= block->cap + POOL_HEADER;
+        kwi_tally_leave(block->tally);
+        block->tally = NULL;
+    }
     if (block->pool->keeps_none) {
         kwi_free(block->pool->heap, block, block->cap + POOL_HEADER);
         return;

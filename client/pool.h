@@ -11,11 +11,20 @@
 
 struct kw_pool;
 
+/* Bytes of the blocks that one user has. It lives until its user and the last of the
+ * blocks have left it. */
+struct kw_tally {
+    struct kw_heap *heap;
+    size_t used;
+    uint32_t refs;
+};
+
 /* A block holds data behind its header; counted holds, freed at zero. */
 struct kw_block {
     struct kw_node node; /* in the pool's kept list */
     struct kw_pool *pool;
-    size_t cap; /* bytes behind the header */
+    struct kw_tally *tally; /* that it counts in, or NULL */
+    size_t cap;             /* bytes behind the header */
     uint32_t holds;
     uint8_t size_class;
     /* data follows, 16-byte aligned */
@@ -49,6 +58,11 @@ struct kw_block *kwi_block_create(struct kw_pool *pool, size_t len, size_t promi
 /* Zeroed memory outside of blocks, from the same reserve; kept blocks are given
  * back for it. NULL: no memory. Freed by kwi_free with the pool's heap. */
 void *kwi_pool_alloc_zero(struct kw_pool *pool, size_t size);
+/* NULL: no memory. */
+struct kw_tally *kwi_tally_create(struct kw_heap *heap);
+void kwi_tally_leave(struct kw_tally *tally); /* NULL allowed */
+/* The block, which is new, counts in the tally from now on, until it is freed. */
+void kwi_block_charge(struct kw_block *block, struct kw_tally *tally);
 void kwi_block_hold(struct kw_block *block);
 void kwi_block_release(struct kw_block *block); /* NULL allowed */
 /* Promises bytes for an answer that will come; false when they are not there. */

@@ -282,6 +282,7 @@ static int unpack_begin(struct kw_core *core, struct kw_consumer_part *part, siz
     unpacker->out = kwi_block_create(&core->fetch_pool, *need, 0);
     if (!unpacker->out)
         return KW_ERR_WOULD_BLOCK;
+    kwi_block_charge(unpacker->out, part->topic->consumer->tally);
     unpacker->cap = unpacker->out->cap - KWI_BATCH_HEADER;
     if (unpacker->codec && unpacker->cap > max)
         unpacker->cap = max;
@@ -370,6 +371,7 @@ static bool unpack_grow(struct kw_core *core)
         kwi_list_push_front(&unpacker->waiting, &part->unpack_node);
         return false;
     }
+    kwi_block_charge(block, part->topic->consumer->tally);
     unpacker->old = unpacker->out;
     unpacker->out = block;
     unpacker->cap = block->cap - KWI_BATCH_HEADER < max ? block->cap - KWI_BATCH_HEADER : max;

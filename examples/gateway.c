@@ -59,11 +59,16 @@ static struct tenant *find(struct gateway *gateway, const char *name)
 
 /* ---- tenants come and go ---------------------------------------------------------------- */
 
-/* A tenant's consumer: a group of its own, and less at a time than a client that has one
- * consumer would ask for. */
+/* A tenant's consumer: a group of its own, less at a time than a client that has one
+ * consumer would ask for, and a share of the memory: who does not keep up leaves the rest
+ * to the others. */
 static int make_consumer(struct gateway *gateway, struct tenant *tenant, const char *topic,
                          struct kw_error *error)
 {
+    static const char *const settings[][2] = {{"auto.offset.reset", "earliest"},
+                                              {"fetch.max.bytes", "1048576"},
+                                              {"max.partition.fetch.bytes", "262144"},
+                                              {"consumer.memory", "1048576"}};
     struct kw_config *own = NULL;
     char group[NAME_SIZE + 16];
     int rc = kw_config_new(&own);
@@ -71,12 +76,8 @@ static int make_consumer(struct gateway *gateway, struct tenant *tenant, const c
     snprintf(group, sizeof(group), "gateway-%s", tenant->name);
     if (!rc)
         rc = kw_config_set(own, "group.id", group, error);
-    if (!rc)
-        rc = kw_config_set(own, "auto.offset.reset", "earliest", error);
-    if (!rc)
-        rc = kw_config_set(own, "fetch.max.bytes", "1048576", error);
-    if (!rc)
-        rc = kw_config_set(own, "max.partition.fetch.bytes", "262144", error);
+    for (size_t i = 0; !rc && i < sizeof(settings) / sizeof(*settings); i++)
+        rc = kw_config_set(own, settings[i][0], settings[i][1], error);
     if (!rc)
         rc = kw_consumer_create(&tenant->consumer, gateway->client, own, error);
     kw_config_destroy(own);
