@@ -101,7 +101,8 @@ static const char *const group_settings[] = {
     "rebalance.ack.timeout.ms=1000\nauto.commit.interval.ms=300\n",
     "group.id=g\ngroup.protocol=auto\nenable.auto.commit=false\nclient.rack=a\n",
     "group.id=g\nsession.timeout.ms=3000\nheartbeat.interval.ms=500\nclient.rack=b\n"
-    "partition.assignment.strategy=cooperative-sticky\nrebalance.ack.timeout.ms=500\n",
+    "partition.assignment.strategy=cooperative-sticky\nrebalance.ack.timeout.ms=500\n"
+    "consumer.memory=3000\n",
     "group.id=g\nsession.timeout.ms=6000\nheartbeat.interval.ms=500\n"
     "group.instance.id=i\npartition.assignment.strategy=sticky,roundrobin\n"};
 
