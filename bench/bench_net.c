@@ -23,12 +23,14 @@
 
 #define BENCH_SILENCE_S 30.0
 #define BENCH_SILENCE_AFTER_ERROR_S 3.0
-#define BENCH_PARTITIONS_MAX 64
+#define BENCH_PARTITIONS_MAX 128
 #define BENCH_KEY_MAX 64
 #define BENCH_TOPICS_MAX 10000
 
 /* produce lets the client read answers so often. */
 enum { BENCH_POLL_RECORDS = 1024, BENCH_POLL_BYTES = 256 * 1024 };
+/* Handles that --hold keeps at most. */
+enum { BENCH_HELD = 65536 };
 
 struct bench {
     struct kw_client *client;
@@ -37,6 +39,7 @@ struct bench {
     size_t key_size;   /* 0: no key */
     uint32_t n_topics; /* 0: one, of the very name */
     bool by_ref;
+    int hold_ms; /* consume: from a tenth on, take all and let nothing go for so long */
     struct load_clock begin;
 };
 
@@ -198,12 +201,44 @@ static void bench_produce(struct bench *bench, const char *name)
     load_values_deinit(&values);
 }
 
+static uint64_t bench_walk(struct kw_records *records, uint64_t *bytes)
+{
+    const struct kw_consumed *record;
+    uint64_t n = 0;
+
+    for (; (record = kw_records_next(records)); n++)
+        *bytes += record->value.len;
+    kw_records_release(records, KW_DONE);
+    return n;
+}
+
+/* Takes what comes and lets nothing go before the time is over. */
+static uint64_t bench_hold(struct bench *bench, struct kw_consumer *consumer, uint64_t *bytes)
+{
+    struct kw_records **held = calloc(BENCH_HELD, sizeof(*held));
+    double end = bench_now() + bench->hold_ms / 1000.0;
+    uint64_t n = 0;
+    size_t n_held = 0;
+
+    if (!held)
+        exit(1);
+    while (bench_now() < end) {
+        kw_client_poll(bench->client, 10);
+        bench_events(bench);
+        while (n_held < BENCH_HELD && kw_consumer_poll(consumer, &held[n_held], 0) == 1)
+            n_held++;
+    }
+    for (size_t i = 0; i < n_held; i++)
+        n += bench_walk(held[i], bytes);
+    free(held);
+    return n;
+}
+
 static void bench_consume(struct bench *bench, const char *name)
 {
     struct kw_start starts[BENCH_PARTITIONS_MAX];
     struct kw_consumer *consumer;
     struct kw_records *records;
-    const struct kw_consumed *record;
     struct kw_error error = {0};
     uint64_t n = 0, bytes = 0;
     double last = bench_now();
@@ -218,11 +253,12 @@ static void bench_consume(struct bench *bench, const char *name)
         kw_client_poll(bench->client, 1000);
         bench_events(bench);
         while (n < bench->n && kw_consumer_poll(consumer, &records, 0) == 1) {
-            while ((record = kw_records_next(records))) {
-                bytes += record->value.len;
-                n++;
-            }
-            kw_records_release(records, KW_DONE);
+            n += bench_walk(records, &bytes);
+            last = bench_now();
+        }
+        if (bench->hold_ms > 0 && n > bench->n / 10) {
+            n += bench_hold(bench, consumer, &bytes);
+            bench->hold_ms = 0;
             last = bench_now();
         }
         if (bench_now() - last >
@@ -243,7 +279,8 @@ int main(int argc, char **argv)
     if (argc < 6 || (strcmp(argv[1], "produce") != 0 && strcmp(argv[1], "consume") != 0 &&
                      strcmp(argv[1], "one") != 0)) {
         fprintf(stderr, "usage: bench_net produce|consume|one HOST:PORT TOPIC RECORDS SIZE "
-                        "[--partitions N] [--by-ref] [--key BYTES] [--topics N] [KEY=VALUE]...\n");
+                        "[--partitions N] [--by-ref] [--key BYTES] [--topics N] [--hold MS] "
+                        "[KEY=VALUE]...\n");
         return 2;
     }
     bench.n = strtoull(argv[4], NULL, 10);
@@ -263,6 +300,10 @@ int main(int argc, char **argv)
             bench.key_size = strtoull(argv[++i], NULL, 10);
             if (bench.key_size < sizeof(uint64_t) || bench.key_size > BENCH_KEY_MAX)
                 bench_die("--key: 8 to 64 bytes", &error);
+            continue;
+        }
+        if (strcmp(argv[i], "--hold") == 0 && i + 1 < argc) {
+            bench.hold_ms = (int)strtol(argv[++i], NULL, 10);
             continue;
         }
         if (strcmp(argv[i], "--topics") == 0 && i + 1 < argc) {

@@ -39,8 +39,9 @@ void load_fill(uint8_t *ptr, size_t len, uint64_t seed)
 
 void load_values_init(struct load_values *values, size_t size)
 {
-    const char *text = getenv("KW_BENCH_VALUES");
+    const char *text = getenv("KW_BENCH_VALUES"), *repeat = getenv("KW_BENCH_REPEAT");
     uint64_t n = text ? strtoull(text, NULL, 10) : 64;
+    size_t unit = repeat ? size / strtoull(repeat, NULL, 10) + 1 : size;
 
     while (n & (n - 1))
         n &= n - 1;
@@ -51,8 +52,12 @@ void load_values_init(struct load_values *values, size_t size)
         fputs("bench: no memory for the values, or none asked for\n", stderr);
         exit(1);
     }
-    for (size_t i = 0; i < n; i++)
-        load_fill(values->ptr + i * size, size, i);
+    for (size_t i = 0; i < n; i++) {
+        uint8_t *value = values->ptr + i * size;
+        load_fill(value, unit < size ? unit : size, i);
+        for (size_t at = unit; at < size; at++)
+            value[at] = value[at - unit];
+    }
 }
 
 void load_values_deinit(struct load_values *values)

@@ -10,7 +10,8 @@
  * that repeat, numbers that do not. The same seed gives the same text. */
 void load_fill(uint8_t *ptr, size_t len, uint64_t seed);
 /* A power of two of values of size bytes each, used in turns: 64 of them, or the
- * number in KW_BENCH_VALUES. A codec needs many, or it finds them again. */
+ * number in KW_BENCH_VALUES. A codec needs many, or it finds them again. With
+ * KW_BENCH_REPEAT=N each says the same thing about N times. */
 struct load_values {
     uint8_t *ptr;
     size_t size;

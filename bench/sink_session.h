@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { SINK_PARTITIONS_MAX = 16 };
+enum { SINK_PARTITIONS_MAX = 128 };
 
 struct sink_ask {
     int64_t offset, size_max;
