@@ -50,6 +50,40 @@ static int framing_record(struct kw_framing *framing, const uint8_t *p, size_t l
     return framing_go(framing, (size_t)(next - p), (size_t)(raw >> 1));
 }
 
+/* The same for records whose lengths have at most three bytes, all of which are there,
+ * until one has not. */
+static int framing_records_short(struct kw_framing *framing, const uint8_t *p, size_t len)
+{
+    size_t at = framing->at, safe = len > 2 ? len - 2 : 0;
+    uint32_t left = framing->left;
+    int rc = 1;
+
+    for (; left > 0 && at < safe; left--) {
+        uint32_t raw = p[at], n = 1;
+
+        if (raw >= 0x80) {
+            raw += ((uint32_t)p[at + 1] << 7) - 0x80;
+            n = 2;
+            if (raw >= 1 << 14) {
+                raw += ((uint32_t)p[at + 2] << 14) - (1 << 14);
+                n = 3;
+                if (raw >= 1 << 21)
+                    break;
+            }
+        }
+        if (KWI_UNLIKELY(raw & 1 || raw < 2 * FRAMING_RECORD_MIN))
+            rc = KW_ERR_CORRUPT;
+        else if (KWI_UNLIKELY(n + (raw >> 1) > framing->max - at))
+            rc = KW_ERR_BOMB;
+        if (KWI_UNLIKELY(rc != 1))
+            return rc;
+        at += n + (raw >> 1);
+    }
+    framing->at = at;
+    framing->left = left;
+    return rc;
+}
+
 /* The same of a message. Messages do not nest deeper than their wrapper. */
 static int framing_message(struct kw_framing *framing, const uint8_t *p, size_t len)
 {
@@ -66,13 +100,15 @@ static int framing_message(struct kw_framing *framing, const uint8_t *p, size_t 
 
 int kwi_framing_walk(struct kw_framing *framing, const uint8_t *p, size_t len)
 {
-    int rc = 1;
+    int rc = framing->is_old ? 1 : framing_records_short(framing, p, len);
 
     while (rc == 1 && framing->at < len) {
         if (framing->is_old)
             rc = framing_message(framing, p + framing->at, len - framing->at);
         else
             rc = framing_record(framing, p + framing->at, len - framing->at);
+        if (rc == 1 && !framing->is_old)
+            rc = framing_records_short(framing, p, len);
     }
     return rc < 0 ? rc : 0;
 }

@@ -7,6 +7,7 @@
 
 #include "base/crc32c.h"
 #include "client/consumer.h"
+#include "client/framing.h"
 #include "proto/batch.h"
 #include "proto/record.h"
 
@@ -58,8 +59,8 @@ static uint8_t *make(size_t *len)
     return batch;
 }
 
-/* Whether n records fill the bytes, each length by itself. */
-static bool slow_walk(const uint8_t *p, const uint8_t *end, unsigned n)
+/* Whether n records of at least `least` bytes fill the bytes, each length by itself. */
+static bool slow_walk(const uint8_t *p, const uint8_t *end, unsigned n, size_t least)
 {
     for (; n > 0; n--) {
         uint64_t raw = 0, size;
@@ -70,7 +71,7 @@ static bool slow_walk(const uint8_t *p, const uint8_t *end, unsigned n)
             raw |= (uint64_t)(*p & 0x7f) << (7 * i++);
         } while (*p++ & 0x80);
         size = raw >> 1;
-        if (raw & 1 || raw > UINT32_MAX || size > (size_t)(end - p))
+        if (raw & 1 || raw > UINT32_MAX || size < least || size > (size_t)(end - p))
             return false;
         p += size;
     }
@@ -88,13 +89,29 @@ static int walk(struct bed *bed, size_t budget)
     return rc;
 }
 
+/* The same for bytes that appear by and by, as those of a compressed batch do. */
+static bool appears(const uint8_t *p, size_t len, size_t step)
+{
+    struct kw_framing framing;
+    cr_assert_eq(kwi_framing_begin(&framing, false, RECORDS, len), 0);
+    for (size_t n = step < len ? step : len;; n = len - n > step ? n + step : len) {
+        if (kwi_framing_walk(&framing, p, n) != 0)
+            return false;
+        if (n == len)
+            return kwi_framing_end(&framing, len) == 0;
+    }
+}
+
 static void compare(const uint8_t *batch, size_t len, size_t budget, const char *what, size_t at)
 {
     struct bed bed;
-    bool good = slow_walk(batch + KWI_BATCH_HEADER, batch + len, RECORDS);
+    bool good = slow_walk(batch + KWI_BATCH_HEADER, batch + len, RECORDS, 0);
 
     begin(&bed, batch, len);
     cr_assert_eq(walk(&bed, budget), good ? 1 : KW_ERR_CORRUPT, "%s at %zu", what, at);
+    good = slow_walk(batch + KWI_BATCH_HEADER, batch + len, RECORDS, 6);
+    cr_assert_eq(appears(batch + KWI_BATCH_HEADER, len - KWI_BATCH_HEADER, budget), good,
+                 "%s at %zu, appearing", what, at);
 }
 
 Test(framing, lengths_that_lie_are_found_whatever_their_size)
@@ -112,6 +129,7 @@ Test(framing, lengths_that_lie_are_found_whatever_their_size)
             for (unsigned value = 0; value < 256; value++) {
                 *byte = (uint8_t)value;
                 compare(batch, len, BUDGET, "a length changed", (size_t)(p - batch));
+                compare(batch, len, 5001, "a length changed, in pieces", (size_t)(p - batch));
             }
             *byte = was;
         }
