@@ -527,8 +527,10 @@ struct rig *rig_create(const char *settings, size_t fail_from, size_t n_fails)
 {
     static uint8_t frame[2 * RIG_FRAME_MAX];
     struct rig *rig = calloc(1, sizeof *rig);
-    struct kw_env env = {
-        .alloc = {core_alloc, core_free, rig}, .crc32c = kwi_crc32c_best(), .seed = {7}, .work_threads = 2};
+    struct kw_env env = {.alloc = {core_alloc, core_free, rig},
+                         .crc32c = kwi_crc32c_best(),
+                         .seed = {7},
+                         .work_threads = 2};
     int rc;
     CHECK(rig);
     for (int id = 1; id < KW_N_CODECS; id++)
