@@ -41,7 +41,8 @@ void load_values_init(struct load_values *values, size_t size)
 {
     const char *text = getenv("KW_BENCH_VALUES"), *repeat = getenv("KW_BENCH_REPEAT");
     uint64_t n = text ? strtoull(text, NULL, 10) : 64;
-    size_t unit = repeat ? size / strtoull(repeat, NULL, 10) + 1 : size;
+    uint64_t times = repeat ? strtoull(repeat, NULL, 10) : 1;
+    size_t unit = times > 1 ? size / times + 1 : size;
 
     while (n & (n - 1))
         n &= n - 1;

@@ -75,7 +75,10 @@ static int config_check_own(const struct config_view *view, unsigned applies)
     return 0;
 }
 
-enum { CONFIG_FETCH_MIN = 128 * 1024 }; /* one small answer and its envelope */
+enum {
+    CONFIG_FETCH_MIN = 128 * 1024, /* one small answer and its envelope */
+    CONFIG_SHARE_MIN = 64 * 1024   /* the smallest ones of some leaders */
+};
 
 int64_t kwi_config_fetch_memory(const struct kw_config *client)
 {
@@ -295,6 +298,10 @@ static int config_check_consumer(const struct config_view *view)
         rc = config_pair(view, KW_KEY_MAX_POLL_INTERVAL_MS, KW_KEY_REBALANCE_ACK_TIMEOUT_MS);
     if (!rc)
         rc = config_pair(view, KW_KEY_FETCH_MAX_BYTES, KW_KEY_FETCH_MIN_BYTES);
+    if (!rc && config_get(view, KW_KEY_CONSUMER_MEMORY))
+        rc = config_at_least(view, KW_KEY_CONSUMER_MEMORY, CONFIG_SHARE_MIN,
+                             "65536, or 0 for all of fetch.memory",
+                             "raise consumer.memory, or leave it out");
     if (!rc)
         rc = config_at_least(
             view, KW_KEY_REQUEST_TIMEOUT_MS, config_get(view, KW_KEY_FETCH_MAX_WAIT_MS) + 1,

@@ -216,8 +216,8 @@ const struct kw_config_row kwi_config_rows[KW_N_KEYS] = {
                KWI_APPLIES_CONSUMER,
                "The share of fetch.memory that one consumer may have, with the records that the "
                "application holds of it, so that one which is slow leaves room for the others of "
-               "its client. A consumer that has nothing may ask for one answer, whatever the "
-               "share is. 0: all of fetch.memory."),
+               "its client. A consumer that has nothing may ask for one answer, and a batch that "
+               "is larger comes all the same. 0: all of fetch.memory."),
     CONFIG_INT(FETCH_MIN_BYTES, "fetch.min.bytes", NULL, "bytes", 1, 1, INT32_MAX,
                KWI_APPLIES_CONSUMER,
                "A broker answers a fetch when it has so much, or after "

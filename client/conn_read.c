@@ -38,13 +38,17 @@ static struct kw_request *read_expected(const struct kw_conn *conn)
 
 void kwi_conn_drop_frame(struct kw_conn *conn)
 {
-    if (conn->frame_block)
+    bool was_fetched = conn->frame_block != NULL;
+
+    if (was_fetched)
         kwi_block_release(conn->frame_block);
     else
         kwi_free(&conn->core->control, conn->frame, conn->frame_size);
     conn->frame = NULL;
     conn->frame_block = NULL;
     conn->frame_size = conn->frame_filled = 0;
+    if (was_fetched)
+        kwi_fetchers_feed(conn->core);
 }
 
 /* False, and the connection given up, for a frame that no request waits for. */
@@ -133,13 +137,12 @@ static void read_make_frame(struct kw_conn *conn, const uint8_t *src, size_t hav
                  (kwi_fetchers_drop_paused(core) || kwi_unpack_trim(core, 0)));
         conn->frame = conn->frame_block ? kwi_block_data(conn->frame_block) : NULL;
         if (conn->frame) {
-            kwi_fetch_charge(req, conn->frame_block);
             kwi_pool_unreserve(&core->fetch_pool, req->reserved);
             req->reserved = 0;
-            req->stalled = false;
-        } else {
-            kwi_fetch_stalled(req);
         }
+        req->stalled = !conn->frame;
+        if (req->type->room)
+            req->type->room(req, conn->frame_block);
     } else if (size > core->control.limit) {
         kwi_error_fmt(&err, KW_ERR_LIMIT, KW_PHASE_REQUEST,
                       "raise control.memory (and memory.limit)",

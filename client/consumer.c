@@ -412,8 +412,6 @@ int kw_core_pause(struct kw_consumer *consumer, const char *topic, int32_t parti
         return KW_ERR_STATE;
     if (part->paused != pause)
         kwi_part_pause(part, pause);
-    if (pause) /* what it has buffered gives way to others */
-        kwi_fetchers_feed(consumer->core);
     return 0;
 }
 

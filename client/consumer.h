@@ -373,10 +373,6 @@ bool kwi_fetchers_drop_paused(struct kw_core *core);
 /* True if nothing but handles of the application, and parts that wait to be
  * unpacked, keep the reserve full. */
 bool kwi_fetchers_only_held(const struct kw_core *core);
-/* The block is for the answer to this fetch. */
-void kwi_fetch_charge(const struct kw_request *req, struct kw_block *block);
-/* The answer to a fetch is larger than what was reserved, and there is no room. */
-void kwi_fetch_stalled(struct kw_request *req);
 
 /* batch_check.c */
 /* Makes the batch at the read position ready. Returns 1: it has records to hand

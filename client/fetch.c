@@ -208,7 +208,7 @@ struct fetch_plan {
 static void fetcher_count(struct kw_fetcher *fetcher, struct fetch_plan *plan)
 {
     const struct kw_fetch_session *session = &fetcher->session;
-    size_t most = fetcher->consumer->core->fetch.limit / 8;
+    size_t most = fetcher->consumer->memory_max / 8;
     uint32_t max = plan->is_solo ? 1 : KWI_FETCH_PARTS;
     struct kw_node *node = fetcher->idle.first;
 
@@ -357,6 +357,7 @@ static int fetcher_choose(const struct kw_request *req, int broker_min, int brok
 static const struct kw_request_type fetcher_type = {
     .api_key = KW_API_FETCH,
     .fetch = true,
+    .room = kwi_fetch_room,
     .choose = fetcher_choose,
     .encode = fetcher_encode,
     .done = kwi_fetch_done,
@@ -428,9 +429,8 @@ static struct kw_request *fetcher_pull(struct kw_link *link)
         return NULL;
     }
     req->arg = kwi_fetcher_reserve(fetcher, plan.n_asked, plan.need, plan.envelope, &reserved);
-    if (!req->arg) {
+    if (!req->arg) { /* it is woken when there is room */
         kwi_request_destroy(req);
-        kwi_fetcher_starve(fetcher);
         return NULL;
     }
     req->reserved = reserved;

@@ -318,13 +318,16 @@ void kwi_fetch_done(struct kw_request *req, const struct kw_answer *answer)
     struct kw_fetcher *fetcher = req->owner;
     struct kw_core *core = req->core;
 
+    /* Those that starve come first, or a small share would go to the same one for ever. */
     if (fetcher) {
         bool throttled = fetched_read(req, answer);
+        kwi_fetchers_feed(core);
         fetcher->fetching = NULL;
         fetched_put_back(fetcher, throttled);
         if (!fetcher->timer.armed &&
             (!kwi_list_empty(&fetcher->idle) || !kwi_list_empty(&fetcher->quiet)))
             kwi_fetcher_kick(fetcher);
+    } else {
+        kwi_fetchers_feed(core);
     }
-    kwi_fetchers_feed(core);
 }

@@ -72,14 +72,6 @@ bool kwi_fetchers_drop_paused(struct kw_core *core)
 
 /* ---- consumer.memory ---------------------------------------------------------------- */
 
-void kwi_fetch_charge(const struct kw_request *req, struct kw_block *block)
-{
-    const struct kw_fetcher *fetcher = req->owner;
-
-    if (fetcher)
-        kwi_block_charge(block, fetcher->consumer->tally);
-}
-
 /* What is left of its share: without end if it has nothing, so that there is always one
  * answer. */
 static size_t fetcher_own_room(const struct kw_consumer *consumer)
@@ -95,21 +87,77 @@ static size_t fetcher_own_room(const struct kw_consumer *consumer)
     return used < consumer->memory_max ? consumer->memory_max - used : 0;
 }
 
+/* What a fetch may cost, and whether it is the consumer's share that says so. */
+struct fetch_room {
+    size_t bytes;
+    bool is_share;
+};
+
 /* need: a batch that would not fit its share ever is not held to it. */
-static size_t fetcher_room(const struct kw_consumer *consumer, int32_t need)
+static struct fetch_room fetcher_room(const struct kw_consumer *consumer, int32_t need)
 {
     size_t own = need ? SIZE_MAX : fetcher_own_room(consumer);
     size_t all = kwi_pool_free(&consumer->core->fetch_pool);
 
-    return own < all ? own : all;
+    return (struct fetch_room){own < all ? own : all, own < all};
 }
 
-/* Makes room for a fetch that finds none: first in what it is short of. */
-static bool fetcher_make_room(struct kw_consumer *consumer)
+/* Makes room for a fetch that finds none, in what it is short of. */
+static bool fetcher_make_room(struct kw_consumer *consumer, const struct fetch_room *room)
 {
-    if (fetcher_own_room(consumer) < kwi_pool_free(&consumer->core->fetch_pool))
+    if (room->is_share)
         return fetcher_drop_paused(consumer);
     return kwi_fetchers_drop_paused(consumer->core) || kwi_unpack_trim(consumer->core, 0);
+}
+
+/* ---- when there is none --------------------------------------------------------------- */
+
+/* Is nothing to be expected but from what the application lets go? A fetch that
+ * waits for records at the end of its partitions does not count, nor one whose
+ * answer cannot be read for want of memory. */
+static bool fetcher_only_held(const struct kw_consumer *consumer)
+{
+    if (!kwi_list_empty(&consumer->ready))
+        return false;
+    for (const struct kw_node *f = consumer->fetchers.first; f; f = f->next) {
+        const struct kw_fetcher *fetcher = KWI_OF(f, const struct kw_fetcher, node);
+        if (fetcher->fetching && !fetcher->fetching->stalled && !fetcher->at_end)
+            return false;
+    }
+    return true;
+}
+
+bool kwi_fetchers_only_held(const struct kw_core *core)
+{
+    for (const struct kw_node *c = core->consumers.first; c; c = c->next) {
+        if (!fetcher_only_held(KWI_OF(c, const struct kw_consumer, node)))
+            return false;
+    }
+    return true;
+}
+
+/* A consumer that is short of its own share waits for its own handles, whatever the
+ * others do. */
+static void fetcher_tell_starved(struct kw_consumer *consumer, bool of_share)
+{
+    struct kw_core *core = consumer->core;
+
+    if (core->unpack.busy || !kwi_list_empty(&core->unpack.waiting))
+        return;
+    if (of_share ? fetcher_only_held(consumer) && !kwi_list_empty(&consumer->held)
+                 : kwi_fetchers_only_held(core))
+        kwi_consumer_starve(consumer);
+}
+
+static void fetcher_starve(struct kw_fetcher *fetcher, bool of_share)
+{
+    fetcher->starving = fetcher->consumer->core->fetchers_starve = true;
+    fetcher_tell_starved(fetcher->consumer, of_share);
+}
+
+void kwi_fetcher_starve(struct kw_fetcher *fetcher)
+{
+    fetcher_starve(fetcher, false);
 }
 
 /* ---- asking --------------------------------------------------------------------------- */
@@ -138,6 +186,7 @@ size_t kwi_fetcher_reserve(struct kw_fetcher *fetcher, uint32_t n, int32_t need,
     int64_t want = each < most / n ? each * n : most;
     size_t share = fetcher_share(consumer);
     int64_t enough = fetcher_enough(fetcher, each);
+    struct fetch_room room;
     size_t bytes, least;
 
     if (want > enough)
@@ -153,67 +202,26 @@ size_t kwi_fetcher_reserve(struct kw_fetcher *fetcher, uint32_t n, int32_t need,
         want = FETCHER_LEAST;
     least = (size_t)(each < want ? each : want);
     do {
-        bytes = fetcher_fit((size_t)want, least, envelope, fetcher_room(consumer, need));
-    } while (!bytes && fetcher_make_room(consumer));
-    if (!bytes)
-        return 0;
+        room = fetcher_room(consumer, need);
+        bytes = fetcher_fit((size_t)want, least, envelope, room.bytes);
+    } while (!bytes && fetcher_make_room(consumer, &room));
     *reserved = kwi_pool_cost(bytes + envelope);
-    return kwi_pool_reserve(pool, *reserved) ? bytes : 0;
+    if (bytes && kwi_pool_reserve(pool, *reserved))
+        return bytes;
+    fetcher_starve(fetcher, room.is_share);
+    return 0;
 }
 
-/* Is nothing to be expected but from what the application lets go? A fetch that
- * waits for records at the end of its partitions does not count, nor one whose
- * answer cannot be read for want of memory. */
-static bool fetcher_only_held(const struct kw_consumer *consumer)
-{
-    if (!kwi_list_empty(&consumer->ready))
-        return false;
-    for (const struct kw_node *f = consumer->fetchers.first; f; f = f->next) {
-        const struct kw_fetcher *fetcher = KWI_OF(f, const struct kw_fetcher, node);
-        if (fetcher->fetching && !fetcher->fetching->stalled && !fetcher->at_end)
-            return false;
-    }
-    return true;
-}
-
-bool kwi_fetchers_only_held(const struct kw_core *core)
-{
-    for (const struct kw_node *c = core->consumers.first; c; c = c->next) {
-        if (!fetcher_only_held(KWI_OF(c, const struct kw_consumer, node)))
-            return false;
-    }
-    return true;
-}
-
-/* A consumer that is short of its own share waits for its own handles, whatever the
- * others do. */
-static void fetcher_tell_starved(struct kw_consumer *consumer)
-{
-    struct kw_core *core = consumer->core;
-    bool is_own = fetcher_own_room(consumer) < kwi_pool_free(&core->fetch_pool);
-
-    if (core->unpack.busy || !kwi_list_empty(&core->unpack.waiting))
-        return;
-    if (is_own ? fetcher_only_held(consumer) && !kwi_list_empty(&consumer->held)
-               : kwi_fetchers_only_held(core))
-        kwi_consumer_starve(consumer);
-}
-
-void kwi_fetcher_starve(struct kw_fetcher *fetcher)
-{
-    fetcher->starving = fetcher->consumer->core->fetchers_starve = true;
-    fetcher_tell_starved(fetcher->consumer);
-}
-
-/* A broker sends the first batch whole, however little was asked for (KIP-74). It
- * stays in the socket until the application lets go of something. */
-void kwi_fetch_stalled(struct kw_request *req)
+/* A broker sends the first batch whole, however little was asked for (KIP-74). It may
+ * have to stay in the socket until the application lets go of something. */
+void kwi_fetch_room(struct kw_request *req, struct kw_block *block)
 {
     const struct kw_fetcher *fetcher = req->owner;
 
-    req->stalled = true;
-    if (fetcher)
-        fetcher_tell_starved(fetcher->consumer);
+    if (fetcher && block)
+        kwi_block_charge(block, fetcher->consumer->tally);
+    else if (fetcher)
+        fetcher_tell_starved(fetcher->consumer, false);
 }
 
 void kwi_fetchers_feed(struct kw_core *core)

@@ -128,11 +128,14 @@ bool kwi_fetcher_asks(const struct kw_fetcher *fetcher, const struct kw_consumer
 
 /* fetch_memory.c */
 /* Chooses max_bytes for an answer about n parts, one of which may be known to need
- * `need` bytes, and reserves its memory. 0: there is not enough. */
+ * `need` bytes, and reserves its memory. 0: there is not enough; it waits until some
+ * comes back. */
 KW_MUST_USE size_t kwi_fetcher_reserve(struct kw_fetcher *fetcher, uint32_t n, int32_t need,
                                        size_t envelope, size_t *reserved);
-/* There was not enough: it waits until some comes back. */
+/* The reserve is short: it waits until some comes back. */
 void kwi_fetcher_starve(struct kw_fetcher *fetcher);
+/* See struct kw_request_type. */
+void kwi_fetch_room(struct kw_request *req, struct kw_block *block);
 
 /* fetch_session.c */
 /* Bytes of an answer around the records of one part. */

@@ -53,9 +53,12 @@ struct kw_answer {
 /* What kind of request: one static table entry each. */
 struct kw_request_type {
     int16_t api_key;
-    bool fetch;     /* its answer goes into the fetch reserve */
+    bool fetch;     /* its answer goes into the fetch reserve, see room */
     bool secret;    /* its bytes are wiped when they are let go */
     bool no_answer; /* acks=0: done(err 0, body NULL) when written */
+    /* fetch: this is the block for the answer, or with NULL there is no room now, and the
+     * answer waits in the socket. May be NULL. */
+    void (*room)(struct kw_request *req, struct kw_block *block);
     /* The version to use with a broker that offers these, or KW_ERR_UNSUPPORTED.
      * NULL: the highest that the client uses. */
     int (*choose)(const struct kw_request *req, int broker_min, int broker_max);

@@ -133,6 +133,8 @@ void kwi_part_settle(struct kw_consumer_part *part)
         kwi_session_leave(part);
         kwi_part_move(part, part->paused ? &fetcher->resting : &fetcher->buffered);
         kwi_fetcher_unheld(fetcher);
+        if (part->paused) /* what it has gives way to others */
+            kwi_fetchers_feed(consumer->core);
         return;
     }
     kwi_part_move(part, &fetcher->idle);

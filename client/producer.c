@@ -471,7 +471,7 @@ static void producer_step(struct kw_producer *producer, unsigned *seals)
     producer_pin(producer);
     if (producer->undated.first)
         kwi_expiry_date(producer);
-    while (*seals && producer_linger_due(producer, &due_us))
+    for (unsigned i = 0; *seals && i < KWI_STEP_PINS && producer_linger_due(producer, &due_us); i++)
         producer_seal(producer, KWI_OF(producer->lingering.first, struct kw_batch, open_node),
                       seals);
     if (producer->sweep_code)
@@ -479,7 +479,7 @@ static void producer_step(struct kw_producer *producer, unsigned *seals)
     if (!producer->lingering.first)
         kwi_core_disarm(producer->core, &producer->linger_timer);
     else if (!producer_linger_due(producer, &due_us) &&
-             producer->linger_timer.deadline_us != due_us)
+             (!producer->linger_timer.armed || producer->linger_timer.deadline_us != due_us))
         kwi_core_arm(producer->core, &producer->linger_timer, due_us);
 }
 

@@ -407,6 +407,8 @@ static void unpack_done(struct kw_core *core, struct kw_work *work)
     kwi_block_release(unpacker->frame);
     unpacker->out = unpacker->frame = NULL;
     unpack_try(core);
+    if (!unpacker->is_short) /* what it held may have been all that was in the way */
+        kwi_fetchers_feed(core);
 }
 
 /* ---- the unpacker ----------------------------------------------------------------------- */

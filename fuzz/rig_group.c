@@ -102,7 +102,7 @@ static const char *const group_settings[] = {
     "group.id=g\ngroup.protocol=auto\nenable.auto.commit=false\nclient.rack=a\n",
     "group.id=g\nsession.timeout.ms=3000\nheartbeat.interval.ms=500\nclient.rack=b\n"
     "partition.assignment.strategy=cooperative-sticky\nrebalance.ack.timeout.ms=500\n"
-    "consumer.memory=3000\n",
+    "consumer.memory=65536\n",
     "group.id=g\nsession.timeout.ms=6000\nheartbeat.interval.ms=500\n"
     "group.instance.id=i\npartition.assignment.strategy=sticky,roundrobin\n"};
 

@@ -108,6 +108,7 @@ static void config_doc_write(FILE *out)
                  "`reconnect.backoff` and `socket.connection.setup.timeout`\n"
                  "- `fetch.max.bytes` >= `fetch.min.bytes`; `receive.message.max.bytes` >= "
                  "`fetch.max.bytes` + 512\n"
+                 "- `consumer.memory` >= 65536, or 0\n"
                  "- `request.timeout.ms` > `fetch.max.wait.ms`\n"
                  "- `bootstrap.servers` must be set\n");
 }

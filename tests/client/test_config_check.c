@@ -121,6 +121,7 @@ static const struct rule_case cases[] = {
      "raise memory.limit"},
     {CONSUMER, {SERVERS, "fetch.memory", "1000"}, {0}, "fetch.memory = 1000", "raise fetch.memory"},
     {CONSUMER, {SERVERS}, {"fetch.min.bytes", "52428801"}, "fetch.max.bytes = 52428800", "raise"},
+    {CONSUMER, {SERVERS}, {"consumer.memory", "65535"}, "consumer.memory = 65535", "raise"},
     {CONSUMER,
      {SERVERS, "receive.message.max.bytes", "52429311"},
      {0},

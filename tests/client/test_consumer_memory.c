@@ -170,6 +170,23 @@ Test(consumer_memory, a_batch_above_the_share_comes_all_the_same)
     fetch_bed_end();
 }
 
+/* Not even the smallest answers of all brokers fit together: they take turns. */
+Test(consumer_memory, brokers_take_turns_when_the_share_is_small)
+{
+    static const char *const least[] = {"fetch.max.wait.ms=100", "auto.offset.reset=earliest",
+                                        "max.partition.fetch.bytes=100000", "consumer.memory=65536",
+                                        NULL};
+    const struct kw_mock_config three = {.n_brokers = 3};
+    fetch_bed_begin(&three, PARTS, NULL);
+    for (int32_t p = 0; p < PARTS; p++)
+        fetch_bed_make(p, RECORDS, RECORD);
+    fetch_bed_open(least);
+    fetch_bed_assign(0, PARTS, KW_START_EARLIEST, 0);
+    fetch_bed_run(10000);
+    fetch_bed_expect(0, PARTS);
+    fetch_bed_end();
+}
+
 Test(consumer_memory, paused_partitions_give_theirs_back)
 {
     begin(limited);
