@@ -148,13 +148,25 @@ static int pkcs8_decrypt(const struct pkcs8_box *box, const char *password, size
     return code;
 }
 
+/* mbedTLS opens it. A wrong password leaves a wrong padding, which it calls so; or, for one
+ * in 256, a good one around nonsense, which it calls a key of a wrong form. */
+static int pkcs8_parse_locked(mbedtls_pk_context *key, const uint8_t *ptr, size_t len,
+                              const char *password)
+{
+    int code = kwi_tls_v_parse_key(key, ptr, len, password);
+    if (code == 0 || !password || kwi_tls_no_room(code) ||
+        code == MBEDTLS_ERR_PK_FEATURE_UNAVAILABLE)
+        return code;
+    return MBEDTLS_ERR_PK_PASSWORD_MISMATCH;
+}
+
 int kwi_tls_open_pkcs8(mbedtls_pk_context *key, uint8_t *der, size_t len, const char *password)
 {
     struct pkcs8_box box = {0};
     size_t n = 0;
     int code = pkcs8_read(&box, der, len);
     if (code == PKCS8_NOT_OURS)
-        return kwi_tls_v_parse_key(key, der, len, password);
+        return pkcs8_parse_locked(key, der, len, password);
     if (code != 0)
         return kwi_tls_no_room(code) ? code : MBEDTLS_ERR_PK_KEY_INVALID_FORMAT;
     code = pkcs8_decrypt(&box, password, &n);
@@ -173,6 +185,8 @@ int kwi_tls_parse_key(mbedtls_pk_context *key, const char *text, size_t len, con
     static const char end[] = "-----END ENCRYPTED PRIVATE KEY-----";
     mbedtls_pem_context pem;
     size_t used;
+    if (strstr(text, "Proc-Type: 4,ENCRYPTED"))
+        return pkcs8_parse_locked(key, (const uint8_t *)text, len + 1, password);
     if (!strstr(text, begin))
         return kwi_tls_v_parse_key(key, (const uint8_t *)text, len + 1, password);
     if (!password)

@@ -135,6 +135,24 @@ Test(tls_config, a_private_key_is_opened_whatever_way_it_was_locked)
     free(pem);
 }
 
+/* One wrong password in 256 leaves what looks like a padding, and no key in front of it. */
+Test(tls_config, a_wrong_password_is_told_whatever_it_makes_of_the_key)
+{
+    static const char *const ciphers[] = {"AES-128-CBC", "DES-EDE3-CBC"};
+    char *pem = zoo_pem(&me);
+    for (int way = 0; way < 4; way++) {
+        char *key = zoo_locked_key_pem(&me, ciphers[way / 2], way % 2, "hunter2");
+        for (int i = 0; i < 400; i++) {
+            char wrong[32];
+            snprintf(wrong, sizeof(wrong), "hunter-%d", i);
+            refused(KEYS("ssl.certificate.pem", pem, "ssl.key.pem", key, "ssl.key.password", wrong),
+                    "ssl.key.password", "a wrong password");
+        }
+        free(key);
+    }
+    free(pem);
+}
+
 Test(tls_config, a_wrong_or_missing_password_is_told_and_not_shown)
 {
     char *pem = zoo_pem(&me), *locked = zoo_key_pem(&me, "right");
