@@ -2,6 +2,7 @@
  * is told when only its own handles are in the way, and leaves the rest to the others.
  *
  * covers: C09 M01 */
+#include "client/core.h"
 #include "tests/client/fetch_bed.h"
 
 enum { PARTS = 8, RECORDS = 300, RECORD = 2000, SHARE = 300000, MIB = 1024 * 1024 };
@@ -242,4 +243,35 @@ Test(consumer_memory, paused_partitions_make_room_for_other_consumers)
 Test(consumer_memory, partitions_that_are_not_assigned_any_more_do)
 {
     give_up(false);
+}
+
+/* What is being unpacked keeps its memory after a seek, until the work is over. */
+Test(consumer_memory, work_that_is_not_wanted_any_more_makes_room_when_it_ends)
+{
+    static const char *const poor[] = {"memory.limit=8190000",
+                                       "control.memory=4000000",
+                                       "buffer.memory=4000000",
+                                       "compression.type=lz4",
+                                       "batch.size=200000",
+                                       "linger.ms=20",
+                                       NULL};
+    fetch_bed_begin(NULL, 1, poor);
+    fetch_bed_make(0, 60, RECORD);
+    fetch_bed_open(unlimited);
+    fetch_bed.pair.hold_work = true;
+    fetch_bed_assign(0, 1, KW_START_EARLIEST, 0);
+    for (int i = 0; i < 200 && !fetch_bed.pair.held_work; i++)
+        fetch_bed_run(5);
+    cr_assert_not_null(fetch_bed.pair.held_work);
+    size_t before = fetch_used();
+    fetch_bed_seek(0, KW_START_OFFSET, 0);
+    fetch_bed_run(500);
+    cr_assert_geq(fetch_used(), before, "frame and image are in use: %zu", fetch_used());
+    cr_assert(fetch_bed.pair.core->fetchers_starve, "there is room for an answer beside %zu",
+              fetch_used());
+    fetch_bed.pair.hold_work = false;
+    fetch_bed.seen[0].next = 0;
+    fetch_bed_run(1000);
+    fetch_bed_expect(0, 1);
+    fetch_bed_end();
 }

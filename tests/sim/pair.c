@@ -331,6 +331,13 @@ static void pair_name(struct sim_pair *pair, const struct kw_want *want)
     sim_pair_called(pair);
 }
 
+static void pair_work(struct sim_pair *pair, struct kw_work *work)
+{
+    while (kw_work_run(work, 65536))
+        ;
+    kw_core_work_done(pair->core, work);
+}
+
 static void pair_want(struct sim_pair *pair, const struct kw_want *want)
 {
     struct sim_pair_conn *conn = pair_conn(pair, want->id);
@@ -339,9 +346,10 @@ static void pair_want(struct sim_pair *pair, const struct kw_want *want)
     case KW_WANT_NAME: pair_name(pair, want); return;
     case KW_WANT_OPEN: pair_open(pair, want); return;
     case KW_WANT_WORK:
-        while (kw_work_run(want->work, 65536))
-            ;
-        kw_core_work_done(pair->core, want->work);
+        if (pair->hold_work)
+            pair->held_work = want->work;
+        else
+            pair_work(pair, want->work);
         return;
     case KW_WANT_CLOSE:
     case KW_WANT_WRITE_READY:
@@ -386,6 +394,12 @@ bool sim_pair_turn(struct sim_pair *pair)
     struct kw_event event;
     for (int i = 0; i < STEPS_PER_TURN && kw_core_deadline(pair->core) <= pair->now.mono_us; i++) {
         pair_core_step(pair);
+        moved = true;
+    }
+    if (pair->held_work && !pair->hold_work) {
+        struct kw_work *work = pair->held_work;
+        pair->held_work = NULL;
+        pair_work(pair, work);
         moved = true;
     }
     moved |= pair_wants(pair);

@@ -48,10 +48,12 @@ struct sim_pair {
     bool hold_answers; /* what the brokers say waits */
     bool hold_opens;   /* connections are not up yet */
     bool hold_closes;  /* CLOSE is not carried out */
+    bool hold_work;    /* work is not run; one item at most */
     bool no_events;    /* events are left where they are */
     bool refuse;       /* nobody accepts connections */
     size_t take_max;   /* bytes taken from now on, and ... */
     size_t read_max;   /* ... bytes read, from now on; they count down */
+    struct kw_work *held_work;
     /* of the core; set before it is made */
     const struct kw_sasl_hook *sasl;
     struct kw_log_sink log;
