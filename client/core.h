@@ -49,6 +49,7 @@ struct kw_core {
     struct kw_heap control, produce, fetch;  /* the three reserves */
     struct kw_pool fetch_pool, produce_pool; /* blocks inside the latter two */
     bool fetchers_starve;                    /* one at least waits for memory */
+    bool producers_blocked;                  /* one at least is owed WRITABLE */
     struct kw_pool spare_pool;               /* blocks inside control, rare and short-lived */
     struct kw_time now;                      /* of the last step */
     struct kw_timers timers;

@@ -169,7 +169,7 @@ void kwi_batch_let_go(struct kw_batch *batch)
         return;
     }
     kwi_batch_free(batch);
-    kwi_producer_check_writable(producer);
+    kwi_producers_check_writable(producer->core);
 }
 
 /* ---- flush -------------------------------------------------------------------------- */
@@ -445,5 +445,5 @@ void kwi_producer_fatal(struct kw_producer *producer, const struct kw_error *err
     if (producer->txn)
         kwi_txn_die(producer->txn, error);
     kwi_producer_sweep(producer, KW_ERR_STATE, true, false);
-    kwi_producer_check_writable(producer);
+    kwi_producers_check_writable(producer->core);
 }

@@ -244,7 +244,6 @@ static void pack_done(struct kw_core *core, struct kw_work *work)
     struct kw_producer *producer = pack->producer;
     struct kw_batch *batch = pack->batch;
 
-    (void)core;
     batch->n_lent--;
     KWI_ASSERT(batch->attempts == 0 || batch->resized); /* nobody sends what is being replaced */
     if (pack->rc == 0 && batch->state != BATCH_DONE)
@@ -259,6 +258,7 @@ static void pack_done(struct kw_core *core, struct kw_work *work)
     else
         pack_skip(batch);
     pack_start(producer);
+    kwi_producers_check_writable(core);
 }
 
 void kwi_pack_batch(struct kw_batch *batch)

@@ -227,7 +227,7 @@ static int produce_blocked(struct kw_producer *producer)
     struct kw_list *open = kwi_list_empty(&producer->lingering) ? &producer->unpinned
                                                                 : &producer->lingering;
 
-    producer->blocked = true;
+    kwi_producer_block(producer);
     for (struct kw_node *n = open->first; n; n = n->next) {
         struct kw_batch *batch = open == &producer->unpinned
                                      ? KWI_OF(n, struct kw_batch, time_node)
@@ -359,7 +359,7 @@ static int produce_admit(struct kw_topic *topic, const struct kw_record *record,
     if (rc)
         return rc;
     if (!topic->n_parts) {
-        producer->blocked = true;
+        kwi_producer_block(producer);
         return KW_ERR_WOULD_BLOCK;
     }
     *headers_size = produce_headers_size(record);

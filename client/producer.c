@@ -133,20 +133,6 @@ uint64_t kw_core_producer_outstanding(const struct kw_producer *producer)
     return n;
 }
 
-void kwi_producer_check_writable(struct kw_producer *producer)
-{
-    const struct kw_pool *pool = &producer->core->produce_pool;
-    size_t reserve = kwi_producer_reserve(producer);
-    size_t free_bytes = kwi_pool_free(pool);
-
-    if (!producer->blocked)
-        return;
-    if (!producer->fatal && (free_bytes <= reserve || free_bytes < pool->heap->limit / 16))
-        return;
-    producer->blocked = false;
-    kwi_event_raise(producer->core, &producer->writable);
-}
-
 /* ---- topics ----------------------------------------------------------------------- */
 
 static void topic_unmute(struct kw_timer *timer)
@@ -212,7 +198,7 @@ static void topic_refused(struct kw_topic *topic, int16_t kafka_code)
         return;
     topic->error = kafka_code;
     kwi_producer_mark(topic->producer);
-    kwi_producer_check_writable(topic->producer);
+    kwi_producers_check_writable(topic->core);
 }
 
 void kwi_producer_mark(struct kw_producer *producer)
@@ -276,7 +262,7 @@ static void topic_changed(struct kw_topic_watch *watch, struct kw_topic_meta *me
         if (!kwi_list_empty(&topic->parts[i]->queue))
             kwi_part_found(topic->parts[i]);
     if (!known)
-        kwi_producer_check_writable(topic->producer);
+        kwi_producers_check_writable(topic->core);
 }
 
 static void topic_gave_up(struct kw_timer *timer)
@@ -287,7 +273,7 @@ static void topic_gave_up(struct kw_timer *timer)
         return;
     topic->error = topic->meta->error ? topic->meta->error : KW_E_UNKNOWN_TOPIC_OR_PARTITION;
     kwi_producer_mark(topic->producer);
-    kwi_producer_check_writable(topic->producer);
+    kwi_producers_check_writable(topic->core);
 }
 
 static bool topic_name_ok(const char *name, size_t len)

@@ -21,6 +21,7 @@
  *   pack.c         compression of sealed batches, as work
  *   split.c        halves of a batch that was too large
  *   unsent.c       records handed back after purge or close
+ *   writable.c     who is told when memory came back
  *   close.c        the end of a core
  *   producer_id.c  idempotence: producer id, epoch, sequences
  *   txn.c          transactions, see txn.h
@@ -286,7 +287,11 @@ struct kw_chunk *kwi_chunk_create_in(struct kw_pool *pool, size_t size);
 void kwi_batch_free_chunks(struct kw_batch *batch);
 /* Piece list of a sealed batch, at most cap; returns how many. */
 uint32_t kwi_batch_pieces(const struct kw_batch *batch, struct kw_iov *iov, uint32_t cap);
-void kwi_producer_check_writable(struct kw_producer *producer);
+
+/* writable.c */
+void kwi_producer_block(struct kw_producer *producer); /* WOULD_BLOCK is returned */
+/* Memory came back to the produce reserve: those that are owed WRITABLE may get it. */
+void kwi_producers_check_writable(struct kw_core *core);
 /* What must be free for a batch to be opened: its fill and a largest record. */
 static inline size_t kwi_producer_reserve(const struct kw_producer *producer)
 {

@@ -54,7 +54,7 @@ static void receipt_told(struct kw_evnode *node, bool last)
 
     (void)last;
     receipt_free(receipt);
-    kwi_producer_check_writable(producer);
+    kwi_producers_check_writable(producer->core);
 }
 
 static void receipt_check(struct kw_receipt *receipt)
@@ -86,7 +86,7 @@ int kw_core_receipt_create(struct kw_receipt **out, struct kw_producer *producer
     if (!receipt_room(producer))
         return KW_ERR_LIMIT;
     if (kwi_pool_free(&producer->core->produce_pool) < sizeof(*receipt)) {
-        producer->blocked = true;
+        kwi_producer_block(producer);
         return KW_ERR_WOULD_BLOCK;
     }
     receipt = kwi_pool_alloc_zero(&producer->core->produce_pool, sizeof(*receipt));

@@ -105,6 +105,7 @@ void kw_core_tray_close(struct kw_tray *tray)
         tray_catch_up(producer);
     } else {
         kwi_batch_free(batch);
+        kwi_producers_check_writable(topic->core);
     }
     kwi_list_remove(&producer->trays, &tray->node);
     kwi_free(&topic->core->control, tray, sizeof(*tray));

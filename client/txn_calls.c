@@ -325,6 +325,9 @@ static void txncall_refused(struct kw_txn *txn, enum kw_txn_call call, int32_t n
     kwi_error_answer(txn->producer->core, &err, answer->code, txncall_types[call].api_key,
                      answer->about);
     txn->last = err;
+    /* That is final, and the epoch that comes ends what a lost one may have begun. */
+    if (call == KWI_TXN_CALL_GROUP && (verdict == KWI_TXN_ABORT || verdict == KWI_TXN_LOST_ID))
+        txn->group_unsure = false;
     switch (verdict) {
     case KWI_TXN_OK: break;
     case KWI_TXN_FIND: kwi_coordinator_lost(txn->coordinator, node_id); break;

@@ -140,7 +140,7 @@ static struct kw_batch *unsent_end(struct kw_producer *producer)
     producer->unsent_batch = NULL;
     kwi_list_remove(&producer->unsent, &batch->node);
     kwi_batch_free(batch);
-    kwi_producer_check_writable(producer);
+    kwi_producers_check_writable(producer->core);
     return NULL;
 }
 

@@ -4,6 +4,7 @@
  * covers: C09 M01 */
 #include "client/core.h"
 #include "tests/client/fetch_bed.h"
+#include <kwire/codec.h>
 
 enum { PARTS = 8, RECORDS = 300, RECORD = 2000, SHARE = 300000, MIB = 1024 * 1024 };
 
@@ -255,6 +256,8 @@ Test(consumer_memory, work_that_is_not_wanted_any_more_makes_room_when_it_ends)
                                        "batch.size=200000",
                                        "linger.ms=20",
                                        NULL};
+    if (!kw_codec_by_id(KW_CODEC_LZ4))
+        return;
     fetch_bed_begin(NULL, 1, poor);
     fetch_bed_make(0, 60, RECORD);
     fetch_bed_open(unlimited);

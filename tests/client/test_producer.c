@@ -41,6 +41,7 @@ struct scene {
     bool done;
     int op_code;
     uint32_t n_ops;
+    const struct kw_producer *writable; /* who was told last */
     void (*on_report)(const struct kw_report *report);
 };
 
@@ -90,6 +91,8 @@ static void scene_event(void *ctx, const struct kw_event *event)
         scene.op_code = event->code;
         scene.n_ops++;
     }
+    if (event->kind == KW_EVENT_WRITABLE)
+        scene.writable = event->producer;
     if (event->kind != KW_EVENT_REPORT)
         return;
     for (uint32_t i = 0; i < report->n; i++) {
@@ -653,6 +656,38 @@ Test(producer, a_record_may_be_produced_while_a_report_is_handled)
 }
 
 /* ---- memory ---------------------------------------------------------------------------------- */
+
+/* One producer fills the reserve; another one, which has nothing under way, is told when
+ * there is room again. */
+Test(producer, memory_that_one_lets_go_of_is_told_to_the_others)
+{
+    static const char *const poor[] = {"memory.limit=40000000", "control.memory=8000000",
+                                       "buffer.memory=1200000", NULL};
+    struct kw_record record = {.value = {"v", 1}, .flags = KW_REC_PARTITION};
+    struct kw_producer *other;
+    struct kw_topic *topic;
+    struct kw_error err;
+    int rc = 0;
+    scene_begin(poor, quick, 1);
+    scene_warm_up(1);
+    cr_assert_eq(kw_core_producer_create(&other, scene.pair.core, NULL, &err), 0, "%s", err.text);
+    cr_assert_eq(kw_core_topic_open(&topic, other, "t", NULL), 0);
+    sim_pair_settle(&scene.pair);
+    scene.pair.hold_answers = true;
+    while (rc == 0) {
+        rc = scene_try(0, 10000);
+        sim_pair_settle(&scene.pair);
+    }
+    cr_assert_eq(rc, KW_ERR_WOULD_BLOCK, "%s", kw_err_name(rc));
+    cr_assert_eq(kw_core_produce(topic, &record), KW_ERR_WOULD_BLOCK);
+    scene.writable = NULL;
+    scene.pair.hold_answers = false;
+    cr_assert(sim_pair_run(&scene.pair, &scene.done, 20000));
+    sim_pair_settle(&scene.pair);
+    cr_assert_eq(scene.writable, other, "the second one, which is told last");
+    cr_assert_geq(kw_core_produce(topic, &record), 0);
+    scene_end();
+}
 
 /* The least buffer.memory that the configuration takes must be enough for the
  * largest record, again and again. */

@@ -166,6 +166,33 @@ static void lost_answers(int16_t version, bool commit)
     }
 }
 
+/* AddOffsetsToTxn is lost, and refused for good when it is asked again: an abort need not ask
+ * a third time. */
+Test(txn, an_abort_ends_when_what_was_lost_is_refused)
+{
+    static const char *const refusals[] = {"addoffsetstotxn:2+:error=30",
+                                           "addoffsetstotxn:2+:error=49"};
+    static const char *const faults[] = {"addoffsetstotxn:1:close-before",
+                                         "addoffsetstotxn:1:close-after"};
+    for (int i = 0; i < 4; i++) {
+        txn_start(1, NULL);
+        txn_fault(faults[i % 2]);
+        txn_fault(refusals[i / 2]);
+        cr_assert_eq(txn_init(), 0, "%s", txn_error.text);
+        cr_assert_eq(txn_begin(), 0);
+        cr_assert_eq(txn_make(0, 1), 0);
+        cr_assert_lt(txn_offsets(5), 0);
+        cr_assert_eq(txn_abort(), 0, "%d: %s", i, txn_error.text);
+        cr_assert_eq(txn_status().outcome, KW_TXN_WAS_ABORTED);
+        cr_assert_str_eq(txn_seen(0), "");
+        cr_assert_eq(txn_begin(), 0, "%s", txn_error.text);
+        cr_assert_eq(txn_make(0, 2), 0);
+        cr_assert_eq(txn_commit(), 0, "%s", txn_error.text);
+        cr_assert_str_eq(txn_seen(0), "2");
+        txn_stop();
+    }
+}
+
 BOTH(a_lost_answer_at_any_step_of_a_commit_does_no_harm)
 {
     lost_answers(version, true);
