@@ -351,9 +351,7 @@ static void conn_end_requests(struct kw_conn *conn, const struct kw_error *cause
         if (req->answered)
             continue;
         req->answered = true;
-        if (req->reserved) /* whoever waits for it is woken by done */
-            kwi_pool_unreserve(&conn->core->fetch_pool, req->reserved);
-        req->reserved = 0;
+        kwi_request_unreserve(req); /* whoever waits for it is woken by done */
         if (answer.offered && n_lost++ == 0)
             first_api = req->type->api_key;
         req->type->done(req, &answer);

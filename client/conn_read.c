@@ -92,9 +92,7 @@ static void read_frame(struct kw_conn *conn, const uint8_t *frame, size_t len,
     answer.len = len - header_len;
     req->answered = true;
     conn->n_unanswered--;
-    if (req->reserved)
-        kwi_pool_unreserve(&conn->core->fetch_pool, req->reserved);
-    req->reserved = 0;
+    kwi_request_unreserve(req);
     req->type->done(req, &answer);
     if (!kwi_conn_is_open(conn))
         return;
@@ -136,10 +134,8 @@ static void read_make_frame(struct kw_conn *conn, const uint8_t *src, size_t hav
         } while (!conn->frame_block &&
                  (kwi_fetchers_drop_paused(core) || kwi_unpack_trim(core, 0)));
         conn->frame = conn->frame_block ? kwi_block_data(conn->frame_block) : NULL;
-        if (conn->frame) {
-            kwi_pool_unreserve(&core->fetch_pool, req->reserved);
-            req->reserved = 0;
-        }
+        if (conn->frame)
+            kwi_request_unreserve(req);
         req->stalled = !conn->frame;
         if (req->type->room)
             req->type->room(req, conn->frame_block);

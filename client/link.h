@@ -163,6 +163,8 @@ struct kw_request *kwi_request_create(struct kw_core *core, struct kw_link *link
 void kwi_request_submit(struct kw_request *req);
 /* A request that was never encoded, or one being built in pull that failed. */
 void kwi_request_destroy(struct kw_request *req);
+/* What was promised to its answer goes back to the fetch reserve. */
+void kwi_request_unreserve(struct kw_request *req);
 /* Ends it with an error: calls done, then release and destroy. For requests
  * that are on no connection. */
 void kwi_request_end(struct kw_request *req, int err, const struct kw_error *cause);

@@ -58,13 +58,18 @@ static void request_free(struct kw_core *core, struct kw_request *req)
     kwi_free(&core->control, req, sizeof(*req));
 }
 
+void kwi_request_unreserve(struct kw_request *req)
+{
+    if (req->reserved)
+        kwi_pool_unreserve(&req->core->fetch_pool, req->reserved);
+    req->reserved = 0;
+}
+
 void kwi_request_destroy(struct kw_request *req)
 {
     struct kw_core *core = req->core;
 
-    if (req->reserved)
-        kwi_pool_unreserve(&core->fetch_pool, req->reserved);
-    req->reserved = 0;
+    kwi_request_unreserve(req);
     if (req->type->secret)
         kwi_wipe(req->buf, req->buf_cap);
     if (core->n_free_requests >= REQUESTS_KEEP || req->buf_cap > REQUEST_BUF_KEEP) {
