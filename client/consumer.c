@@ -394,7 +394,7 @@ int kw_core_seek(struct kw_consumer *consumer, const struct kw_start *start)
     if (consumer_check_start(consumer, start))
         return KW_ERR_USE;
     part = kwi_consumer_find(consumer, start->topic, strlen(start->topic), start->partition);
-    if (!part || part->given_up || consumer->closed)
+    if (!part || part->given_up || consumer->closed || !kwi_group_is_told(part))
         return KW_ERR_STATE;
     part->fresh = false; /* it begins here, and now */
     kwi_part_seek(part, start);

@@ -83,6 +83,13 @@ static struct kw_group_notice *group_revoke_untold(const struct kw_group *group)
     return NULL;
 }
 
+bool kwi_group_is_told(const struct kw_consumer_part *part)
+{
+    const struct kw_group *group = part->topic->consumer->group;
+
+    return !part->fresh || (group->told && part->notice == group->told);
+}
+
 bool kwi_group_revoke_is_told(const struct kw_group *group)
 {
     return !group_revoke_untold(group);

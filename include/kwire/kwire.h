@@ -389,7 +389,9 @@ KW_EXPORT KW_MUST_USE int kw_consumer_add_assignor(struct kw_consumer *consumer,
  * May a callback call it: yes. Threads: the client's. Since: 0.2. */
 KW_EXPORT struct kw_op *kw_consumer_close(struct kw_consumer *consumer, enum kw_leave leave,
                                           int32_t timeout_ms, void *tag);
-/* Moves one assigned partition; nothing fetched before is delivered after it. */
+/* Moves one assigned partition; nothing fetched before is delivered after it.
+ * Errors: KW_ERR_STATE (not assigned, being revoked, or given by the group and the event
+ * ASSIGNED not taken yet: take events), KW_ERR_USE (bad name, kind or value). */
 KW_EXPORT KW_MUST_USE int kw_seek(struct kw_consumer *consumer, const struct kw_start *start);
 KW_EXPORT KW_MUST_USE int kw_pause(struct kw_consumer *consumer, const char *topic,
                                    int32_t partition);

@@ -56,6 +56,28 @@ Test(group, two_members_share_and_the_one_that_stays_gets_all)
     group_end(&bed);
 }
 
+/* Found by the fuzzer: a seek began the partition, and records of it came before the event
+ * that says whose they are. */
+Test(group, a_partition_that_was_not_told_yet_cannot_be_sought)
+{
+    struct kw_start start = {"t", 0, KW_START_EARLIEST, 0};
+    group_begin(&bed, NULL);
+    bed_produce(&bed, 20);
+    struct bed_member *member = bed_join(&bed, NULL);
+    bed_subscribe(member);
+    bed.pair.no_events = true;
+    for (int i = 0; i < 100; i++) {
+        cr_assert_eq(kw_core_seek(member->consumer, &start), KW_ERR_STATE);
+        bed_run(&bed, 10);
+    }
+    cr_assert_eq(bed_group(&bed).state, KWI_MOCK_GROUP_STABLE);
+    cr_assert_eq(member->n_records, 0);
+    bed.pair.no_events = false;
+    cr_assert(bed_drained(&bed, 2000));
+    cr_assert_eq(kw_core_seek(member->consumer, &start), 0);
+    group_end(&bed);
+}
+
 Test(group, a_cooperative_member_gives_up_only_what_goes_elsewhere)
 {
     static const char *const cooperative[] = {"partition.assignment.strategy=cooperative-sticky",
