@@ -233,10 +233,12 @@ static void client_before(struct kw_client *client)
     client_wants(client, NULL);
 }
 
-/* What sockets have told is seen to. */
+/* What sockets, and threads that looked up a name, have told is seen to: it will not wake
+ * us again. */
 static void client_settle(struct kw_client *client)
 {
     kwi_client_tick(client);
+    kwi_resolver_turn(client);
     client_wants(client, NULL);
     if (kw_core_deadline(client->core) <= client->now_us) {
         client_step(client);

@@ -90,19 +90,6 @@ const struct kw_consumed *kw_records_next(struct kw_records *records)
     return record;
 }
 
-int kw_done(struct kw_records *records, const struct kw_consumed *consumed)
-{
-    if (!records)
-        return KW_ERR_USE;
-    struct kw_client *client = kwi_client_of(records);
-    int rc = kwi_client_enter_hot(client);
-    if (rc != 0)
-        return rc;
-    rc = kw_core_done(records, consumed);
-    kwi_client_exit_hot(client);
-    return rc;
-}
-
 int kw_position(const struct kw_consumer *consumer, const char *topic, int32_t partition,
                 int64_t *offset)
 {

@@ -588,6 +588,13 @@ int kw_core_consumer_poll(struct kw_consumer *consumer, struct kw_records **out,
     return 1;
 }
 
+int kw_core_done(struct kw_records *records, const struct kw_consumed *consumed)
+{
+    (void)consumed;
+    kw_core_of(records)->attention |= KW_ATT_TIME;
+    return 0;
+}
+
 void kw_core_records_release(struct kw_records *records, enum kw_done done)
 {
     struct kw_core *core = kw_core_of(records);

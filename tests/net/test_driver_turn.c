@@ -189,6 +189,26 @@ Test(driver_turn, a_call_of_the_application_wakes_a_sleeping_host_once)
     kw_client_destroy(client);
 }
 
+/* Where a commit is due sooner by it, the host would learn of that when it wakes up for
+ * something else. */
+Test(driver_turn, a_record_that_is_done_wakes_a_sleeping_host_for_its_commit)
+{
+    struct kw_client *client = fake_client(NULL);
+    struct kw_consumer *consumer;
+    struct kw_records *records;
+    struct kw_consumed consumed = {0};
+    cr_assert_eq(kw_consumer_create(&consumer, client, NULL, NULL), 0);
+    foreign_settle(client);
+    cr_assert_eq(kw_consumer_poll(consumer, &records, 0), 1);
+    struct pollfd entry = {.fd = kw_client_fd(client), .events = POLLIN};
+    cr_assert_not(foreign_sleep(client, 0));
+    cr_assert_eq(kw_done(records, &consumed), 0); /* sets TIME */
+    cr_assert_eq(poll(&entry, 1, 1000), 1);       /* no call in between, each of which looks */
+    cr_assert_eq(kw_client_process(client, 0), 0);
+    cr_assert_eq(fake_core(client)->attention, 0);
+    kw_client_destroy(client);
+}
+
 Test(driver_turn, an_event_raised_by_a_call_wakes_a_host_that_does_not_know_of_it)
 {
     struct kw_client *client = fake_client(NULL);

@@ -199,6 +199,30 @@ Test(resolver, names_of_addresses_come_from_threads_or_by_waiting, .timeout = 30
     }
 }
 
+static void *gate_open_soon(void *arg)
+{
+    usleep(50000);
+    gate_set(false);
+    return arg;
+}
+
+/* What ended a wait is told by the same turn: nothing wakes a host for it again. */
+Test(resolver, what_a_thread_found_is_told_by_the_turn_that_it_wakes, .timeout = 30)
+{
+    struct kw_client *client = client_of("thread", "", NULL);
+    struct kw_core *core = fake_core(client);
+    pthread_t opener;
+    gate_set(true);
+    ask(client, 7, "slow.test");
+    while (gate_count(&gate_waiting) == 0)
+        cr_assert_geq(kw_client_poll(client, 1), 0);
+    cr_assert_eq(pthread_create(&opener, NULL, gate_open_soon, NULL), 0);
+    cr_assert_geq(kw_client_poll(client, 20000), 0);
+    cr_assert_eq(core->n_resolved, 1);
+    pthread_join(opener, NULL);
+    kw_client_destroy(client);
+}
+
 Test(resolver, a_thread_may_outlive_its_client, .timeout = 30)
 {
     struct kw_client *client = client_of("thread", "", NULL);
