@@ -136,6 +136,8 @@ struct kw_topic_meta *kwi_topic_meta_get(struct kw_core *core, const char *name,
 
     if (meta) {
         meta->refs++;
+        if (meta->error)
+            kwi_metadata_ask_now(core); /* the next answer tells this one, too */
         return meta;
     }
     meta = kwi_alloc_zero(&core->control, sizeof(*meta));

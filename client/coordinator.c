@@ -321,7 +321,11 @@ void kwi_coordinator_put(struct kw_coordinator *coordinator, struct kw_coordinat
 
 void kwi_coordinator_want(struct kw_coordinator *coordinator)
 {
-    if (coordinator->state == KWI_COORDINATOR_IDLE || coordinator->state == KWI_COORDINATOR_REFUSED)
+    bool is_gone = coordinator->state == KWI_COORDINATOR_KNOWN &&
+                   !kwi_coordinator_broker(coordinator); /* from the cluster */
+
+    if (is_gone || coordinator->state == KWI_COORDINATOR_IDLE ||
+        coordinator->state == KWI_COORDINATOR_REFUSED)
         coordinator_find(coordinator);
 }
 

@@ -228,6 +228,27 @@ Test(topics, an_error_of_one_topic_leaves_it_as_it_was_and_the_others_are_taken)
     net_end();
 }
 
+/* The first user's answer was an error that lasts: nobody would ask again before
+ * metadata.max.age.ms. */
+Test(topics, one_that_was_refused_is_told_to_who_comes_later)
+{
+    static const char *const settings[] = {"metadata.max.age.ms=600000", NULL};
+    struct kw_producer *producer;
+    struct kw_topic *first, *second;
+    begin(1, 1);
+    cr_assert_eq(kwi_mock_create_topic(net.pair.mock, "u", 2), 0);
+    net_fault("metadata:*:error=TOPIC_AUTHORIZATION_FAILED:topic=u");
+    net_start(settings);
+    cr_assert_eq(kw_core_topic_open(&first, net.producer, "u", NULL), 0);
+    net_run(500);
+    cr_assert_eq(kw_core_topic_error(first), KW_E_TOPIC_AUTHORIZATION_FAILED);
+    cr_assert_eq(kw_core_producer_create(&producer, net.pair.core, NULL, NULL), 0);
+    cr_assert_eq(kw_core_topic_open(&second, producer, "u", NULL), 0);
+    net_run(500);
+    cr_assert_eq(kw_core_topic_error(second), KW_E_TOPIC_AUTHORIZATION_FAILED);
+    net_end();
+}
+
 /* ---- N36: a storm of refreshes ----------------------------------------------------------- */
 
 Test(storm, partitions_that_fail_together_ask_once)
@@ -296,6 +317,35 @@ Test(coordinator, one_that_is_not_in_the_metadata_is_reached_at_the_address_that
     cr_assert_eq(result->broker, 1);
     cr_assert_eq(net_n_opened("10.0.0.7"), 1);
     kw_raw_result_destroy(result);
+    net_end();
+}
+
+Test(coordinator, one_that_left_the_cluster_is_found_anew)
+{
+    static const char *const settings[] = {"bootstrap.servers=10.0.0.1:9092",
+                                           "metadata.max.age.ms=600000", "group.id=g", NULL};
+    struct kw_offset where = {.topic = "t"};
+    struct kw_offsets which = {&where, 1}, *result = NULL;
+    struct kw_consumer *consumer;
+    begin(2, 1);
+    settle_in(2);
+    kwi_mock_set_coordinator(net.pair.mock, 1);
+    net_start(settings);
+    cr_assert_eq(kw_core_consumer_create(&consumer, net.pair.core, NULL, NULL), 0);
+    for (uint32_t round = 1; round <= 2; round++) {
+        cr_assert_not_null(kw_core_committed(consumer, &which, &result, 5000, NULL));
+        for (int i = 0; i < 200 && net.n_op_done < round; i++)
+            net_run(10);
+        cr_assert_eq(net.n_op_done, round);
+        cr_assert_eq(net.op_code, 0, "%s", net.op_error.text);
+        kw_offsets_destroy(result);
+        kwi_mock_set_coordinator(net.pair.mock, 0);
+        struct kw_broker *gone = kwi_map_get(&net.pair.core->cluster.brokers, 1);
+        if (!gone)
+            continue;
+        kwi_map_remove(&net.pair.core->cluster.brokers, 1);
+        kwi_broker_destroy(gone);
+    }
     net_end();
 }
 
