@@ -57,10 +57,10 @@ $(REPLAY_BIN): $(B)/replay/%: $(B)/obj/fuzz/%.o $(call obj,$(FUZZ_HELP_SRC) tool
 # dictionaries and scripts already have), and undefined behaviour traps, without
 # a text (the replayer of VARIANT=asan has it).
 #
-# The targets that run whole clients, or TLS, take most of the time, and half of that
-# is the address sanitizer's: `make fuzz-fast` builds them without it, for nineteen
+# The targets that run whole clients, or TLS, take most of the time, and two thirds of
+# that are the sanitizers': `make fuzz-fast` builds them without, for nineteen
 # twentieths of their inputs (tools/fuzz_all.sh); what those find new is run again with
-# it. There only client/ and net/ steer, and the compiler optimizes more: together an
+# them. There only client/ and net/ steer, and the compiler optimizes more: together an
 # eighth.
 FUZZ_DIR ?= build/fuzz
 FUZZ_FAST = client config core frames sasl servers tls
@@ -133,7 +133,7 @@ replay: $(REPLAY_BIN)
 fuzz: $(FUZZ_BIN)
 fuzz-fast:
 	@$(MAKE) --no-print-directory FUZZ_DIR=build/fuzz/fast FUZZ_OPT=-O2 \
-	    FUZZ_SANITIZE="undefined -fsanitize-trap=undefined -fno-sanitize-coverage=trace-cmp -fsanitize-coverage-ignorelist=fuzz/fast-ignore.txt" \
+	    FUZZ_SANITIZE="fuzzer-no-link -fno-sanitize-coverage=trace-cmp -fsanitize-coverage-ignorelist=fuzz/fast-ignore.txt" \
 	    $(addprefix build/fuzz/fast/fuzz_,$(FUZZ_FAST))
 examples: $(EXAMPLE_BIN)
 	$(if $(EXAMPLE_OUT),@echo "  SKIP  $(EXAMPLE_OUT): sqlite3.h is not there (libsqlite3-dev)")

@@ -8,8 +8,7 @@
 # build/fuzz to begin anew). A target passes when it has its INPUTS without a
 # finding; with -t all pass when they have TOTAL together, and stop there. Needs
 # `make fuzz`. Where `make fuzz-fast` has built a target too, that one makes nineteen
-# of twenty inputs, and the address sanitizer then sees every input which it found to
-# be new.
+# of twenty inputs, and the sanitizers then see every input which it found to be new.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 wanted=
