@@ -79,7 +79,7 @@ for binary in $targets; do
     elif [ -x "build/fuzz/fast/${binary##*/}" ] &&
         ! "$binary" -runs=0 "build/fuzz/corpus/$name" >"build/fuzz/$name.replay" 2>&1; then
         tail -n 60 "build/fuzz/$name.replay"
-        echo "not ok - $name: an input that was new fails under the address sanitizer"
+        echo "not ok - $name: an input that was new fails under the sanitizers"
         rc=1
     elif [ -n "$wanted" ] && [ "$(total "$name")" -gt 0 ]; then
         echo "ok - $name: no finding"
