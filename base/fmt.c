@@ -142,3 +142,14 @@ size_t kwi_fmt(char *buf, size_t cap, const char *format, ...)
     va_end(args);
     return len;
 }
+
+void kwi_fmt_clean(char *text)
+{
+    for (unsigned char *c = (unsigned char *)text; *c; c++) {
+        bool is_wide = c[0] == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0;
+        if (is_wide)
+            *c++ = '?';
+        if (is_wide || *c < 0x20 || *c == 0x7f)
+            *c = '?';
+    }
+}

@@ -15,5 +15,7 @@ size_t kwi_fmt(char *buf, size_t cap, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 size_t kwi_vfmt(char *buf, size_t cap, const char *format, va_list args)
     __attribute__((format(printf, 3, 0)));
+/* What steers a terminal (C0, DEL and C1) becomes '?': a text may hold what a broker says. */
+void kwi_fmt_clean(char *text);
 
 #endif

@@ -24,6 +24,18 @@ struct close_op {
     bool busy;
 };
 
+int kwi_close_init(struct kw_core *core)
+{
+    core->close_room = kwi_alloc(&core->control, sizeof(struct close_op));
+    return core->close_room ? 0 : KW_ERR_NOMEM;
+}
+
+void kwi_close_deinit(struct kw_core *core)
+{
+    kwi_free(&core->control, core->close_room, sizeof(struct close_op));
+    core->close_room = NULL;
+}
+
 static bool close_drained(const struct kw_core *core)
 {
     for (struct kw_node *n = core->producers.first; n; n = n->next) {
@@ -129,9 +141,12 @@ static void close_abandon(struct kw_op *op, int code)
 
 struct kw_op *kw_core_close(struct kw_core *core, int32_t timeout_ms, void *tag)
 {
-    struct kw_op *op = kwi_op_create(core, sizeof(struct close_op), -1, tag, close_abandon);
-    struct close_op *close = (struct close_op *)(void *)op;
+    struct close_op *close;
+    struct kw_op *op;
 
+    kwi_close_deinit(core); /* that is the room for it */
+    op = kwi_op_create(core, sizeof(struct close_op), -1, tag, close_abandon);
+    close = (struct close_op *)(void *)op;
     if (!op)
         return NULL;
     if (core->close) {

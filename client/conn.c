@@ -249,6 +249,7 @@ struct kw_conn *kwi_conn_open(struct kw_link *link, uint32_t addr_idx, uint64_t 
     for (unsigned i = 0; i < KWI_API_KEYS; i++)
         conn->api_max[i] = -1;
     kwi_fmt(conn->peer, sizeof(conn->peer), "%.*s:%u", 52, link->broker->host, conn->addr.port);
+    kwi_fmt_clean(conn->peer);
     if (kwi_map_put(&core->conns, conn->id, conn)) {
         kwi_free(&core->control, conn, sizeof(*conn));
         return NULL;

@@ -11,6 +11,7 @@
 #include "base/crc32c.h"
 #include "base/fmt.h"
 #include "client/address.h"
+#include "client/close.h"
 #include "client/config.h"
 #include "client/conn.h"
 #include "client/consumer.h"
@@ -111,6 +112,7 @@ void kwi_log(struct kw_core *core, int level, const char *format, ...)
     va_start(args, format);
     kwi_vfmt(line, sizeof(line), format, args);
     va_end(args);
+    kwi_fmt_clean(line);
     if (!core_may_log(core, line, &untold))
         return;
     if (untold)
@@ -148,7 +150,8 @@ static int core_init(struct kw_core *core, const struct kw_config *cfg, const st
     core->spare_pool.keeps_none = true;
     kwi_map_init(&core->conns, &core->control);
     kwi_map_init(&core->queries, &core->control);
-    return kwi_cluster_init(core, err);
+    rc = kwi_close_init(core);
+    return rc ? rc : kwi_cluster_init(core, err);
 }
 
 static int core_check_crypto(const struct kw_config *cfg, const struct kw_env *env,
@@ -229,6 +232,7 @@ void kw_core_destroy(struct kw_core *core)
         kwi_map_deinit(&core->conns);
         kwi_map_deinit(&core->queries);
     }
+    kwi_close_deinit(core);
     kw_config_destroy(core->cfg);
     alloc.free(alloc.ctx, core, sizeof(*core));
 }

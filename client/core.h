@@ -44,6 +44,7 @@ struct kw_core {
     uint32_t n_session_ends; /* brokers that are being told that a fetch session is over */
     bool closing;            /* nothing connects any more */
     struct close_op *close;  /* kw_core_close is under way */
+    void *close_room;        /* what its op will take: one that used its memory up can be closed */
     struct kw_env env;
     struct kw_config *cfg;                   /* our copy */
     struct kw_heap control, produce, fetch;  /* the three reserves */

@@ -29,6 +29,7 @@ void kwi_error_fmt(struct kw_error *err, int code, enum kw_phase phase, const ch
     va_start(args, format);
     kwi_vfmt(err->text, sizeof(err->text), format, args);
     va_end(args);
+    kwi_fmt_clean(err->text);
     kwi_fmt(err->hint, sizeof(err->hint), "%s", hint);
 }
 

@@ -89,6 +89,12 @@ void kw_core_named(struct kw_core *core, uint32_t id, const char *name)
 
 /* ---- what is told ------------------------------------------------------------------ */
 
+static void query_set_peer(const struct kw_query *query, struct kw_error *err)
+{
+    kwi_fmt(err->peer, sizeof(err->peer), "%.*s:%u", 52, query->name, query->addr.port);
+    kwi_fmt_clean(err->peer);
+}
+
 void kwi_query_why(const struct kw_query *query, const struct kw_cause *cause, struct kw_error *err)
 {
     kwi_error_fmt(err, cause->code ? cause->code : KW_ERR_CONNECT, KW_PHASE_RESOLVE,
@@ -97,7 +103,7 @@ void kwi_query_why(const struct kw_query *query, const struct kw_cause *cause, s
                   "the host name %s cannot be resolved%s%s", query->name, cause->text ? ": " : "",
                   cause->text ? cause->text : "");
     err->os_err = cause->os_err;
-    kwi_fmt(err->peer, sizeof(err->peer), "%.*s:%u", 52, query->name, query->addr.port);
+    query_set_peer(query, err);
 }
 
 void kwi_query_why_late(const struct kw_core *core, const struct kw_query *query,
@@ -107,5 +113,5 @@ void kwi_query_why_late(const struct kw_core *core, const struct kw_query *query
                   "is the name server reachable? see /etc/resolv.conf",
                   "the host name %s was not resolved within dns.lookup.timeout.ms (%lld)",
                   query->name, (long long)kwi_config_i64(core->cfg, KW_KEY_DNS_LOOKUP_TIMEOUT_MS));
-    kwi_fmt(err->peer, sizeof(err->peer), "%.*s:%u", 52, query->name, query->addr.port);
+    query_set_peer(query, err);
 }

@@ -145,6 +145,12 @@ struct rig {
 /* Adds what came out of the core to rig->trace. */
 void rig_trace(struct rig *rig, uint64_t word);
 
+/* Memory may be lacking: the allocator fails, or a frame has it whose length is a lie. */
+static inline bool rig_may_lack(const struct rig *rig)
+{
+    return rig->n_fails > 0 || rig->ever_lied;
+}
+
 /* Aborts if the core cannot be made for another reason than memory. settings:
  * properties, added to those that all have; read once, so they must stay. Without memory core stays NULL. */
 struct rig *rig_create(const char *settings, size_t fail_from, size_t n_fails);

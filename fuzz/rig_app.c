@@ -31,7 +31,7 @@ void rig_make(struct rig *rig)
         rc |= kw_core_consumer_create(&rig->consumer, rig->core, NULL, NULL);
     if (rig->consumer)
         rc |= kw_core_assign(rig->consumer, starts, 3, NULL);
-    CHECK(rc == 0 || rig->n_fails > 0); /* several KW_ERR_NOMEM joined are not that code */
+    CHECK(rc == 0 || rig_may_lack(rig)); /* several KW_ERR_NOMEM joined are not that code */
 }
 
 /* ---- events -------------------------------------------------------------------- */
@@ -169,7 +169,7 @@ void rig_poll(struct rig *rig, uint32_t slot, size_t max)
         return;
     rig_release(rig, slot);
     rc = kw_core_consumer_poll(rig->consumer, &records, max);
-    CHECK(rc == 0 || rc == 1 || (rc == KW_ERR_NOMEM && rig->n_fails > 0));
+    CHECK(rc == 0 || rc == 1 || (rc == KW_ERR_NOMEM && rig_may_lack(rig)));
     rig_trace(rig, (uint64_t)(unsigned)rc);
     if (rc != 1)
         return;
@@ -187,7 +187,7 @@ void rig_unsent(struct rig *rig, uint32_t max)
     for (uint32_t i = 0; rig->producer && i < max; i++) {
         int rc = kw_core_unsent_next(rig->producer, &record, &topic);
         uintptr_t number;
-        CHECK(rc == 0 || rc == 1 || (rc == KW_ERR_NOMEM && rig->n_fails > 0));
+        CHECK(rc == 0 || rc == 1 || (rc == KW_ERR_NOMEM && rig_may_lack(rig)));
         if (rc != 1)
             return;
         number = (uintptr_t)record.opaque;

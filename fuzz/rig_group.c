@@ -73,7 +73,7 @@ static void poll_member(struct rig *rig, struct rig_member *member, uint32_t slo
     int rc;
     release(member, slot, KW_DONE);
     rc = kw_core_consumer_poll(member->consumer, &records, max);
-    CHECK(rc == 0 || rc == 1 || (rc == KW_ERR_NOMEM && rig->n_fails > 0));
+    CHECK(rc == 0 || rc == 1 || (rc == KW_ERR_NOMEM && rig_may_lack(rig)));
     if (rc != 1)
         return;
     member->held[slot] = records;
@@ -113,7 +113,7 @@ static void member_make(struct rig *rig, struct rig_member *member, uint8_t choi
     int rc;
     memset(member->parts, 0, sizeof member->parts);
     rc = kw_core_consumer_create(&member->consumer, rig->core, rig_settings(settings), NULL);
-    CHECK(rc == 0 || rc == KW_ERR_CLOSED || (rc == KW_ERR_NOMEM && rig->n_fails > 0));
+    CHECK(rc == 0 || rc == KW_ERR_CLOSED || (rc == KW_ERR_NOMEM && rig_may_lack(rig)));
 }
 
 static uint32_t free_op(const struct rig *rig)
@@ -131,7 +131,7 @@ static void member_close(struct rig *rig, struct rig_member *member, uint8_t lea
         return;
     rig->ops[slot] = kw_core_consumer_close(member->consumer, (enum kw_leave)(leave % 3),
                                             time & 128 ? -1 : time * 20, (void *)(uintptr_t)slot);
-    CHECK(rig->ops[slot] || rig->n_fails > 0);
+    CHECK(rig->ops[slot] || rig_may_lack(rig));
     if (rig->ops[slot])
         member->consumer = NULL; /* it is not touched any more, but for its handles */
 }
@@ -158,7 +158,7 @@ void rig_group(struct rig *rig, uint8_t a, uint8_t b, uint8_t c)
     case 6: rc = kw_core_rejoin(member->consumer, b & 1 ? "because" : NULL); break;
     default: member_close(rig, member, b, c); break;
     }
-    CHECK(rc <= 0 && (rc != KW_ERR_NOMEM || rig->n_fails > 0));
+    CHECK(rc <= 0 && (rc != KW_ERR_NOMEM || rig_may_lack(rig)));
 }
 
 static void group_fault(struct rig *rig, uint8_t b, uint8_t c)
@@ -204,7 +204,7 @@ void rig_member_act(struct rig *rig, uint8_t a, uint8_t b, uint8_t c)
             return;
         rig->ops[slot] = kw_core_commit(member->consumer, NULL, c & 128 ? -1 : c * 10,
                                         (void *)(uintptr_t)slot);
-        CHECK(rig->ops[slot] || rig->n_fails > 0);
+        CHECK(rig->ops[slot] || rig_may_lack(rig));
         break;
     }
 }

@@ -38,7 +38,7 @@ static struct kw_receipt *receipt_of(struct rig *rig)
         return rig->receipt;
     rc = kw_core_receipt_create(&rig->receipt, rig->producer,
                                 (void *)(uintptr_t)(rig->n_receipts + 1));
-    CHECK(rc != KW_ERR_NOMEM || rig->n_fails > 0);
+    CHECK(rc != KW_ERR_NOMEM || rig_may_lack(rig));
     rig->n_receipts = (uint16_t)(rig->n_receipts + (rc == 0));
     return rig->receipt;
 }
@@ -66,7 +66,7 @@ static void do_produce(struct rig *rig, struct script_unit u)
         record.opaque = (void *)(uintptr_t)(rig->n_records + 1);
         record.receipt = u.a & 64 && (u.c + i) % 3 ? receipt_of(rig) : NULL;
         rc = kw_core_produce(topic, &record);
-        CHECK(rc != KW_ERR_NOMEM || rig->n_fails > 0);
+        CHECK(rc != KW_ERR_NOMEM || rig_may_lack(rig));
         if (rc < 0)
             return;
         CHECK(rc <= 1 && !rig->close_begun);
@@ -103,7 +103,7 @@ static void do_flush(struct rig *rig, struct script_unit u)
         return;
     rig->ops[slot] = kw_core_flush(rig->producer, u.a & 128 ? -1 : u.a * 10,
                                    (void *)(uintptr_t)slot);
-    CHECK(rig->ops[slot] || rig->n_fails > 0);
+    CHECK(rig->ops[slot] || rig_may_lack(rig));
 }
 
 /* Groups from outside; that of the consumer is looked at only. */
@@ -131,7 +131,7 @@ static void do_groups(struct rig *rig, struct script_unit u, uint32_t slot)
     }
     rig->ops[slot] = kw_core_admin(rig->core, &request, &rig->results[slot],
                                    u.b & 128 ? -1 : u.b * 10, (void *)(uintptr_t)slot);
-    CHECK(rig->ops[slot] || rig->n_fails > 0);
+    CHECK(rig->ops[slot] || rig_may_lack(rig));
 }
 
 static void do_admin(struct rig *rig, struct script_unit u)
@@ -154,7 +154,7 @@ static void do_admin(struct rig *rig, struct script_unit u)
     rig->ops[slot] = kw_core_admin(rig->core, &request,
                                    request.kind == KW_ADMIN_METADATA ? &rig->results[slot] : NULL,
                                    u.b & 128 ? -1 : u.b * 10, (void *)(uintptr_t)slot);
-    CHECK(rig->ops[slot] || rig->n_fails > 0);
+    CHECK(rig->ops[slot] || rig_may_lack(rig));
 }
 
 static void do_op(struct rig *rig, struct script_unit u)
@@ -187,7 +187,7 @@ static void do_assign(struct rig *rig, struct script_unit u)
     case 2: rc = kw_core_pause(rig->consumer, "t", u.b & 3, u.c & 1); break;
     default: rc = kw_core_assign(rig->consumer, starts, u.c % 3, NULL); break;
     }
-    CHECK(rc <= 0 && (rc != KW_ERR_NOMEM || rig->n_fails > 0));
+    CHECK(rc <= 0 && (rc != KW_ERR_NOMEM || rig_may_lack(rig)));
 }
 
 static void do_close(struct rig *rig, struct script_unit u)

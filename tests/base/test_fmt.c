@@ -108,3 +108,10 @@ Test(fmt, bytes_that_are_not_utf8_are_cut_at_the_capacity)
     expect_text("\x80\x80\x80\x80\x80", 6, "%s", "\x80\x80\x80\x80\x80\x80\x80");
     expect_text("ab\xa9", 4, "%s", "ab\xa9\xa9\xa9");
 }
+
+Test(fmt, what_steers_a_terminal_is_cleaned_and_all_else_stays)
+{
+    char text[] = "a\x1b]0;x\x07\nb\x7f \xc2\x9b \xc3\xa9 \xc2\xa0 \xe2\x82\xac \xc2";
+    kwi_fmt_clean(text);
+    cr_assert_str_eq(text, "a?]0;x??b? ?? \xc3\xa9 \xc2\xa0 \xe2\x82\xac \xc2");
+}

@@ -326,6 +326,24 @@ Test(consumer_close, and_the_client_closes_or_dies_meanwhile)
     }
 }
 
+/* Found by the fuzzer: a broker that promises a large answer has the memory at once. */
+Test(consumer_close, the_client_closes_though_its_memory_is_used_up)
+{
+    unsigned n_ops = 0;
+    bed_two_members(&bed, NULL);
+    bed.pair.no_events = true; /* each op stays until it is told */
+    while (kw_core_flush(bed.producer, 1000, NULL) ||
+           kw_core_consumer_close(bed.members[0].consumer, (enum kw_leave)9, 0, NULL))
+        n_ops++; /* large ones, then small ones that are refused */
+    cr_assert_gt(n_ops, 100);
+    cr_assert_not_null(kw_core_close(bed.pair.core, 500, NULL));
+    bed.pair.no_events = false;
+    for (int k = 0; k < 300 && bed.n_done < n_ops + 1; k++)
+        sim_pair_step(&bed.pair, 10000);
+    cr_assert_eq(bed.n_done, n_ops + 1);
+    group_end(&bed);
+}
+
 /* What was fetched before kw_close belongs to somebody else when the group was left. */
 Test(consumer_close, of_the_client_leaves_nothing_to_poll)
 {

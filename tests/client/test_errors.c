@@ -2,13 +2,14 @@
  * missing, which side of a connection is set up wrongly, and that nobody waits for
  * what cannot come.
  *
- * covers: S16 N32 N34 */
+ * covers: B10 S16 N32 N34 */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "client/conn_why.h"
 #include "client/core.h"
+#include "client/error_text.h"
 #include "proto/api.h"
 #include "proto/error.h"
 #include "tests/sim/pair.h"
@@ -126,6 +127,16 @@ Test(errors, a_broker_that_served_once_is_waited_for)
     cr_assert_eq(bed.op_code, 0, "%s", bed.op_error.text);
     kw_admin_result_destroy(result);
     bed_end();
+}
+
+Test(errors, what_a_broker_says_does_not_steer_the_terminal)
+{
+    static const char message[] = "\x1b]0;x\x07\nkw: 5 delivered";
+    struct kw_error err;
+    kwi_error_kafka(&err, KW_E_INVALID_CONFIG, "cannot", message, sizeof message - 1);
+    for (const char *c = err.text; *c; c++)
+        cr_assert((unsigned char)*c >= 0x20, "%s", err.text);
+    cr_assert(strstr(err.text, "]0;x??kw: 5 delivered"), "%s", err.text);
 }
 
 Test(errors, a_right_that_is_missing_is_named_with_operation_and_resource)
