@@ -2,7 +2,9 @@
  *
  * Asks for the metadata first: it names the partitions, and a cluster that
  * cannot be reached ends the command by a deadline instead of a silent wait. */
+#include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,13 +14,17 @@
 
 #include "cli/commands.h"
 #include "cli/format.h"
+#include "cli/given.h"
 #include "cli/json.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/session.h"
 #include "cli/signals.h"
 
-enum { CONSUME_CLOSE_MS = 10000 };
+enum {
+    CONSUME_CLOSE_MS = 10000,
+    CONSUME_NONE = 2 /* auto.offset.reset=none, by number */
+};
 
 struct consume_options {
     struct cli_common common;
@@ -81,13 +87,6 @@ static const struct cli_command consume_command = {
     .with_arguments = true,
 };
 
-/* A partition that the group gave us. */
-struct consume_given {
-    char *topic;
-    int32_t partition;
-    bool ended;
-};
-
 struct consume {
     struct consume_options options;
     struct cli_session session;
@@ -98,11 +97,11 @@ struct consume {
     size_t n_starts, n_ended;
     uint64_t n_records, n_errors;
     bool refused; /* by authorization */
+    bool resets;  /* auto.offset.reset is not none */
     struct cli_format format;
     struct cli_output output;
     struct cli_list topics; /* of -G */
-    struct consume_given *given;
-    size_t n_given;
+    struct cli_given given; /* by the group */
     bool refused_by_group;
 };
 
@@ -118,52 +117,12 @@ static void consume_partition_ended(struct consume *consume, int32_t partition)
     }
 }
 
-static void consume_given_ended(struct consume *consume, const struct kw_event *event)
+static void consume_ended(struct consume *consume, const struct kw_event *event)
 {
-    for (size_t i = 0; i < consume->n_given; i++) {
-        struct consume_given *given = &consume->given[i];
-        if (given->partition == event->partition && strcmp(given->topic, event->topic_name) == 0)
-            given->ended = true;
-    }
-}
-
-static bool consume_all_given_ended(const struct consume *consume)
-{
-    for (size_t i = 0; i < consume->n_given; i++)
-        if (!consume->given[i].ended)
-            return false;
-    return consume->n_given > 0;
-}
-
-static void consume_give(struct consume *consume, const struct kw_event *event)
-{
-    size_t n = consume->n_given + event->n_partitions;
-    struct consume_given *grown = realloc(consume->given, (n + 1) * sizeof(*grown));
-
-    if (!grown)
-        return; /* -e then waits for fewer partitions */
-    consume->given = grown;
-    for (size_t i = 0; i < event->n_partitions; i++) {
-        char *topic = strdup(event->partitions[i].topic);
-        if (topic)
-            grown[consume->n_given++] =
-                (struct consume_given){topic, event->partitions[i].partition, false};
-    }
-}
-
-static void consume_take_away(struct consume *consume, const struct kw_event *event)
-{
-    for (size_t i = 0; i < event->n_partitions; i++) {
-        for (size_t k = 0; k < consume->n_given; k++) {
-            struct consume_given *given = &consume->given[k];
-            if (given->partition != event->partitions[i].partition ||
-                strcmp(given->topic, event->partitions[i].topic) != 0)
-                continue;
-            free(given->topic);
-            *given = consume->given[--consume->n_given];
-            break;
-        }
-    }
+    if (consume->options.group)
+        cli_given_ended(&consume->given, event);
+    else
+        consume_partition_ended(consume, event->partition);
 }
 
 /* What is printed was released as done before the event came: it is committed with the
@@ -171,9 +130,9 @@ static void consume_take_away(struct consume *consume, const struct kw_event *ev
 static void consume_on_rebalance(struct consume *consume, const struct kw_event *event)
 {
     if (event->kind == KW_EVENT_ASSIGNED)
-        consume_give(consume, event);
+        cli_given_add(&consume->given, event);
     else
-        consume_take_away(consume, event);
+        cli_given_remove(&consume->given, event);
     if (event->kind == KW_EVENT_LOST)
         cli_say(&consume->session, "%zu partitions are lost: %s", event->n_partitions,
                 event->error->text);
@@ -181,14 +140,23 @@ static void consume_on_rebalance(struct consume *consume, const struct kw_event 
         cli_say(&consume->session, "partitions were given up without a commit");
 }
 
-/* A partition cannot be read any further, or the group does not want us. */
+/* What was lost is told, and the partition read from where auto.offset.reset says. */
+static bool consume_goes_on(const struct consume *consume, int code)
+{
+    return consume->resets && (code == KW_ERR_TRUNCATED || code == KW_ERR_RECREATED);
+}
+
+/* A partition cannot be read any further, or not from where it was; or the group does not
+ * want us. */
 static void consume_on_refusal(struct consume *consume, const struct kw_event *event)
 {
     cli_say_final(&consume->session, event->error);
     consume->n_errors++;
     consume->refused |= cli_refusal(event->error->code, event->error->kafka_code);
+    if (event->topic_name && consume_goes_on(consume, event->error->code))
+        return;
     if (event->topic_name) /* it has no end to wait for */
-        consume_partition_ended(consume, event->partition);
+        consume_ended(consume, event);
     else
         consume->refused_by_group |= consume->options.group != NULL;
 }
@@ -207,15 +175,31 @@ static void consume_on_event(void *ctx, const struct kw_event *event)
         consume->n_errors++;
         return;
     }
-    if (event->kind == KW_EVENT_PARTITION_EOF && consume->options.group)
-        consume_given_ended(consume, event);
-    else if (event->kind == KW_EVENT_PARTITION_EOF)
-        consume_partition_ended(consume, event->partition);
+    if (event->kind == KW_EVENT_PARTITION_EOF)
+        consume_ended(consume, event);
     if (event->kind == KW_EVENT_ERROR && event->consumer && !event->error->retriable)
         consume_on_refusal(consume, event);
 }
 
 /* ---- records ------------------------------------------------------------- */
+
+/* While whoever reads our output is slow, the membership goes on: heartbeats, commits.
+ * Events wait until the handle that is being printed was released. */
+static int consume_wait_output(void *ctx, int fd)
+{
+    const struct consume *consume = ctx;
+    struct kw_client *client = consume->session.client;
+    struct pollfd fds[2] = {{fd, POLLOUT, 0}, {kw_client_fd(client), POLLIN, 0}};
+
+    while (cli_signals_count() <= 1) {
+        if (poll(fds, 2, -1) < 0 && errno != EINTR)
+            return errno;
+        if (fds[0].revents)
+            return 0;
+        (void)!kw_client_process(client, 0);
+    }
+    return EINTR;
+}
 
 /* Prints what is ready. Returns false when -c or the output say that it is enough. */
 static bool consume_take(struct consume *consume)
@@ -258,7 +242,7 @@ static void consume_loop(struct consume *consume)
         if (!consume_take(consume))
             return;
         bool all = consume->options.exit_at_end &&
-                   (consume->options.group ? consume_all_given_ended(consume)
+                   (consume->options.group ? cli_given_all_ended(&consume->given)
                                            : consume->n_ended == consume->n_starts);
         if (consume->refused_by_group)
             return;
@@ -403,6 +387,7 @@ static int consume_as_member(struct consume *consume)
     rc = consume_subscribe(consume);
     if (rc >= 0)
         return rc;
+    cli_output_set_wait(&consume->output, consume_wait_output, consume);
     consume_loop(consume);
     /* What could not be printed is not committed. */
     if (cli_output_flush(&consume->output) == 0)
@@ -538,6 +523,9 @@ static int consume_check(struct consume *consume)
     return consume_compile(consume);
 }
 
+/* What -X and -F may say otherwise: a new group begins where kw consume -t does. */
+static const struct cli_default consume_usual[] = {{"auto.offset.reset", "earliest"}, {NULL, NULL}};
+
 int cli_consume(int argc, char **argv)
 {
     struct consume *consume = calloc(1, sizeof(*consume));
@@ -555,6 +543,7 @@ int cli_consume(int argc, char **argv)
     rc = cli_options_parse(&consume_command, argc, argv, &consume->options, &consume->topics);
     if (rc < 0)
         rc = consume_check(consume);
+    consume->session.usual = consume->options.group ? consume_usual : NULL;
     if (rc < 0)
         rc = cli_session_config(&consume->session, &cfg);
     if (rc < 0)
@@ -562,9 +551,10 @@ int cli_consume(int argc, char **argv)
                              consume->options.isolation);
     if (rc < 0)
         rc = cli_session_set(&consume->session, cfg, "-G", "group.id", consume->options.group);
-    if (rc < 0 && consume->options.group)
+    if (rc < 0 && consume->options.group && consume->options.offset)
         rc = cli_session_set(&consume->session, cfg, "-o", "auto.offset.reset",
                              consume->start.kind == KW_START_LATEST ? "latest" : "earliest");
+    consume->resets = rc < 0 && kw_config_number(cfg, KW_KEY_AUTO_OFFSET_RESET) != CONSUME_NONE;
     if (rc < 0)
         rc = cli_session_open(&consume->session, cfg);
     kw_config_destroy(cfg);
@@ -574,9 +564,7 @@ int cli_consume(int argc, char **argv)
     }
     cli_list_free(&consume->options.common.settings);
     cli_list_free(&consume->topics);
-    for (size_t i = 0; i < consume->n_given; i++)
-        free(consume->given[i].topic);
-    free(consume->given);
+    cli_given_free(&consume->given);
     free(consume->starts);
     free(consume->ended);
     free(consume);

@@ -252,13 +252,15 @@ static bool json_int(struct cli_json *json, int64_t min, int64_t max, int64_t *o
 
 /* ---- the record ---------------------------------------------------------- */
 
-/* NULL: there are too many, which is told. */
+/* Behind those that the record has from elsewhere. NULL: there are too many, which is told. */
 static struct kw_header *json_header_add(struct cli_json *json, struct kw_record *record)
 {
-    if (record->n_headers == CLI_JSON_HEADERS_MAX) {
+    if (record->n_headers >= CLI_JSON_HEADERS_MAX) {
         json_fail(json, "more than 1024 headers");
         return NULL;
     }
+    if (record->headers != json->headers && record->n_headers > 0)
+        memcpy(json->headers, record->headers, record->n_headers * sizeof(*json->headers));
     record->headers = json->headers;
     return &json->headers[record->n_headers++];
 }

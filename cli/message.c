@@ -1,7 +1,9 @@
 /* cli/message.c -- see message.h. */
 #include "cli/message.h"
 
+#include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -39,8 +41,12 @@ int cli_message_read(const struct cli_command *command, struct cli_input *input,
     int rc = cli_input_open(input, "-", (struct kw_bytes){"", 0});
     enum cli_input_result result = CLI_INPUT_MORE;
 
-    while (rc == 0 && (result = cli_input_next(input, text)) == CLI_INPUT_MORE)
+    while (rc == 0 && (result = cli_input_next(input, text)) == CLI_INPUT_MORE) {
+        struct pollfd entry = {input->fd, POLLIN, 0};
         rc = cli_input_fill(input);
+        if (rc == EAGAIN) /* somebody else set it so */
+            rc = poll(&entry, 1, -1) < 0 ? errno : 0;
+    }
     if (rc || result != CLI_INPUT_RECORD) {
         fprintf(stderr, "%s: cannot read stdin: %s\n", command->name,
                 rc ? strerror(rc) : "it is longer than 64 MiB");

@@ -3,6 +3,8 @@
 #include "cli/output.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/uio.h>
@@ -14,8 +16,42 @@
 void cli_output_init(struct cli_output *out, int fd)
 {
     out->fd = fd;
+    out->wait = NULL;
+    out->ctx = NULL;
     out->os_err = 0;
     out->len = 0;
+}
+
+void cli_output_set_wait(struct cli_output *out, cli_output_wait_fn *wait, void *ctx)
+{
+    out->wait = wait;
+    out->ctx = ctx;
+}
+
+/* A descriptor that does not block is somebody else's choice: it may be shared. */
+static int output_poll(int fd)
+{
+    struct pollfd entry = {fd, POLLOUT, 0};
+
+    return poll(&entry, 1, -1) < 0 ? errno : 0;
+}
+
+/* As writev(2), but where somebody else waits, of no more than a pipe that is writable
+ * takes without blocking. */
+static ssize_t output_some(const struct cli_output *out, const struct iovec *iov, int n)
+{
+    if (!out->wait)
+        return writev(out->fd, iov, n);
+    return write(out->fd, iov->iov_base, iov->iov_len < PIPE_BUF ? iov->iov_len : PIPE_BUF);
+}
+
+/* What becomes of a write that failed with code: 0, it is tried again; else errno. A stuck
+ * reader must not keep kw from ending: the second Ctrl-C ends the write. */
+static int output_failed(const struct cli_output *out, int code)
+{
+    if (code == EAGAIN)
+        code = output_poll(out->fd);
+    return code == EINTR && cli_signals_count() <= 1 ? 0 : code;
 }
 
 /* Writes the buffer and then len bytes at ptr. */
@@ -30,11 +66,11 @@ static int output_write(struct cli_output *out, const void *ptr, size_t len)
             first++;
             continue;
         }
-        ssize_t n = writev(out->fd, iov + first, 2 - first);
+        if (out->wait && (out->os_err = out->wait(out->ctx, out->fd)))
+            break;
+        ssize_t n = output_some(out, iov + first, 2 - first);
         if (n < 0) {
-            /* A stuck reader must not keep kw from ending: the second Ctrl-C ends the write. */
-            if (errno != EINTR || cli_signals_count() > 1)
-                out->os_err = errno;
+            out->os_err = output_failed(out, errno);
             continue;
         }
         for (size_t left = (size_t)n; left > 0 && first < 2;) {

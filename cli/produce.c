@@ -334,7 +334,7 @@ static bool produce_input(struct produce *produce, const char *path)
             produce_await_input(produce);
             if (cli_signals_count() == 0)
                 rc = cli_input_fill(&produce->input);
-            rc = rc == EINTR ? 0 : rc;
+            rc = rc == EINTR || rc == EAGAIN ? 0 : rc; /* then it is waited for again */
             break;
         case CLI_INPUT_TOO_LONG:
             produce->n_read++;
@@ -573,6 +573,10 @@ int cli_produce(int argc, char **argv)
     if (rc < 0)
         rc = cli_session_set(&produce->session, cfg, "-T", "transactional.id",
                              produce->options.transaction);
+    /* Each outcome is counted, whatever a file for another program says. */
+    if (rc < 0)
+        rc = cli_session_set(&produce->session, cfg, "kw produce", "delivery.report.only.error",
+                             "false");
     if (rc < 0)
         rc = cli_session_open(&produce->session, cfg);
     kw_config_destroy(cfg);

@@ -172,8 +172,11 @@ static int session_setting(struct cli_session *session, struct kw_config *cfg,
     }
     if (rc == 0)
         return -1;
+    /* Of -X only the key: its value may be a secret. */
+    int shown = item->option == 'F' ? (int)strlen(item->text) : (int)strcspn(item->text, "=");
     cli_error_text(&error, text, sizeof(text));
-    cli_say(session, "-%c %s: %s", item->option, item->text, error.code ? text : kw_err_name(rc));
+    cli_say(session, "-%c %.*s: %s", item->option, shown, item->text,
+            error.code ? text : kw_err_name(rc));
     return CLI_EXIT_USAGE;
 }
 
@@ -191,6 +194,8 @@ int cli_session_config(struct cli_session *session, struct kw_config **cfg)
         return cli_usage_error(session->command, "out of memory");
     if (session->common->references && kw_config_use_references(*cfg))
         return cli_usage_error(session->command, "references cannot be switched on");
+    for (const struct cli_default *usual = session->usual; usual && usual->key && rc < 0; usual++)
+        rc = cli_session_set(session, *cfg, "by default", usual->key, usual->value);
     for (size_t i = 0; i < settings->n && rc < 0; i++)
         rc = session_setting(session, *cfg, &settings->items[i]);
     if (rc < 0 && session->common->brokers &&

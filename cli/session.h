@@ -27,10 +27,16 @@ struct cli_note {
     uint64_t printed_ms;
 };
 
+/* A setting of a command that -X and -F may say otherwise. */
+struct cli_default {
+    const char *key, *value;
+};
+
 struct cli_session {
     const struct cli_command *command;
     const struct cli_common *common;
-    const struct kw_env *env; /* NULL: the library's own */
+    const struct cli_default *usual; /* up to a NULL; may be NULL */
+    const struct kw_env *env;        /* NULL: the library's own */
     struct kw_client *client;
     char user[64]; /* who we are to the brokers, "" if nobody */
     /* Called for each event but OP_DONE. */

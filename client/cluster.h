@@ -31,6 +31,7 @@ struct kw_topic_meta {
     size_t name_len;
     uint8_t topic_id[16]; /* zero: not known */
     uint8_t old_id[16];   /* of the topic that had the name before; zero: none */
+    uint32_t n_old;       /* answers in a row that told of that one, while this leads nowhere */
     int16_t error;        /* of the last answer, 0 none */
     uint32_t refs;
     uint64_t asked_us;     /* when it was first asked for without success, 0 not */

@@ -16,6 +16,8 @@
 #include "proto/error.h"
 #include "proto/metadata.h"
 
+enum { METADATA_OLD_MAX = 10 }; /* seconds, with the backoff between them */
+
 /* ---- asking ---------------------------------------------------------------------- */
 
 static int metadata_encode(struct kw_request *req, struct kw_wr *wr)
@@ -268,6 +270,20 @@ static bool metadata_is_other(const struct kw_topic_meta *meta, const struct kw_
            memcmp(known.b, id->b, sizeof(known.b)) != 0;
 }
 
+/* A broker lags behind: an id does not come back. But where what came instead leads nowhere,
+ * and all answers for a while tell of the old one, it was that one answer that was wrong. */
+static bool metadata_lags(struct kw_topic_meta *meta, const struct kw_uuid *id)
+{
+    bool leads = true;
+
+    if (memcmp(meta->old_id, id->b, sizeof(meta->old_id)) != 0)
+        return false;
+    for (uint32_t i = 0; i < meta->n_partitions; i++)
+        leads &= meta->partitions[i].leader >= 0 && !meta->partitions[i].doubted;
+    meta->n_old = leads ? 0 : meta->n_old + 1;
+    return meta->n_old < METADATA_OLD_MAX;
+}
+
 /* What was known is of a topic that is no more. */
 static void metadata_forget(struct kw_topic_meta *meta)
 {
@@ -296,10 +312,11 @@ static int metadata_take_topic(struct kw_topic_meta *meta,
             meta->asked_us = meta->core->now.mono_us;
         return 0;
     }
-    if (is_other && memcmp(meta->old_id, item->topic_id.b, sizeof(meta->old_id)) == 0) {
-        *open = true; /* the broker lags behind: an id does not come back */
+    if (is_other && metadata_lags(meta, &item->topic_id)) {
+        *open = true;
         return 0;
     }
+    meta->n_old = 0;
     meta->asked_us = 0;
     if (is_other)
         metadata_forget(meta);

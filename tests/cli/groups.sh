@@ -2,7 +2,7 @@
 # kw consume -G, against kw broker: what was printed is committed, the rest is printed by
 # the next one, and a member that comes late gets its share.
 . "$(dirname "$0")/lib.sh"
-start_broker --brokers 2 --topic orders:4 --topic users:2
+start_broker --brokers 2 --topic orders:4 --topic users:2 --topic slow:1
 
 seq 100 | "$kw" produce -q -b "$B" -t orders
 seq 101 120 | "$kw" produce -q -b "$B" -t users
@@ -27,6 +27,19 @@ run "an assignor that is not there" 2 "$kw" consume -b "$B" -G printers orders -
     -X partition.assignment.strategy=best
 says "is named" 'there is no assignor best'
 
+run "-X auto.offset.reset=latest, for another" 0 "$kw" consume -q -b "$B" -G latest orders -e -X auto.offset.reset=latest
+true_that "is not overruled" [ ! -s "$out" ]
+run "auto.offset.reset=none, for a third" 1 "$kw" consume -q -b "$B" -G none orders -e -X auto.offset.reset=none
+true_that "prints and commits nothing" [ ! -s "$out" ]
+
+# Who reads what we print is slower than the session is long.
+slow() { while read -r line; do echo "$line"; sleep 0.004; done; }
+seq 1500 | "$kw" produce -q -b "$B" -t slow -H "filler=$(head -c 200 /dev/zero | tr '\0' x)"
+timeout 60 "$kw" consume -b "$B" -G patient slow -e -f '%s %h\n' -X session.timeout.ms=1500 \
+    -X heartbeat.interval.ms=300 2>"$err" | slow | cut -d ' ' -f 1 >"$out"
+true_that "a slow reader gets each record once" cmp -s <(seq 1500) <(sort -n "$out")
+true_that "and nothing is lost meanwhile" eval '! grep -q lost "$err"'
+
 modern="-X group.protocol=consumer"
 run "the broker assigns" 0 "$kw" consume -q -b "$B" -G modern orders users -e $modern
 true_that "everything is printed" [ "$(wc -l <"$out")" = 170 ]
@@ -49,4 +62,7 @@ true_that "once, and nothing else" [ "$(wc -l <"$err")" = 1 ]
 start_broker --topic orders:1 --fault 'findcoordinator:*:error=GROUP_AUTHORIZATION_FAILED'
 run "the same by the coordinator's finder" 4 "$kw" consume -q -b "$B" -G secret orders -e
 says "is named, too" 'GROUP_AUTHORIZATION_FAILED'
+start_broker --topic orders:1 --fault 'fetch:*:error=TOPIC_AUTHORIZATION_FAILED'
+run "a topic that we may not read, to its end" 4 "$kw" consume -q -b "$B" -G readers orders -e
+says "ends with the reason" 'TOPIC_AUTHORIZATION_FAILED'
 done_testing

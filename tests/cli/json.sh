@@ -32,6 +32,13 @@ run "what -J prints, --json takes" 0 "$kw" produce -b "$B" -t copy --json "$work
 "$kw" consume -q -b "$B" -t copy -J -e | sed 's/"topic":"copy"/"topic":"in"/' | sort >"$work/second"
 same "a topic copied with headers, keys, timestamps" "$work/first" "$work/second"
 
+start_broker --topic in:1
+printf '%s\n' '{"value":"x","headers":[["a","1"],["c",null]]}' '{"value":"y"}' >"$work/own"
+run "--json and -H" 0 "$kw" produce -b "$B" -t in --json -H b=2 "$work/own"
+run "both come back" 0 "$kw" consume -q -b "$B" -t in -e -f '%s %h\n'
+prints "those of -H first" 'x b=2,a=1,c=NULL\ny b=2\n'
+start_broker --topic bad:1
+
 printf '%s\n' '{"value":"good"}' '{"value":' 'plain' '{"value":"a","vlaue":1}' '{"value":"good too"}' >"$work/bad"
 run "bad lines among good ones" 1 "$kw" produce -b "$B" -t bad --json <"$work/bad"
 says "they are counted" '2 delivered, 3 failed'

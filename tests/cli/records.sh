@@ -3,7 +3,7 @@
 # out, byte for byte.
 . "$(dirname "$0")/lib.sh"
 start_broker --topic lines:1 --topic keys:1 --topic nulls:1 --topic files:1 --topic many:4 \
-    --topic bytes:1 --topic big:1 --topic parts:4 --topic headers:1 --topic delim:1
+    --topic bytes:1 --topic unhurried:1 --topic outcomes:1 --topic big:1 --topic parts:4 --topic headers:1 --topic delim:1
 
 printf 'one\n\nthree \303\251\342\202\254\360\237\230\200\r\nlast without newline' >"$work/lines"
 run "lines from stdin" 0 "$kw" produce -b "$B" -t lines <"$work/lines"
@@ -19,6 +19,18 @@ run "-q" 0 "$kw" produce -q -b "$B" -t lines -p 0 <"$work/lines"
 silent "-q silences produce"
 run "-q of consume" 0 "$kw" consume -q -b "$B" -t lines -e
 silent "-q silences consume"
+
+run "delivery.report.only.error, as a file for others may say" 0 \
+    "$kw" produce -b "$B" -t outcomes -X delivery.report.only.error=true <"$work/lines"
+says "every outcome is counted all the same" '4 delivered, 0 failed'
+
+# Descriptors that do not block: a program that shares them has set them so.
+seq 200000 | "$kw" produce -q -b "$B" -t unhurried
+unblocked() { perl -MFcntl -e 'for my $f (*STDIN, *STDOUT) { fcntl($f, F_SETFL, fcntl($f, F_GETFL, 0) | O_NONBLOCK) } exec @ARGV' "$@"; }
+unblocked "$kw" consume -q -b "$B" -t unhurried -e 2>"$err" </dev/null | (sleep 0.5; cat) >"$out"
+true_that "a stdout that does not block gets everything" cmp -s <(seq 200000) "$out"
+(sleep 0.3; seq 10) | unblocked "$kw" produce -b "$B" -t outcomes >"$out" 2>"$err"
+says "a stdin that does not block is read to its end" '10 delivered, 0 failed'
 
 printf 'k1:v1\n:empty key\nno delimiter\nk2:a:b\nk3:\n' >"$work/keys"
 run "keys" 0 "$kw" produce -b "$B" -t keys -K : <"$work/keys"

@@ -46,6 +46,11 @@ refused "-K with a whole file" "needs -l" produce -b $b -t t -K : README.md
 refused "a header without a name" "no name" produce -b $b -t t -H =x
 refused "-l without a file" "needs a FILE" produce -b $b -t t -l
 refused "an unknown configuration key" "frob" produce -b $b -t t -X frob.nicate=1
+refused "a misspelt key of a secret" 'sasl.pasword: ' produce -b $b -t t -X sasl.pasword=hunter2
+true_that "whose value is not shown" eval '! grep -q hunter2 "$err"'
+refused "a secret that cannot be read" 'sasl.jaas.config: ' \
+    produce -b $b -t t -X 'sasl.jaas.config=a.PlainLoginModule required username="u" password="hunter2"'
+true_that "and is not shown either" eval '! grep -q hunter2 "$err"'
 refused "a setting without =" "not KEY=VALUE" produce -b $b -t t -X linger.ms
 refused "a value out of range" "linger.ms" produce -b $b -t t -X linger.ms=-7
 refused "a bad combination of keys" "delivery.timeout.ms" \

@@ -83,7 +83,7 @@ Test(topic_ids, are_used_from_version_13_on_and_names_where_there_are_none)
 
 static struct {
     struct kw_uuid id; /* told in every second answer */
-    bool active;
+    bool active, once; /* once: in the next one, which knows no leader either */
     unsigned n;
 } lie;
 
@@ -94,12 +94,16 @@ static size_t lying_metadata(void *ctx, struct sim_pair_answer *answer, uint8_t 
     struct kw_iter it;
     size_t n = 0;
     (void)ctx;
-    if (answer->api_key != KW_API_METADATA || !lie.active || lie.n++ % 2)
+    if (answer->api_key != KW_API_METADATA || !lie.active || (lie.n++ % 2 && !lie.once))
         return 0;
+    lie.active = !lie.once;
     cr_assert_eq(
         kwi_metadata_response_decode(&msg, answer->version, answer->body, answer->len, NULL), 0);
-    for (kwi_iter_init(&it, &msg.topics); n < 4 && kwi_iter_next(&it, &topics[n]); n++)
+    for (kwi_iter_init(&it, &msg.topics); n < 4 && kwi_iter_next(&it, &topics[n]); n++) {
         topics[n].topic_id = lie.id;
+        if (lie.once)
+            topics[n].partitions = (struct kw_arr){0};
+    }
     msg.topics = KWI_ARR(topics, n);
     struct kw_wr wr = kwi_wr_make(out, cap);
     cr_assert_eq(kwi_metadata_response_encode(&msg, answer->version, &wr), 0);
@@ -153,6 +157,27 @@ Test(topic_ids, a_broker_that_lags_behind_does_not_bring_the_old_topic_back)
     cr_assert_geq(lie.n, 8);
     cr_assert_eq(fetch_bed.seen[0].next, 20);
     cr_assert_leq(fetch_bed.n_said - before, 200);
+    fetch_bed_end();
+}
+
+/* Found by the fuzzer: the truth counted as what a broker that lags behind says, for ever. */
+Test(topic_ids, an_id_that_one_answer_got_wrong_does_not_last)
+{
+    memset(&lie, 0, sizeof lie);
+    fetch_bed_begin(NULL, 1, young);
+    fetch_bed.pair.on_answer = lying_metadata;
+    fetch_bed_make(0, 10, 30);
+    fetch_bed_open(earliest);
+    fetch_bed_assign(0, 1, KW_START_OFFSET, 0);
+    fetch_bed_run(300);
+    memset(lie.id.b, 7, sizeof lie.id.b);
+    lie.active = lie.once = true;
+    fetch_bed_run(400);
+    cr_assert_not(lie.active);
+    fetch_bed.seen[0].next = 0; /* it is told, and read as another topic */
+    fetch_bed_make(0, 5, 30);
+    fetch_bed_run(8000);
+    cr_assert_eq(fetch_bed.seen[0].next, 15, "%lld", (long long)fetch_bed.seen[0].next);
     fetch_bed_end();
 }
 
