@@ -161,8 +161,11 @@ static enum answer_verdict answer_judge(int16_t code)
         {KW_E_INVALID_PRODUCER_ID_MAPPING, SEND_FATAL},
         {KW_E_UNKNOWN_SERVER_ERROR, SEND_UNSURE},
     };
-    uint8_t flags = kwi_error_info(code)->flags;
+    const struct kw_error_info *info = kwi_error_info(code);
+    uint8_t flags = info->flags;
 
+    if (info->code != code)
+        return SEND_UNSURE; /* a newer broker's: it proves nothing */
     for (unsigned i = 0; i < sizeof(special) / sizeof(*special); i++)
         if (special[i].code == code)
             return (enum answer_verdict)special[i].verdict;

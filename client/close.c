@@ -68,6 +68,9 @@ static void close_conns(struct close_op *close)
 
     close->phase = CLOSE_CONNS;
     core->closing = true; /* nothing connects any more */
+    for (struct kw_node *n = core->producers.first; n; n = n->next)
+        if (KWI_OF(n, struct kw_producer, node)->txn)
+            kwi_txn_closed(KWI_OF(n, struct kw_producer, node)->txn);
     while (!kwi_list_empty(&core->links))
         kwi_link_destroy(KWI_OF(core->links.first, struct kw_link, node), KW_ERR_CLOSED);
     kwi_core_arm(core, &close->deadline, kwi_core_after_ms(core, CLOSE_GRACE_MS));

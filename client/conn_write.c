@@ -177,6 +177,9 @@ void kw_core_written(struct kw_core *core, uint32_t id, size_t n)
     if (conn->state == KWI_CONN_CLOSING)
         return;
     kwi_conn_settle(conn);
+    if (!kwi_conn_is_open(conn))
+        return;
+    kwi_conn_arm(conn); /* nobody answers what asks for no answer */
     if (conn->link && conn->link->needed)
         kwi_conn_wake(conn);
 }

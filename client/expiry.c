@@ -32,18 +32,20 @@ static struct expiry_list *expiry_list(const struct kw_batch *batch)
 
 /* ---- noting ------------------------------------------------------------------------------ */
 
-/* Whether the last entry stands for one more record. */
-static bool expiry_goes_on(const struct expiry_list *all, uint32_t timeout_ms)
+/* Whether the last entry can stand for the record, too. */
+static bool expiry_goes_on(const struct expiry_list *all, uint32_t index, uint32_t timeout_ms)
 {
-    return all->n && !all->list[all->n - 1].due_us &&
-           all->list[all->n - 1].timeout_ms == timeout_ms;
+    const struct expiry *last = all->n ? &all->list[all->n - 1] : NULL;
+
+    return last && !last->due_us && last->timeout_ms == timeout_ms &&
+           last->first + last->n == index;
 }
 
-bool kwi_expiry_is_full(const struct kw_batch *batch, uint32_t timeout_ms)
+bool kwi_expiry_is_full(const struct kw_batch *batch, uint32_t index, uint32_t timeout_ms)
 {
     const struct expiry_list *all = expiry_list(batch);
 
-    return all && all->n == all->cap && !expiry_goes_on(all, timeout_ms);
+    return all && all->n == all->cap && !expiry_goes_on(all, index, timeout_ms);
 }
 
 static void expiry_due(struct kw_timer *timer);
@@ -70,10 +72,9 @@ void kwi_expiry_note(struct kw_batch *batch, uint32_t index, uint32_t timeout_ms
 {
     struct kw_producer *producer = batch->part->topic->producer;
     struct expiry_list *all = expiry_list(batch);
-    struct expiry *last = all->n ? &all->list[all->n - 1] : NULL;
 
-    if (expiry_goes_on(all, timeout_ms) && last->first + last->n == index) {
-        last->n++;
+    if (expiry_goes_on(all, index, timeout_ms)) {
+        all->list[all->n - 1].n++;
         return;
     }
     KWI_ASSERT(all->n < all->cap);
@@ -173,7 +174,7 @@ static void expiry_go_on(struct kw_batch *batch, bool has_hole)
 {
     if (has_hole && batch->stamped && !batch->part->topic->producer->txn)
         batch->restamp = true;
-    if (batch->part->topic->producer->codec)
+    if (batch->part->topic->producer->codec && !batch->codec) /* it may not have been cut at all */
         kwi_pack_batch(batch);
 }
 

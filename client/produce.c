@@ -262,7 +262,8 @@ static void produce_note(const struct kw_part *part, const struct kw_record *rec
 /* The batch has as many deadlines as it can hold. */
 static bool produce_outlasts(const struct kw_part *part, const struct kw_record *record)
 {
-    return (record->flags & KW_REC_TIMEOUT) && kwi_expiry_is_full(part->open, record->timeout_ms);
+    return (record->flags & KW_REC_TIMEOUT) &&
+           kwi_expiry_is_full(part->open, part->n_records, record->timeout_ms);
 }
 
 static int produce_into(struct kw_part *part, const struct kw_record *record, size_t headers_size)

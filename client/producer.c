@@ -12,6 +12,7 @@
 #include "client/error_text.h"
 #include "client/partitioner.h"
 #include "client/receipt.h"
+#include "client/sender.h"
 #include "client/txn.h"
 #include "proto/error.h"
 #include <kwire/codec.h>
@@ -492,6 +493,16 @@ bool kwi_producers_pending(const struct kw_core *core)
 
 /* ---- the end --------------------------------------------------------------------------- */
 
+/* Links go one after the other, and what ends with one must not look at another. */
+static void producer_leave_links(struct kw_producer *producer)
+{
+    for (struct kw_node *n = producer->topics.first; n; n = n->next) {
+        struct kw_topic *topic = KWI_OF(n, struct kw_topic, node);
+        for (uint32_t i = 0; i < topic->n_parts; i++)
+            kwi_part_unready(topic->parts[i]);
+    }
+}
+
 void kwi_producers_stop(struct kw_core *core)
 {
     for (struct kw_node *n = core->producers.first; n; n = n->next) {
@@ -501,6 +512,7 @@ void kwi_producers_stop(struct kw_core *core)
         kwi_core_disarm(core, &producer->linger_timer);
         kwi_core_disarm(core, &producer->delivery_timer);
         kwi_core_disarm(core, &producer->id_timer);
+        producer_leave_links(producer);
         if (producer->txn)
             kwi_txn_stop(producer->txn);
     }

@@ -350,7 +350,7 @@ void kwi_batch_give_up(struct kw_batch *batch, int code, bool keep);
 
 /* expiry.c */
 /* Makes room for one more deadline; is there none, the batch is full. */
-bool kwi_expiry_is_full(const struct kw_batch *batch, uint32_t timeout_ms);
+bool kwi_expiry_is_full(const struct kw_batch *batch, uint32_t index, uint32_t timeout_ms);
 KW_MUST_USE int kwi_expiry_prepare(struct kw_batch *batch);
 /* The open batch's record has this deadline. Room for it was made. */
 void kwi_expiry_note(struct kw_batch *batch, uint32_t index, uint32_t timeout_ms);

@@ -440,6 +440,19 @@ void kwi_txn_abandon(struct kw_txn *txn)
         txn->outcome = KW_TXN_OUTCOME_UNKNOWN;
 }
 
+void kwi_txn_closed(struct kw_txn *txn)
+{
+    struct kw_error err;
+
+    if (txn->state == KW_TXN_COMMITTING && !txn->ended)
+        txn->outcome = KW_TXN_OUTCOME_UNKNOWN;
+    kwi_error_fmt(&err, KW_ERR_CLOSED, KW_PHASE_REQUEST, txn_remedies[txn->state],
+                  "the client was closed before the operation of transaction %.80s ended", txn->id);
+    err.txn_class = KW_TXN_FATAL;
+    kwi_txn_offsets_drop(txn, &err);
+    txn_op_end(txn, err.code, &err);
+}
+
 /* ---- the application's calls ------------------------------------------------------------ */
 
 /* The operation, attached; or one that has ended already, because `event` is illegal. */
@@ -454,8 +467,8 @@ static struct kw_op *txn_ask(struct kw_producer *producer, enum kw_txn_event eve
 
     if (!op)
         return NULL;
-    if (txn && !txn->op && !(producer->closing && event == KWI_TXN_ASK_INIT) &&
-        txn_step(txn, event)) {
+    if (txn && !txn->op && !producer->core->closing &&
+        !(producer->closing && event == KWI_TXN_ASK_INIT) && txn_step(txn, event)) {
         KWI_OF(op, struct kw_txn_op, op)->txn = txn;
         txn->op = KWI_OF(op, struct kw_txn_op, op);
         return op;

@@ -119,6 +119,8 @@ void kwi_txn_close(struct kw_txn *txn);
 bool kwi_txn_is_settled(const struct kw_txn *txn);
 /* The deadline of the close has come: says what is left, and lets go. */
 void kwi_txn_abandon(struct kw_txn *txn);
+/* The connections go: operations that are still there end. */
+void kwi_txn_closed(struct kw_txn *txn);
 
 static inline bool kwi_txn_is_open(const struct kw_txn *txn)
 {

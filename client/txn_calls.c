@@ -325,6 +325,10 @@ static void txncall_refused(struct kw_txn *txn, enum kw_txn_call call, int32_t n
     kwi_error_answer(txn->producer->core, &err, answer->code, txncall_types[call].api_key,
                      answer->about);
     txn->last = err;
+    /* The coordinator's log may have it all the same: it says so when it does not know
+     * whether its write was replicated, and while it carries a commit out. */
+    if (call == KWI_TXN_CALL_END && (verdict == KWI_TXN_FIND || verdict == KWI_TXN_AGAIN))
+        txn->unsure = true;
     /* That is final, and the epoch that comes ends what a lost one may have begun. */
     if (call == KWI_TXN_CALL_GROUP && (verdict == KWI_TXN_ABORT || verdict == KWI_TXN_LOST_ID))
         txn->group_unsure = false;

@@ -181,7 +181,7 @@ struct kw_op *kw_flush(struct kw_producer *producer, int32_t timeout_ms, void *t
     if (!producer)
         return NULL;
     struct kw_client *client = kwi_client_of(producer);
-    if (kwi_client_enter(client) != 0)
+    if (kwi_client_enter_now(client) != 0)
         return NULL;
     kwi_stages_close_trays(client); /* what any thread produced before */
     struct kw_op *op = kw_core_flush(producer, timeout_ms, tag);
@@ -273,7 +273,7 @@ struct kw_op *kw_txn_init(struct kw_producer *producer, int32_t timeout_ms, void
     if (!producer)
         return NULL;
     struct kw_client *client = kwi_client_of(producer);
-    if (kwi_client_enter(client) != 0)
+    if (kwi_client_enter_now(client) != 0)
         return NULL;
     struct kw_op *op = kw_core_txn_init(producer, timeout_ms, tag);
     kwi_client_exit(client);
@@ -298,7 +298,7 @@ struct kw_op *kw_txn_commit(struct kw_producer *producer, int32_t timeout_ms, vo
     if (!producer)
         return NULL;
     struct kw_client *client = kwi_client_of(producer);
-    if (kwi_client_enter(client) != 0)
+    if (kwi_client_enter_now(client) != 0)
         return NULL;
     struct kw_op *op = kw_core_txn_commit(producer, timeout_ms, tag);
     kwi_client_exit(client);
@@ -310,7 +310,7 @@ struct kw_op *kw_txn_abort(struct kw_producer *producer, int32_t timeout_ms, voi
     if (!producer)
         return NULL;
     struct kw_client *client = kwi_client_of(producer);
-    if (kwi_client_enter(client) != 0)
+    if (kwi_client_enter_now(client) != 0)
         return NULL;
     struct kw_op *op = kw_core_txn_abort(producer, timeout_ms, tag);
     kwi_client_exit(client);
@@ -323,7 +323,7 @@ struct kw_op *kw_txn_send_offsets(struct kw_producer *producer, const struct kw_
     if (!producer)
         return NULL;
     struct kw_client *client = kwi_client_of(producer);
-    if (kwi_client_enter(client) != 0)
+    if (kwi_client_enter_now(client) != 0)
         return NULL;
     struct kw_op *op = kw_core_txn_send_offsets(producer, what, timeout_ms, tag);
     kwi_client_exit(client);
@@ -336,7 +336,7 @@ struct kw_op *kw_list_offsets(struct kw_client *client, const struct kw_start *w
 {
     if (!client)
         return NULL;
-    if (kwi_client_enter(client) != 0)
+    if (kwi_client_enter_now(client) != 0)
         return NULL;
     struct kw_op *op = kw_core_list_offsets(client->core, which, n, isolation, result, timeout_ms,
                                             tag);
@@ -349,7 +349,7 @@ struct kw_op *kw_admin(struct kw_client *client, const struct kw_admin_request *
 {
     if (!client)
         return NULL;
-    if (kwi_client_enter(client) != 0)
+    if (kwi_client_enter_now(client) != 0)
         return NULL;
     struct kw_op *op = kw_core_admin(client->core, request, result, timeout_ms, tag);
     kwi_client_exit(client);
@@ -361,7 +361,7 @@ struct kw_op *kw_request_raw(struct kw_client *client, const struct kw_raw_reque
 {
     if (!client)
         return NULL;
-    if (kwi_client_enter(client) != 0)
+    if (kwi_client_enter_now(client) != 0)
         return NULL;
     struct kw_op *op = kw_core_request_raw(client->core, request, result, timeout_ms, tag);
     kwi_client_exit(client);
@@ -372,7 +372,7 @@ struct kw_op *kw_close(struct kw_client *client, int32_t timeout_ms, void *tag)
 {
     if (!client)
         return NULL;
-    if (kwi_client_enter(client) != 0)
+    if (kwi_client_enter_now(client) != 0)
         return NULL;
     kwi_stages_close_trays(client);
     struct kw_op *op = kw_core_close(client->core, timeout_ms, tag);

@@ -35,7 +35,7 @@ int kw_seek(struct kw_consumer *consumer, const struct kw_start *start)
     if (!consumer)
         return KW_ERR_USE;
     struct kw_client *client = kwi_client_of(consumer);
-    int rc = kwi_client_enter(client);
+    int rc = kwi_client_enter_now(client);
     if (rc != 0)
         return rc;
     rc = kw_core_seek(consumer, start);
@@ -74,10 +74,9 @@ int kw_consumer_poll(struct kw_consumer *consumer, struct kw_records **out, size
     if (!consumer)
         return KW_ERR_USE;
     struct kw_client *client = kwi_client_of(consumer);
-    int rc = kwi_client_enter(client);
+    int rc = kwi_client_enter_now(client); /* what is over by now is not handed out */
     if (rc != 0)
         return rc;
-    kwi_client_catch_up(client); /* what is over by now is not handed out */
     rc = kw_core_consumer_poll(consumer, out, max);
     kwi_client_exit(client);
     return rc;
@@ -142,7 +141,7 @@ int kw_rebalance_ack(struct kw_consumer *consumer)
     if (!consumer)
         return KW_ERR_USE;
     struct kw_client *client = kwi_client_of(consumer);
-    int rc = kwi_client_enter(client);
+    int rc = kwi_client_enter_now(client);
     if (rc != 0)
         return rc;
     rc = kw_core_rebalance_ack(consumer);
@@ -155,7 +154,7 @@ int kw_consumer_rejoin(struct kw_consumer *consumer, const char *reason)
     if (!consumer)
         return KW_ERR_USE;
     struct kw_client *client = kwi_client_of(consumer);
-    int rc = kwi_client_enter(client);
+    int rc = kwi_client_enter_now(client);
     if (rc != 0)
         return rc;
     rc = kw_core_rejoin(consumer, reason);
@@ -169,7 +168,7 @@ struct kw_op *kw_commit(struct kw_consumer *consumer, const struct kw_offsets *o
     if (!consumer)
         return NULL;
     struct kw_client *client = kwi_client_of(consumer);
-    if (kwi_client_enter(client) != 0)
+    if (kwi_client_enter_now(client) != 0)
         return NULL;
     struct kw_op *op = kw_core_commit(consumer, offsets, timeout_ms, tag);
     kwi_client_exit(client);
@@ -182,7 +181,7 @@ struct kw_op *kw_committed(struct kw_consumer *consumer, const struct kw_offsets
     if (!consumer)
         return NULL;
     struct kw_client *client = kwi_client_of(consumer);
-    if (kwi_client_enter(client) != 0)
+    if (kwi_client_enter_now(client) != 0)
         return NULL;
     struct kw_op *op = kw_core_committed(consumer, which, result, timeout_ms, tag);
     kwi_client_exit(client);
@@ -195,7 +194,7 @@ struct kw_op *kw_consumer_close(struct kw_consumer *consumer, enum kw_leave leav
     if (!consumer)
         return NULL;
     struct kw_client *client = kwi_client_of(consumer);
-    if (kwi_client_enter(client) != 0)
+    if (kwi_client_enter_now(client) != 0)
         return NULL;
     struct kw_op *op = kw_core_consumer_close(consumer, leave, timeout_ms, tag);
     kwi_client_exit(client);

@@ -65,6 +65,8 @@ void kwi_client_tick(struct kw_client *client)
 void kwi_client_catch_up(struct kw_client *client)
 {
     struct kw_time now;
+    if (client->gate.depth > 0)
+        return; /* inside a callback of a step, which has just been told */
     kwi_loop_now(client->loop, &now);
     if (now.mono_us > client->now_us + CLIENT_STALE_US)
         client_step(client);

@@ -86,7 +86,10 @@ static inline struct kw_client *kwi_client_of(const void *handle)
  * destroyed). A call inside a callback comes in, too. client NULL: nothing to guard. */
 KW_MUST_USE int kwi_client_enter(struct kw_client *client);
 void kwi_client_exit(struct kw_client *client);
-/* The same for calls that fill *err, which may be NULL; the texts of these codes. */
+/* The same for calls that begin what has a deadline or an interval: it counts from now, and
+ * not from when the client was last processed. */
+KW_MUST_USE int kwi_client_enter_now(struct kw_client *client);
+/* The same as that one for calls that fill *err, which may be NULL; the texts of these codes. */
 KW_MUST_USE int kwi_client_enter_say(struct kw_client *client, struct kw_error *err);
 int kwi_client_refuse(struct kw_error *err, int code);
 /* The same for calls that wait or run the loop: KW_ERR_REENTRANT inside a callback. */

@@ -122,8 +122,16 @@ int kwi_client_refuse(struct kw_error *err, int code)
     return code;
 }
 
-int kwi_client_enter_say(struct kw_client *client, struct kw_error *err)
+int kwi_client_enter_now(struct kw_client *client)
 {
     int rc = kwi_client_enter(client);
+    if (rc == 0 && client)
+        kwi_client_catch_up(client);
+    return rc;
+}
+
+int kwi_client_enter_say(struct kw_client *client, struct kw_error *err)
+{
+    int rc = kwi_client_enter_now(client);
     return rc != 0 ? kwi_client_refuse(err, rc) : 0;
 }

@@ -354,6 +354,39 @@ Test(client, a_cut_connection_delays_records_and_loses_none, .timeout = 60)
     }
 }
 
+/* A deadline begins when the call is made, however long ago the client was last processed;
+ * with and without a thread of its own. */
+Test(client, a_deadline_of_a_call_counts_from_the_call, .timeout = 60)
+{
+    for (int with_thread = 0; with_thread < 2; with_thread++) {
+        struct broker broker;
+        struct kw_producer *producer;
+        struct kw_topic *topic;
+        struct kw_error err = {0};
+        struct outcome *outcome = calloc(1, sizeof(*outcome));
+        broker_start(&broker, 3, NULL);
+        struct kw_client *client = client_with(broker.servers, "linger.ms", "100", NULL);
+        cr_assert_eq(kw_producer_create(&producer, client, NULL, &err), 0, "%s", err.text);
+        cr_assert_eq(kw_topic_open(&topic, producer, "t", &err), 0, "%s", err.text);
+        produce_one(client, topic, 0, outcome, poll_turn);
+        cr_assert_eq(kw_wait(client, kw_flush(producer, 20000, NULL), &err), 0, "%s", err.text);
+        if (with_thread)
+            cr_assert_eq(kw_client_start_thread(client), 0);
+        usleep(1500000); /* the application computes */
+        produce_one(client, topic, 1, outcome, poll_turn);
+        cr_assert_eq(kw_wait(client, kw_flush(producer, 1000, NULL), &err), 0, "%s", err.text);
+        if (!with_thread)
+            usleep(1500000);
+        produce_one(client, topic, 2, outcome, poll_turn);
+        cr_assert_eq(kw_wait(client, kw_close(client, 1000, NULL), &err), 0, "%s", err.text);
+        take_events(client, outcome);
+        cr_assert_eq(outcome->n_delivered, 3, "%s", outcome->error);
+        kw_client_destroy(client);
+        broker_stop(&broker);
+        free(outcome);
+    }
+}
+
 Test(client, close_hands_back_what_was_not_sent_when_the_broker_is_gone, .timeout = 60)
 {
     struct broker broker;

@@ -44,6 +44,21 @@ Test(producer_ends, acks_0_waits_for_no_answer_and_close_flushes_the_socket)
     make_stop();
 }
 
+/* Nobody answers, so nobody is late: the connection stays. */
+Test(producer_ends, acks_0_leaves_an_idle_connection_alone)
+{
+    make_start(1, 1, none);
+    make(0, 10);
+    make_settle();
+    uint32_t n_conns = mbed.pair.n_conns;
+    make_run(5000); /* request.timeout.ms is 1 s */
+    cr_assert_eq(mbed.n_errors, 0, "%s", mbed.error.text);
+    make(0, 10);
+    make_settle();
+    cr_assert_eq(mbed.pair.n_conns, n_conns);
+    make_stop();
+}
+
 Test(producer_ends, acks_0_counts_what_a_lost_connection_took_with_it_as_unknown)
 {
     make_start(1, 1, none);

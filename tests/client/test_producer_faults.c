@@ -245,6 +245,21 @@ Test(producer_faults, a_fenced_producer_ends_and_each_record_is_reported_once)
     shop_end();
 }
 
+/* A newer broker's code says nothing about the log. */
+Test(producer_faults, a_code_that_nobody_knows_proves_nothing)
+{
+    shop_open(quick, "t");
+    shop_known();
+    shop_make(1);
+    shop_settle();
+    shop_fault("produce:1:error=200");
+    shop_make(1);
+    shop_settle();
+    cr_assert_eq(shop.n_of[KW_DELIVERED], 1);
+    cr_assert_eq(shop.n_of[KW_UNKNOWN], 1);
+    shop_end();
+}
+
 Test(producer_faults, an_id_that_is_refused_for_now_is_asked_for_again)
 {
     shop_open(quick, "t");

@@ -222,3 +222,28 @@ Test(producer_moves, what_may_be_in_the_old_topic_is_unknown_and_not_sent_to_the
     cr_assert_eq(mbed.n_of[KW_DELIVERED], mbed.n_made - 1);
     make_stop();
 }
+
+/* Links go one after the other: a partition that waited for one of them must not look at it
+ * when its batch comes back from another. */
+Test(producer_moves, a_client_may_go_while_a_partition_changes_its_leader)
+{
+    make_start_of(&(struct kw_mock_config){.n_brokers = 2}, 2, restless, small);
+    make(1, 10); /* the link to the second broker is older */
+    make_settle();
+    make(0, 10);
+    make_settle();
+    make_fault("produce:*:drop-answer:broker=0");
+    make(0, 10);
+    make_run(20);
+    cr_assert_eq(kwi_mock_set_leader(mbed.pair.mock, "t", 0, 1), 0);
+    mbed.pair.refuse = true;
+    for (uint32_t i = 0; i < mbed.pair.n_conns; i++)
+        if (mbed.pair.conns[i]->up && mbed.pair.conns[i]->broker == 1)
+            sim_pair_break(&mbed.pair, mbed.pair.conns[i]);
+    make_run(200);
+    make(0, 10);
+    make_run(50);
+    cr_assert(mbed.topic->parts[0]->ready, "it waits for the new leader");
+    cr_assert_eq(mbed.topic->parts[0]->n_sent, 1, "and for the answer of the old one");
+    make_stop();
+}

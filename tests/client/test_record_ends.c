@@ -176,6 +176,23 @@ Test(record_ends, a_batch_is_full_when_its_deadlines_are)
     make_stop();
 }
 
+/* Found by a review: such records looked as if they joined the entry of the one before the
+ * last, and deadlines were written behind their block. */
+Test(record_ends, deadlines_between_records_without_one_do_not_outgrow_their_block)
+{
+    static const char *const long_linger[] = {"linger.ms=2000", "delivery.timeout.ms=60000", NULL};
+    start(long_linger);
+    for (uint32_t i = 0; i < 200; i++) {
+        mbed.timeout_ms = i % 2 ? 5000 : 0;
+        make(0, 10);
+    }
+    make_settle();
+    cr_assert_eq(mbed.n_of[KW_DELIVERED], 201);
+    cr_assert_geq(mbed.n_sights, 3);
+    check_log();
+    make_stop();
+}
+
 /* ---- cancel -------------------------------------------------------------------------------- */
 
 Test(record_ends, a_record_that_waits_is_cancelled_and_the_others_go)
@@ -199,6 +216,52 @@ Test(record_ends, a_record_that_waits_is_cancelled_and_the_others_go)
         cr_assert_eq(kw_core_record_cancel(&refs[i]), KW_ERR_STATE, "it has its outcome");
     }
     check_log();
+    make_stop();
+}
+
+/* A batch that is compressed already and cannot be cut for want of memory stays as it is. */
+Test(record_ends, what_could_not_be_cut_is_not_compressed_twice)
+{
+    static const char *const lz4[] = {"linger.ms=20", "delivery.timeout.ms=60000",
+                                      "compression.type=lz4", "batch.size=1000000", NULL};
+    static struct kw_record_ref refs[400];
+    struct kw_start from = {"t", 0, KW_START_EARLIEST, 0};
+    struct kw_consumer *consumer;
+    struct kw_records *records;
+    uint32_t n_read = 0;
+    int rc = KW_ERR_NOMEM;
+    if (!kw_codec_by_id(KW_CODEC_LZ4))
+        return;
+    start(lz4);
+    cut_off();
+    for (uint32_t i = 0; i < 400; i++) {
+        mbed.ref = &refs[i];
+        make(0, 1000);
+    }
+    mbed.ref = NULL;
+    make_run(200); /* it is compressed by now */
+    for (uint64_t n = 0; n < 20 && rc == KW_ERR_NOMEM; n++) {
+        mbed.pair.memory.fail_from = mbed.pair.memory.n_allocs + n;
+        mbed.pair.memory.fail_to = SIZE_MAX;
+        rc = kw_core_record_cancel(&refs[140]);
+        mbed.pair.memory.fail_from = SIZE_MAX;
+        make_run(5);
+    }
+    cr_assert_eq(rc, 0, "%s", kw_err_name(rc));
+    mbed.pair.refuse = false;
+    make_settle();
+    cr_assert_eq(mbed.n_of[KW_DELIVERED], 400);
+    cr_assert_eq(kw_core_consumer_create(&consumer, mbed.pair.core, NULL, NULL), 0);
+    cr_assert_eq(kw_core_assign(consumer, &from, 1, NULL), 0);
+    for (int i = 0; i < 100 && n_read < 400; i++) {
+        make_run(10);
+        while (kw_core_consumer_poll(consumer, &records, 0) == 1) {
+            while (kw_records_next(records))
+                n_read++;
+            kw_core_records_release(records, KW_DONE);
+        }
+    }
+    cr_assert_eq(n_read, 400, "%s", mbed.error.text);
     make_stop();
 }
 

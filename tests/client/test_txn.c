@@ -476,3 +476,35 @@ BOTH(close_does_not_wait_for_a_coordinator_for_ever)
     cr_assert(strstr(tbed.error.text, "left to its coordinator"), "%s", tbed.error.text);
     txn_stop();
 }
+
+/* Whoever waits for an operation without a deadline of its own is told all the same. */
+BOTH(operations_end_when_the_client_is_closed)
+{
+    for (int i = 0; i < 3; i++) {
+        struct txn_wait wait = {0}, closed = {0}, late = {0};
+        open_with(version, 2);
+        txn_run(50);
+        txn_fault("endtxn:*:drop-answer");
+        txn_fault("txnoffsetcommit:*:drop-answer");
+        txn_fault("findcoordinator:*:drop-answer");
+        kwi_mock_set_coordinator(tbed.pair.mock, -1);
+        if (i == 0)
+            txn_commit_start(&wait, -1);
+        else if (i == 1)
+            txn_abort_start(&wait, -1);
+        else
+            txn_offsets_start(&wait, 5, -1);
+        cr_assert_not_null(kw_core_close(tbed.pair.core, 500, &closed));
+        (void)txn_await(&closed, 3000);
+        cr_assert(closed.done);
+        cr_assert(wait.done, "%d", i);
+        cr_assert_neq(wait.code, 0);
+        if (i == 0)
+            cr_assert_neq(txn_status().outcome, KW_TXN_WAS_COMMITTED);
+        txn_commit_start(&late, -1);
+        (void)txn_await(&late, 100);
+        cr_assert(late.done, "one that is asked for behind the end");
+        cr_assert_neq(late.code, 0);
+        txn_stop();
+    }
+}

@@ -159,6 +159,23 @@ BOTH(a_fatal_error_behind_a_lost_commit_leaves_the_outcome_unknown)
     txn_stop();
 }
 
+/* Nor is it where the coordinator itself does not know what became of its write, or carries
+ * the commit out already. */
+BOTH(a_fatal_error_behind_an_answer_that_proves_nothing_leaves_it_unknown)
+{
+    static const char *const answers[] = {"endtxn:1:error=15", "endtxn:1:error=16",
+                                          "endtxn:1:error=51"};
+    for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
+        begin(version);
+        cr_assert_eq(txn_make(0, 1), 0);
+        txn_fault(answers[i]);
+        txn_fault("endtxn:2:error=90");
+        cr_assert_eq(txn_commit(), KW_ERR_BROKER);
+        cr_assert_eq(txn_status().outcome, KW_TXN_OUTCOME_UNKNOWN, "%s", answers[i]);
+        txn_stop();
+    }
+}
+
 /* ---- coordinators move ------------------------------------------------------------------- */
 
 BOTH(coordinators_may_move_at_any_step)

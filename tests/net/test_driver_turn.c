@@ -189,6 +189,19 @@ Test(driver_turn, a_call_of_the_application_wakes_a_sleeping_host_once)
     kw_client_destroy(client);
 }
 
+/* A core that was told the time long ago would have it over at once. */
+Test(driver_turn, what_has_a_deadline_begins_now)
+{
+    struct kw_client *client = fake_client(NULL);
+    struct kw_producer *producer;
+    cr_assert_eq(kw_producer_create(&producer, client, NULL, NULL), 0);
+    foreign_settle(client);
+    usleep(200000);
+    (void)kw_flush(producer, 1000, NULL);
+    cr_assert_leq(now_us(client) - fake_core(client)->now_us, 100000);
+    kw_client_destroy(client);
+}
+
 /* Where a commit is due sooner by it, the host would learn of that when it wakes up for
  * something else. */
 Test(driver_turn, a_record_that_is_done_wakes_a_sleeping_host_for_its_commit)
