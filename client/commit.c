@@ -131,6 +131,20 @@ static int commit_encode_entries(const struct kw_keeper *keeper, const struct kw
     return kwi_offset_commit_request_encode(&msg, version, wr);
 }
 
+/* Partitions that were taken away since the commit was asked for. */
+static void commit_prune(struct kw_commit_job *job)
+{
+    for (uint32_t i = 0; i < job->n; i++) {
+        struct kw_commit_entry *entry = &job->entries[i];
+        const struct kw_consumer_part *part;
+        if (!entry->open)
+            continue;
+        part = kwi_consumer_find(job->consumer, entry->topic, entry->topic_len, entry->partition);
+        if (!part || part->serial != entry->serial)
+            kwi_commit_close_entry(job, entry, KW_ERR_STATE, 0);
+    }
+}
+
 static int commit_encode(struct kw_request *req, struct kw_wr *wr)
 {
     struct kw_consumer *consumer = req->owner;
@@ -144,6 +158,7 @@ static int commit_encode(struct kw_request *req, struct kw_wr *wr)
     if (!consumer)
         return KW_ERR_CANCELED;
     job = KWI_OF(consumer->keeper.commits.first, struct kw_commit_job, node);
+    commit_prune(job); /* it may have waited long for its connection */
     n = job->n_open;
     if (n == 0)
         return KW_ERR_CANCELED; /* given up while it was queued */
@@ -177,20 +192,6 @@ static void commit_later(struct kw_consumer *consumer)
     if (keeper->attempts < 32)
         keeper->attempts++;
     kwi_core_arm(core, &keeper->retry, core->now.mono_us + us);
-}
-
-/* Partitions that were taken away since the commit was asked for. */
-static void commit_prune(struct kw_commit_job *job)
-{
-    for (uint32_t i = 0; i < job->n; i++) {
-        struct kw_commit_entry *entry = &job->entries[i];
-        const struct kw_consumer_part *part;
-        if (!entry->open)
-            continue;
-        part = kwi_consumer_find(job->consumer, entry->topic, entry->topic_len, entry->partition);
-        if (!part || part->serial != entry->serial)
-            kwi_commit_close_entry(job, entry, KW_ERR_STATE, 0);
-    }
 }
 
 /* The first job that has something to send. */
@@ -358,7 +359,7 @@ static void commit_done(struct kw_request *req, const struct kw_answer *answer)
 /* ---- automatic commits ------------------------------------------------------------------ */
 
 int kwi_commit_stored(struct kw_consumer *consumer, kwi_commit_filter_fn *filter, void *filter_ctx,
-                      int64_t timeout_ms, void (*ended)(struct kw_consumer *consumer, int code))
+                      int64_t timeout_ms, kwi_commit_ended_fn *ended)
 {
     struct kw_commit_source source = {filter, filter_ctx, NULL};
     struct kw_commit_job *job = kwi_commit_create(consumer, &source);
@@ -466,10 +467,13 @@ static void keeper_closed(struct kw_consumer *consumer, int code)
     kwi_group_close(consumer);
 }
 
-void kwi_commits_disown(struct kw_consumer *consumer)
+void kwi_commits_disown(struct kw_consumer *consumer, kwi_commit_ended_fn *ended)
 {
-    for (struct kw_node *n = consumer->keeper.commits.first; n; n = n->next)
-        KWI_OF(n, struct kw_commit_job, node)->ended = NULL;
+    for (struct kw_node *n = consumer->keeper.commits.first; n; n = n->next) {
+        struct kw_commit_job *job = KWI_OF(n, struct kw_commit_job, node);
+        if (job->ended == ended)
+            job->ended = NULL;
+    }
 }
 
 void kwi_keeper_close(struct kw_consumer *consumer)
@@ -477,6 +481,7 @@ void kwi_keeper_close(struct kw_consumer *consumer)
     struct kw_keeper *keeper = &consumer->keeper;
     struct kw_core *core = consumer->core;
     int64_t timeout_ms = kwi_consumer_setting(consumer, KW_KEY_REQUEST_TIMEOUT_MS);
+    int rc;
 
     kwi_offset_fetch_cancel(consumer, KW_ERR_CLOSED);
     kwi_core_disarm(core, &keeper->due);
@@ -485,8 +490,11 @@ void kwi_keeper_close(struct kw_consumer *consumer)
         if (!job->deadline.armed)
             kwi_core_arm(core, &job->deadline, kwi_core_after_ms(core, timeout_ms));
     }
-    if (!keeper->auto_commit || kwi_commit_stored(consumer, NULL, NULL, timeout_ms, keeper_closed))
-        keeper_closed(consumer, 0);
+    rc = keeper->auto_commit
+             ? kwi_commit_stored(consumer, kwi_group_commits_not, NULL, timeout_ms, keeper_closed)
+             : 1;
+    if (rc)
+        keeper_closed(consumer, rc < 0 ? rc : 0);
 }
 
 void kwi_commits_cancel(struct kw_consumer *consumer, int err)

@@ -21,11 +21,11 @@ struct kw_commit_op;
 struct kw_commit_job {
     struct kw_node node; /* in keeper.commits, then in keeper.failed */
     struct kw_consumer *consumer;
-    struct kw_commit_op *op;                               /* or NULL */
-    void (*ended)(struct kw_consumer *consumer, int code); /* or NULL */
-    struct kw_timer deadline;                              /* of a job without an op */
-    struct kw_error cause;                                 /* of the last failure */
-    bool automatic, quiet;                                 /* quiet: its failures are no events */
+    struct kw_commit_op *op;    /* or NULL */
+    kwi_commit_ended_fn *ended; /* or NULL */
+    struct kw_timer deadline;   /* of a job without an op */
+    struct kw_error cause;      /* of the last failure */
+    bool automatic, quiet;      /* quiet: its failures are no events */
     uint32_t n, n_open, n_failed, next_told;
     size_t size; /* of the allocation: names and metadata follow the entries */
     struct kw_commit_entry entries[];

@@ -33,7 +33,7 @@ void kwi_commit_describe(const struct kw_commit_job *job, const struct kw_commit
 /* Tells who asked, once. */
 void kwi_commit_tell(struct kw_commit_job *job)
 {
-    void (*ended)(struct kw_consumer *, int) = job->ended;
+    kwi_commit_ended_fn *ended = job->ended;
     struct kw_op *op = job->op ? &job->op->op : NULL;
     const struct kw_commit_entry *bad = NULL;
     struct kw_error err;

@@ -298,13 +298,15 @@ static int consumer_add(struct kw_consumer *consumer, struct kw_map *topics,
     if (kwi_map_get(&topic->parts, (uint32_t)start->partition))
         return KW_ERR_USE;
     part = kwi_part_create(topic, start);
-    if (!part)
-        return KW_ERR_NOMEM;
-    if (kwi_map_put(&topic->parts, (uint32_t)start->partition, part)) {
+    if (part && !kwi_map_put(&topic->parts, (uint32_t)start->partition, part))
+        return 0;
+    if (part)
         kwi_part_destroy(part);
-        return KW_ERR_NOMEM;
+    if (!kwi_map_len(&topic->parts)) { /* nobody would ever let it go */
+        kwi_map_remove_str(topics, topic->meta->name, len);
+        consumer_topic_drop(topic);
     }
-    return 0;
+    return KW_ERR_NOMEM;
 }
 
 int kwi_consumer_add(struct kw_consumer *consumer, const char *name, size_t len, int32_t partition,

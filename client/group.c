@@ -133,6 +133,14 @@ static bool group_commit_filter(const struct kw_consumer_part *part, void *ctx)
     return part->given_up;
 }
 
+bool kwi_group_commits_not(const struct kw_consumer_part *part, void *ctx)
+{
+    const struct kw_group *group = part->topic->consumer->group;
+
+    (void)ctx;
+    return !(group && part->given_up && group->revoking && !group->open);
+}
+
 /* Acknowledged, or its time is over: what was done is committed, then the parts go. */
 static void group_end_revoke(struct kw_group *group)
 {
@@ -186,7 +194,7 @@ void kwi_group_lose(struct kw_group *group, const struct kw_error *why)
     kwi_group_drop_revoke(group); /* its partitions are in the list of those that are lost */
     group->revoking = group->open = false;
     kwi_core_disarm(group->consumer->core, &group->ack);
-    kwi_commits_disown(group->consumer);
+    kwi_commits_disown(group->consumer, group_gone);
     kwi_group_no_lease(group);
     if (all.n == 0)
         return;

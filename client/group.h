@@ -131,6 +131,8 @@ void kwi_group_notice_free(struct kw_group *group, struct kw_group_notice *notic
 void kwi_group_notice_fill(struct kw_group *group, struct kw_group_notice *notice,
                            enum kw_event_kind kind, kwi_group_filter_fn *filter);
 void kwi_group_notice_raise(struct kw_group *group, struct kw_group_notice *notice);
+/* Its commit is not under way already, of a revoke that was acknowledged. */
+bool kwi_group_commits_not(const struct kw_consumer_part *part, void *ctx);
 /* Whether the application knows that it has the part: the event that gave it was taken. */
 bool kwi_group_is_told(const struct kw_consumer_part *part);
 /* Whether the event of the revoke that is open was taken; true without one. */

@@ -53,17 +53,17 @@ static const struct {
 
 bool kwi_modern_has_news(const struct kw_modern *modern)
 {
-    return modern->told_subscription != modern->subscription ||
+    return (modern->group->names && modern->told_subscription != modern->subscription) ||
            (modern->state == KWI_MODERN_ACK && modern->told_owned != modern->owned);
 }
 
 static struct kw_str *beat_names(const struct kw_modern *modern)
 {
     const struct kw_group_names *names = modern->group->names;
-    struct kw_str *list = kwi_alloc(&kwi_modern_core(modern)->control,
-                                    (names->n + 1) * sizeof(*list));
+    uint32_t n = names ? names->n : 0;
+    struct kw_str *list = kwi_alloc(&kwi_modern_core(modern)->control, (n + 1) * sizeof(*list));
 
-    for (uint32_t i = 0; list && i < names->n; i++)
+    for (uint32_t i = 0; list && i < n; i++)
         list[i] = kwi_str(names->list[i]);
     return list;
 }
@@ -109,31 +109,35 @@ static int beat_encode(struct kw_request *req, struct kw_wr *wr)
     struct kw_heap *heap = &req->core->control;
     struct kw_consumer_group_heartbeat_request msg;
     struct kw_modern_claim claim = {NULL, 0, NULL, 0};
-    bool join, all;
+    bool join, all, tells;
     struct kw_str *names;
     int rc = KW_ERR_NOMEM;
+    uint32_t n_names;
 
-    if (!modern || !modern->group->names)
+    /* While it parts it stays a member, of what the coordinator knows. */
+    if (!modern || (!modern->group->names && modern->state == KWI_MODERN_JOIN))
         return KW_ERR_CANCELED;
     join = modern->state == KWI_MODERN_JOIN;
     all = join || modern->full;
+    n_names = modern->group->names ? modern->group->names->n : 0;
+    tells = modern->group->names && (all || modern->told_subscription != modern->subscription);
     names = beat_names(modern);
     if (names && !kwi_modern_claim(modern, &claim)) {
         kwi_consumer_group_heartbeat_request_init(&msg);
         beat_fill(modern, &msg, all);
         msg.member_epoch = join ? BEAT_EPOCH_JOIN : kwi_modern_keeper(modern)->member.epoch;
-        if (all || modern->told_subscription != modern->subscription)
+        if (tells)
             beat_subscribe(modern, &msg, names);
         if (all || kwi_modern_has_news(modern))
             msg.topic_partitions = KWI_ARR(claim.topics, claim.n_topics);
         rc = kwi_consumer_group_heartbeat_request_encode(&msg, req->version, wr);
         modern->sent_us = req->core->now.mono_us;
-        modern->sent_subscription = modern->subscription;
+        modern->sent_subscription = tells ? modern->subscription : modern->told_subscription;
         modern->sent_owned = msg.topic_partitions.n >= 0 ? modern->owned : modern->told_owned;
         modern->claimed = true;
         kwi_modern_claim_free(modern, &claim);
     }
-    kwi_free(heap, names, (modern->group->names->n + 1) * sizeof(*names));
+    kwi_free(heap, names, (n_names + 1) * sizeof(*names));
     return rc;
 }
 
@@ -158,8 +162,11 @@ void kwi_modern_beat_later(struct kw_modern *modern)
  * all. The state is gone then. */
 static void beat_fall_back(struct kw_modern *modern, int code, int16_t kafka_code, const char *what)
 {
+    const struct kw_group_names *names = modern->group->names;
+    bool pattern = names && names->pattern; /* of which the classic one has none */
     struct kw_error err;
-    int rc = modern->may_fall_back ? kwi_group_use_classic(modern->group, &err) : KW_ERR_STATE;
+    int rc = modern->may_fall_back && !pattern ? kwi_group_use_classic(modern->group, &err)
+                                               : KW_ERR_STATE;
 
     if (rc == 0)
         return;

@@ -41,6 +41,14 @@ static void classic_leave(struct kw_classic *classic);
 static void classic_away(struct kw_classic *classic);
 static void classic_out(struct kw_classic *classic);
 static void classic_failed(struct kw_classic *classic);
+/* The broker reads nothing behind a join or a sync that it has not answered. */
+static void classic_give_up_join(struct kw_classic *classic)
+{
+    classic->occupied |= classic->joining != NULL;
+    kwi_classic_keeper(classic)->blocked |= classic->occupied;
+    kwi_classic_forget(&classic->joining);
+}
+
 static bool classic_tell_leave(struct kw_classic *classic);
 
 /* What may happen in any state. */
@@ -108,9 +116,10 @@ void kwi_classic_step(struct kw_classic *classic, enum kw_classic_event event)
         return;
     kwi_core_disarm(kwi_classic_core(classic), &classic->timer);
     classic->state = cell->next;
-    /* Outside of these two the application owns what it has, and may commit. */
+    /* Outside of these two the application owns what it has, and may commit; not behind a
+     * join that nobody waits for any more. */
     kwi_classic_keeper(classic)->blocked = cell->next == KWI_CLASSIC_JOIN ||
-                                           cell->next == KWI_CLASSIC_SYNC;
+                                           cell->next == KWI_CLASSIC_SYNC || classic->occupied;
     kwi_classic_keeper(classic)->rebalancing = cell->next != KWI_CLASSIC_STABLE &&
                                                kwi_classic_keeper(classic)->member.epoch >= 0;
     if (cell->act)
@@ -205,8 +214,11 @@ static bool classic_must_go(const struct kw_group *group, const struct kw_consum
 static void classic_prepare(struct kw_classic *classic)
 {
     struct kw_group *group = classic->group;
-    int rc = group->revoking ? 1 : kwi_group_revoke(group, classic_must_go);
+    int rc;
 
+    if (group->consumer->closed)
+        return; /* it leaves when its last commit is over, and joins no more */
+    rc = group->revoking ? 1 : kwi_group_revoke(group, classic_must_go);
     if (rc == 0)
         kwi_classic_step(classic, group->names ? KWI_CLASSIC_READY : KWI_CLASSIC_GONE);
     else if (rc < 0)
@@ -216,7 +228,7 @@ static void classic_prepare(struct kw_classic *classic)
 static void classic_join(struct kw_classic *classic)
 {
     kwi_classic_plan_drop(classic);
-    classic->again = false;
+    classic->again = classic->occupied = false;
     if (!kwi_classic_send_join(classic))
         kwi_classic_step(classic, KWI_CLASSIC_RETRY);
 }
@@ -278,7 +290,7 @@ static void classic_away(struct kw_classic *classic)
 {
     bool told;
 
-    kwi_classic_forget(&classic->joining);
+    classic_give_up_join(classic);
     told = classic_tell_leave(classic);
     kwi_classic_no_member(classic, !told);
 }
@@ -291,7 +303,7 @@ static void classic_failed(struct kw_classic *classic)
 
 static void classic_out(struct kw_classic *classic)
 {
-    kwi_classic_forget(&classic->joining);
+    classic_give_up_join(classic);
     kwi_classic_no_member(classic, true);
     kwi_consumer_check(classic->group->consumer);
     if (classic->state == KWI_CLASSIC_OUT && classic->group->names &&
@@ -351,7 +363,8 @@ static void classic_changed(struct kw_group *group)
     case KWI_CLASSIC_SYNC:
         if (group->names)
             return; /* one request at a time: when the answer is there */
-        kwi_classic_forget(&classic->joining);
+        classic_give_up_join(classic);
+        kwi_classic_plan_drop(classic);
         kwi_classic_step(classic, KWI_CLASSIC_REJOIN);
         return;
     case KWI_CLASSIC_FIND:
@@ -462,9 +475,8 @@ static void classic_close(struct kw_group *group)
     struct kw_classic *classic = group->state;
 
     kwi_core_disarm(kwi_classic_core(classic), &classic->timer);
-    /* An unanswered join occupies its connection. */
-    kwi_classic_keeper(classic)->blocked = classic->joining != NULL;
-    kwi_classic_forget(&classic->joining);
+    classic_give_up_join(classic);
+    kwi_classic_keeper(classic)->blocked = classic->occupied;
     classic->state = KWI_CLASSIC_LEAVE;
     classic_leave(classic);
 }

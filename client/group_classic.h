@@ -77,6 +77,7 @@ struct kw_classic {
     uint32_t attempts;
     bool again;      /* the subscription changed since the last JoinGroup was sent */
     bool asked_id;   /* MEMBER_ID_REQUIRED came since we were in the group */
+    bool occupied;   /* a join that was given up may hold the group's connection */
     bool pull_only;  /* the leader keeps the last assignment (KIP-814) */
     char reason[64]; /* of the next join */
     uint8_t *last;   /* the assignment as it came, for the user data of sticky ones */

@@ -171,6 +171,8 @@ static void modern_find(struct kw_modern *modern)
     struct kw_keeper *keeper = kwi_modern_keeper(modern);
 
     kwi_coordinator_want(keeper->coordinator);
+    if (modern->group->consumer->closed)
+        return; /* it leaves when its last commit is over, and joins no more */
     if (kwi_coordinator_broker(keeper->coordinator))
         kwi_modern_step(modern, KWI_MODERN_FOUND);
 }
@@ -350,7 +352,7 @@ static void modern_coordinator(struct kw_group *group)
         return;
     }
     if (modern->state == KWI_MODERN_FIND)
-        kwi_modern_step(modern, KWI_MODERN_FOUND);
+        modern_find(modern);
     else if (kwi_modern_is_member(modern))
         (void)kwi_modern_beat(modern); /* whether the new one knows us */
 }

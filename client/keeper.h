@@ -77,16 +77,16 @@ void kwi_keeper_close(struct kw_consumer *consumer);
 
 /* Which of the stored offsets a commit is for. */
 typedef bool kwi_commit_filter_fn(const struct kw_consumer_part *part, void *ctx);
+typedef void kwi_commit_ended_fn(struct kw_consumer *consumer, int code);
 /* Commits what is stored of the parts that pass (NULL: all) and not committed yet.
  * `ended` (may be NULL) is called once, perhaps at once, with 0 or an error.
  * Ends by itself after timeout_ms. Returns 0 or KW_ERR_NOMEM (ended is not called). */
 KW_MUST_USE int kwi_commit_stored(struct kw_consumer *consumer, kwi_commit_filter_fn *filter,
-                                  void *filter_ctx, int64_t timeout_ms,
-                                  void (*ended)(struct kw_consumer *consumer, int code));
+                                  void *filter_ctx, int64_t timeout_ms, kwi_commit_ended_fn *ended);
 /* Sends the first job, if it can be sent now. */
 void kwi_commits_kick(struct kw_consumer *consumer);
-/* Nobody waits for the end of the jobs that are there any more. */
-void kwi_commits_disown(struct kw_consumer *consumer);
+/* Nobody waits any more for the end of jobs that end in this way. */
+void kwi_commits_disown(struct kw_consumer *consumer, kwi_commit_ended_fn *ended);
 /* Jobs that are not under way end with err. */
 void kwi_commits_cancel(struct kw_consumer *consumer, int err);
 /* Whether one of them may still get through. */

@@ -15,6 +15,7 @@
 #include "client/error_text.h"
 #include "client/fetcher.h"
 #include "client/group.h"
+#include "client/metadata.h"
 #include "proto/error.h"
 
 /* A topic that metadata does not know may just have been created. */
@@ -418,6 +419,8 @@ void kwi_part_seek(struct kw_consumer_part *part, const struct kw_start *start)
     part->missing_told = false;
     part->generation = part->topic->consumer->next_generation++;
     part->attempts = 0;
+    if (part->topic->meta->error)
+        kwi_metadata_ask_now(part_core(part)); /* it may be allowed by now */
     kwi_part_place(part, start->kind, start->value);
     kwi_part_step(part, KWI_PART_SEEK);
 }
