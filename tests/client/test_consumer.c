@@ -414,6 +414,30 @@ Test(consumer, a_topic_that_does_not_exist_is_told_after_a_moment_and_read_when_
     scene_end();
 }
 
+/* The right came: a seek is the only way on, and asks again. */
+Test(consumer, a_seek_goes_on_where_a_topic_was_refused)
+{
+    struct kw_start start = {"later", 0, KW_START_EARLIEST, 0};
+    struct kw_mock_fault fault;
+    const char *why = "";
+    uint32_t id;
+    scene_begin(usual, 0, 0);
+    cr_assert_eq(kwi_mock_create_topic(scene.pair.mock, "later", 1), 0);
+    scene_open(quick);
+    cr_assert_eq(kwi_mock_fault_parse("metadata:*:error=29:topic=later", &fault, &why), 0, "%s",
+                 why);
+    cr_assert_eq(kwi_mock_fault_add(scene.pair.mock, &fault, &id), 0);
+    cr_assert_eq(kw_core_assign(scene.consumer, &start, 1, NULL), 0);
+    scene_run(1000);
+    cr_assert_eq(scene.seen[0].n_error, 1);
+    cr_assert_eq(scene.seen[0].kafka_code, 29);
+    cr_assert_eq(kwi_mock_fault_remove(scene.pair.mock, id), 0);
+    cr_assert_eq(kw_core_seek(scene.consumer, &start), 0);
+    scene_run(500);
+    cr_assert_eq(scene.seen[0].n_eof, 1, "it is read, to its end");
+    scene_end();
+}
+
 Test(consumer, a_partition_that_a_topic_lacks_is_told_at_once)
 {
     struct kw_start start = {"t", PARTITIONS, KW_START_EARLIEST, 0};

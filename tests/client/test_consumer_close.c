@@ -326,6 +326,57 @@ Test(consumer_close, and_the_client_closes_or_dies_meanwhile)
     }
 }
 
+/* The last commit finds that the member is none any more: the close says so, and leaves;
+ * it does not join again. */
+Test(consumer_close, does_not_join_again_when_its_last_commit_is_refused)
+{
+    static const char *const faults[2][3] = {
+        {"offsetcommit:1:error=22", "offsetcommit:1:error=25", NULL},
+        {"offsetcommit:1:error=25", "offsetcommit:1:error=110", NULL}};
+    static const char *const quiet[2][3] = {
+        {"auto.commit.interval.ms=60000", NULL},
+        {"auto.commit.interval.ms=60000", "group.protocol=consumer", NULL}};
+    for (int i = 0; i < 2; i++) {
+        for (int k = 0; faults[i][k]; k++) {
+            group_begin(&bed, NULL);
+            bed_produce(&bed, 5);
+            struct bed_member *member = bed_join(&bed, quiet[i]);
+            member->hold = true;
+            bed_subscribe(member);
+            cr_assert(bed_drained(&bed, 2000));
+            uint64_t joins = kwi_mock_n_requests(bed.pair.mock, 11);
+            bed_fault(&bed, faults[i][k]);
+            bed_release_held(member, KW_DONE);
+            bed_close(member, KW_LEAVE_DEFAULT, 5000);
+            wait_done(1, 1000);
+            cr_assert_neq(bed.op_code, 0, "%s", faults[i][k]);
+            cr_assert_neq(bed.op_code, KW_ERR_TIMEOUT, "%s", faults[i][k]);
+            cr_assert_eq(kwi_mock_n_requests(bed.pair.mock, 11), joins);
+            group_end(&bed);
+        }
+    }
+}
+
+/* What was given up and is being committed is not committed again by the close. */
+Test(consumer_close, behind_an_acknowledged_revoke_reports_no_failure)
+{
+    static const char *const quiet[] = {"auto.commit.interval.ms=60000", NULL};
+    group_begin(&bed, NULL);
+    bed_produce(&bed, 10);
+    struct bed_member *member = bed_join(&bed, quiet);
+    bed_subscribe(member);
+    cr_assert(bed_drained(&bed, 2000));
+    bed_fault(&bed, "offsetcommit:1:delay=100");
+    bed_subscribe(bed_join(&bed, NULL));
+    for (int i = 0; i < 200 && member->n_revoked == 0; i++)
+        bed_run(&bed, 10);
+    cr_assert_eq(member->n_revoked, 1);
+    bed_close(member, KW_LEAVE_DEFAULT, 3000);
+    wait_done(1, 1000);
+    cr_assert_eq(bed.op_code, 0, "%s", kw_err_name(bed.op_code));
+    group_end(&bed);
+}
+
 /* Found by the fuzzer: a broker that promises a large answer has the memory at once. */
 Test(consumer_close, the_client_closes_though_its_memory_is_used_up)
 {

@@ -56,6 +56,62 @@ Test(group, two_members_share_and_the_one_that_stays_gets_all)
     group_end(&bed);
 }
 
+/* A broker reads nothing behind a join that it has not answered, and answers it when the
+ * slowest member has come. Who leaves meanwhile does not wait for that. */
+Test(group, unsubscribing_while_a_join_hangs_leaves_at_once)
+{
+    static const char *const patient[] = {"rebalance.ack.timeout.ms=2500", NULL};
+    struct kw_error err;
+    bed_two_members(&bed, patient);
+    bed.ack_ms = 2500;
+    struct bed_member *member = &bed.members[0], *other = &bed.members[1];
+    other->no_ack = true; /* it keeps what it has for as long as it may */
+    cr_assert_eq(kw_core_rejoin(member->consumer, NULL), 0);
+    for (int i = 0; i < 100 && other->n_revoked == 0; i++)
+        bed_run(&bed, 10);
+    bed_run(&bed, 100);
+    cr_assert_eq(bed_group(&bed).state, KWI_MOCK_GROUP_PREPARING);
+    cr_assert_eq(kw_core_subscribe(member->consumer, NULL, 0, &err), 0);
+    bed_run(&bed, 300);
+    cr_assert_eq(bed_group(&bed).n_members, 1);
+    bed_subscribe(member); /* and it may come again at once */
+    bed_run(&bed, 100);
+    cr_assert_eq(bed_group(&bed).n_members, 2);
+    cr_assert_eq(member->n_lost, 0);
+    group_end(&bed);
+}
+
+/* A commit that waited for its connection until the member was none any more. */
+Test(group, what_was_lost_is_not_committed_when_the_coordinator_comes_back)
+{
+    static const char *const quiet[] = {"auto.commit.interval.ms=60000", NULL};
+    int64_t before[BED_PARTITIONS];
+    group_begin(&bed, NULL);
+    bed_produce(&bed, 10);
+    struct bed_member *member = bed_join(&bed, quiet);
+    member->hold = true;
+    bed_subscribe(member);
+    cr_assert(bed_drained(&bed, 2000));
+    for (int p = 0; p < BED_PARTITIONS; p++)
+        before[p] = kwi_mock_committed(bed.pair.mock, "g", "t", p);
+    bed.pair.hold_opens = true;
+    for (uint32_t i = 0; i < bed.pair.n_conns; i++)
+        if (bed.pair.conns[i]->up)
+            sim_pair_break(&bed.pair, bed.pair.conns[i]);
+    bed_release_held(member, KW_DONE);
+    member->hold = false;
+    (void)kw_core_commit(member->consumer, NULL, 20000, NULL);
+    for (int i = 0; i < 400 && member->n_lost == 0; i++)
+        bed_run(&bed, 10);
+    cr_assert_eq(member->n_lost, 1);
+    bed_fault(&bed, "joingroup:*:error=15"); /* nobody joins meanwhile */
+    bed.pair.hold_opens = false;
+    bed_run(&bed, 500);
+    for (int p = 0; p < BED_PARTITIONS; p++)
+        cr_assert_eq(kwi_mock_committed(bed.pair.mock, "g", "t", p), before[p]);
+    group_end(&bed);
+}
+
 /* Found by the fuzzer: a seek began the partition, and records of it came before the event
  * that says whose they are. */
 Test(group, a_partition_that_was_not_told_yet_cannot_be_sought)

@@ -843,3 +843,52 @@ Test(modern_group, a_leave_goes_out_though_a_heartbeat_is_under_way)
     cr_assert(bed_settled(&bed, 2000));
     group_end(&bed);
 }
+
+/* Its revoke may be open for longer than a session. */
+Test(modern_group, a_member_that_parts_sends_heartbeats_until_it_is_gone)
+{
+    static const char *const settings[] = {
+        "group.protocol=consumer", "rebalance.ack.timeout.ms=6000", "max.poll.interval.ms=7000",
+        "auto.commit.interval.ms=60000", NULL};
+    struct kw_error err;
+    group_begin(&bed, NULL);
+    bed.ack_ms = 6000;
+    bed_produce(&bed, 10);
+    struct bed_member *member = bed_join(&bed, settings);
+    member->hold = member->no_ack = true;
+    bed_subscribe(member);
+    cr_assert(bed_drained(&bed, 3000));
+    cr_assert_eq(kw_core_subscribe(member->consumer, NULL, 0, &err), 0);
+    bed_run(&bed, 100);
+    cr_assert_eq(member->n_revoked, 1);
+    uint64_t beats = kwi_mock_n_requests(bed.pair.mock, 68);
+    bed_run(&bed, 4000); /* two sessions */
+    cr_assert_eq(member->n_lost, 0);
+    beats = kwi_mock_n_requests(bed.pair.mock, 68) - beats;
+    cr_assert(beats >= 10 && beats <= 30, "%lu", (unsigned long)beats);
+    bed_release_held(member, KW_DONE);
+    cr_assert_eq(kw_core_rebalance_ack(member->consumer), 0);
+    for (int p = 0; p < BED_PARTITIONS; p++)
+        member->owns[p] = member->revoking[p] = false;
+    member->revoke_us = 0;
+    bed_run(&bed, 300);
+    for (int p = 0; p < BED_PARTITIONS; p++)
+        cr_assert_eq(kwi_mock_committed(bed.pair.mock, "g", "t", p), 10);
+    cr_assert_eq(bed_group(&bed).n_members, 0);
+    group_end(&bed);
+}
+
+/* The classic protocol has no patterns: that is said, and no empty subscription sent. */
+Test(modern_group, a_pattern_that_came_before_the_fall_back_is_refused)
+{
+    static const char *const settings[] = {"group.protocol=auto", NULL};
+    struct kw_error err;
+    group_begin_of(&bed, NULL, "3.9", NULL);
+    struct bed_member *member = bed_join(&bed, settings);
+    bed_subscribe(member);
+    cr_assert_eq(kw_core_subscribe_pattern(member->consumer, "t", &err), 0, "%s", err.text);
+    bed_run(&bed, 1500);
+    cr_assert_eq(member->n_error, 1);
+    cr_assert_eq(kwi_mock_n_requests(bed.pair.mock, 11), 0);
+    group_end(&bed);
+}
