@@ -66,6 +66,9 @@ static void groups_texts(const struct cli_list *list, const char **texts)
 static int groups_ask_list(struct cli_verb_run *run, struct kw_admin_result **result)
 {
     const char *types[GROUPS_MAX], *states[GROUPS_MAX];
+
+    if (run->options.types.n > GROUPS_MAX || run->options.states.n > GROUPS_MAX)
+        return cli_usage_error(run->session.command, "more than %d types or states", GROUPS_MAX);
     struct kw_admin_request request = {
         .size = sizeof(request),
         .kind = KW_ADMIN_LIST_GROUPS,

@@ -81,6 +81,17 @@ static int references_get(const struct kw_config *cfg, const char *key, const ch
     return references_refuse(key, at, len, why, "see that it is there and may be read", err);
 }
 
+/* What begins like a reference and is none may be a part of the secret itself. */
+static int references_unknown(const char *key, const char *at, struct kw_error *err)
+{
+    enum kw_key found = kwi_config_find(key, strlen(key));
+    bool secret = found < KW_N_KEYS && kwi_config_rows[found].type == KWI_CONFIG_SECRET;
+
+    return references_refuse(key, secret ? "(hidden)" : at, secret ? 8 : references_until(at, '}'),
+                             "not a reference that is known here",
+                             "write ${env:NAME} or ${file:PATH}", err);
+}
+
 /* p with its references replaced to out, which has KWI_CONFIG_TEXT_MAX + 1 bytes. */
 static int references_replace(const struct kw_config *cfg, const char *key, const char *p,
                               char *out, struct kw_error *err)
@@ -95,9 +106,7 @@ static int references_replace(const struct kw_config *cfg, const char *key, cons
             int rc;
             took = references_read(p, &reference);
             if (took == 0)
-                return references_refuse(key, p, references_until(p, '}'),
-                                         "not a reference that is known here",
-                                         "write ${env:NAME} or ${file:PATH}", err);
+                return references_unknown(key, p, err);
             rc = references_get(cfg, key, p, took, &reference, out + len, room, &n, err);
             if (rc)
                 return rc;

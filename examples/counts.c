@@ -106,8 +106,12 @@ static void on_rebalance(const struct kw_event *event)
 {
     for (size_t i = 0; i < event->n_partitions; i++) {
         int32_t partition = event->partitions[i].partition;
-        if (partition >= PARTS_MAX)
+        if (partition >= PARTS_MAX) {
+            fprintf(stderr, "partition %d is not counted: this program has room for %d\n",
+                    (int)partition, PARTS_MAX);
+            (void)!kw_pause(counts.consumer, counts.topic, partition);
             continue;
+        }
         if (event->kind == KW_EVENT_ASSIGNED)
             assigned(partition);
         if (event->kind == KW_EVENT_REVOKED)

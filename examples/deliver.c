@@ -12,7 +12,7 @@
  *
  * While the client has no room, stdin is not read: who writes to us has to wait, and
  * nothing grows. SIGTERM or SIGINT ends the reading; what was read is still sent. Exit
- * status: 0 when all were delivered. See docs/PRODUCER.md, 1 to 5. */
+ * status: 0 when all were delivered. See docs/PRODUCER.md, 1 to 4 and 6. */
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -100,6 +100,7 @@ static bool send_line(const char *text, size_t len)
 
     if (!line) {
         stop = 1;
+        deliver.full = true; /* until reports give memory back */
         return false;
     }
     line->len = len;
@@ -168,10 +169,16 @@ static int begin(char **argv)
     return rc;
 }
 
-/* What is in a buffer when the process ends was never sent. This waits until every line has
- * its outcome: delivery.timeout.ms bounds that, not we. */
+/* What is in a buffer when the process ends was never sent: neither in ours, where whole lines
+ * may wait for room, nor in the client's. This waits until every line has its outcome:
+ * delivery.timeout.ms bounds that, not we. */
 static void finish(void)
 {
+    while (memchr(deliver.buf, '\n', deliver.len)) {
+        send_lines();
+        (void)!kw_client_poll(deliver.client, deliver.full ? 1000 : 0);
+        take_events();
+    }
     (void)kw_wait(deliver.client, kw_flush(deliver.producer, -1, NULL), NULL);
     take_events();
     (void)kw_wait(deliver.client, kw_close(deliver.client, 1000, NULL), NULL);

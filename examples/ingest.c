@@ -13,7 +13,7 @@
  *
  * All connections share one producer, so that what comes at the same time goes out in one
  * batch. SIGTERM ends the listening, and the requests that wait get their answers. See
- * docs/PRODUCER.md, 4 and 5. */
+ * docs/PRODUCER.md, 4 and 6. */
 #include <arpa/inet.h>
 #include <poll.h>
 #include <signal.h>

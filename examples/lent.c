@@ -6,7 +6,7 @@
  * Each record has the file's name as key, so that its pieces stay in one partition and in
  * order, and a piece of 256 KiB as value. KW_REC_BY_REF lends the value: it must stay as it
  * is until its outcome is known, whatever that is. Here one receipt tells it for all
- * pieces; only then the file is unmapped. See docs/PRODUCER.md, 6 and 8. */
+ * pieces; only then the file is unmapped. See docs/PRODUCER.md, 7 and 9. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>

@@ -16,7 +16,7 @@
 
 #include <kwire/kwire.h>
 
-enum { CHUNK_LINES = 500, CHUNKS_MAX = 256, LINE_MAX_LEN = 64 * 1024 };
+enum { CHUNK_LINES = 500, CHUNKS_MAX = 256 };
 
 /* Chunks in the order of the file; a ring. */
 struct chunk {
@@ -32,8 +32,8 @@ struct shipper {
     struct kw_topic *topic;
     FILE *log;
     const char *position_path;
-    char line[LINE_MAX_LEN];
-    size_t len; /* of a line that was read and waits for room; 0: none */
+    char *line;
+    size_t line_cap, len; /* of a line that was read and waits for room */
     bool have_line;
     struct chunk chunks[CHUNKS_MAX];
     unsigned first, n_chunks;
@@ -161,9 +161,10 @@ static bool ship_lines(struct shipper *shipper)
         int rc;
 
         if (!shipper->have_line) {
-            if (!fgets(shipper->line, sizeof(shipper->line), shipper->log))
+            ssize_t n = getline(&shipper->line, &shipper->line_cap, shipper->log);
+            if (n < 0)
                 return false;
-            shipper->len = strcspn(shipper->line, "\n");
+            shipper->len = (size_t)n - (shipper->line[n - 1] == '\n');
             shipper->have_line = true;
         }
         record.value = (struct kw_bytes){shipper->line, shipper->len};
@@ -257,5 +258,6 @@ int main(int argc, char **argv)
     finish(&shipper);
     kw_client_destroy(shipper.client);
     fclose(shipper.log);
+    free(shipper.line);
     return shipper.failed || shipper.n_failed || stop;
 }

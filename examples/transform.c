@@ -10,7 +10,7 @@
  *
  * After a crash the next process with the same transactional.id aborts what was open,
  * before it reads anything, and goes on behind the last commit. A member that has lost its
- * partitions cannot commit for whoever has them now (KIP-447). See docs/PRODUCER.md, 10. */
+ * partitions cannot commit for whoever has them now (KIP-447). See docs/PRODUCER.md, 11. */
 #include <ctype.h>
 #include <signal.h>
 #include <stdbool.h>

@@ -62,6 +62,10 @@ refused "a configuration file with an unknown key" "frob" produce -b $b -t t -F 
 printf 'client.id=${env:KW_NO_SUCH}\n' >"$work/reference.properties"
 refused "a reference that is not switched on" "not switched on" \
     consume -b $b -t t -F "$work/reference.properties"
+printf 'sasl.password=hunter2${bc\n' >"$work/half.properties"
+refused "a secret with half a reference" 'sasl.password = .hidden.: not a reference' \
+    consume -b $b -t t --references -F "$work/half.properties"
+true_that "of which nothing is shown" eval '! grep -q "hunter2\|bc" "$err"'
 refused "a reference to nothing" "no such variable" \
     consume -b $b -t t --references -F "$work/reference.properties"
 refused "a bad offset" "none of beginning" consume -b $b -t t -o middle
