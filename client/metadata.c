@@ -16,7 +16,7 @@
 #include "proto/error.h"
 #include "proto/metadata.h"
 
-enum { METADATA_OLD_MAX = 10 }; /* seconds, with the backoff between them */
+enum { METADATA_OLD_MAX = 6 }; /* seconds, with the backoff between them */
 
 /* ---- asking ---------------------------------------------------------------------- */
 
