@@ -201,36 +201,36 @@ static int consume_wait_output(void *ctx, int fd)
     return EINTR;
 }
 
-/* Prints what is ready. Returns false when -c or the output say that it is enough. */
+/* Prints what is ready. Returns false when -c or the output say that it is enough. What was
+ * printed is done, and nothing else: no handle holds more than -c leaves. */
 static bool consume_take(struct consume *consume)
 {
     uint64_t limit = consume->options.count > 0 ? (uint64_t)consume->options.count : UINT64_MAX;
     const struct kw_consumed *record;
     struct kw_records *records;
     enum kw_done done;
+    size_t max;
 
-    while (kw_consumer_poll(consume->consumer, &records, 0) == 1) {
+    for (;;) {
+        uint64_t left = limit - consume->n_records;
+        max = limit == UINT64_MAX ? 0 : left < SIZE_MAX ? (size_t)left : SIZE_MAX;
+        if (kw_consumer_poll(consume->consumer, &records, max) != 1)
+            return true;
         int32_t partition = kw_records_partition(records);
         const char *topic = kw_records_topic(records);
-        while (consume->n_records < limit && (record = kw_records_next(records))) {
+        while ((record = kw_records_next(records))) {
             if (consume->options.json)
                 cli_json_consumed(&consume->output, topic, partition, record);
             else
                 cli_format_print(&consume->format, &consume->output, topic, partition, record);
             consume->n_records++;
-            /* What -c cuts off is not done. */
-            if (consume->options.group && limit < UINT64_MAX && kw_done(records, record))
-                consume->n_errors++;
         }
-        done = consume->n_records < limit ? KW_DONE : KW_NOT_DONE;
-        if (consume->options.group && cli_output_flush(&consume->output))
-            done = KW_NOT_DONE;
+        done = consume->options.group && cli_output_flush(&consume->output) ? KW_NOT_DONE : KW_DONE;
         kw_records_release(records, done);
         if (consume->n_records >= limit || consume->output.os_err || cli_signals_count())
             return false;
         cli_session_pump(&consume->session, 0);
     }
-    return true;
 }
 
 static void consume_loop(struct consume *consume)

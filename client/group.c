@@ -148,7 +148,9 @@ static void group_end_revoke(struct kw_group *group)
 
     group->open = false;
     kwi_core_disarm(consumer->core, &group->ack);
-    if (!consumer->keeper.auto_commit || consumer->closed ||
+    if (consumer->closed)
+        return; /* its last commit is for these, too; then kwi_group_close lets them go */
+    if (!consumer->keeper.auto_commit ||
         kwi_commit_stored(consumer, group_commit_filter, NULL,
                           group_setting(group, KW_KEY_REQUEST_TIMEOUT_MS), group_gone))
         group_gone(consumer, 0);

@@ -450,10 +450,20 @@ void kwi_txn_closed(struct kw_txn *txn)
                   "the client was closed before the operation of transaction %.80s ended", txn->id);
     err.txn_class = KW_TXN_FATAL;
     kwi_txn_offsets_drop(txn, &err);
-    txn_op_end(txn, err.code, &err);
+    if (txn->ended && txn->outcome == KW_TXN_WAS_COMMITTED)
+        txn_op_end(txn, 0, NULL); /* a commit that was answered is one */
+    else
+        txn_op_end(txn, err.code, &err);
 }
 
 /* ---- the application's calls ------------------------------------------------------------ */
+
+/* What was asked for is done, and only has to be told. */
+static bool txn_has_ended(const struct kw_txn *txn)
+{
+    return txn->state == KW_TXN_INITIALIZED || txn->state == KW_TXN_COMMITTED ||
+           txn->state == KW_TXN_ABORTED;
+}
 
 /* The operation, attached; or one that has ended already, because `event` is illegal. */
 static struct kw_op *txn_ask(struct kw_producer *producer, enum kw_txn_event event,
@@ -467,7 +477,7 @@ static struct kw_op *txn_ask(struct kw_producer *producer, enum kw_txn_event eve
 
     if (!op)
         return NULL;
-    if (txn && !txn->op && !producer->core->closing &&
+    if (txn && !txn->op && (!producer->core->closing || txn_has_ended(txn)) &&
         !(producer->closing && event == KWI_TXN_ASK_INIT) && txn_step(txn, event)) {
         KWI_OF(op, struct kw_txn_op, op)->txn = txn;
         txn->op = KWI_OF(op, struct kw_txn_op, op);

@@ -73,6 +73,7 @@ static void on_report(const struct kw_report *report)
         fprintf(stderr, "%u lines may be there twice\n", report->n);
     for (uint32_t i = 0; i < report->n; i++)
         settle(kw_report_opaque(report, i), report->outcome);
+    deliver.full = false; /* a line's memory came back; or it is refused again */
 }
 
 static void take_events(void)
@@ -174,7 +175,8 @@ static int begin(char **argv)
  * delivery.timeout.ms bounds that, not we. */
 static void finish(void)
 {
-    while (memchr(deliver.buf, '\n', deliver.len)) {
+    while (memchr(deliver.buf, '\n', deliver.len) &&
+           !(deliver.full && kw_producer_outstanding(deliver.producer) == 0)) {
         send_lines();
         (void)!kw_client_poll(deliver.client, deliver.full ? 1000 : 0);
         take_events();

@@ -387,6 +387,8 @@ void kwi_client_push(struct kw_client *client)
 
 void kwi_client_kick(struct kw_client *client)
 {
+    if (client->thread)
+        return; /* it is woken when the lock is given back */
     if (!client->asleep || client->kicked || !(*client->attention & ~client->seen))
         return;
     client->kicked = true;

@@ -40,6 +40,13 @@ timeout 60 "$kw" consume -b "$B" -G patient slow -e -f '%s %h\n' -X session.time
 true_that "a slow reader gets each record once" cmp -s <(seq 1500) <(sort -n "$out")
 true_that "and nothing is lost meanwhile" eval '! grep -q lost "$err"'
 
+
+# A reader that goes away: what it could not have had is not committed, with -c either.
+timeout 60 "$kw" consume -b "$B" -G cut slow -c 100000 -f '%s %h\n' -X auto.commit.interval.ms=100 \
+    2>"$err" | (read -r line; sleep 2)
+"$kw" consume -q -b "$B" -G cut slow -c 1 >"$out" 2>"$err"
+true_that "what was not printed is not committed" [ "$(cat "$out")" -le 350 ]
+
 modern="-X group.protocol=consumer"
 run "the broker assigns" 0 "$kw" consume -q -b "$B" -G modern orders users -e $modern
 true_that "everything is printed" [ "$(wc -l <"$out")" = 170 ]

@@ -377,6 +377,37 @@ Test(consumer_close, behind_an_acknowledged_revoke_reports_no_failure)
     group_end(&bed);
 }
 
+/* The revoke was open when the close began: its partitions are in the last commit, which an
+ * acknowledgement, or its deadline, must not take them out of. */
+Test(consumer_close, an_acknowledgement_behind_it_changes_nothing)
+{
+    static const char *const quiet[] = {"auto.commit.interval.ms=60000", NULL};
+    for (int i = 0; i < 2; i++) {
+        group_begin(&bed, NULL);
+        bed_produce(&bed, 10);
+        struct bed_member *member = bed_join(&bed, quiet);
+        struct kw_consumer *consumer = member->consumer;
+        member->hold = member->no_ack = true;
+        bed_subscribe(member);
+        cr_assert(bed_drained(&bed, 2000));
+        bed_subscribe(bed_join(&bed, NULL));
+        for (int k = 0; k < 200 && member->n_revoked == 0; k++)
+            bed_run(&bed, 10);
+        cr_assert_eq(member->n_revoked, 1);
+        bed_release_held(member, KW_DONE);
+        bed_close(member, KW_LEAVE_DEFAULT, 3000);
+        if (i == 0)
+            (void)kw_core_rebalance_ack(consumer);
+        else
+            bed_fault(&bed, "offsetcommit:1:delay=500"); /* the deadline of the revoke is first */
+        wait_done(1, 2000);
+        cr_assert_eq(bed.op_code, 0, "%s", kw_err_name(bed.op_code));
+        for (int p = 0; p < BED_PARTITIONS; p++)
+            cr_assert_geq(kwi_mock_committed(bed.pair.mock, "g", "t", p), 10);
+        group_end(&bed);
+    }
+}
+
 /* Found by the fuzzer: a broker that promises a large answer has the memory at once. */
 Test(consumer_close, the_client_closes_though_its_memory_is_used_up)
 {

@@ -508,3 +508,22 @@ BOTH(operations_end_when_the_client_is_closed)
         txn_stop();
     }
 }
+
+/* What is left behind a commit that was answered is no matter of the commit. */
+Test(txn, a_commit_that_was_answered_is_one_though_the_client_is_closed, .timeout = 60)
+{
+    struct txn_wait wait = {0}, closed = {0};
+    open_with(1, 2);
+    txn_run(50);
+    txn_fault("endtxn:1:close-after"); /* so the epoch is raised behind it */
+    txn_fault("initproducerid:*:drop-answer");
+    txn_commit_start(&wait, -1);
+    txn_run(700);
+    cr_assert_not(wait.done);
+    cr_assert_not_null(kw_core_close(tbed.pair.core, 500, &closed));
+    (void)txn_await(&closed, 3000);
+    cr_assert(closed.done && wait.done);
+    cr_assert_eq(wait.code, 0, "%s", wait.error.text);
+    cr_assert_eq(txn_status().outcome, KW_TXN_WAS_COMMITTED);
+    txn_stop();
+}

@@ -132,6 +132,31 @@ static void *wake_soon(void *client)
     return NULL;
 }
 
+/* Events that the application has not taken yet are no reason to leave the thread asleep. */
+Test(thread, is_woken_by_a_record_that_is_done)
+{
+    struct kw_producer *producer;
+    struct kw_consumer *consumer;
+    struct kw_records *records;
+    struct kw_consumed consumed = {0};
+    struct kw_client *client = threaded(NULL, &producer);
+    struct kw_core *core = fake_core(client);
+    cr_assert_eq(kw_consumer_create(&consumer, client, NULL, NULL), 0);
+    cr_assert_eq(kw_consumer_poll(consumer, &records, 0), 1);
+    usleep(100000); /* it sleeps by now */
+    cr_assert_eq(kwi_client_enter(client), 0);
+    core->n_events = 1;
+    core->attention |= KW_ATT_EVENT;
+    int n_steps = core->n_steps;
+    kwi_client_exit(client);
+    usleep(100000);
+    cr_assert_eq(kw_done(records, &consumed), 0); /* sets TIME */
+    for (int i = 0; i < 1000 && look(client, &core->n_steps) == n_steps; i++)
+        usleep(1000);
+    cr_assert_gt(look(client, &core->n_steps), n_steps);
+    kw_client_destroy(client);
+}
+
 Test(thread, a_wait_for_events_ends_by_time_by_an_event_and_by_a_wake_up)
 {
     struct kw_producer *producer;
