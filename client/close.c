@@ -62,6 +62,23 @@ static void close_end(struct close_op *close)
     kwi_op_end(&close->op, close->left ? KW_ERR_TIMEOUT : 0, close->left ? &err : NULL);
 }
 
+/* Nothing is asked any more: what waits for an answer, or to ask again, is over. */
+static void close_ops(struct close_op *close)
+{
+    struct kw_error err;
+
+    kwi_error_set(&err, KW_ERR_CLOSED, KW_PHASE_REQUEST,
+                  "the client was closed before the operation ended", "");
+    for (struct kw_node *n = close->op.core->ops.first; n; n = n->next) {
+        struct kw_op *op = KWI_OF(n, struct kw_op, node);
+        if (op->done || op == &close->op)
+            continue;
+        if (op->abandon)
+            op->abandon(op, KW_ERR_CLOSED);
+        kwi_op_end(op, KW_ERR_CLOSED, &err);
+    }
+}
+
 static void close_conns(struct close_op *close)
 {
     struct kw_core *core = close->op.core;
@@ -73,6 +90,7 @@ static void close_conns(struct close_op *close)
             kwi_txn_closed(KWI_OF(n, struct kw_producer, node)->txn);
     while (!kwi_list_empty(&core->links))
         kwi_link_destroy(KWI_OF(core->links.first, struct kw_link, node), KW_ERR_CLOSED);
+    close_ops(close);
     kwi_core_arm(core, &close->deadline, kwi_core_after_ms(core, CLOSE_GRACE_MS));
 }
 

@@ -46,7 +46,7 @@ void kwi_core_disarm(struct kw_core *core, struct kw_timer *timer)
 
 uint64_t kwi_core_after_ms(const struct kw_core *core, int64_t timeout_ms)
 {
-    if (timeout_ms < 0)
+    if (timeout_ms < 0 || timeout_ms > INT64_MAX / 2000)
         return UINT64_MAX;
     return core->now.mono_us + (uint64_t)timeout_ms * 1000;
 }

@@ -380,8 +380,10 @@ void kwi_client_push(struct kw_client *client)
     atomic_store_explicit(&client->gate.owner, kwi_gate_self(), memory_order_relaxed);
     client_step(client);
     client_wants(client, &may_write);
-    if (client->asleep && !client->kicked)
-        kwi_loop_set_deadline(client->loop, client_deadline(client));
+    if (client->asleep && !client->kicked) {
+        client->kicked = client_has_more(client); /* what only a turn can carry out was taken */
+        kwi_loop_set_deadline(client->loop, client->kicked ? 0 : client_deadline(client));
+    }
     atomic_store_explicit(&client->gate.owner, 0, memory_order_relaxed);
 }
 

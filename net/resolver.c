@@ -202,9 +202,8 @@ bool kw_has_resolver(void)
 void kw_client_resolved(struct kw_client *client, uint32_t query, const struct kw_addr *addrs,
                         size_t n, const char *why)
 {
-    if (!client || kwi_client_enter(client) != 0)
+    if (!client || kwi_client_enter_now(client) != 0)
         return;
-    kwi_client_tick(client);
     if (n > 0)
         kw_core_resolved(client->core, query, addrs, n, 0);
     else
@@ -214,9 +213,8 @@ void kw_client_resolved(struct kw_client *client, uint32_t query, const struct k
 
 void kw_client_named(struct kw_client *client, uint32_t query, const char *name)
 {
-    if (!client || kwi_client_enter(client) != 0)
+    if (!client || kwi_client_enter_now(client) != 0)
         return;
-    kwi_client_tick(client);
     kw_core_named(client->core, query, name);
     kwi_client_exit(client);
 }

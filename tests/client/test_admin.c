@@ -255,6 +255,43 @@ Test(admin, a_client_that_dies_with_a_request_under_way_leaks_nothing)
     }
 }
 
+/* Whoever waits without a deadline is told when the client is closed: of a request that was
+ * sent, of one that waits to be sent again, of one that nobody could be asked yet. */
+Test(admin, what_is_under_way_ends_when_the_client_is_closed)
+{
+    static const char *const faults[] = {"createtopics:*:drop-answer", "createtopics:*:error=41",
+                                         NULL};
+    struct kw_admin_request create = desk_request(KW_ADMIN_CREATE_TOPIC, "new", 1);
+    for (int i = 0; i < 3; i++) {
+        int tag, closing;
+        desk_begin();
+        desk.pair.refuse = !faults[i];
+        if (faults[i])
+            desk_fault(faults[i]);
+        cr_assert_not_null(kw_core_admin(desk.pair.core, &create, NULL, -1, &tag));
+        for (int k = 0; k < 40; k++)
+            sim_pair_step(&desk.pair, 5000);
+        cr_assert_eq(desk.n_done, 0);
+        cr_assert_not_null(kw_core_close(desk.pair.core, 300, &closing));
+        for (int k = 0; k < 400 && desk.n_done < 2; k++)
+            sim_pair_step(&desk.pair, 10000);
+        cr_assert_eq(desk.n_done, 2, "%d", i);
+        desk_end();
+    }
+}
+
+/* What the broker that is none any more says of quotas is no matter of the next. */
+Test(admin, the_new_controller_is_asked_at_once_whatever_the_old_one_asks_for)
+{
+    desk_begin();
+    desk_fault("createtopics:1:error=41");
+    desk_fault("createtopics:1:throttle=60000");
+    uint64_t before_us = desk.pair.now.mono_us;
+    cr_assert_eq(desk_create("new", 1), 0, "%s", desk.error.text);
+    cr_assert_leq(desk.pair.now.mono_us - before_us, 2000000);
+    desk_end();
+}
+
 Test(admin, a_request_that_makes_no_sense_ends_with_a_use_error)
 {
     struct kw_admin_config no_key = {NULL, "1"};

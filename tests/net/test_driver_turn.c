@@ -491,6 +491,21 @@ Test(driver_turn, produce_leaves_to_the_next_turn_what_one_write_does_not_take)
     producing_end(&p);
 }
 
+/* A codec's work is for a turn: the host is woken for it, and does not sleep until some
+ * deadline. */
+Test(driver_turn, produce_wakes_the_host_for_what_only_a_turn_can_do)
+{
+    struct producing p = producing(true);
+    struct kw_work work = {.left = 1};
+    struct pollfd entry = {.fd = kw_client_fd(p.client), .events = POLLIN};
+    want_work(p.core, &work);
+    cr_assert_eq(kw_produce(p.topic, &p.record), 0);
+    cr_assert_eq(poll(&entry, 1, 1000), 1);
+    cr_assert_geq(kw_client_process(p.client, 0), 0);
+    cr_assert_eq(work.n_slices, 1);
+    producing_end(&p);
+}
+
 Test(driver_turn, produce_ends_no_connection)
 {
     struct producing p = producing(true);
