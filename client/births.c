@@ -118,6 +118,15 @@ void kwi_births_destroy(struct kw_births *births)
     kwi_free(&births->core->control, births, births->size);
 }
 
+/* Zero is no id: brokers may learn of ids while we run. */
+static bool births_is_other(const uint8_t a[16], const uint8_t b[16])
+{
+    static const uint8_t zero[16];
+
+    return memcmp(a, zero, sizeof(zero)) != 0 && memcmp(b, zero, sizeof(zero)) != 0 &&
+           memcmp(a, b, sizeof(zero)) != 0;
+}
+
 bool kwi_group_is_new(const struct kw_consumer_part *part)
 {
     const struct kw_group *group = part->topic->consumer->group;
@@ -127,6 +136,6 @@ bool kwi_group_is_new(const struct kw_consumer_part *part)
 
     if (!birth || !birth->known)
         return false;
-    return memcmp(birth->topic_id, meta->topic_id, sizeof(meta->topic_id)) != 0 ||
+    return births_is_other(birth->topic_id, meta->topic_id) ||
            (uint32_t)part->partition >= birth->n;
 }

@@ -163,7 +163,7 @@ static void commit_fill_stored(struct kw_commit_job *job, const struct kw_commit
                 .topic = blob,
                 .topic_len = (uint32_t)topic->meta->name_len,
                 .partition = part->partition,
-                .leader_epoch = part->stored_epoch,
+                .leader_epoch = kwi_stored_epoch(part),
                 .offset = kwi_stored_offset(part),
                 .serial = part->serial,
                 .metadata = {"", 0},

@@ -133,7 +133,7 @@ struct kw_consumer_part {
     int32_t want_bytes;           /* of a batch that did not fit the last answer */
     /* Of the group, see stored.c. */
     int64_t stored, committed; /* -1: nothing */
-    int32_t stored_epoch;      /* leader epoch of the record in front of `stored`; -1 */
+    int32_t stored_epoch;      /* leader epoch of what lies in front of `stored`; -1 */
     struct kw_list spans;      /* kw_records, in the order in which they were handed out */
     bool fresh;    /* assigned by a group, and its event not yet taken: it does not begin */
     bool given_up; /* a revoke is open, or its commit under way: nothing more comes */
@@ -230,7 +230,7 @@ struct kw_records {
     struct kw_consumer_part *part;
     struct kw_node span_node; /* in part->spans */
     int64_t span_end;         /* the position behind its records */
-    int32_t span_epoch;       /* leader epoch of its last batch */
+    int32_t span_epoch;       /* leader epoch of what lies in front of span_end; -1 */
     int32_t fence;            /* kw_records_fence */
     bool released, broken;    /* broken: a record could not be read */
     uint8_t verdict;          /* enum kw_done; of a released one */

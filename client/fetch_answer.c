@@ -122,6 +122,11 @@ static void fetched_take_error(struct kw_consumer_part *part,
 static void fetched_take_divergence(struct kw_consumer_part *part,
                                     const struct kw_fetch_epoch_end_offset *common)
 {
+    if (part->from != part->leader) { /* what a follower says is no last word */
+        kwi_part_leave_replica(part);
+        kwi_part_hurry(part, KWI_PART_MOVED);
+        return;
+    }
     if (common->end_offset < part->position) {
         kwi_part_truncated(part, common->end_offset, common->epoch);
         return;

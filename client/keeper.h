@@ -141,5 +141,7 @@ void kwi_stored_release(struct kw_records *records, enum kw_done done);
 void kwi_stored_clear(struct kw_consumer_part *part);
 /* What may be committed: -1: nothing. */
 int64_t kwi_stored_offset(const struct kw_consumer_part *part);
+/* The leader epoch that belongs to it; -1: not known. */
+int32_t kwi_stored_epoch(const struct kw_consumer_part *part);
 
 #endif

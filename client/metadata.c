@@ -16,7 +16,10 @@
 #include "proto/error.h"
 #include "proto/metadata.h"
 
-enum { METADATA_OLD_MAX = 6 }; /* seconds, with the backoff between them */
+enum {
+    METADATA_OLD_MAX = 6, /* seconds, with the backoff between them */
+    METADATA_EPOCHS = 9   /* from this version on leader epochs are right (KAFKA-9212) */
+};
 
 /* ---- asking ---------------------------------------------------------------------- */
 
@@ -254,6 +257,7 @@ static void metadata_take_leader(struct kw_topic_meta *meta,
     if (!fresh && is_older && !part->doubted && kwi_topic_meta_leader(meta, item->partition_index))
         return;
     part->doubted = false;
+    fresh |= part->leader != item->leader_id; /* an epoch is that of its leader */
     part->leader = item->leader_id;
     if (item->leader_epoch >= 0 || fresh)
         part->leader_epoch = item->leader_epoch;
@@ -295,7 +299,8 @@ static void metadata_forget(struct kw_topic_meta *meta)
 /* Returns 0, KW_ERR_NOMEM; *open: something is missing that a later answer may
  * have. */
 static int metadata_take_topic(struct kw_topic_meta *meta,
-                               const struct kw_metadata_response_topic *item, bool *open)
+                               const struct kw_metadata_response_topic *item, bool epochs,
+                               bool *open)
 {
     struct kw_metadata_response_partition part;
     bool is_other = metadata_is_other(meta, &item->topic_id);
@@ -326,6 +331,8 @@ static int metadata_take_topic(struct kw_topic_meta *meta,
     for (kwi_iter_init(&it, &item->partitions); !rc && kwi_iter_next(&it, &part);) {
         if (part.partition_index < 0 || part.partition_index >= item->partitions.n)
             continue;
+        if (!epochs)
+            part.leader_epoch = -1;
         metadata_take_leader(meta, &part, fresh);
         if (meta->partitions[part.partition_index].leader < 0)
             *open = true;
@@ -347,7 +354,8 @@ static void metadata_tell(struct kw_topic_meta *meta)
 /* Topics that nobody uses are left out, however many a broker tells of. One that
  * stands in the answer again counts once: its watchers look at all its partitions,
  * and a few bytes must not buy that many times over. */
-static int metadata_take(struct kw_core *core, const struct kw_metadata_response *msg, bool *open)
+static int metadata_take(struct kw_core *core, const struct kw_metadata_response *msg, bool epochs,
+                         bool *open)
 {
     struct kw_metadata_response_topic item;
     struct kw_iter it;
@@ -363,7 +371,7 @@ static int metadata_take(struct kw_core *core, const struct kw_metadata_response
         if (!meta || meta->answer == core->cluster.n_answers)
             continue;
         meta->answer = core->cluster.n_answers;
-        rc = metadata_take_topic(meta, &item, open);
+        rc = metadata_take_topic(meta, &item, epochs, open);
         if (!rc)
             metadata_tell(meta);
     }
@@ -387,7 +395,7 @@ static void metadata_done(struct kw_request *req, const struct kw_answer *answer
         rc = metadata_refuse(req, &msg);
     if (!rc) {
         metadata_take_id(req, msg.cluster_id);
-        rc = metadata_take(core, &msg, &open);
+        rc = metadata_take(core, &msg, req->version >= METADATA_EPOCHS, &open);
     }
     if (!rc)
         kwi_reach_answered(core);

@@ -360,7 +360,8 @@ void kwi_part_prefer(struct kw_consumer_part *part, int32_t replica)
     struct kw_core *core = part_core(part);
 
     if (!kwi_cluster_broker(core, replica) || replica == part->from) {
-        kwi_part_step(part, KWI_PART_RETRY); /* metadata may know it by then */
+        kwi_part_leave_replica(part); /* else the leader would send us there again */
+        kwi_part_step(part, KWI_PART_RETRY);
         return;
     }
     core->stats.fetch_replicas++;
@@ -475,7 +476,10 @@ void kwi_part_refused(struct kw_consumer_part *part, int16_t kafka_code)
     }
     if (info->flags & KW_E_METADATA)
         kwi_topic_meta_doubt(part->topic->meta, part->partition);
-    if (kafka_code == KW_E_OFFSET_OUT_OF_RANGE && part->state == KWI_PART_FETCH)
+    /* The leader cannot read its own log there: that is retriable for producers alone. */
+    if (kafka_code == KW_E_CORRUPT_MESSAGE && part->state == KWI_PART_FETCH)
+        kwi_part_stop(part, KW_ERR_BROKER, kafka_code, KW_API_FETCH);
+    else if (kafka_code == KW_E_OFFSET_OUT_OF_RANGE && part->state == KWI_PART_FETCH)
         kwi_part_out_of_range(part);
     else if (info->flags & (KW_E_RETRIABLE | KW_E_METADATA) ||
              kafka_code == KW_E_UNKNOWN_SERVER_ERROR)

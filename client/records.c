@@ -265,12 +265,6 @@ void kw_core_records_release(struct kw_records *records, enum kw_done done)
     kwi_fetchers_feed(core);
 }
 
-/* The leader epoch of the prepared batch. */
-static int32_t records_epoch(const struct kw_consumer_part *part)
-{
-    return (int32_t)kwi_get_u32(part->data.ptr + KWI_BATCH_LEADER_EPOCH);
-}
-
 /* A piece of the prepared batch, which has more records than max. */
 static void records_take_piece(struct kw_records *records, struct kw_consumer_part *part,
                                uint32_t max)
@@ -279,7 +273,6 @@ static void records_take_piece(struct kw_records *records, struct kw_consumer_pa
     records->ptr = part->data.record;
     records->left = max;
     records->opened = max;
-    records->span_epoch = records_epoch(part);
     kwi_batch_advance(part, max);
     records->next = records->range_end;
 }
@@ -295,7 +288,6 @@ static int records_take_batches(struct kw_records *records, struct kw_consumer_p
 
     do {
         max -= part->data.left;
-        records->span_epoch = records_epoch(part);
         kwi_batch_finish(part);
         records->range_end = part->data.ptr;
         rc = kwi_batch_prepare(part, budget);

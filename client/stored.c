@@ -243,6 +243,7 @@ void kwi_stored_open(struct kw_records *records, struct kw_consumer_part *part)
 {
     records->part = part;
     records->span_end = part->position;
+    records->span_epoch = part->epoch;
     records->ack = (struct kw_ack_cursor){.ptr = records->ptr,
                                           .end = records->end,
                                           .next = records->next,
@@ -283,13 +284,21 @@ void kwi_stored_clear(struct kw_consumer_part *part)
     part->stored_epoch = -1;
 }
 
+/* Behind the last record that was handled may lie what nobody is given: control batches,
+ * offsets that compaction left no record of. */
+static bool stored_is_passed(const struct kw_consumer_part *part)
+{
+    return part->stored >= 0 && kwi_list_empty(&part->spans) && part->position > part->stored;
+}
+
 int64_t kwi_stored_offset(const struct kw_consumer_part *part)
 {
-    /* Behind the last record that was handled may lie what nobody is given: control
-     * batches, offsets that compaction left no record of. */
-    if (part->stored >= 0 && kwi_list_empty(&part->spans) && part->position > part->stored)
-        return part->position;
-    return part->stored;
+    return stored_is_passed(part) ? part->position : part->stored;
+}
+
+int32_t kwi_stored_epoch(const struct kw_consumer_part *part)
+{
+    return stored_is_passed(part) ? part->epoch : part->stored_epoch;
 }
 
 int kw_core_done(struct kw_records *records, const struct kw_consumed *consumed)

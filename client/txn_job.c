@@ -75,7 +75,7 @@ static uint32_t txnjob_fill_stored(struct kw_txn_job *job, struct kw_consumer *c
                     (struct kw_txn_entry){.topic = name,
                                           .topic_len = (uint32_t)topic->meta->name_len,
                                           .partition = part->partition,
-                                          .leader_epoch = part->stored_epoch,
+                                          .leader_epoch = kwi_stored_epoch(part),
                                           .offset = offset,
                                           .metadata = {"", 0},
                                           .open = true};

@@ -335,6 +335,20 @@ static const char *const reset_none[] = {"fetch.max.wait.ms=50", "auto.offset.re
 static const char *const reset_earliest[] = {"fetch.max.wait.ms=50", "auto.offset.reset=earliest",
                                              NULL};
 
+/* A leader that cannot read its own log is not asked in vain for ever. */
+Test(consumer, a_log_that_its_leader_cannot_read_is_told)
+{
+    scene_begin(usual, 10, 30);
+    scene_open(quick);
+    scene_fault("fetch:*:error=CORRUPT_MESSAGE:partition=1");
+    scene_assign(KW_START_EARLIEST, 0);
+    scene_run(3000);
+    cr_assert_eq(scene.seen[1].n_error, 1);
+    cr_assert_eq(scene.seen[1].kafka_code, 2);
+    cr_assert_eq(scene.seen[0].next, 10);
+    scene_end();
+}
+
 Test(consumer, out_of_range_without_policy_is_an_error_with_the_offset_until_a_seek)
 {
     scene_begin(usual, 40, 30);

@@ -249,6 +249,23 @@ Test(topics, one_that_was_refused_is_told_to_who_comes_later)
     net_end();
 }
 
+/* Brokers of 2.1 to 2.3 may tell an old epoch for ever (KAFKA-9212): no request carries it. */
+Test(topics, leader_epochs_of_old_versions_are_not_believed)
+{
+    static const struct kw_mock_versions old[] = {{METADATA, 0, 8}};
+    const struct kw_mock_config config = {.n_brokers = 2, .versions = old, .n_versions = 1};
+    static const char *const settings[] = {"metadata.max.age.ms=200", NULL};
+    net_begin_of(&config, 2);
+    net_start(settings);
+    cr_assert(net_delivers(0, 1000) && net_delivers(1, 1000), "%s", net.errors);
+    struct kw_topic_meta *t = kwi_map_get_str(&net.pair.core->cluster.topics, "t", 1);
+    for (int i = 0; i < 2; i++)
+        cr_assert_eq(t->partitions[i].leader_epoch, -1);
+    cr_assert_eq(kwi_mock_set_leader(net.pair.mock, "t", 0, 1 - t->partitions[0].leader), 0);
+    cr_assert(net_delivers(0, 1000), "%s", net.errors);
+    net_end();
+}
+
 /* ---- N36: a storm of refreshes ----------------------------------------------------------- */
 
 Test(storm, partitions_that_fail_together_ask_once)

@@ -723,6 +723,39 @@ Test(offsets, what_is_committed_can_be_read_with_its_metadata)
     table_end();
 }
 
+/* Behind the records lies a marker, written under the next leader: the pair that is committed
+ * belongs together, or the next owner takes it for a log that was cut. */
+Test(offsets, the_epoch_that_is_committed_is_that_of_what_lies_in_front_of_the_offset)
+{
+    struct kw_offset where = {.topic = "t"};
+    struct kw_offsets which = {&where, 1}, *result = NULL;
+    struct kw_mock_partition_info info;
+    for (int late = 0; late < 2; late++) {
+        table_begin(by_hand);
+        if (late)
+            take(0);
+        cr_assert_eq(kwi_mock_partition(table.pair.mock, "t", 0, &info), 0);
+        cr_assert_eq(kwi_mock_set_leader(table.pair.mock, "t", 0, 1 - info.leader), 0);
+        cr_assert_eq(kwi_mock_end_txn(table.pair.mock, "t", 0, 4711, 0, true), 0);
+        cr_assert_eq(kwi_mock_partition(table.pair.mock, "t", 0, &info), 0);
+        if (!late)
+            take(0);
+        table_run(500);
+        for (unsigned i = 0; i < table.n_held; i++)
+            release(i, KW_DONE);
+        table_run(500); /* poll passes the marker */
+        struct kw_records *records;
+        cr_assert_eq(kw_core_consumer_poll(table.consumer, &records, 0), 0);
+        commit_now(0);
+        cr_assert_eq(committed(0), RECORDS + 1);
+        cr_assert_not_null(kw_core_committed(table.consumer, &which, &result, 5000, NULL));
+        table_run(100);
+        cr_assert_eq(result->list[0].leader_epoch, info.leader_epoch);
+        kw_offsets_destroy(result);
+        table_end();
+    }
+}
+
 /* ---- versions, and the end ------------------------------------------------------------------------- */
 
 Test(offsets, every_release_takes_our_commits)
