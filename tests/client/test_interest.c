@@ -125,7 +125,7 @@ static void answer_take(struct answer *answer)
     bool open = false;
     bytes_walked = 0;
     cr_assert_eq(kwi_metadata_response_decode(&msg, VERSION, answer->body, answer->len, NULL), 0);
-    cr_assert_eq(metadata_take(pair.core, &msg, &open), 0);
+    cr_assert_eq(metadata_take(pair.core, &msg, true, &open), 0);
     cr_assert(!open);
     free(answer->body);
     cr_expect_leq(bytes_walked, 4 * answer->len, "%lu bytes walked of %zu",
@@ -243,7 +243,7 @@ static void leader_after(int32_t leader, int32_t epoch, int32_t known, int32_t k
     epoch_of_all = epoch;
     answer = answer_make(1, 4, 0);
     cr_assert_eq(kwi_metadata_response_decode(&msg, VERSION, answer.body, answer.len, NULL), 0);
-    cr_assert_eq(metadata_take(pair.core, &msg, &open), 0);
+    cr_assert_eq(metadata_take(pair.core, &msg, true, &open), 0);
     free(answer.body);
     part = &topic->meta->partitions[0];
     cr_expect_eq(part->leader, known, "leader %d of epoch %d: now %d", leader, epoch, part->leader);
