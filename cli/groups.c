@@ -67,6 +67,7 @@ static int groups_ask_list(struct cli_verb_run *run, struct kw_admin_result **re
 {
     const char *types[GROUPS_MAX], *states[GROUPS_MAX];
 
+    *result = NULL;
     if (run->options.types.n > GROUPS_MAX || run->options.states.n > GROUPS_MAX)
         return cli_usage_error(run->session.command, "more than %d types or states", GROUPS_MAX);
     struct kw_admin_request request = {
