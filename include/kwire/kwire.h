@@ -117,7 +117,9 @@ KW_EXPORT KW_MUST_USE int kw_client_start_thread(struct kw_client *client);
 KW_EXPORT int kw_next_event(struct kw_client *client, struct kw_event *event);
 /* Drains producers by the deadline, hands back what was not sent
  * (kw_unsent_next), closes every connection. The op ends with 0, or with
- * KW_ERR_TIMEOUT when records were left; each was reported. */
+ * KW_ERR_TIMEOUT when records were left; each was reported. Operations that are still under
+ * way then end with KW_ERR_CLOSED. The room for the op is kept from the start: it can be
+ * had, once, though control.memory is used up. */
 KW_EXPORT struct kw_op *kw_close(struct kw_client *client, int32_t timeout_ms, void *tag);
 /* Frees everything at once; never waits, but with an I/O thread for its present turn.
  * Other threads that are in kw_wait or kw_client_poll return with KW_ERR_CLOSED; in other
