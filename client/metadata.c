@@ -256,8 +256,9 @@ static void metadata_take_leader(struct kw_topic_meta *meta,
     part->error = item->error_code;
     if (!fresh && is_older && !part->doubted && kwi_topic_meta_leader(meta, item->partition_index))
         return;
+    /* An epoch is that of its leader, and not one that it has denied. */
+    fresh |= part->doubted || part->leader != item->leader_id;
     part->doubted = false;
-    fresh |= part->leader != item->leader_id; /* an epoch is that of its leader */
     part->leader = item->leader_id;
     if (item->leader_epoch >= 0 || fresh)
         part->leader_epoch = item->leader_epoch;

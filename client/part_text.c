@@ -59,6 +59,11 @@ void kwi_part_describe(const struct kw_consumer_part *part, struct kw_error *err
                                  : topic);
         else
             kwi_error_kafka(err, part->error_kafka, where, NULL, 0);
+        if (part->error_kafka == KW_E_CORRUPT_MESSAGE) { /* a producer's would be tried again */
+            err->retriable = 0;
+            kwi_fmt(err->hint, sizeof(err->hint), "%s",
+                    "its leader cannot read its own log: see the broker's, or seek behind it");
+        }
         return;
     case KW_ERR_STATE:
         kwi_fmt(what, sizeof(what), "the group committed no offset, and auto.offset.reset is none");

@@ -50,14 +50,19 @@ static void on_signal(int number)
 /* ---- outcomes ------------------------------------------------------------------ */
 
 /* The one place where a line ends, whatever became of it. */
-static void settle(struct line *line, enum kw_outcome outcome)
+static void end_line(const char *text, size_t len, enum kw_outcome outcome)
 {
     static const char *const words[] = {
         [KW_DELIVERED] = "delivered", [KW_NOT_WRITTEN] = "not-written", [KW_UNKNOWN] = "unknown"};
 
     if (outcome != KW_DELIVERED)
-        printf("%s %.*s\n", words[outcome], (int)line->len, line->text);
+        printf("%s %.*s\n", words[outcome], (int)len, text);
     deliver.counts[outcome]++;
+}
+
+static void settle(struct line *line, enum kw_outcome outcome)
+{
+    end_line(line->text, line->len, outcome);
     free(line);
 }
 
@@ -170,6 +175,18 @@ static int begin(char **argv)
     return rc;
 }
 
+/* Lines that could not even be given to the client: no broker was there yet, or no memory. */
+static void give_rest_back(void)
+{
+    char *line = deliver.buf, *end;
+
+    while ((end = memchr(line, '\n', deliver.len))) {
+        end_line(line, (size_t)(end - line), KW_NOT_WRITTEN);
+        deliver.len -= (size_t)(end + 1 - line);
+        line = end + 1;
+    }
+}
+
 /* What is in a buffer when the process ends was never sent: neither in ours, where whole lines
  * may wait for room, nor in the client's. This waits until every line has its outcome:
  * delivery.timeout.ms bounds that, not we. */
@@ -181,6 +198,7 @@ static void finish(void)
         (void)!kw_client_poll(deliver.client, deliver.full ? 1000 : 0);
         take_events();
     }
+    give_rest_back();
     (void)kw_wait(deliver.client, kw_flush(deliver.producer, -1, NULL), NULL);
     take_events();
     (void)kw_wait(deliver.client, kw_close(deliver.client, 1000, NULL), NULL);

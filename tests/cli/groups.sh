@@ -69,6 +69,9 @@ true_that "once, and nothing else" [ "$(wc -l <"$err")" = 1 ]
 start_broker --topic orders:1 --fault 'findcoordinator:*:error=GROUP_AUTHORIZATION_FAILED'
 run "the same by the coordinator's finder" 4 "$kw" consume -q -b "$B" -G secret orders -e
 says "is named, too" 'GROUP_AUTHORIZATION_FAILED'
+start_broker --topic orders:1 --fault 'fetch:*:error=CORRUPT_MESSAGE'
+run "a log that its leader cannot read, to its end" 1 "$kw" consume -q -b "$B" -G readers orders -e
+says "ends with the reason" 'CORRUPT_MESSAGE'
 start_broker --topic orders:1 --fault 'fetch:*:error=TOPIC_AUTHORIZATION_FAILED'
 run "a topic that we may not read, to its end" 4 "$kw" consume -q -b "$B" -G readers orders -e
 says "ends with the reason" 'TOPIC_AUTHORIZATION_FAILED'

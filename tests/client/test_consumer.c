@@ -15,6 +15,7 @@ enum { PARTITIONS = 3, BROKERS = 2 };
 struct seen {
     int64_t first, next; /* offsets; first -1: nothing yet */
     unsigned n, n_eof, n_error;
+    bool retriable; /* the last error */
     int error;
     int16_t kafka_code;
     char text[192], hint[128];
@@ -49,6 +50,7 @@ static void scene_event(void *ctx, const struct kw_event *event)
         seen->n_eof++;
     if (event->kind == KW_EVENT_ERROR && event->topic_name) {
         seen->n_error++;
+        seen->retriable = event->error->retriable;
         seen->error = event->code;
         seen->kafka_code = event->error->kafka_code;
         seen->error_offset = event->offset;
@@ -345,6 +347,7 @@ Test(consumer, a_log_that_its_leader_cannot_read_is_told)
     scene_run(3000);
     cr_assert_eq(scene.seen[1].n_error, 1);
     cr_assert_eq(scene.seen[1].kafka_code, 2);
+    cr_assert_not(scene.seen[1].retriable);
     cr_assert_eq(scene.seen[0].next, 10);
     scene_end();
 }

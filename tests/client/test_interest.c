@@ -251,6 +251,30 @@ static void leader_after(int32_t leader, int32_t epoch, int32_t known, int32_t k
                  epoch, part->leader_epoch);
 }
 
+/* Of an answer whose epochs are not believed: what is known stays, unless it was denied. */
+Test(interest, an_answer_without_epochs_leaves_none_that_was_denied)
+{
+    struct kw_metadata_response msg;
+    struct answer answer;
+    bool open = false;
+    interest_begin();
+    n_brokers = REPLICAS;
+    leader_after(0, 5, 0, 5);
+    lead_of_first = 0;
+    epoch_of_all = 5;
+    for (int denied = 0; denied < 2; denied++) {
+        if (denied)
+            kwi_topic_meta_doubt(topic->meta, 0);
+        answer = answer_make(1, 4, 0);
+        cr_assert_eq(kwi_metadata_response_decode(&msg, VERSION, answer.body, answer.len, NULL), 0);
+        cr_assert_eq(metadata_take(pair.core, &msg, false, &open), 0);
+        free(answer.body);
+        cr_assert_eq(topic->meta->partitions[0].leader, 0);
+        cr_assert_eq(topic->meta->partitions[0].leader_epoch, denied ? -1 : 5);
+    }
+    interest_end();
+}
+
 Test(interest, an_older_epoch_counts_only_against_a_leader_that_denies_it)
 {
     interest_begin();

@@ -111,6 +111,21 @@ read_all lines >"$work/got"
 same "SIGTERM in the middle: and is there" <(head -n "$(wc -l <"$work/got")" "$work/lines") "$work/got"
 check "SIGTERM in the middle: every line was counted" grep -q "^$(wc -l <"$work/got") delivered, 0 not written, 0 unknown" "$work/stop.err"
 
+# Nobody is there yet, so no line could even be given to the client.
+printf 'bootstrap.servers=127.0.0.1:1\n' >"$work/nobody.properties"
+"$examples/deliver" "$work/nobody.properties" lines <"$work/pipe" >"$work/nobody.out" 2>"$work/nobody.err" &
+pid=$!
+pids+=("$pid")
+exec 8>"$work/pipe"
+head -n 3 "$work/lines" >&8
+sleep 0.5
+kill -TERM "$pid"
+wait "$pid"
+check "SIGTERM before a broker was there: the status says so" test $? = 1
+exec 8>&-
+same "SIGTERM before a broker was there: each line comes back" \
+    <(head -n 3 "$work/lines" | sed 's/^/not-written /') "$work/nobody.out"
+
 # ---- 5. one producer for all ---------------------------------------------------------------------
 
 broker --topic requests:3 --fault produce:2:error=NOT_LEADER_OR_FOLLOWER
