@@ -36,7 +36,8 @@ struct kw_topic_meta {
     uint32_t refs;
     uint64_t asked_us;     /* when it was first asked for without success, 0 not */
     uint64_t answer;       /* number of the last answer that named it */
-    uint32_t n_partitions; /* 0: not known */
+    uint32_t n_partitions; /* 0: not known; of a topic made anew with fewer: of the one before */
+    uint32_t n_named;      /* how many of them the topic has now */
     struct kw_partition_meta *partitions;
     struct kw_list watchers;     /* kw_topic_watch */
     struct kw_topic_racks racks; /* while somebody wants them */

@@ -123,6 +123,12 @@ void kwi_log(struct kw_core *core, int level, const char *format, ...)
 
 /* ---- life ---------------------------------------------------------------- */
 
+/* More than an address space has is all of it. */
+static size_t core_reserve(int64_t bytes)
+{
+    return (uint64_t)bytes > SIZE_MAX / 2 ? SIZE_MAX / 2 : (size_t)bytes;
+}
+
 static int core_init(struct kw_core *core, const struct kw_config *cfg, const struct kw_env *env,
                      struct kw_error *err)
 {
@@ -138,10 +144,10 @@ static int core_init(struct kw_core *core, const struct kw_config *cfg, const st
     if (rc)
         return rc;
     kwi_heap_init(&core->control, &env->alloc,
-                  (size_t)kwi_config_i64(core->cfg, KW_KEY_CONTROL_MEMORY));
+                  core_reserve(kwi_config_i64(core->cfg, KW_KEY_CONTROL_MEMORY)));
     kwi_heap_init(&core->produce, &env->alloc,
-                  (size_t)kwi_config_i64(core->cfg, KW_KEY_BUFFER_MEMORY));
-    kwi_heap_init(&core->fetch, &env->alloc, (size_t)kwi_config_fetch_memory(core->cfg));
+                  core_reserve(kwi_config_i64(core->cfg, KW_KEY_BUFFER_MEMORY)));
+    kwi_heap_init(&core->fetch, &env->alloc, core_reserve(kwi_config_fetch_memory(core->cfg)));
     kwi_pool_init(&core->fetch_pool, &core->fetch);
     kwi_unpack_init(core);
     kwi_oauth_init(core);

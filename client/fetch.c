@@ -420,6 +420,7 @@ static struct kw_request *fetcher_pull(struct kw_link *link)
         kwi_fetcher_later(fetcher);
         return NULL;
     }
+    req->timeout_ms = (uint32_t)kwi_consumer_setting(fetcher->consumer, KW_KEY_REQUEST_TIMEOUT_MS);
     if (!kwi_link_version(link, req, &version))
         version = 0; /* encoding it fails, and says so */
     fetcher_plan(fetcher, version, &plan);

@@ -114,7 +114,7 @@ static void groups_finish(struct kw_groups_op *groups)
         return;
     }
     *groups->result = &tree->result;
-    kwi_groups_end(groups, groups->code, groups->code ? &groups->last : NULL);
+    kwi_groups_end(groups, groups->code, groups->code ? &groups->first : NULL);
 }
 
 /* ---- legs ------------------------------------------------------------------------------- */
@@ -164,8 +164,10 @@ static void leg_end(struct kw_group_leg *leg, int code, int16_t kafka_code)
     leg->info.kafka_code = kafka_code;
     leg->info.coordinator = leg->broker;
     groups->n_open--;
-    if (code && groups->kind == KW_ADMIN_LIST_GROUPS && !groups->code)
+    if (code && groups->kind == KW_ADMIN_LIST_GROUPS && !groups->code) {
         groups->code = code;
+        groups->first = groups->last; /* others may fail and heal behind it */
+    }
     if (code && !kwi_groups_is_plural(groups))
         kwi_groups_end(groups, code, &groups->last);
     else if (groups->n_open == 0)
@@ -186,6 +188,8 @@ static struct kw_broker *leg_broker(struct kw_group_leg *leg)
         leg->user.changed = leg_changed;
         leg->coordinator = kwi_coordinator_get(core, KWI_COORDINATOR_GROUP, leg->group.ptr,
                                                &leg->user);
+        if (leg->coordinator)
+            kwi_coordinator_want(leg->coordinator); /* whatever others were told before */
     }
     return leg->coordinator ? kwi_coordinator_broker(leg->coordinator) : NULL;
 }

@@ -73,7 +73,8 @@ struct kw_groups_op {
     uint32_t n_legs, legs_cap, n_next, n_open;
     struct kw_admin_piece *pieces;
     size_t pieces_size;
-    int code; /* of the first leg of LIST_GROUPS that failed */
+    int code;              /* of the first leg of LIST_GROUPS that failed */
+    struct kw_error first; /* and its error */
     struct kw_error last;
     struct kw_group_entry *entries; /* NULL: all (GET_OFFSETS) */
     uint32_t *order;                /* entries by topic and partition */

@@ -7,6 +7,8 @@
 #include "client/group_classic.h"
 #include "proto/error.h"
 
+enum { ANSWERS_TRIES = 3 /* that lack memory in a row, before it is told */ };
+
 /* The assignor that the group agreed on. */
 static const struct kw_assignor *classic_assignor(const struct kw_classic *classic,
                                                   struct kw_str name)
@@ -65,6 +67,18 @@ static void classic_take_id(struct kw_classic *classic, struct kw_str id)
     kwi_classic_step(classic, again ? KWI_CLASSIC_RETRY : KWI_CLASSIC_REJOIN);
 }
 
+void kwi_classic_no_memory(struct kw_classic *classic, const char *what)
+{
+    struct kw_error why;
+
+    if (classic->attempts == ANSWERS_TRIES) { /* it does not pass by itself */
+        kwi_group_error(classic->group, &why, KW_ERR_NOMEM, 0, what, "raise control.memory");
+        why.retriable = 1;
+        kwi_group_tell_error(classic->group, &why);
+    }
+    kwi_classic_step(classic, KWI_CLASSIC_RETRY);
+}
+
 void kwi_classic_joined(struct kw_classic *classic, const struct kw_join_group_response *msg)
 {
     struct kw_core *core = kwi_classic_core(classic);
@@ -101,7 +115,7 @@ void kwi_classic_joined(struct kw_classic *classic, const struct kw_join_group_r
     classic->pull_only = msg->skip_assignment;
     rc = kwi_classic_plan(classic, msg, &err);
     if (rc == KW_ERR_NOMEM)
-        kwi_classic_step(classic, KWI_CLASSIC_RETRY);
+        kwi_classic_no_memory(classic, "no memory to lead it");
     else if (rc)
         kwi_classic_fail(classic, rc, 0, err.text);
     else
@@ -205,7 +219,7 @@ void kwi_classic_synced(struct kw_classic *classic, const struct kw_blob *assign
     else if (rc == 0)
         kwi_classic_step(classic, KWI_CLASSIC_SYNCED);
     else if (rc == KW_ERR_NOMEM)
-        kwi_classic_step(classic, KWI_CLASSIC_RETRY);
+        kwi_classic_no_memory(classic, "no memory for what it gives us");
     else
         kwi_classic_fail(classic, KW_ERR_PROTOCOL, 0, "the leader's assignment cannot be read");
 }

@@ -48,16 +48,16 @@ static void plan_topic_changed(struct kw_topic_watch *watch, struct kw_topic_met
         return;
     }
     if (classic->again ||
-        (meta->n_partitions == topic->n_partitions && !kwi_classic_racks_moved(classic, topic)))
+        (meta->n_named == topic->n_partitions && !kwi_classic_racks_moved(classic, topic)))
         return;
-    if (meta->n_partitions == topic->n_partitions)
+    if (meta->n_named == topic->n_partitions)
         kwi_log(meta->core, 6, "group %s: replicas of %s are in other racks: it rebalances",
                 classic->group->consumer->keeper.group_id, meta->name);
     else
         kwi_log(meta->core, 6, "group %s: topic %s has %u partitions instead of %u: it rebalances",
-                classic->group->consumer->keeper.group_id, meta->name, meta->n_partitions,
+                classic->group->consumer->keeper.group_id, meta->name, meta->n_named,
                 topic->n_partitions);
-    topic->n_partitions = meta->n_partitions;
+    topic->n_partitions = meta->n_named;
     if (classic->state == KWI_CLASSIC_STABLE)
         kwi_classic_step(classic, KWI_CLASSIC_REJOIN);
     else
@@ -226,7 +226,7 @@ static void plan_ran(struct kw_classic *classic)
     if (!rc)
         kwi_classic_step(classic, KWI_CLASSIC_JOINED);
     else if (rc == KW_ERR_NOMEM)
-        kwi_classic_step(classic, KWI_CLASSIC_RETRY);
+        kwi_classic_no_memory(classic, "no memory to lead it");
     else
         kwi_classic_fail(classic, rc, 0, "the assignor's data of a member cannot be had");
 }
@@ -291,7 +291,7 @@ void kwi_classic_plan_run(struct kw_classic *classic)
         return;
     rc = kwi_classic_racks_tell(classic);
     if (rc) {
-        kwi_classic_step(classic, KWI_CLASSIC_RETRY);
+        kwi_classic_no_memory(classic, "no memory to lead it");
         return;
     }
     if (classic->pull_only) { /* the last assignment stays */
@@ -307,7 +307,7 @@ void kwi_classic_plan_run(struct kw_classic *classic)
     if (!rc && !plan_submit(classic))
         rc = KW_ERR_NOMEM;
     if (rc == KW_ERR_NOMEM)
-        kwi_classic_step(classic, KWI_CLASSIC_RETRY);
+        kwi_classic_no_memory(classic, "no memory to lead it");
     else if (rc)
         kwi_classic_fail(classic, rc, 0, err.text);
 }

@@ -283,7 +283,7 @@ static bool metadata_lags(struct kw_topic_meta *meta, const struct kw_uuid *id)
 
     if (memcmp(meta->old_id, id->b, sizeof(meta->old_id)) != 0)
         return false;
-    for (uint32_t i = 0; i < meta->n_partitions; i++)
+    for (uint32_t i = 0; i < meta->n_named; i++)
         leads &= meta->partitions[i].leader >= 0 && !meta->partitions[i].doubted;
     meta->n_old = leads ? 0 : meta->n_old + 1;
     return meta->n_old < METADATA_OLD_MAX;
@@ -306,11 +306,12 @@ static int metadata_take_topic(struct kw_topic_meta *meta,
     struct kw_metadata_response_partition part;
     bool is_other = metadata_is_other(meta, &item->topic_id);
     bool fresh = is_other || !meta->n_partitions;
+    uint32_t n = metadata_count(item);
     struct kw_iter it;
     int rc;
 
     meta->error = item->error_code;
-    kwi_racks_take_topic(meta, item, item->error_code ? 0 : metadata_count(item));
+    kwi_racks_take_topic(meta, item, item->error_code ? 0 : n);
     if (item->error_code) {
         if (kwi_error_info(item->error_code)->flags & KW_E_RETRIABLE)
             *open = true;
@@ -328,7 +329,9 @@ static int metadata_take_topic(struct kw_topic_meta *meta,
         metadata_forget(meta);
     if (!kwi_uuid_is_zero(&item->topic_id))
         memcpy(meta->topic_id, item->topic_id.b, sizeof(meta->topic_id));
-    rc = metadata_grow(meta, metadata_count(item));
+    rc = metadata_grow(meta, n);
+    if (!rc && (is_other || n > meta->n_named)) /* a broker that lags behind names fewer */
+        meta->n_named = n;
     for (kwi_iter_init(&it, &item->partitions); !rc && kwi_iter_next(&it, &part);) {
         if (part.partition_index < 0 || part.partition_index >= item->partitions.n)
             continue;

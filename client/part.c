@@ -312,9 +312,9 @@ void kwi_part_meta(struct kw_consumer_part *part)
         kwi_part_stop(part, KW_ERR_BROKER, meta->error, KW_API_METADATA);
         return;
     }
-    if (part->partition >= (int64_t)meta->n_partitions) {
+    if (part->partition >= (int64_t)meta->n_named) {
         part_missing(part);
-        if (part->state == KWI_PART_LEADER && meta->n_partitions)
+        if (part->state == KWI_PART_LEADER && meta->n_named)
             kwi_part_step(part, KWI_PART_RETRY);
         return;
     }

@@ -318,6 +318,7 @@ struct kw_request *kwi_sender_pull(struct kw_link *link)
         kwi_sending_recycle(sending);
         return NULL;
     }
+    req->timeout_ms = (uint32_t)producer->request_timeout_ms;
     sender_group(sending);
     if (producer->txn)
         producer->txn->started = true;

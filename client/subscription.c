@@ -12,12 +12,29 @@
 
 enum { SUBSCRIPTION_TOPICS_MAX = 4096, SUBSCRIPTION_PATTERN_MAX = 16384 };
 
+/* As strcmp, of a name that ends by itself and one that does not. */
+static int subscription_compare(const char *name, struct kw_str topic)
+{
+    size_t n = strlen(name), len = topic.len > 0 ? (size_t)topic.len : 0;
+    int order = memcmp(name, topic.ptr, n < len ? n : len);
+
+    return order ? order : n < len ? -1 : n > len;
+}
+
+/* Names are sorted, and asked for once a partition. */
 bool kwi_group_subscribes(const struct kw_group *group, struct kw_str topic)
 {
-    for (uint32_t i = 0; group->names && i < group->names->n; i++) {
-        if (topic.len >= 0 && strlen(group->names->list[i]) == (size_t)topic.len &&
-            !memcmp(group->names->list[i], topic.ptr, (size_t)topic.len))
+    uint32_t low = 0, high = group->names && topic.len > 0 ? group->names->n : 0;
+
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        int order = subscription_compare(group->names->list[middle], topic);
+        if (order == 0)
             return true;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
     }
     return false;
 }

@@ -81,6 +81,23 @@ Test(group, unsubscribing_while_a_join_hangs_leaves_at_once)
     group_end(&bed);
 }
 
+/* The leader gives out what there is, not what the topic of that name had before. */
+Test(group, a_topic_made_anew_with_fewer_partitions_is_shared_out_again)
+{
+    static const char *const fresh[] = {"metadata.max.age.ms=300", "retry.backoff.ms=20",
+                                        "reconnect.backoff.ms=10", NULL};
+    group_begin(&bed, fresh);
+    bed_subscribe(bed_join(&bed, NULL));
+    cr_assert(bed_settled(&bed, 2000));
+    cr_assert_eq(bed_owned(&bed.members[0]), BED_PARTITIONS);
+    cr_assert_eq(kwi_mock_delete_topic(bed.pair.mock, "t"), 0);
+    cr_assert_eq(kwi_mock_create_topic(bed.pair.mock, "t", 2), 0);
+    bed.may_go_back = true;
+    bed_run(&bed, 3000);
+    cr_assert_eq(bed_owned(&bed.members[0]), 2);
+    group_end(&bed);
+}
+
 /* A commit that waited for its connection until the member was none any more. */
 Test(group, what_was_lost_is_not_committed_when_the_coordinator_comes_back)
 {

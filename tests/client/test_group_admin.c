@@ -694,6 +694,27 @@ Test(group_admin, a_coordinator_that_is_refused_is_told_for_each_group)
     desk_end();
 }
 
+/* The right came meanwhile: what a consumer of the group was told is not told again. */
+Test(group_admin, a_refusal_that_others_had_is_asked_again)
+{
+    static const char *const names[] = {"a"};
+    static const char *const topics[] = {"t"};
+    static const char *const own_text[] = {"group.id=a", NULL};
+    struct kw_consumer *consumer;
+    struct kw_config *own = NULL;
+    desk_begin();
+    desk_fault("findcoordinator:1:error=GROUP_AUTHORIZATION_FAILED");
+    cr_assert_eq(sim_pair_config(&desk.pair, &own, own_text), 0);
+    cr_assert_eq(kw_core_consumer_create(&consumer, desk.pair.core, own, NULL), 0);
+    kw_config_destroy(own);
+    cr_assert_eq(kw_core_subscribe(consumer, topics, 1, NULL), 0);
+    for (int i = 0; i < 100; i++)
+        sim_pair_step(&desk.pair, 5000);
+    cr_assert_eq(describe(names, 1, KW_GROUP_TYPE_ANY), 0, "%s", desk.error.text);
+    cr_assert_neq(group_at(0)->kafka_code, 30);
+    desk_end();
+}
+
 /* ---- ends ------------------------------------------------------------------------------------- */
 
 Test(group_admin, cancelled_or_abandoned_at_any_moment_it_leaks_nothing)
