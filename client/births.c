@@ -27,7 +27,7 @@ static void birth_look(struct kw_birth *birth, const struct kw_topic_meta *meta)
     if (!meta->n_partitions && meta->error != KW_E_UNKNOWN_TOPIC_OR_PARTITION)
         return; /* nothing is said of it yet */
     birth->known = true;
-    birth->n = meta->n_partitions;
+    birth->n = meta->n_named;
     memcpy(birth->topic_id, meta->topic_id, sizeof(birth->topic_id));
 }
 

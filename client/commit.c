@@ -234,6 +234,8 @@ void kwi_commits_kick(struct kw_consumer *consumer)
         return;
     }
     keeper->committing->arg = (uint64_t)link->broker->node_id;
+    keeper->committing->timeout_ms = (uint32_t)kwi_consumer_setting(consumer,
+                                                                    KW_KEY_REQUEST_TIMEOUT_MS);
     kwi_request_submit(keeper->committing);
 }
 

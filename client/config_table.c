@@ -81,7 +81,7 @@ const struct kw_config_row kwi_config_rows[KW_N_KEYS] = {
                CONFIG_MS_MAX, CONFIG_ANY,
                "How long one request may wait for its answer; then the connection is closed and "
                "the request is tried again if it may be. The value of a producer or consumer "
-               "itself is the time that a broker may take for its requests."),
+               "itself holds for its records, fetches and offsets."),
     CONFIG_INT(RETRY_BACKOFF_MS, "retry.backoff.ms", NULL, "ms", 100, 0, CONFIG_MS_MAX, CONFIG_ANY,
                "The pause before the first retry; it doubles with each failure, with jitter."),
     CONFIG_INT(RETRY_BACKOFF_MAX_MS, "retry.backoff.max.ms", NULL, "ms", 1000, 0, CONFIG_MS_MAX,

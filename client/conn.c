@@ -171,6 +171,19 @@ enum kw_phase kwi_conn_phase(const struct kw_conn *conn)
     return KW_PHASE_REQUEST;
 }
 
+/* How long the request that was not answered might have waited. */
+static int64_t conn_waited_ms(const struct kw_conn *conn)
+{
+    for (struct kw_node *n = conn->requests.first; n; n = n->next) {
+        const struct kw_request *req = KWI_OF(n, struct kw_request, node);
+        if (!req->answered && req->timeout_ms)
+            return req->timeout_ms;
+        if (!req->answered)
+            break;
+    }
+    return kwi_config_i64(conn->core->cfg, KW_KEY_REQUEST_TIMEOUT_MS);
+}
+
 static void conn_timed_out(struct kw_timer *timer)
 {
     struct kw_conn *conn = KWI_OF(timer, struct kw_conn, timer);
@@ -186,7 +199,7 @@ static void conn_timed_out(struct kw_timer *timer)
         kwi_error_fmt(&err, KW_ERR_TIMEOUT, KW_PHASE_REQUEST,
                       "the broker is overloaded or hangs; or raise request.timeout.ms",
                       "%s did not answer a request within request.timeout.ms (%lld)", conn->peer,
-                      (long long)kwi_config_i64(conn->core->cfg, KW_KEY_REQUEST_TIMEOUT_MS));
+                      (long long)conn_waited_ms(conn));
     else
         kwi_conn_why_late(conn,
                           conn->state == KWI_CONN_OPENING && kwi_config_uses_tls(conn->core->cfg)

@@ -324,6 +324,8 @@ void kwi_coordinator_want(struct kw_coordinator *coordinator)
     bool is_gone = coordinator->state == KWI_COORDINATOR_KNOWN &&
                    !kwi_coordinator_broker(coordinator); /* from the cluster */
 
+    if (coordinator->state == KWI_COORDINATOR_REFUSED)
+        coordinator->error.code = 0; /* it may be another answer now */
     if (is_gone || coordinator->state == KWI_COORDINATOR_IDLE ||
         coordinator->state == KWI_COORDINATOR_REFUSED)
         coordinator_find(coordinator);

@@ -32,6 +32,7 @@ void kwi_ask_kick(struct kw_fetcher *fetcher, struct kw_fetch_ask *ask)
     for (uint32_t n = 0; n < ASK_PARTS && !kwi_list_empty(&ask->waiting); n++)
         kwi_part_move(kwi_fetch_part(ask->waiting.first), &ask->asked);
     ask->req = req;
+    req->timeout_ms = (uint32_t)kwi_consumer_setting(fetcher->consumer, KW_KEY_REQUEST_TIMEOUT_MS);
     kwi_request_submit(req);
 }
 

@@ -249,7 +249,7 @@ static int16_t find_verdict(const struct kw_find_op *find, const struct kw_find_
         return 0;
     if (meta->error == KW_E_UNKNOWN_TOPIC_OR_PARTITION ||
         entry->failed == KW_E_UNKNOWN_TOPIC_OR_PARTITION ||
-        (meta->n_partitions && entry->partition >= (int64_t)meta->n_partitions))
+        (meta->n_named && entry->partition >= (int64_t)meta->n_named))
         return KW_E_UNKNOWN_TOPIC_OR_PARTITION;
     return 0;
 }

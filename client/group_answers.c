@@ -71,7 +71,7 @@ void kwi_classic_no_memory(struct kw_classic *classic, const char *what)
 {
     struct kw_error why;
 
-    if (classic->attempts == ANSWERS_TRIES) { /* it does not pass by itself */
+    if (++classic->n_no_memory == ANSWERS_TRIES) { /* it does not pass by itself */
         kwi_group_error(classic->group, &why, KW_ERR_NOMEM, 0, what, "raise control.memory");
         why.retriable = 1;
         kwi_group_tell_error(classic->group, &why);

@@ -322,6 +322,11 @@ static void calls_sync_done(struct kw_request *req, const struct kw_answer *answ
     if (!rc &&
         kwi_sync_group_response_decode(&msg, req->version, answer->body, answer->len, &fault))
         rc = kwi_request_malformed(req, &fault, NULL);
+    if (rc == KW_ERR_NOMEM && !answer->offered && !classic->data_error.code &&
+        classic->state == KWI_CLASSIC_SYNC) { /* of ours: the coordinator is not to blame */
+        kwi_classic_no_memory(classic, "no memory to tell what it was assigned");
+        return;
+    }
     if (calls_ended(classic, req, rc)) {
         if (classic->state == KWI_CLASSIC_SYNC)
             kwi_classic_step(classic, KWI_CLASSIC_RETRY);

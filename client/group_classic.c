@@ -249,7 +249,7 @@ static void classic_sync(struct kw_classic *classic)
 
 static void classic_stable(struct kw_classic *classic)
 {
-    classic->attempts = 0;
+    classic->attempts = classic->n_no_memory = 0;
     classic->asked_id = false;
     classic->reason[0] = '\0';
     kwi_commit_soon(classic->group->consumer);

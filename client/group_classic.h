@@ -73,14 +73,14 @@ struct kw_classic {
     struct kw_timer timer; /* WAIT, PLAN, PREPARE without memory */
     struct kw_timer beat;
     uint64_t beat_sent_us, sync_sent_us;
-    int32_t beat_epoch; /* with which it was sent */
-    uint32_t attempts;
-    bool again;      /* the subscription changed since the last JoinGroup was sent */
-    bool asked_id;   /* MEMBER_ID_REQUIRED came since we were in the group */
-    bool occupied;   /* a join that was given up may hold the group's connection */
-    bool pull_only;  /* the leader keeps the last assignment (KIP-814) */
-    char reason[64]; /* of the next join */
-    uint8_t *last;   /* the assignment as it came, for the user data of sticky ones */
+    int32_t beat_epoch;             /* with which it was sent */
+    uint32_t attempts, n_no_memory; /* in a row */
+    bool again;                     /* the subscription changed since the last JoinGroup was sent */
+    bool asked_id;                  /* MEMBER_ID_REQUIRED came since we were in the group */
+    bool occupied;                  /* a join that was given up may hold the group's connection */
+    bool pull_only;                 /* the leader keeps the last assignment (KIP-814) */
+    char reason[64];                /* of the next join */
+    uint8_t *last; /* the assignment as it came, for the user data of sticky ones */
     size_t last_size;
     int32_t last_generation;
     struct kw_error data_error; /* of an assignor's user data; code 0: none */

@@ -283,7 +283,7 @@ static bool metadata_lags(struct kw_topic_meta *meta, const struct kw_uuid *id)
 
     if (memcmp(meta->old_id, id->b, sizeof(meta->old_id)) != 0)
         return false;
-    for (uint32_t i = 0; i < meta->n_named; i++)
+    for (uint32_t i = 0; i < meta->n_partitions; i++)
         leads &= meta->partitions[i].leader >= 0 && !meta->partitions[i].doubted;
     meta->n_old = leads ? 0 : meta->n_old + 1;
     return meta->n_old < METADATA_OLD_MAX;

@@ -100,8 +100,10 @@ struct kw_request *kwi_offsets_request(struct kw_consumer *consumer,
     struct kw_link *link = kwi_keeper_link(consumer);
     struct kw_request *req = link ? kwi_request_create(consumer->core, link, type, owner) : NULL;
 
-    if (req)
-        req->arg = (uint64_t)link->broker->node_id;
+    if (!req)
+        return NULL;
+    req->arg = (uint64_t)link->broker->node_id;
+    req->timeout_ms = (uint32_t)kwi_consumer_setting(consumer, KW_KEY_REQUEST_TIMEOUT_MS);
     return req;
 }
 

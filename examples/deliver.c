@@ -185,6 +185,11 @@ static void give_rest_back(void)
         deliver.len -= (size_t)(end + 1 - line);
         line = end + 1;
     }
+    /* The last line of the input, or one longer than the buffer, ends without one. */
+    if (deliver.len && (deliver.input_end || deliver.len == sizeof(deliver.buf))) {
+        end_line(line, deliver.len, KW_NOT_WRITTEN);
+        deliver.len = 0;
+    }
 }
 
 /* What is in a buffer when the process ends was never sent: neither in ours, where whole lines
