@@ -95,4 +95,13 @@ static inline const uint8_t *kwi_read_uvarint(const uint8_t *p, const uint8_t *e
     return NULL;
 }
 
+/* Order of two texts by their bytes, the shorter one first: below 0, 0, above 0. */
+static inline int kwi_bytes_compare(const void *a, size_t a_len, const void *b, size_t b_len)
+{
+    size_t n = a_len < b_len ? a_len : b_len;
+    int order = n ? memcmp(a, b, n) : 0;
+
+    return order ? order : a_len < b_len ? -1 : a_len > b_len;
+}
+
 #endif

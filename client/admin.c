@@ -160,16 +160,6 @@ static int admin_encode(struct kw_request *req, struct kw_wr *wr)
 
 /* ---- answers ---------------------------------------------------------------------------- */
 
-/* Bounded as in throttle.c. */
-static uint64_t admin_throttle_us(const struct kw_core *core, int32_t throttle_ms)
-{
-    int64_t most_ms = kwi_config_i64(core->cfg, KW_KEY_REQUEST_TIMEOUT_MS);
-
-    if (throttle_ms <= 0)
-        return 0;
-    return (uint64_t)(throttle_ms < most_ms ? throttle_ms : most_ms) * 1000;
-}
-
 /* The verdict on one topic. */
 static void admin_take_verdict(struct kw_admin_op *admin, int16_t kafka_code, struct kw_str message,
                                int32_t throttle_ms)
@@ -196,7 +186,7 @@ static void admin_take_verdict(struct kw_admin_op *admin, int16_t kafka_code, st
         bool moved = kafka_code == KW_E_NOT_CONTROLLER; /* another one is asked, at once */
         if (moved)
             kwi_cluster_refresh(core);
-        admin_retry(admin, moved ? 0 : admin_throttle_us(core, throttle_ms));
+        admin_retry(admin, moved ? 0 : (uint64_t)kwi_throttle_ms(core, throttle_ms) * 1000);
         return;
     }
     if (admin->maybe_done &&

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/bytes.h"
 #include "proto/error.h"
 
 struct kw_birth {
@@ -36,16 +37,6 @@ static void birth_changed(struct kw_topic_watch *watch, struct kw_topic_meta *me
     birth_look(KWI_OF(watch, struct kw_birth, watch), meta);
 }
 
-static int birth_compare(const struct kw_topic_meta *meta, const char *name, size_t len)
-{
-    size_t n = meta->name_len < len ? meta->name_len : len;
-    int order = memcmp(meta->name, name, n);
-
-    if (order || meta->name_len == len)
-        return order;
-    return meta->name_len < len ? -1 : 1;
-}
-
 static const struct kw_birth *birth_find(const struct kw_births *births, const char *name,
                                          size_t len)
 {
@@ -53,7 +44,8 @@ static const struct kw_birth *birth_find(const struct kw_births *births, const c
 
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        int order = birth_compare(births->list[middle].meta, name, len);
+        int order = kwi_bytes_compare(births->list[middle].meta->name,
+                                      births->list[middle].meta->name_len, name, len);
         if (order == 0)
             return &births->list[middle];
         if (order < 0)
@@ -118,15 +110,6 @@ void kwi_births_destroy(struct kw_births *births)
     kwi_free(&births->core->control, births, births->size);
 }
 
-/* Zero is no id: brokers may learn of ids while we run. */
-static bool births_is_other(const uint8_t a[16], const uint8_t b[16])
-{
-    static const uint8_t zero[16];
-
-    return memcmp(a, zero, sizeof(zero)) != 0 && memcmp(b, zero, sizeof(zero)) != 0 &&
-           memcmp(a, b, sizeof(zero)) != 0;
-}
-
 bool kwi_group_is_new(const struct kw_consumer_part *part)
 {
     const struct kw_group *group = part->topic->consumer->group;
@@ -136,6 +119,6 @@ bool kwi_group_is_new(const struct kw_consumer_part *part)
 
     if (!birth || !birth->known)
         return false;
-    return births_is_other(birth->topic_id, meta->topic_id) ||
+    return kwi_topic_ids_differ(birth->topic_id, meta->topic_id) ||
            (uint32_t)part->partition >= birth->n;
 }

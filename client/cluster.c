@@ -130,6 +130,14 @@ void kwi_cluster_sweep(struct kw_core *core)
 
 /* ---- topics ---------------------------------------------------------------------------- */
 
+bool kwi_topic_ids_differ(const uint8_t a[16], const uint8_t b[16])
+{
+    static const uint8_t zero[16];
+
+    return memcmp(a, zero, sizeof(zero)) != 0 && memcmp(b, zero, sizeof(zero)) != 0 &&
+           memcmp(a, b, sizeof(zero)) != 0;
+}
+
 struct kw_topic_meta *kwi_topic_meta_get(struct kw_core *core, const char *name, size_t len)
 {
     struct kw_topic_meta *meta = kwi_map_get_str(&core->cluster.topics, name, len);

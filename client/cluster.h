@@ -105,6 +105,8 @@ void kwi_cluster_take_endpoints(struct kw_core *core, const struct kw_arr *endpo
  * Returns true if it was. */
 bool kwi_topic_meta_hint(struct kw_topic_meta *meta, int32_t partition, int32_t leader,
                          int32_t leader_epoch);
+/* Whether these are two topics. Zero is the id that brokers tell that know of none. */
+bool kwi_topic_ids_differ(const uint8_t a[16], const uint8_t b[16]);
 /* A broker said that its leader is another, without telling which: what the next
  * answer says is taken, even if its epoch is older. */
 void kwi_topic_meta_doubt(struct kw_topic_meta *meta, int32_t partition);

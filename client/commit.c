@@ -228,14 +228,12 @@ void kwi_commits_kick(struct kw_consumer *consumer)
             commit_later(consumer); /* no memory */
         return;
     }
-    keeper->committing = kwi_request_create(consumer->core, link, &commit_type, consumer);
+    keeper->committing = kwi_consumer_request(consumer, link, &commit_type, consumer);
     if (!keeper->committing) {
         commit_later(consumer);
         return;
     }
     keeper->committing->arg = (uint64_t)link->broker->node_id;
-    keeper->committing->timeout_ms = (uint32_t)kwi_consumer_setting(consumer,
-                                                                    KW_KEY_REQUEST_TIMEOUT_MS);
     kwi_request_submit(keeper->committing);
 }
 

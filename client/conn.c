@@ -174,14 +174,10 @@ enum kw_phase kwi_conn_phase(const struct kw_conn *conn)
 /* How long the request that was not answered might have waited. */
 static int64_t conn_waited_ms(const struct kw_conn *conn)
 {
-    for (struct kw_node *n = conn->requests.first; n; n = n->next) {
-        const struct kw_request *req = KWI_OF(n, struct kw_request, node);
-        if (!req->answered && req->timeout_ms)
-            return req->timeout_ms;
-        if (!req->answered)
-            break;
-    }
-    return kwi_config_i64(conn->core->cfg, KW_KEY_REQUEST_TIMEOUT_MS);
+    const struct kw_request *req = kwi_conn_oldest(conn);
+
+    return req && req->timeout_ms ? (int64_t)req->timeout_ms
+                                  : kwi_config_i64(conn->core->cfg, KW_KEY_REQUEST_TIMEOUT_MS);
 }
 
 static void conn_timed_out(struct kw_timer *timer)

@@ -415,12 +415,11 @@ static struct kw_request *fetcher_pull(struct kw_link *link)
     }
     if (!fetcher_may_ask(fetcher))
         return NULL;
-    req = kwi_request_create(core, link, &fetcher_type, fetcher);
+    req = kwi_consumer_request(fetcher->consumer, link, &fetcher_type, fetcher);
     if (!req) {
         kwi_fetcher_later(fetcher);
         return NULL;
     }
-    req->timeout_ms = (uint32_t)kwi_consumer_setting(fetcher->consumer, KW_KEY_REQUEST_TIMEOUT_MS);
     if (!kwi_link_version(link, req, &version))
         version = 0; /* encoding it fails, and says so */
     fetcher_plan(fetcher, version, &plan);

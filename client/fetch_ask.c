@@ -17,14 +17,13 @@ void kwi_ask_retry(struct kw_list *list)
 
 void kwi_ask_kick(struct kw_fetcher *fetcher, struct kw_fetch_ask *ask)
 {
-    struct kw_core *core = fetcher->consumer->core;
     struct kw_link *link;
     struct kw_request *req;
 
     if (ask->req || kwi_list_empty(&ask->waiting) || fetcher->consumer->closed)
         return;
     link = kwi_link_get(fetcher->link->broker, KWI_LANE_CONTROL, NULL);
-    req = link ? kwi_request_create(core, link, ask->type, fetcher) : NULL;
+    req = kwi_consumer_request(fetcher->consumer, link, ask->type, fetcher);
     if (!req) { /* what cannot be asked now is tried again after a pause */
         kwi_ask_retry(&ask->waiting);
         return;
@@ -32,7 +31,6 @@ void kwi_ask_kick(struct kw_fetcher *fetcher, struct kw_fetch_ask *ask)
     for (uint32_t n = 0; n < ASK_PARTS && !kwi_list_empty(&ask->waiting); n++)
         kwi_part_move(kwi_fetch_part(ask->waiting.first), &ask->asked);
     ask->req = req;
-    req->timeout_ms = (uint32_t)kwi_consumer_setting(fetcher->consumer, KW_KEY_REQUEST_TIMEOUT_MS);
     kwi_request_submit(req);
 }
 

@@ -2,6 +2,7 @@
  * kept, and the operation begins. See group_admin.h. */
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/sort.h"
 #include "client/error_text.h"
 #include "client/group_admin.h"
@@ -10,11 +11,10 @@
 
 static int groups_compare(const struct kw_group_entry *a, struct kw_str topic, int32_t partition)
 {
-    int32_t n = a->topic.len < topic.len ? a->topic.len : topic.len;
-    int order = n > 0 ? memcmp(a->topic.ptr, topic.ptr, (size_t)n) : 0;
+    int order = kwi_bytes_compare(a->topic.ptr, (size_t)a->topic.len, topic.ptr,
+                                  topic.len > 0 ? (size_t)topic.len
+                                                : 0); /* a broker's may be null */
 
-    if (!order && a->topic.len != topic.len)
-        order = a->topic.len < topic.len ? -1 : 1;
     if (order)
         return order;
     return a->partition == partition ? 0 : a->partition < partition ? -1 : 1;

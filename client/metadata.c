@@ -264,17 +264,6 @@ static void metadata_take_leader(struct kw_topic_meta *meta,
         part->leader_epoch = item->leader_epoch;
 }
 
-/* Whether an answer tells of another topic under the name. Zero is the id that brokers
- * tell that know of none. */
-static bool metadata_is_other(const struct kw_topic_meta *meta, const struct kw_uuid *id)
-{
-    struct kw_uuid known;
-
-    memcpy(known.b, meta->topic_id, sizeof(known.b));
-    return !kwi_uuid_is_zero(&known) && !kwi_uuid_is_zero(id) &&
-           memcmp(known.b, id->b, sizeof(known.b)) != 0;
-}
-
 /* A broker lags behind: an id does not come back. But where what came instead leads nowhere,
  * and all answers for a while tell of the old one, it was that one answer that was wrong. */
 static bool metadata_lags(struct kw_topic_meta *meta, const struct kw_uuid *id)
@@ -304,7 +293,7 @@ static int metadata_take_topic(struct kw_topic_meta *meta,
                                bool *open)
 {
     struct kw_metadata_response_partition part;
-    bool is_other = metadata_is_other(meta, &item->topic_id);
+    bool is_other = kwi_topic_ids_differ(meta->topic_id, item->topic_id.b);
     bool fresh = is_other || !meta->n_partitions;
     uint32_t n = metadata_count(item);
     struct kw_iter it;

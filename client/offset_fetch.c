@@ -98,12 +98,10 @@ struct kw_request *kwi_offsets_request(struct kw_consumer *consumer,
                                        const struct kw_request_type *type, void *owner)
 {
     struct kw_link *link = kwi_keeper_link(consumer);
-    struct kw_request *req = link ? kwi_request_create(consumer->core, link, type, owner) : NULL;
+    struct kw_request *req = kwi_consumer_request(consumer, link, type, owner);
 
-    if (!req)
-        return NULL;
-    req->arg = (uint64_t)link->broker->node_id;
-    req->timeout_ms = (uint32_t)kwi_consumer_setting(consumer, KW_KEY_REQUEST_TIMEOUT_MS);
+    if (req)
+        req->arg = (uint64_t)link->broker->node_id;
     return req;
 }
 

@@ -221,14 +221,10 @@ void kwi_producer_mark(struct kw_producer *producer)
  * sequence is gone. What may be in the old one is unknown (producer_id.c). */
 static void topic_check_id(struct kw_topic *topic)
 {
-    static const uint8_t zero[sizeof(topic->id)];
     const struct kw_topic_meta *meta = topic->meta;
     struct kw_error err;
 
-    if (!memcmp(meta->topic_id, zero, sizeof(zero)) ||
-        !memcmp(meta->topic_id, topic->id, sizeof(topic->id)))
-        return;
-    if (memcmp(topic->id, zero, sizeof(zero))) {
+    if (kwi_topic_ids_differ(topic->id, meta->topic_id)) {
         topic->generation++;
         kwi_producer_bump(topic->producer);
         kwi_error_fmt(&err, KW_ERR_RECREATED, KW_PHASE_REQUEST, "was that meant?",

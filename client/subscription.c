@@ -3,6 +3,7 @@
  * is its own affair. */
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/fmt.h"
 #include "client/births.h"
 #include "client/config.h"
@@ -12,15 +13,6 @@
 
 enum { SUBSCRIPTION_TOPICS_MAX = 4096, SUBSCRIPTION_PATTERN_MAX = 16384 };
 
-/* As strcmp, of a name that ends by itself and one that does not. */
-static int subscription_compare(const char *name, struct kw_str topic)
-{
-    size_t n = strlen(name), len = topic.len > 0 ? (size_t)topic.len : 0;
-    int order = memcmp(name, topic.ptr, n < len ? n : len);
-
-    return order ? order : n < len ? -1 : n > len;
-}
-
 /* Names are sorted, and asked for once a partition. */
 bool kwi_group_subscribes(const struct kw_group *group, struct kw_str topic)
 {
@@ -28,7 +20,8 @@ bool kwi_group_subscribes(const struct kw_group *group, struct kw_str topic)
 
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        int order = subscription_compare(group->names->list[middle], topic);
+        const char *name = group->names->list[middle];
+        int order = kwi_bytes_compare(name, strlen(name), topic.ptr, (size_t)topic.len);
         if (order == 0)
             return true;
         if (order < 0)

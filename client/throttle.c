@@ -64,14 +64,19 @@ static bool throttle_is_ahead(const struct kw_request *req)
     return true;
 }
 
+int64_t kwi_throttle_ms(const struct kw_core *core, int32_t throttle_ms)
+{
+    int64_t max_ms = kwi_config_i64(core->cfg, KW_KEY_REQUEST_TIMEOUT_MS);
+
+    return throttle_ms <= 0 ? 0 : throttle_ms < max_ms ? throttle_ms : max_ms;
+}
+
 void kwi_throttle(struct kw_request *req, int32_t throttle_ms)
 {
-    int64_t max_ms = kwi_config_i64(req->core->cfg, KW_KEY_REQUEST_TIMEOUT_MS);
-
     if (throttle_ms <= 0 || !req->conn || !throttle_is_ahead(req))
         return;
     req->core->stats.throttles++;
-    kwi_conn_mute(req->conn, throttle_ms < max_ms ? throttle_ms : max_ms);
+    kwi_conn_mute(req->conn, kwi_throttle_ms(req->core, throttle_ms));
 }
 
 void kwi_throttle_raw(struct kw_request *req, const struct kw_answer *answer)

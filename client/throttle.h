@@ -3,6 +3,8 @@
 #define KWI_THROTTLE_H
 #include "client/link.h"
 
+/* How long that is at most: what a broker asks for, within its bound. */
+int64_t kwi_throttle_ms(const struct kw_core *core, int32_t throttle_ms);
 /* Called from `done` with the answer's throttle_time_ms: nothing is sent on its
  * connection for so long, request.timeout.ms at most (KIP-219). */
 void kwi_throttle(struct kw_request *req, int32_t throttle_ms);

@@ -50,15 +50,6 @@ void kwi_topic_id_bind(struct kw_consumer_topic *topic)
         topic_id_set(topic, topic->id);
 }
 
-/* Brokers that do not know of ids tell zero: that is no other topic. */
-static bool topic_id_is_other(const struct kw_consumer_topic *topic)
-{
-    struct kw_uuid told = topic_id_told(topic->meta->topic_id);
-
-    return !kwi_uuid_is_zero(&topic->id) && !kwi_uuid_is_zero(&told) &&
-           memcmp(told.b, topic->id.b, sizeof(told.b)) != 0;
-}
-
 static bool topic_id_is_read(const struct kw_consumer_topic *topic)
 {
     const struct kw_consumer_part *part;
@@ -77,7 +68,7 @@ void kwi_topic_id_check(struct kw_consumer_topic *topic)
                      memcmp(topic->given_id, topic->meta->old_id, sizeof(topic->given_id)) == 0;
 
     kwi_topic_id_bind(topic);
-    if (!topic_id_is_other(topic))
+    if (!kwi_topic_ids_differ(topic->id.b, topic->meta->topic_id))
         return;
     /* The group may know of the new topic before metadata does; it may also take its
      * time to take the old one away. */

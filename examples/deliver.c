@@ -35,7 +35,7 @@ static struct {
     char buf[64 * 1024];
     size_t len; /* bytes in buf */
     bool input_end;
-    bool full;                    /* until WRITABLE */
+    bool full;                    /* until WRITABLE, or a report: memory came back */
     unsigned long long counts[3]; /* by enum kw_outcome */
 } deliver;
 

@@ -97,32 +97,31 @@ same "no answers: and are there, in fact" <(head -n 100 "$work/lines") "$work/go
 broker --topic lines --fault 'produce:*:delay=100'
 settings stop batch.size=1000
 mkfifo "$work/pipe"
-"$examples/deliver" "$work/stop.properties" lines <"$work/pipe" >"$work/stop.out" 2>"$work/stop.err" &
-pid=$!
-pids+=("$pid")
-exec 8>"$work/pipe"
-head -n 3000 "$work/lines" >&8
-sleep 0.3
-kill -TERM "$pid"
-wait "$pid"
+# Gives so many lines to one that is told to end before its input does. Its status.
+stopped() { # NAME LINES
+    local rc
+    "$examples/deliver" "$work/$1.properties" lines <"$work/pipe" >"$work/$1.out" 2>"$work/$1.err" &
+    pid=$!
+    pids+=("$pid")
+    exec 8>"$work/pipe"
+    head -n "$2" "$work/lines" >&8
+    sleep 0.3
+    kill -TERM "$pid"
+    wait "$pid"
+    rc=$?
+    exec 8>&-
+    return $rc
+}
+stopped stop 3000
 check "SIGTERM in the middle: all that was read is delivered first" test $? = 0
-exec 8>&-
 read_all lines >"$work/got"
 same "SIGTERM in the middle: and is there" <(head -n "$(wc -l <"$work/got")" "$work/lines") "$work/got"
 check "SIGTERM in the middle: every line was counted" grep -q "^$(wc -l <"$work/got") delivered, 0 not written, 0 unknown" "$work/stop.err"
 
 # Nobody is there yet, so no line could even be given to the client.
 printf 'bootstrap.servers=127.0.0.1:1\n' >"$work/nobody.properties"
-"$examples/deliver" "$work/nobody.properties" lines <"$work/pipe" >"$work/nobody.out" 2>"$work/nobody.err" &
-pid=$!
-pids+=("$pid")
-exec 8>"$work/pipe"
-head -n 3 "$work/lines" >&8
-sleep 0.5
-kill -TERM "$pid"
-wait "$pid"
+stopped nobody 3
 check "SIGTERM before a broker was there: the status says so" test $? = 1
-exec 8>&-
 same "SIGTERM before a broker was there: each line comes back" \
     <(head -n 3 "$work/lines" | sed 's/^/not-written /') "$work/nobody.out"
 
