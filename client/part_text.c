@@ -38,6 +38,26 @@ static const char *part_describe_limit(int64_t detail, char *what, size_t cap)
     return "raise fetch.memory (and memory.limit) above it, then seek";
 }
 
+/* A broker refused it. */
+static void part_text_broker(const struct kw_consumer_part *part, const char *where,
+                             struct kw_error *err)
+{
+    const struct kw_consumer *consumer = part->topic->consumer;
+    int16_t code = part->error_kafka;
+
+    if (kwi_error_info(code)->error_class == KW_EC_AUTH)
+        kwi_error_answer(consumer->core, err, code, (int16_t)part->error_detail,
+                         code == KW_E_GROUP_AUTHORIZATION_FAILED ? consumer->keeper.group_id
+                                                                 : part->topic->meta->name);
+    else
+        kwi_error_kafka(err, code, where, NULL, 0);
+    if (code == KW_E_CORRUPT_MESSAGE) { /* a producer's would be tried again */
+        err->retriable = 0;
+        kwi_fmt(err->hint, sizeof(err->hint), "%s",
+                "its leader cannot read its own log: see the broker's, or seek behind it");
+    }
+}
+
 void kwi_part_describe(const struct kw_consumer_part *part, struct kw_error *err)
 {
     char where[128], what[96];
@@ -50,21 +70,7 @@ void kwi_part_describe(const struct kw_consumer_part *part, struct kw_error *err
         kwi_fmt(where + strlen(where), sizeof(where) - strlen(where), " at offset %lld",
                 (long long)part->position);
     switch (part->error_code) {
-    case KW_ERR_BROKER:
-        if (kwi_error_info(part->error_kafka)->error_class == KW_EC_AUTH)
-            kwi_error_answer(part->topic->consumer->core, err, part->error_kafka,
-                             (int16_t)part->error_detail,
-                             part->error_kafka == KW_E_GROUP_AUTHORIZATION_FAILED
-                                 ? part->topic->consumer->keeper.group_id
-                                 : topic);
-        else
-            kwi_error_kafka(err, part->error_kafka, where, NULL, 0);
-        if (part->error_kafka == KW_E_CORRUPT_MESSAGE) { /* a producer's would be tried again */
-            err->retriable = 0;
-            kwi_fmt(err->hint, sizeof(err->hint), "%s",
-                    "its leader cannot read its own log: see the broker's, or seek behind it");
-        }
-        return;
+    case KW_ERR_BROKER: part_text_broker(part, where, err); return;
     case KW_ERR_STATE:
         kwi_fmt(what, sizeof(what), "the group committed no offset, and auto.offset.reset is none");
         hint = "seek to where it should begin, or set auto.offset.reset";
