@@ -26,7 +26,10 @@ enum { KWI_TLS_DONE = 0, KWI_TLS_WANT_READ = 1, KWI_TLS_WANT_WRITE = 2 };
 enum {
     KWI_TLS_RECORD = 16384, /* the most plaintext that one record holds */
     KWI_TLS_SESSIONS = 16,  /* sessions kept for resumption, by name and port */
-    KWI_TLS_TEXT = 192,     /* sizes of what a cause says */
+    /* How often one step may read the socket. Both libraries skip messages without data as
+     * long as there are more: a peer that has nothing else to say would never let us go. */
+    KWI_TLS_RECVS = 16,
+    KWI_TLS_TEXT = 192, /* sizes of what a cause says */
     KWI_TLS_HINT = 128
 };
 

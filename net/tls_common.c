@@ -60,6 +60,10 @@ static char tls_lower(char c)
 bool kwi_tls_take_name(char out[KWI_TLS_NAME], const char *name)
 {
     size_t len = strlen(name);
+    if (len > 2 && name[0] == '[' && name[len - 1] == ']') { /* an address, as in a URL */
+        name++;
+        len -= 2;
+    }
     if (len > 0 && name[len - 1] == '.')
         len--;
     if (len == 0 || len >= KWI_TLS_NAME)

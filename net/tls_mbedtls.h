@@ -68,16 +68,17 @@ struct kw_tls_session {
     struct kw_tls_io io;
     char name[KWI_TLS_NAME]; /* without a trailing dot, in lower case */
     uint16_t port;
-    bool is_up;      /* the handshake is done */
-    bool at_end;     /* the socket came to its end */
-    bool has_data;   /* something that the peer sent was read */
-    bool is_dead;    /* failed for good */
-    bool is_waiting; /* the last read of the socket found nothing */
-    bool is_half;    /* a write is to be made again */
-    size_t half_len; /* bytes of its record */
-    size_t written;  /* bytes of it that are with mbedTLS */
-    int32_t os_err;  /* the socket failed with this */
-    int32_t lost;    /* the same, when the handshake wrote */
+    bool is_up;       /* the handshake is done */
+    bool at_end;      /* the socket came to its end */
+    bool has_data;    /* something that the peer sent was read */
+    bool is_dead;     /* failed for good */
+    bool is_waiting;  /* the last read of the socket found nothing */
+    bool is_half;     /* a write is to be made again */
+    size_t half_len;  /* bytes of its record */
+    size_t written;   /* bytes of it that are with mbedTLS */
+    int32_t os_err;   /* the socket failed with this */
+    unsigned n_recvs; /* reads of the socket in this step */
+    int32_t lost;     /* the same, when the handshake wrote */
     struct kw_tls_why why;
     struct kw_tls_link chain[KWI_TLS_CHAIN]; /* by depth, while it is verified */
     mbedtls_x509_time until;                 /* of the broker's certificate */

@@ -15,8 +15,11 @@ enum { TLS_TURNS = 64 }; /* messages without data that one read takes in */
 
 static int tls_recv(struct kw_tls_session *s, void *buf, size_t cap, size_t *n)
 {
-    int os_err = 0;
-    int rc = s->io.recv(s->io.ctx, buf, cap, n, &os_err);
+    int os_err = 0, rc = KW_ERR_WOULD_BLOCK;
+    if (s->n_recvs < KWI_TLS_RECVS) {
+        s->n_recvs++;
+        rc = s->io.recv(s->io.ctx, buf, cap, n, &os_err);
+    }
     s->at_end = rc == 0 && *n == 0;
     if (rc == 0)
         return 0;
@@ -182,6 +185,7 @@ static int tls_begin(struct kw_tls_session *s)
         return s->why.code;
     s->os_err = 0;
     s->is_waiting = false;
+    s->n_recvs = 0;
     return 0;
 }
 
@@ -198,10 +202,12 @@ static int tls_fail(struct kw_tls_session *s, int code)
 /* The result of a call that did not succeed. */
 static int tls_judge(struct kw_tls_session *s, int code)
 {
-    if (s->os_err) {
+    bool waits = code == MBEDTLS_ERR_SSL_WANT_READ || code == MBEDTLS_ERR_SSL_WANT_WRITE;
+    if (s->os_err && (waits || s->lost)) {
         s->why.code = KW_ERR_IO;
         return KW_ERR_IO;
     }
+    s->os_err = 0; /* that the peer could not be told matters less than what it did */
     if (code == MBEDTLS_ERR_SSL_WANT_READ)
         return KWI_TLS_WANT_READ;
     if (code == MBEDTLS_ERR_SSL_WANT_WRITE)
@@ -264,6 +270,13 @@ static bool tls_is_sent(const struct kw_tls_session *s)
     return s->is_half && s->ssl.MBEDTLS_PRIVATE(out_left) == 0;
 }
 
+/* Something of a read's own waits to be sent: mbedTLS sends it before anything else, and
+ * says of what it is then given that it was taken, though it was not. */
+static bool tls_has_own(const struct kw_tls_session *s)
+{
+    return !s->is_half && s->ssl.MBEDTLS_PRIVATE(out_left) != 0;
+}
+
 int kwi_tls_write(struct kw_tls_session *s, const void *ptr, size_t len)
 {
     const uint8_t *from = ptr;
@@ -273,6 +286,12 @@ int kwi_tls_write(struct kw_tls_session *s, const void *ptr, size_t len)
     /* A library with short records takes a part at a time. */
     while (s->written < len) {
         size_t left = len - s->written, most;
+        if (tls_has_own(s)) {
+            int sent = mbedtls_ssl_write(&s->ssl, from + s->written, left);
+            if (sent < 0)
+                return tls_judge(s, sent);
+            continue;
+        }
         if (!tls_is_sent(s)) {
             int max = mbedtls_ssl_get_max_out_record_payload(&s->ssl);
             int code = max < 0 ? max : mbedtls_ssl_write(&s->ssl, from + s->written, left);

@@ -12,7 +12,14 @@ int kwi_tls_v_begin(void)
     return psa_crypto_init() == PSA_SUCCESS ? 0 : MBEDTLS_ERR_SSL_INTERNAL_ERROR;
 }
 
-#if defined(MBEDTLS_SSL_PROTO_TLS1_3)
+/* TLS 1.3 keeps its keys in a store of the whole process, which two clients with a thread
+ * each share: before 3.6, and without its locks, only one thread may come near it. */
+#if defined(MBEDTLS_SSL_PROTO_TLS1_3) && defined(MBEDTLS_THREADING_C) && \
+    MBEDTLS_VERSION_NUMBER >= 0x03060000
+#define TLS_HAS_13
+#endif
+
+#ifdef TLS_HAS_13
 bool kwi_tls_v_has_13(void)
 {
     return true;
@@ -52,7 +59,7 @@ bool kwi_tls_v_is_ticket(int code)
 #endif
 
 /* Since 3.6.1 tickets of TLS 1.3 are dropped unless they are asked for. */
-#if defined(MBEDTLS_SSL_PROTO_TLS1_3) && defined(MBEDTLS_SSL_SESSION_TICKETS) && \
+#if defined(TLS_HAS_13) && defined(MBEDTLS_SSL_SESSION_TICKETS) && \
     MBEDTLS_VERSION_NUMBER >= 0x03060100
 static void tls_want_tickets(mbedtls_ssl_config *conf)
 {

@@ -34,12 +34,13 @@ struct kw_tls_session {
     struct kw_tls_io io;
     char name[KWI_TLS_NAME]; /* without a trailing dot, in lower case */
     uint16_t port;
-    bool is_up;     /* the handshake is done */
-    bool at_end;    /* the socket came to its end */
-    bool asked;     /* the broker wanted a certificate of ours */
-    bool has_data;  /* something that the peer sent was read */
-    bool is_dead;   /* failed for good */
-    int32_t os_err; /* the socket failed with this */
+    bool is_up;       /* the handshake is done */
+    bool at_end;      /* the socket came to its end */
+    bool asked;       /* the broker wanted a certificate of ours */
+    bool has_data;    /* something that the peer sent was read */
+    bool is_dead;     /* failed for good */
+    int32_t os_err;   /* the socket failed with this */
+    unsigned n_recvs; /* reads of the socket in this step */
     struct kw_tls_why why;
 };
 

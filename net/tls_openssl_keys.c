@@ -56,13 +56,23 @@ static bool tls_pem_ended(void)
     return ended;
 }
 
+/* Certificates and lists have no password; OpenSSL would ask for one on the terminal. */
+static int tls_no_password(char *buf, int cap, int writing, void *arg)
+{
+    (void)buf;
+    (void)cap;
+    (void)writing;
+    (void)arg;
+    return -1;
+}
+
 /* ---- authorities ------------------------------------------------------------------ */
 
 static int tls_add_authorities(X509_STORE *store, BIO *bio, enum kw_key key, struct kw_error *err)
 {
     int n = 0, rc = 0;
     X509 *x509;
-    while (rc == 0 && (x509 = PEM_read_bio_X509_AUX(bio, NULL, NULL, NULL))) {
+    while (rc == 0 && (x509 = PEM_read_bio_X509_AUX(bio, NULL, tls_no_password, NULL))) {
         rc = X509_STORE_add_cert(store, x509) ? 0 : KW_ERR_NOMEM;
         X509_free(x509);
         n++;
@@ -121,7 +131,7 @@ static int tls_load_crls(X509_STORE *store, struct kw_heap *heap, const char *pa
     struct tls_input in;
     X509_CRL *crl;
     int n = 0, rc = tls_input_file(&in, heap, KW_KEY_SSL_CRL_LOCATION, path, err);
-    while (rc == 0 && (crl = PEM_read_bio_X509_CRL(in.bio, NULL, NULL, NULL))) {
+    while (rc == 0 && (crl = PEM_read_bio_X509_CRL(in.bio, NULL, tls_no_password, NULL))) {
         rc = X509_STORE_add_crl(store, crl) ? 0 : KW_ERR_NOMEM;
         X509_CRL_free(crl);
         n++;
@@ -221,11 +231,11 @@ static int tls_read_key(struct tls_identity *id, BIO *bio, enum kw_key key, cons
 static int tls_read_chain(struct tls_identity *id, BIO *bio, enum kw_key key, struct kw_error *err)
 {
     X509 *x509;
-    id->certificate = PEM_read_bio_X509_AUX(bio, NULL, NULL, NULL);
+    id->certificate = PEM_read_bio_X509_AUX(bio, NULL, tls_no_password, NULL);
     id->chain = sk_X509_new_null();
     if (!id->chain)
         return KW_ERR_NOMEM;
-    while (id->certificate && (x509 = PEM_read_bio_X509(bio, NULL, NULL, NULL))) {
+    while (id->certificate && (x509 = PEM_read_bio_X509(bio, NULL, tls_no_password, NULL))) {
         if (!sk_X509_push(id->chain, x509)) {
             X509_free(x509);
             return KW_ERR_NOMEM;
@@ -240,8 +250,10 @@ static int tls_read_chain(struct tls_identity *id, BIO *bio, enum kw_key key, st
 static int tls_read_pkcs12(struct tls_identity *id, PKCS12 *box, const char *password,
                            struct kw_error *err)
 {
-    bool open = PKCS12_verify_mac(box, password ? password : "", -1) == 1;
-    if (!open && !password)
+    /* Without a seal nothing says whether the password is right but the parts themselves. */
+    bool open = !PKCS12_mac_present(box) ||
+                PKCS12_verify_mac(box, password ? password : "", -1) == 1;
+    if (!open && (!password || !*password))
         open = PKCS12_verify_mac(box, NULL, 0) == 1;
     if (!open && !password)
         return kwi_tls_refuse(err, KW_KEY_SSL_KEYSTORE_LOCATION, "the PKCS#12 file has a password",
@@ -251,7 +263,13 @@ static int tls_read_pkcs12(struct tls_identity *id, PKCS12 *box, const char *pas
                               "it does not open the PKCS#12 file: a wrong password, or a damaged "
                               "file",
                               "openssl pkcs12 -in FILE -noout asks for the password and tries it");
-    if (!PKCS12_parse(box, password ? password : "", &id->key, &id->certificate, &id->chain))
+    bool parsed = PKCS12_parse(box, password ? password : "", &id->key, &id->certificate,
+                               &id->chain) == 1;
+    if (!parsed && !PKCS12_mac_present(box))
+        return kwi_tls_refuse_why(err, KW_KEY_SSL_KEYSTORE_LOCATION,
+                                  "the PKCS#12 file has no MAC, and OpenSSL reads none without",
+                                  "write it again, without -nomac or macAlgorithm=NONE");
+    if (!parsed)
         return kwi_tls_refuse_why(err, KW_KEY_SSL_KEYSTORE_LOCATION,
                                   "the PKCS#12 file cannot be read",
                                   "old files use ciphers that OpenSSL 3 has dropped: write it "

@@ -19,9 +19,12 @@ struct kw_tls_session *kwi_tls_of(const SSL *ssl)
 static int tls_bio_read(BIO *bio, char *buf, size_t cap, size_t *n)
 {
     struct kw_tls_session *s = BIO_get_data(bio);
-    int os_err = 0;
+    int os_err = 0, rc = KW_ERR_WOULD_BLOCK;
     BIO_clear_retry_flags(bio);
-    int rc = s->io.recv(s->io.ctx, buf, cap, n, &os_err);
+    if (s->n_recvs < KWI_TLS_RECVS) {
+        s->n_recvs++;
+        rc = s->io.recv(s->io.ctx, buf, cap, n, &os_err);
+    }
     if (rc == 0 && *n > 0)
         return 1;
     *n = 0;
@@ -189,6 +192,7 @@ static int tls_begin(struct kw_tls_session *s)
     if (s->is_dead)
         return s->why.code;
     s->os_err = 0;
+    s->n_recvs = 0;
     ERR_clear_error();
     return 0;
 }
@@ -197,10 +201,11 @@ static int tls_begin(struct kw_tls_session *s)
 static int tls_judge(struct kw_tls_session *s, int result)
 {
     int what = SSL_get_error(s->ssl, result);
-    if (s->os_err) {
+    if (s->os_err && what != SSL_ERROR_SSL) {
         s->why.code = KW_ERR_IO;
         return KW_ERR_IO;
     }
+    s->os_err = 0; /* that the peer could not be told matters less than what it did */
     switch (what) {
     case SSL_ERROR_WANT_READ: return KWI_TLS_WANT_READ;
     case SSL_ERROR_WANT_WRITE: return KWI_TLS_WANT_WRITE;
@@ -215,6 +220,14 @@ static int tls_judge(struct kw_tls_session *s, int result)
     return s->why.code;
 }
 
+/* The peer said goodbye, and this step cannot succeed any more. */
+static int tls_ended(struct kw_tls_session *s)
+{
+    s->is_dead = true;
+    kwi_tls_explain_end(s);
+    return s->why.code;
+}
+
 int kwi_tls_handshake(struct kw_tls_session *s)
 {
     int rc = tls_begin(s);
@@ -222,7 +235,10 @@ int kwi_tls_handshake(struct kw_tls_session *s)
         return rc;
     int result = SSL_do_handshake(s->ssl);
     s->is_up = result == 1;
-    return s->is_up ? KWI_TLS_DONE : tls_judge(s, result);
+    if (s->is_up)
+        return KWI_TLS_DONE;
+    rc = tls_judge(s, result);
+    return rc == KWI_TLS_DONE ? tls_ended(s) : rc;
 }
 
 int kwi_tls_read(struct kw_tls_session *s, void *buf, size_t cap, size_t *n)
@@ -250,12 +266,7 @@ int kwi_tls_write(struct kw_tls_session *s, const void *ptr, size_t len)
     if (result == 1)
         return KWI_TLS_DONE;
     rc = tls_judge(s, result);
-    if (rc != KWI_TLS_DONE)
-        return rc;
-    /* The peer said goodbye, and a write cannot succeed any more. */
-    s->is_dead = true;
-    kwi_tls_explain_end(s);
-    return s->why.code;
+    return rc == KWI_TLS_DONE ? tls_ended(s) : rc;
 }
 
 bool kwi_tls_pending(const struct kw_tls_session *s)

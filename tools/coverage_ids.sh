@@ -62,7 +62,7 @@ claims | awk -F'\t' '
         print ""
         print "Made by `make docs` from the `covers:` comments of the tests; the ids and"
         print "triggers are in tools/fault-ids.txt. Class: D data, X crash or security, H hang,"
-        print "Q error quality."
+        print "Q error quality, I invariant."
         print ""
         for (i = 1; i <= n; i++) if (files[order[i]]) { covered++; in_class[class[order[i]]]++ }
         print "| class | covered | of |"

@@ -114,6 +114,20 @@ Test(tls_config, a_client_certificate_comes_from_pkcs12_where_the_library_can_re
             "one password");
 }
 
+/* OpenSSL reads one without a MAC only since 3.0 was succeeded; before that it says so. */
+Test(tls_config, a_pkcs12_file_without_a_mac_is_read_or_its_lack_is_named)
+{
+    struct kw_error err = {0};
+    const char *box = zoo_pkcs12_unsealed_file(2, &me, "hunter2");
+    const char *const *keys = KEYS("ssl.keystore.location", box, "ssl.keystore.password",
+                                   "hunter2");
+    struct kw_config *cfg = config(keys);
+    struct kw_client *client = fake_client_of(cfg, NULL, &err);
+    cr_assert(client || strstr(err.text, by("has no MAC", "cannot read")), "%s", err.text);
+    kw_client_destroy(client);
+    kw_config_destroy(cfg);
+}
+
 /* As openssl pkey, genrsa and others have written them over the years. */
 Test(tls_config, a_private_key_is_opened_whatever_way_it_was_locked)
 {

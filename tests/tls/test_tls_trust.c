@@ -96,8 +96,9 @@ TestSuite(tls_trust, .init = begin, .fini = end);
 
 Test(tls_trust, a_certificate_for_the_name_or_the_address_is_good)
 {
-    static const char *const names[] = {"localhost",     "LOCALHOST", "localhost.", "127.0.0.1",
-                                        "a.example.org", "::1",       "::1%1"};
+    static const char *const names[] = {"localhost", "LOCALHOST",     "localhost.",
+                                        "127.0.0.1", "a.example.org", "::1",
+                                        "::1%1",     "[::1]",         "[::1%1]"};
     static const struct zoo_spec spec = {
         .name = "broker", .names = "DNS:localhost,IP:127.0.0.1,DNS:*.example.org,IP:::1"};
     leaf = zoo_issue(&spec, &root);

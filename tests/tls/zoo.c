@@ -190,13 +190,23 @@ const char *zoo_file(int slot, const char *text)
     return path;
 }
 
-const char *zoo_pkcs12_file(int slot, const struct zoo_cert *cert, const char *password)
+static const char *zoo_pkcs12(int slot, const struct zoo_cert *cert, const char *password, int seal)
 {
     const char *path;
     FILE *file = zoo_open(slot, &path);
-    PKCS12 *box = PKCS12_create(password, "kwire", cert->key, cert->x509, NULL, 0, 0, 0, 0, 0);
+    PKCS12 *box = PKCS12_create(password, "kwire", cert->key, cert->x509, NULL, 0, 0, 0, seal, 0);
     cr_assert(box && i2d_PKCS12_fp(file, box));
     PKCS12_free(box);
     fclose(file);
     return path;
+}
+
+const char *zoo_pkcs12_file(int slot, const struct zoo_cert *cert, const char *password)
+{
+    return zoo_pkcs12(slot, cert, password, 0);
+}
+
+const char *zoo_pkcs12_unsealed_file(int slot, const struct zoo_cert *cert, const char *password)
+{
+    return zoo_pkcs12(slot, cert, password, -1);
 }

@@ -43,5 +43,7 @@ char *zoo_crl_pem(const struct zoo_cert *authority, const struct zoo_cert *revok
  * until the next call with the same slot (0 to 3). */
 const char *zoo_file(int slot, const char *text);
 const char *zoo_pkcs12_file(int slot, const struct zoo_cert *cert, const char *password);
+/* The same without a MAC, as openssl pkcs12 -export -nomac writes it. */
+const char *zoo_pkcs12_unsealed_file(int slot, const struct zoo_cert *cert, const char *password);
 
 #endif
