@@ -160,6 +160,8 @@ int cli_bench_open(struct cli_bench *bench)
     if (rc < 0)
         rc = cli_session_set(session, cfg, "--codec", "compression.type", bench->options.codec);
     if (rc < 0)
+        rc = cli_session_set_group(session, cfg, NULL);
+    if (rc < 0)
         rc = cli_bench_sweep_apply(bench, cfg);
     if (rc < 0)
         rc = cli_session_open(session, cfg);

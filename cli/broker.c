@@ -65,10 +65,11 @@ static const struct cli_option broker_rows[] = {
 static const struct cli_command broker_command = {
     .name = "kw broker",
     .usage = "[OPTIONS]",
-    .about = "Runs a development broker in memory, for any Kafka client. Prints 'listening on "
-             "HOST:PORT[,HOST:PORT...]' when it is ready, and runs until Ctrl-C. It keeps nothing "
-             "on disk, and has no encryption or access control: for tests and demos only. Broker 0 "
-             "coordinates groups (of both protocols) and transactions.",
+    .about =
+        "Runs a development broker in memory, for any Kafka client. Prints 'listening on "
+        "HOST:PORT[,HOST:PORT...]' when it is ready, and runs until Ctrl-C. It keeps nothing "
+        "on disk, and has no encryption or access control: for tests and demos only. Its first "
+        "broker coordinates groups (of both protocols) and transactions.",
     .notes =
         "A fault is API:WHEN:ACTION[:FILTER...]\n"
         "  API     produce, fetch, metadata, listoffsets, apiversions, initproducerid,\n"

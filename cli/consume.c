@@ -550,7 +550,7 @@ int cli_consume(int argc, char **argv)
         rc = cli_session_set(&consume->session, cfg, "--isolation", "isolation.level",
                              consume->options.isolation);
     if (rc < 0)
-        rc = cli_session_set(&consume->session, cfg, "-G", "group.id", consume->options.group);
+        rc = cli_session_set_group(&consume->session, cfg, consume->options.group);
     if (rc < 0 && consume->options.group && consume->options.offset)
         rc = cli_session_set(&consume->session, cfg, "-o", "auto.offset.reset",
                              consume->start.kind == KW_START_LATEST ? "latest" : "earliest");

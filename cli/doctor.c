@@ -268,7 +268,7 @@ static int doctor_finish(struct doctor *doctor, struct cli_output *output)
         doctor_print(doctor, output);
     if (doctor->no_memory)
         cli_say(&doctor->session, "out of memory: rows are missing");
-    else if (!doctor->options.json)
+    else if (!doctor->options.json && !doctor->is_quiet)
         cli_say(&doctor->session, "%s",
                 worst == DOCTOR_OK     ? "nothing is wrong"
                 : worst == DOCTOR_WARN ? "it works; there are warnings"
@@ -299,6 +299,7 @@ int cli_doctor(int argc, char **argv)
     rc = cli_options_parse(&doctor_command, argc, argv, &doctor->options, NULL);
     if (rc < 0)
         rc = cli_session_config(&doctor->session, &doctor->cfg);
+    doctor->is_quiet = doctor->options.common.quiet;
     doctor->options.common.quiet = true; /* the rows say it */
     if (rc < 0) {
         const char *text = kw_config_text(doctor->cfg, KW_KEY_BOOTSTRAP_SERVERS);

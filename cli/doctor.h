@@ -39,6 +39,7 @@ struct doctor {
     struct doctor_row *rows;
     size_t n_rows, rows_cap;
     bool no_memory;          /* a row is missing */
+    bool is_quiet;           /* -q: no verdict on stderr */
     uint32_t n_failed_again; /* a connection's failure came a second time */
     /* of the test fetch */
     struct kw_consumer *consumer;

@@ -71,7 +71,8 @@ static const struct cli_option produce_table[] = {
     {0, CLI_KIND_INT, "timeout", "MS", offsetof(struct produce_options, common.timeout_ms), 1,
      INT32_MAX,
      "how long to wait for the cluster at the start (default 30000), and for outcomes at the end "
-     "(default: as delivery.timeout.ms has it)"},
+     "(default: as delivery.timeout.ms has it; with -T the commit is waited for until it is "
+     "decided)"},
     {0, CLI_KIND_INT, "drain", "MS", offsetof(struct produce_options, drain_ms), 0, INT32_MAX,
      "how long Ctrl-C waits for outcomes (default 5000); a second one ends at once"},
 };

@@ -41,7 +41,7 @@ struct proto_options {
          "version of the message"},                                                   \
     {                                                                                 \
         0, CLI_KIND_TEXT, "kind", "KIND", offsetof(struct proto_options, kind), 0, 0, \
-            "request or response"                                                     \
+            "request, response or data"                                               \
     }
 static const struct cli_option proto_decode_table[] = {
     PROTO_MESSAGE_ROWS,

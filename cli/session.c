@@ -105,7 +105,7 @@ int cli_error_exit(const struct kw_error *error)
     case KW_PHASE_SASL: return CLI_EXIT_NO_BROKER;
     default: break;
     }
-    if (error->code == KW_ERR_CONFIG)
+    if (error->code == KW_ERR_CONFIG || error->phase == KW_PHASE_CONFIG)
         return CLI_EXIT_USAGE;
     return error->code == KW_ERR_CONNECT ? CLI_EXIT_NO_BROKER : CLI_EXIT_FAILED;
 }
@@ -219,6 +219,11 @@ int cli_session_set(struct cli_session *session, struct kw_config *cfg, const ch
         return -1;
     cli_say(session, "%s %s: %s", option, text, error.text);
     return CLI_EXIT_USAGE;
+}
+
+int cli_session_set_group(struct cli_session *session, struct kw_config *cfg, const char *group)
+{
+    return cli_session_set(session, cfg, "-G", "group.id", group ? group : "");
 }
 
 int cli_session_open(struct cli_session *session, const struct kw_config *cfg)

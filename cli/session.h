@@ -51,6 +51,9 @@ struct cli_session {
 /* Creates the configuration of -b, -X and -F. Returns -1, or an exit code; what
  * is wrong was said. */
 int cli_session_config(struct cli_session *session, struct kw_config **cfg);
+/* The group of -G; without it none: a group.id of -F or -X is that of another program, in
+ * whose name nothing is committed. As above. */
+int cli_session_set_group(struct cli_session *session, struct kw_config *cfg, const char *group);
 /* Sets key to what an option of its own was given. As above. */
 int cli_session_set(struct cli_session *session, struct kw_config *cfg, const char *option,
                     const char *key, const char *text);

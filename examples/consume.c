@@ -26,7 +26,7 @@ static void print_record(const struct kw_consumed *record)
     putchar('\n');
 }
 
-/* True when the end of the partition was reached. */
+/* True when the end of the partition was reached, or never will be. */
 static bool take_events(struct kw_client *client)
 {
     struct kw_event event;
@@ -35,8 +35,10 @@ static bool take_events(struct kw_client *client)
     while (kw_next_event(client, &event) == 1) {
         if (event.kind == KW_EVENT_PARTITION_EOF)
             end = true;
-        if (event.kind == KW_EVENT_ERROR)
+        if (event.kind == KW_EVENT_ERROR) {
             fprintf(stderr, "warning: %s\n", event.error->text);
+            end |= event.consumer && !event.error->retriable;
+        }
     }
     return end;
 }
@@ -76,7 +78,7 @@ int main(int argc, char **argv)
         (rc = kw_consumer_create(&consumer, client, NULL, &error)) ||
         (rc = kw_assign(consumer, &start, 1, &error))) {
         fprintf(stderr, "setup: %s %s\n", error.text[0] ? error.text : kw_err_name(rc), error.hint);
-        return 1;
+        end = true;
     }
     kw_config_destroy(cfg);
 
@@ -86,5 +88,5 @@ int main(int argc, char **argv)
         take_records(consumer);
     }
     kw_client_destroy(client);
-    return 0;
+    return rc ? 1 : 0;
 }

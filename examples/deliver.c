@@ -151,7 +151,7 @@ static void wait_and_read(void)
                            {reads ? STDIN_FILENO : -1, POLLIN, 0}};
     ssize_t n;
 
-    if (poll(fds, 2, -1) <= 0 || !fds[1].revents)
+    if (poll(fds, 2, 1000) <= 0 || !fds[1].revents)
         return;
     n = read(STDIN_FILENO, deliver.buf + deliver.len, sizeof(deliver.buf) - deliver.len);
     if (n > 0)

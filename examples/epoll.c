@@ -95,7 +95,11 @@ static void take_events(struct program *program)
             else
                 program->n_failed += event.report.n;
             break;
-        case KW_EVENT_OP_DONE: program->done = true; break;
+        case KW_EVENT_OP_DONE:
+            program->done = true;
+            if (event.code) /* its time was over: these have no outcome yet */
+                program->n_failed += kw_producer_outstanding(program->producer);
+            break;
         case KW_EVENT_ERROR: fprintf(stderr, "warning: %s\n", event.error->text); break;
         default: break; /* WRITABLE: produce_lines runs after each turn anyway */
         }
@@ -142,6 +146,8 @@ static int setup(struct program *program, const char *brokers, const char *topic
         (rc = kw_producer_create(&program->producer, program->client, NULL, &error)) ||
         (rc = kw_topic_open(&program->topic, program->producer, topic, &error))) {
         fprintf(stderr, "setup: %s %s\n", error.text[0] ? error.text : kw_err_name(rc), error.hint);
+        kw_config_destroy(cfg);
+        kw_client_destroy(program->client);
         return rc;
     }
     kw_config_destroy(cfg);

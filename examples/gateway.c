@@ -172,8 +172,8 @@ static bool serve(struct gateway *gateway)
             printf("%s %lld %.*s\n", tenant->name, (long long)record->offset,
                    (int)record->value.len,
                    record->value.ptr ? (const char *)record->value.ptr : "");
-        fflush(stdout); /* it is out before it counts as done */
-        kw_records_release(records, KW_DONE);
+        /* It is out before it counts as done. */
+        kw_records_release(records, fflush(stdout) == 0 ? KW_DONE : KW_NOT_DONE);
         more = true;
     }
     return more;

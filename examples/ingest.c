@@ -25,7 +25,7 @@
 
 #include <kwire/kwire.h>
 
-enum { PEERS_MAX = 256 };
+enum { PEERS_MAX = 256, WAIT_MS = 1000 };
 
 struct peer {
     int fd;       /* -1: it has hung up, or the place is free */
@@ -157,7 +157,7 @@ static void go_round(void)
     fds[PEERS_MAX + 1] = (struct pollfd){ingest.listener, POLLIN, 0};
     for (size_t i = 0; i < PEERS_MAX; i++)
         fds[i] = (struct pollfd){ingest.peers[i].waiting ? -1 : ingest.peers[i].fd, POLLIN, 0};
-    if (poll(fds, PEERS_MAX + 2, -1) < 0)
+    if (poll(fds, PEERS_MAX + 2, WAIT_MS) < 0)
         return;
     for (size_t i = 0; i < PEERS_MAX; i++)
         if (fds[i].revents)
@@ -205,8 +205,9 @@ static int begin(char **argv)
     kw_config_destroy(cfg);
     /* Ready when the topic is known: before that everything would be told to come again. */
     while (!rc && !stop && kw_topic_partitions(ingest.topic) == 0) {
-        kw_client_poll(ingest.client, -1);
+        kw_client_poll(ingest.client, WAIT_MS);
         take_events();
+        rc = kw_topic_error(ingest.topic); /* it never will be */
     }
     return rc;
 }
@@ -227,10 +228,10 @@ int main(int argc, char **argv)
         go_round();
     close(ingest.listener);
     (void)kw_wait(ingest.client, kw_flush(ingest.producer, 10000, NULL), NULL);
-    take_events();
+    (void)kw_wait(ingest.client, kw_close(ingest.client, 1000, NULL), NULL);
+    take_events(); /* each request that waited has its outcome now */
     for (size_t i = 0; i < PEERS_MAX; i++)
         hang_up(&ingest.peers[i]);
-    (void)kw_wait(ingest.client, kw_close(ingest.client, 1000, NULL), NULL);
     kw_client_destroy(ingest.client);
     return 0;
 }

@@ -104,7 +104,7 @@ int main(int argc, char **argv)
     if (begin(&client, &consumer, argv, argc))
         return 1;
     while (!stop && good) {
-        kw_client_poll(client, -1);
+        kw_client_poll(client, 1000);
         good = take_events(client);
         while (!stop && good && kw_consumer_poll(consumer, &records, 0) == 1) {
             work(records);

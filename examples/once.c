@@ -104,14 +104,15 @@ int main(int argc, char **argv)
     if (begin(&client, &consumer, argv))
         return 1;
     while (!stop && good) {
-        kw_client_poll(client, -1);
+        kw_client_poll(client, 1000);
         good = take_events(client);
         while (!stop && good && kw_consumer_poll(consumer, &records, AT_ONCE) == 1) {
             take(client, consumer, records);
             good = take_events(client);
         }
     }
-    kw_wait(client, kw_close(client, 10000, NULL), NULL);
+    if (kw_wait(client, kw_close(client, 10000, NULL), NULL))
+        good = false;
     kw_client_destroy(client);
     return good ? 0 : 1;
 }

@@ -6,7 +6,7 @@
  * A line is "CUSTOMER/ORDER TEXT": the key is CUSTOMER/ORDER, so that a compacted topic
  * keeps the newest text of each order, and all orders of a customer are in one partition,
  * in the order in which they came. A line without a slash has no key, and goes wherever
- * the key `partitioner` says. See docs/PRODUCER.md, 8. */
+ * the key `partitioner` says. Longer than 16 KiB, it becomes several records. See docs/PRODUCER.md, 8. */
 #include <stdio.h>
 #include <string.h>
 
@@ -85,6 +85,8 @@ int main(int argc, char **argv)
         (rc = kw_topic_open(&topic, producer, argv[2], &error)) ||
         (rc = kw_topic_set_partitioner(topic, &own))) {
         fprintf(stderr, "setup: %s %s\n", error.text[0] ? error.text : kw_err_name(rc), error.hint);
+        kw_config_destroy(cfg);
+        kw_client_destroy(client);
         return 1;
     }
     kw_config_destroy(cfg);

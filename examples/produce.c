@@ -70,8 +70,11 @@ int main(int argc, char **argv)
         (rc = kw_config_set(cfg, "bootstrap.servers", argv[1], &error)) ||
         (rc = kw_client_create(&client, cfg, &error)) ||
         (rc = kw_producer_create(&producer, client, NULL, &error)) ||
-        (rc = kw_topic_open(&topic, producer, argv[2], &error)))
+        (rc = kw_topic_open(&topic, producer, argv[2], &error))) {
+        kw_config_destroy(cfg);
+        kw_client_destroy(client);
         return fail("setup", rc, &error);
+    }
     kw_config_destroy(cfg);
 
     rc = produce_all(client, topic, argv + 3, argc - 3, &n_delivered);

@@ -11,7 +11,9 @@
 
 struct login {
     const char *user, *password;
-    uint32_t exchange; /* that waits for a token; 0 none */
+    /* That waits for a token; 0 none. One is enough for one broker: with more of them several
+     * exchanges may be under way, and a list is needed. */
+    uint32_t exchange;
 };
 
 static int login_step(void *ctx, struct kw_sasl_step *step)

@@ -211,7 +211,7 @@ int main(int argc, char **argv)
     if (begin(argv))
         return 1;
     while (!stop && !app.failed) {
-        kw_client_poll(app.client, -1);
+        kw_client_poll(app.client, 1000);
         take_events();
         while (!stop && !app.failed && kw_consumer_poll(app.consumer, &records, 0) == 1) {
             take(records);
@@ -219,7 +219,8 @@ int main(int argc, char **argv)
             take_events();
         }
     }
-    kw_wait(app.client, kw_close(app.client, 10000, NULL), NULL);
+    if (kw_wait(app.client, kw_close(app.client, 10000, NULL), NULL))
+        app.failed = true;
     kw_client_destroy(app.client);
     sqlite3_finalize(app.count);
     sqlite3_finalize(app.move);

@@ -44,6 +44,21 @@ static void on_signal(int number)
     stop = 1;
 }
 
+/* Somebody else may be at these records by now. If they come back to us, they begin at what
+ * is committed then, and not where we began. */
+static void lose(const struct kw_event *event)
+{
+    transform.lost = true;
+    for (size_t i = transform.n_parts; i-- > 0;)
+        for (size_t k = 0; k < event->n_partitions; k++)
+            if (event->partitions[k].partition == transform.starts[i].partition) {
+                transform.n_parts--;
+                transform.starts[i] = transform.starts[transform.n_parts];
+                transform.ends[i] = transform.ends[transform.n_parts];
+                break;
+            }
+}
+
 static void take_events(void)
 {
     struct kw_event event;
@@ -55,7 +70,7 @@ static void take_events(void)
             transform.revoking = true; /* answered when the transaction has ended */
         if (event.kind == KW_EVENT_LOST) {
             fprintf(stderr, "%zu partitions are lost: %s\n", event.n_partitions, event.error->text);
-            transform.lost = true; /* somebody else may be at these records by now */
+            lose(&event);
         }
         if (event.kind == KW_EVENT_ERROR) {
             fprintf(stderr, "%s %s\n", event.error->text, event.error->hint);
@@ -156,10 +171,15 @@ static uint8_t carry_out(enum step step)
     return error.txn_class == KW_TXN_ABORT ? KW_TXN_ABORT : KW_TXN_FATAL;
 }
 
-/* What was aborted is read again, if it still is ours. */
+/* What was aborted is read again, if it still is ours; and what it had not come to. */
 static void rewind_all(void)
 {
+    const struct kw_consumed *record;
+
     transform.n_aborted++;
+    for (size_t i = 0; i < transform.n_held; i++)
+        if ((record = kw_records_next(transform.held[i])))
+            note(transform.held[i], record);
     for (size_t i = 0; i < transform.n_parts; i++)
         if (kw_seek(transform.consumer, &transform.starts[i]))
             fprintf(stderr, "partition %d is not ours any more\n",

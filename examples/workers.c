@@ -24,6 +24,7 @@ enum { WORKERS_MAX = 64, AHEAD = 400 }; /* records that are in the pool at most 
 struct batch {
     struct kw_records *records;
     unsigned n_open;
+    bool is_cut; /* not all of it was done */
 };
 struct job {
     struct batch *batch;
@@ -115,6 +116,16 @@ static void *worker(void *arg)
 
 /* ---- the main thread ------------------------------------------------------------ */
 
+/* A handle whose records are all done is released as done: that holds even if there was no
+ * memory for kw_done to note one of them. Of any other, kw_done has said what was done. */
+static void end_batch(struct batch *batch)
+{
+    if (--batch->n_open > 0)
+        return;
+    kw_records_release(batch->records, batch->is_cut ? KW_NOT_DONE : KW_DONE);
+    free(batch);
+}
+
 static void end_job(struct job *job, bool done)
 {
     struct batch *batch = job->batch;
@@ -123,10 +134,8 @@ static void end_job(struct job *job, bool done)
     if (done && kw_done(batch->records, &job->record) == KW_ERR_STATE)
         fprintf(stderr, "partition %d was given up before %lld was done\n", (int)job->partition,
                 (long long)job->record.offset);
-    if (--batch->n_open == 0) {
-        kw_records_release(batch->records, KW_NOT_DONE); /* kw_done has said what was done */
-        free(batch);
-    }
+    batch->is_cut |= !done;
+    end_batch(batch);
     free(job);
     pool.n_open--;
 }
@@ -165,10 +174,8 @@ static bool begin_jobs(struct kw_records *records)
         pthread_mutex_unlock(&pool.lock);
     }
     pool.n_open--;
-    if (--batch->n_open == 0) {
-        kw_records_release(records, KW_NOT_DONE);
-        free(batch);
-    }
+    batch->is_cut = pool.refused = record != NULL; /* no memory: what is left comes again */
+    end_batch(batch);
     return true;
 }
 
@@ -264,7 +271,8 @@ int main(int argc, char **argv)
         pthread_join(threads[i], NULL);
     end_jobs(&pool.ready, true);
     end_jobs(&pool.todo, false); /* not begun: they come again */
-    kw_wait(pool.client, kw_close(pool.client, 10000, NULL), NULL);
+    if (kw_wait(pool.client, kw_close(pool.client, 10000, NULL), NULL))
+        pool.refused = true; /* the last commit, perhaps: records come again */
     kw_client_destroy(pool.client);
     close(pool.output);
     return pool.refused ? 1 : 0;

@@ -35,7 +35,7 @@ true_that "prints and commits nothing" [ ! -s "$out" ]
 # Who reads what we print is slower than the session is long.
 slow() { while read -r line; do echo "$line"; sleep 0.004; done; }
 seq 1500 | "$kw" produce -q -b "$B" -t slow -H "filler=$(head -c 200 /dev/zero | tr '\0' x)"
-timeout 60 "$kw" consume -b "$B" -G patient slow -e -f '%s %h\n' -X session.timeout.ms=1500 \
+timeout 300 "$kw" consume -b "$B" -G patient slow -e -f '%s %h\n' -X session.timeout.ms=1500 \
     -X heartbeat.interval.ms=300 2>"$err" | slow | cut -d ' ' -f 1 >"$out"
 true_that "a slow reader gets each record once" cmp -s <(seq 1500) <(sort -n "$out")
 true_that "and nothing is lost meanwhile" eval '! grep -q lost "$err"'
@@ -46,6 +46,14 @@ timeout 60 "$kw" consume -b "$B" -G cut slow -c 100000 -f '%s %h\n' -X auto.comm
     2>"$err" | (read -r line; sleep 2)
 "$kw" consume -q -b "$B" -G cut slow -c 1 >"$out" 2>"$err"
 true_that "what was not printed is not committed" [ "$(cat "$out")" -le 350 ]
+
+# A group.id from a file is another program's: without -G nothing is committed in its name.
+for what in "consume -q -o beginning" "bench consume"; do
+    timeout -s INT 2 "$kw" $what -b "$B" -t orders -X group.id=foreign -X auto.commit.interval.ms=100 >"$out" 2>"$err"
+    true_that "kw $what goes on until it is told to end" [ -s "$out" ]
+done
+run "what is committed for it" 0 "$kw" groups list -b "$B"
+true_that "is nothing" [ "$(grep -c foreign "$out")" = 0 ]
 
 modern="-X group.protocol=consumer"
 run "the broker assigns" 0 "$kw" consume -q -b "$B" -G modern orders users -e $modern
