@@ -301,8 +301,9 @@ struct kw_event {
     /* ERROR: how often it came since it was told last, at most 10 s ago; 1: once. 0 if
      * it is about a partition: those are told once. */
     uint32_t count;
-    const struct kw_error *error; /* OP_DONE with code != 0, ERROR, COMMIT_FAILED, LOST; until
-                                     the next call */
+    /* ERROR, COMMIT_FAILED, LOST; OP_DONE with code != 0, where it may be NULL: then the code
+     * is all there is. Until the next call. */
+    const struct kw_error *error;
     const struct kw_topic_partition *partitions; /* ASSIGNED, REVOKED, LOST; until the next call */
     size_t n_partitions;
     int64_t late_ms;

@@ -115,7 +115,8 @@ KW_EXPORT extern const struct kw_codec kw_codec_snappy;
 KW_EXPORT extern const struct kw_codec kw_codec_lz4;
 KW_EXPORT extern const struct kw_codec kw_codec_zstd;
 
-/* The built-in codec of that id, or NULL: unknown, or left out of this build. */
+/* The built-in codec of that id, or NULL: unknown, or left out of this build. Threads:
+ * any. */
 KW_EXPORT const struct kw_codec *kw_codec_by_id(int id);
 
 #ifdef __cplusplus

@@ -1,7 +1,8 @@
 /* kwire/config.h -- configuration: Kafka's own property names (Java's; those of
  * librdkafka as aliases), one table behind them (client/config_table.c).
  *
- * A kw_config is plain memory: the create calls copy what they need. */
+ * A kw_config is plain memory: the create calls copy what they need. Threads: one at a time
+ * for each. */
 #ifndef KWIRE_CONFIG_H
 #define KWIRE_CONFIG_H
 #include <kwire/types.h>
@@ -157,10 +158,11 @@ struct kw_config;
  * Ownership: the caller destroys it; alloc is copied. NULL alloc: KW_ERR_USE.
  * Errors: KW_ERR_NOMEM. */
 KW_EXPORT KW_MUST_USE int kw_config_create(struct kw_config **out, const struct kw_alloc *alloc);
+/* Frees it; its secrets are wiped. NULL allowed. */
 KW_EXPORT void kw_config_destroy(struct kw_config *cfg);
 /* Sets one key from text. Ownership: both strings are copied.
  * Errors: KW_ERR_CONFIG with key, value, rule and remedy in *err (may be NULL);
- * KW_ERR_NOMEM. The old value stays on failure. */
+ * KW_ERR_NOMEM, KW_ERR_USE (no cfg, key or value). The old value stays on failure. */
 KW_EXPORT KW_MUST_USE int kw_config_set(struct kw_config *cfg, const char *key, const char *val,
                                         struct kw_error *err);
 /* The same for a key whose value is a number, a bool (0/1) or a listed word
@@ -191,7 +193,8 @@ KW_EXPORT KW_MUST_USE int kw_config_set_source(struct kw_config *cfg,
                                                const struct kw_config_source *source);
 /* Reads Java properties (key=value, # and ! comments, \ continuation) from
  * memory; an unknown key is an error that names the line. The lines before a
- * refused one stay set. */
+ * refused one stay set. Errors: KW_ERR_CONFIG with the line in *err (may be NULL),
+ * KW_ERR_NOMEM, KW_ERR_USE (no cfg or text). */
 KW_EXPORT KW_MUST_USE int kw_config_parse(struct kw_config *cfg, const char *text, size_t len,
                                           struct kw_error *err);
 

@@ -34,7 +34,7 @@ struct kw_crypto {
     bool (*equal)(const void *a, const void *b, size_t n);
 };
 
-/* That of the library which was built in; NULL: WITH_TLS=none. */
+/* That of the library which was built in; NULL: WITH_TLS=none. Threads: any. */
 KW_EXPORT const struct kw_crypto *kw_crypto_builtin(void);
 
 #ifdef __cplusplus

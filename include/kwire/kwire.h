@@ -2,9 +2,8 @@
  *
  * Rules for all calls: 0 or an enum kw_err < 0 unless said otherwise;
  * timeout_ms is relative, -1 none; nothing waits except kw_wait and
- * kw_client_poll (and, for now, host names are looked up with the system's
- * blocking getaddrinfo when a broker is first connected: numeric addresses
- * avoid it). Callbacks: there are none but the hooks of kw_env and of producers, partitioners and
+ * kw_client_poll (and, only with dns.resolver=blocking, look-ups of host
+ * names). Callbacks: there are none but the hooks of kw_env and of producers, partitioners and
  * assignors; events are taken with kw_next_event.
  *
  * Threads. A client and all it made belong to one thread at a time, and no thread is
@@ -43,22 +42,25 @@ extern "C" {
 #endif
 
 #define KW_VERSION "0.1.0"
+/* KW_VERSION of the library that runs. Threads: any. */
 KW_EXPORT const char *kw_version(void);
 
 struct kw_client;
 
-/* ---- configuration --------------------------------------------------------- */
+/* ---- configuration ---------------------------------------------------------
+ * A configuration belongs to one thread at a time. */
 
 /* As kw_config_create with the C library's allocator. */
 KW_EXPORT KW_MUST_USE int kw_config_new(struct kw_config **out);
 /* From then on ${env:NAME} in a properties text stands for that variable of the
  * environment, and ${file:PATH} for what the file holds, without a last line end.
  * Whoever writes the text can then read files and variables of this process: use it
- * for your own files only. Errors: KW_ERR_USE (no cfg). Thread: getenv is called
- * while a text is parsed. */
+ * for your own files only. Errors: KW_ERR_USE (no cfg). getenv is called while a text is
+ * parsed: no other thread may change the environment then. */
 KW_EXPORT KW_MUST_USE int kw_config_use_references(struct kw_config *cfg);
 /* Reads a Java properties file. Errors: KW_ERR_IO (os_err), KW_ERR_CONFIG with
- * the line, KW_ERR_NOMEM. May wait for the file system. */
+ * the line, KW_ERR_LIMIT (above 1 MiB), KW_ERR_NOMEM, KW_ERR_USE. May wait for the file
+ * system. */
 KW_EXPORT KW_MUST_USE int kw_config_load(struct kw_config *cfg, const char *path,
                                          struct kw_error *err);
 
@@ -67,20 +69,23 @@ KW_EXPORT KW_MUST_USE int kw_config_load(struct kw_config *cfg, const char *path
 /* Creates a client: connections, metadata, memory. No thread starts, nothing is
  * sent before it is needed. It has three descriptors, and a page of memory that the system
  * wipes when the process forks. Ownership: cfg is copied. Errors: KW_ERR_CONFIG,
- * KW_ERR_NOMEM, KW_ERR_IO (no descriptor left). */
+ * KW_ERR_UNSUPPORTED (a resolver, a way to look names up or a mechanism that this build lacks),
+ * KW_ERR_NOMEM, KW_ERR_IO (no descriptor left), KW_ERR_USE (no cfg; of kw_env half an
+ * allocator, or a mechanism without its functions). */
 KW_EXPORT KW_MUST_USE int kw_client_create(struct kw_client **out, const struct kw_config *cfg,
                                            struct kw_error *err);
 /* The same with an environment of the caller's: what is zeroed in env is filled
  * in (the C library's allocator, a seed from the system, the processor's CRC
- * instructions, no log). Everything that the client allocates comes from
- * env->alloc, host name look-ups by the C library excepted. */
+ * instructions, no log). Everything that the client allocates comes from env->alloc, except
+ * what TLS, c-ares, libsnappy and the C library take for themselves. */
 KW_EXPORT KW_MUST_USE int kw_client_create_env(struct kw_client **out, const struct kw_config *cfg,
                                                const struct kw_env *env, struct kw_error *err);
 /* One descriptor for a foreign loop: readable when kw_client_process has work,
  * timers included. Never changes. Errors: KW_ERR_STATE (the I/O thread has it). */
 KW_EXPORT int kw_client_fd(const struct kw_client *client);
 /* Does what can be done now; never waits. Units: budget_us of wall time, 0: one
- * turn. Returns 1: more is left, call again; 0. */
+ * turn. Returns 1: more is left, call again; 0. Errors: KW_ERR_IO (the system refuses epoll or
+ * the timer), KW_ERR_CLOSED (with an I/O thread, as kw_client_poll). */
 KW_EXPORT int kw_client_process(struct kw_client *client, uint32_t budget_us);
 /* Waits for something to do or timeout_ms, then processes. Does not wait while
  * events are there to be taken. Returns as process; 0 early if a signal came (not with an
@@ -94,13 +99,13 @@ KW_EXPORT void kw_client_wake(struct kw_client *client);
  * was asked for, in the order of preference; n 0: the name has none, and why (may be
  * NULL) says what failed. All is copied. A query that is not waited for any more is
  * ignored.
- * May a callback call it: yes, the hook itself. Threads: the client's. Since: 0.2. */
+ * May a callback call it: yes, the hook itself. Threads: the client's. */
 KW_EXPORT void kw_client_resolved(struct kw_client *client, uint32_t query,
                                   const struct kw_addr *addrs, size_t n, const char *why);
 /* The answer to `name` of a resolve hook: the name of the address, or NULL: it has none.
  * It counts only if looking it up finds that address again. It is copied. A query that is
  * not waited for any more is ignored.
- * May a callback call it: yes, the hook itself. Threads: the client's. Since: 0.3. */
+ * May a callback call it: yes, the hook itself. Threads: the client's. */
 KW_EXPORT void kw_client_named(struct kw_client *client, uint32_t query, const char *name);
 /* Whether names are looked up without a hook and without dns.resolver, by c-ares. */
 KW_EXPORT bool kw_has_resolver(void);
@@ -110,7 +115,7 @@ KW_EXPORT bool kw_has_resolver(void);
  * most of kw_produce takes a lock, kw_client_process does nothing, and kw_client_poll and
  * kw_wait only wait. Call it before another thread uses the client.
  * Errors: KW_ERR_STATE (it runs already, or kw_client_fd was asked for), KW_ERR_IO (the
- * system starts no thread), KW_ERR_NOMEM, KW_ERR_USE. Since: 0.3. */
+ * system starts no thread), KW_ERR_NOMEM, KW_ERR_USE. */
 KW_EXPORT KW_MUST_USE int kw_client_start_thread(struct kw_client *client);
 /* Takes one event: 1, or 0 when there is none. Valid until the next call. Errors: only
  * those of the top, and then event->kind is KW_EVENT_NONE. */
@@ -118,7 +123,7 @@ KW_EXPORT int kw_next_event(struct kw_client *client, struct kw_event *event);
 /* Drains producers by the deadline, hands back what was not sent
  * (kw_unsent_next), closes every connection. The op ends with 0, or with
  * KW_ERR_TIMEOUT when records were left; each was reported. Operations that are still under
- * way then end with KW_ERR_CLOSED. The room for the op is kept from the start: it can be
+ * way then end with KW_ERR_CLOSED. KW_ERR_STATE: it is being closed already. The room for the op is kept from the start: it can be
  * had, once, though control.memory is used up. */
 KW_EXPORT struct kw_op *kw_close(struct kw_client *client, int32_t timeout_ms, void *tag);
 /* Frees everything at once; never waits, but with an I/O thread for its present turn.
@@ -132,7 +137,8 @@ KW_EXPORT void kw_client_destroy(struct kw_client *client);
 /* Changes sasl.username, sasl.password, sasl.scram.tokenauth, sasl.jaas.config or
  * sasl.oauthbearer.token of a running client. Connections that are there keep what
  * they have; the next one to authenticate, or to authenticate again, uses the new
- * value. Set user and password without polling in between.
+ * value. Set user and password without polling in between; with an I/O thread, which may
+ * authenticate between two calls, set sasl.jaas.config, which changes both at once.
  * Errors: KW_ERR_CONFIG (another key, an empty or bad value: the old one stays),
  * KW_ERR_NOMEM, KW_ERR_USE. */
 KW_EXPORT KW_MUST_USE int kw_client_set(struct kw_client *client, const char *key, const char *val,
@@ -161,15 +167,18 @@ KW_EXPORT KW_MUST_USE int kw_sasl_answer(struct kw_client *client, uint32_t exch
 
 /* Waits until op ends (its own deadline bounds the wait) and frees it; events
  * raised meanwhile stay queued. NULL op: KW_ERR_NOMEM. Returns the op's code, or
- * KW_ERR_CLOSED as kw_client_poll. */
+ * KW_ERR_CLOSED as kw_client_poll, or KW_ERR_IO (the system does not let it wait: the op is
+ * canceled and gone). */
 KW_EXPORT int kw_wait(struct kw_client *client, struct kw_op *op, struct kw_error *err);
-/* Ends op now with KW_ERR_CANCELED; requests already sent are not unsent. */
+/* Ends op now with KW_ERR_CANCELED; requests already sent are not unsent. Errors:
+ * KW_ERR_STATE (it has ended), KW_ERR_USE (no op). */
 KW_EXPORT int kw_op_cancel(struct kw_op *op);
 
 /* ---- producer ------------------------------------------------------------------ */
 
 /* Creates a producer. own (may be NULL) overrides the client's keys for it; the
- * producer lives as long as its client. Errors: KW_ERR_CONFIG, KW_ERR_NOMEM. */
+ * producer lives as long as its client. Errors: KW_ERR_CONFIG, KW_ERR_LIMIT (the codec's
+ * context does not fit control.memory: raise it), KW_ERR_NOMEM, KW_ERR_CLOSED. */
 KW_EXPORT KW_MUST_USE int kw_producer_create(struct kw_producer **out, struct kw_client *client,
                                              const struct kw_config *own, struct kw_error *err);
 /* Opens a topic for producing and starts the look-up of its partitions; opening
@@ -179,16 +188,17 @@ KW_EXPORT KW_MUST_USE int kw_topic_open(struct kw_topic **out, struct kw_produce
                                         const char *name, struct kw_error *err);
 /* The same, with settings of the topic's own: own (may be NULL) holds keys that
  * docs/CONFIG.md lists for a topic, and goes before the producer's; it is copied.
- * Errors: KW_ERR_CONFIG, KW_ERR_STATE (it is open already, with its settings). Since: 0.2. */
+ * Errors: KW_ERR_CONFIG, KW_ERR_STATE (it is open already, with its settings). */
 KW_EXPORT KW_MUST_USE int kw_topic_open_own(struct kw_topic **out, struct kw_producer *producer,
                                             const char *name, const struct kw_config *own,
                                             struct kw_error *err);
 /* Places the records of a topic by a function of the application's own, or with NULL again
  * as the key `partitioner` says. Ownership: own is copied, its ctx is borrowed for the life
  * of the topic. A partition that does not exist makes kw_produce answer KW_ERR_USE.
- * Errors: KW_ERR_USE (no topic, no function). Since: 0.2. */
+ * Errors: KW_ERR_USE (no topic, no function). */
 KW_EXPORT KW_MUST_USE int kw_topic_set_partitioner(struct kw_topic *topic,
                                                    const struct kw_partitioner *own);
+/* Valid as long as the topic. */
 KW_EXPORT const char *kw_topic_name(const struct kw_topic *topic);
 /* Partitions known now; 0: not known yet. */
 KW_EXPORT int32_t kw_topic_partitions(const struct kw_topic *topic);
@@ -203,7 +213,7 @@ KW_EXPORT int32_t kw_topic_partitions(const struct kw_topic *topic);
  * another producer; a partition that is not known makes the count be asked for, so that
  * a later try may find it), KW_ERR_BROKER (the topic
  * cannot be written: see kw_topic_error), KW_ERR_STATE (the producer met a
- * fatal error), KW_ERR_CLOSED. */
+ * fatal error), KW_ERR_NOMEM (nothing was appended: again later), KW_ERR_CLOSED. */
 KW_EXPORT KW_MUST_USE int kw_produce(struct kw_topic *topic, const struct kw_record *record);
 /* Appends records in order until one is refused. Returns the first error, with
  * *accepted the number appended before it. With an I/O thread the lock, where it is needed,
@@ -236,12 +246,12 @@ KW_EXPORT int kw_receipt_close(struct kw_receipt *receipt);
  * Errors: KW_ERR_IN_FLIGHT (too late: its outcome will be told), KW_ERR_STATE (it has its
  * outcome already), KW_ERR_WOULD_BLOCK (its batch is being compressed: again after the next
  * kw_client_process), KW_ERR_NOMEM (nothing was changed), KW_ERR_USE (no ref).
- * May a callback call it: no. Threads: the client's. Since: 0.3. */
+ * May a callback call it: no. Threads: the client's. */
 KW_EXPORT int kw_record_cancel(const struct kw_record_ref *ref);
 /* Sets the hooks of a producer, or with NULL takes them away; copied. Without hooks
  * nothing is paid; with on_send each record takes the slower path. kwire/trace.h has one
  * that adds a W3C traceparent.
- * Errors: KW_ERR_USE (no producer, a size below the struct's). Since: 0.3. */
+ * Errors: KW_ERR_USE (no producer, a size below the struct's). */
 KW_EXPORT KW_MUST_USE int kw_producer_set_hooks(struct kw_producer *producer,
                                                 const struct kw_producer_hooks *hooks);
 /* Why the topic cannot be written: Kafka's code, 0 if it can. */
@@ -251,7 +261,8 @@ KW_EXPORT int16_t kw_topic_error(const struct kw_topic *topic);
  * kw_producer_outstanding says how many, and so does the error's text. */
 KW_EXPORT struct kw_op *kw_flush(struct kw_producer *producer, int32_t timeout_ms, void *tag);
 /* Gives up every record of which no byte was offered yet: each is reported as
- * not written (KW_ERR_CANCELED) and can be taken back by kw_unsent_next. */
+ * not written (KW_ERR_CANCELED) and can be taken back by kw_unsent_next. Errors: KW_ERR_USE
+ * (no producer). */
 KW_EXPORT int kw_purge(struct kw_producer *producer);
 /* After purge or close: 1 and the next record that was not sent, whole, in
  * order per partition (its `partition` and `timestamp_ms` are filled, and
@@ -279,13 +290,13 @@ KW_EXPORT uint64_t kw_producer_outstanding(const struct kw_producer *producer);
  * KW_TXN_ABORT, this transaction cannot be committed, kw_txn_abort is all that helps;
  * KW_TXN_FATAL, another producer has taken the id over, or a right is missing: no call
  * helps. Calls in the wrong state end at once with KW_ERR_STATE, and a hint what to call.
- * May a callback call them: yes. Threads: the client's. Since: 0.2. */
+ * May a callback call them: yes. Threads: the client's. */
 
 /* Makes the transactional id ours: an older producer with it is fenced, and its open
  * transaction aborted, for which this waits. Once, before the first transaction.
  * Errors: KW_ERR_BROKER (no right to the id, transaction.timeout.ms above the broker's
- * limit), KW_ERR_AUTH, KW_ERR_UNSUPPORTED, KW_ERR_TIMEOUT, KW_ERR_STATE, KW_ERR_USE (no
- * transactional.id). */
+ * limit), KW_ERR_AUTH, KW_ERR_UNSUPPORTED, KW_ERR_TIMEOUT, KW_ERR_STATE, KW_ERR_NOMEM,
+ * KW_ERR_CLOSED, KW_ERR_USE (no transactional.id). */
 KW_EXPORT struct kw_op *kw_txn_init(struct kw_producer *producer, int32_t timeout_ms, void *tag);
 /* Begins a transaction; nothing is sent, nothing waits. err may be NULL.
  * Errors: KW_ERR_STATE (not initialized, one is open, the last one's end was not told, or
@@ -325,12 +336,13 @@ KW_EXPORT int kw_txn_status(const struct kw_producer *producer, struct kw_txn_st
 
 /* Creates a consumer; it lives as long as its client, or until kw_consumer_close. A client
  * may have many, of one group or of many, and they come and go while it runs.
- * Errors: KW_ERR_CONFIG, KW_ERR_NOMEM. */
+ * Errors: KW_ERR_CONFIG, KW_ERR_NOMEM, KW_ERR_CLOSED. */
 KW_EXPORT KW_MUST_USE int kw_consumer_create(struct kw_consumer **out, struct kw_client *client,
                                              const struct kw_config *own, struct kw_error *err);
 /* Replaces the assignment by these partitions. n 0: none. Names are copied.
  * Errors: KW_ERR_STATE (kw_consumer_subscribe decides about them), KW_ERR_USE (twice the
- * same partition, bad name), KW_ERR_NOMEM; the old assignment stays on failure. */
+ * same partition, bad name), KW_ERR_NOMEM, KW_ERR_CLOSED; the old assignment stays on
+ * failure. */
 KW_EXPORT KW_MUST_USE int kw_assign(struct kw_consumer *consumer, const struct kw_start *starts,
                                     size_t n, struct kw_error *err);
 /* Joins the group of group.id for these topics; called again: for other ones; n 0:
@@ -341,7 +353,7 @@ KW_EXPORT KW_MUST_USE int kw_assign(struct kw_consumer *consumer, const struct k
  * Heartbeats go out while the client is processed, whatever the application does with
  * its records; one that comes too late for that is told (LOOP_LATE), and is handed out
  * nothing that another member may have by then.
- * Errors: KW_ERR_USE (no group.id, bad name), KW_ERR_STATE (partitions are assigned by
+ * Errors: KW_ERR_USE (no group.id, bad name, more than 4,096 topics), KW_ERR_STATE (partitions are assigned by
  * kw_assign), KW_ERR_CONFIG (partition.assignment.strategy, group.instance.id, an
  * assignor of our own with group.protocol=consumer),
  * KW_ERR_CLOSED, KW_ERR_NOMEM; the old subscription stays on failure. What the
@@ -353,7 +365,8 @@ KW_EXPORT KW_MUST_USE int kw_consumer_subscribe(struct kw_consumer *consumer,
 /* The same for the topics whose whole names match a pattern, in RE2 syntax: the broker
  * matches, again and again, so that topics come and go. Needs group.protocol=consumer or
  * auto. Left by kw_consumer_subscribe with n 0.
- * Errors: as there, and KW_ERR_UNSUPPORTED (the classic protocol is used). What is no
+ * Errors: as there, KW_ERR_USE for a pattern that is not 1 to 16,384 bytes, and
+ * KW_ERR_UNSUPPORTED (the classic protocol is used). What is no
  * regular expression is told as the event ERROR. */
 KW_EXPORT KW_MUST_USE int kw_consumer_subscribe_pattern(struct kw_consumer *consumer,
                                                         const char *pattern, struct kw_error *err);
@@ -388,13 +401,18 @@ KW_EXPORT KW_MUST_USE int kw_consumer_add_assignor(struct kw_consumer *consumer,
  * OP_DONE) the consumer is gone, with its memory and its connections, and so are its
  * events; handles that are still there are good for kw_records_next and
  * kw_records_release, and nothing of theirs is stored any more.
- * May a callback call it: yes. Threads: the client's. Since: 0.2. */
+ * May a callback call it: yes. Threads: the client's. */
 KW_EXPORT struct kw_op *kw_consumer_close(struct kw_consumer *consumer, enum kw_leave leave,
                                           int32_t timeout_ms, void *tag);
-/* Moves one assigned partition; nothing fetched before is delivered after it.
+/* Moves one assigned partition: kw_consumer_poll gives nothing that was fetched before.
+ * Handles that are held stay readable, and nothing of theirs is stored any more.
  * Errors: KW_ERR_STATE (not assigned, being revoked, or given by the group and the event
  * ASSIGNED not taken yet: take events), KW_ERR_USE (bad name, kind or value). */
 KW_EXPORT KW_MUST_USE int kw_seek(struct kw_consumer *consumer, const struct kw_start *start);
+/* Hands out nothing more of an assigned partition until kw_resume, and asks for nothing;
+ * what is buffered may be dropped and fetched again. Membership and position stay; a
+ * partition that is assigned anew is not paused. Errors: KW_ERR_STATE (not assigned),
+ * KW_ERR_USE (no topic). */
 KW_EXPORT KW_MUST_USE int kw_pause(struct kw_consumer *consumer, const char *topic,
                                    int32_t partition);
 KW_EXPORT KW_MUST_USE int kw_resume(struct kw_consumer *consumer, const char *topic,
@@ -404,6 +422,7 @@ KW_EXPORT KW_MUST_USE int kw_resume(struct kw_consumer *consumer, const char *to
  * event RECORDS follows. Checksums are verified here (check.crcs). Errors:
  * KW_ERR_NOMEM. */
 KW_EXPORT int kw_consumer_poll(struct kw_consumer *consumer, struct kw_records **out, size_t max);
+/* Where the records are from; the name is valid until the handle is released. */
 KW_EXPORT const char *kw_records_topic(const struct kw_records *records);
 KW_EXPORT int32_t kw_records_partition(const struct kw_records *records);
 /* The generation of the group (group.protocol=consumer: our member epoch) in which the
@@ -411,7 +430,7 @@ KW_EXPORT int32_t kw_records_partition(const struct kw_records *records);
  * For one partition it never goes back from owner to owner: a store that refuses what
  * carries a lower one than it has seen keeps out a member that was declared dead. */
 KW_EXPORT int64_t kw_records_fence(const struct kw_records *records);
-/* The next record, or NULL at the end (also when the partition was given up since).
+/* The next record, or NULL at the end (also when a group took the partition away since).
  * Valid until the next call on the handle. */
 KW_EXPORT const struct kw_consumed *kw_records_next(struct kw_records *records);
 /* Walks a record's headers: 1 and the next one, 0 at the end, KW_ERR_CORRUPT
@@ -433,7 +452,7 @@ KW_EXPORT int kw_done(struct kw_records *records, const struct kw_consumed *cons
  * difference. */
 KW_EXPORT void kw_records_release(struct kw_records *records, enum kw_done done);
 /* The next offset that poll will hand out; -1: not known yet. Errors:
- * KW_ERR_STATE (not assigned). */
+ * KW_ERR_STATE (not assigned), KW_ERR_USE. */
 KW_EXPORT KW_MUST_USE int kw_position(const struct kw_consumer *consumer, const char *topic,
                                       int32_t partition, int64_t *offset);
 /* The ends of the log as the last fetch told; no request is sent. What is behind the
@@ -449,16 +468,19 @@ KW_EXPORT KW_MUST_USE int kw_log_ends(const struct kw_consumer *consumer, const 
  * COMMIT_FAILED, unless the op ended before by its deadline or kw_op_cancel: then it
  * is not known whether the commit got through. The op ends with 0 when all are
  * committed, else with the first failure: KW_ERR_STATE (not assigned), KW_ERR_BROKER
- * (see kafka_code), KW_ERR_USE (no group.id, bad offset), KW_ERR_TIMEOUT,
- * KW_ERR_CLOSED. */
+ * (see kafka_code), KW_ERR_USE (no group.id, bad offset), KW_ERR_TIMEOUT, KW_ERR_AUTH,
+ * KW_ERR_UNSUPPORTED, KW_ERR_CLOSED. */
 KW_EXPORT struct kw_op *kw_commit(struct kw_consumer *consumer, const struct kw_offsets *offsets,
                                   int32_t timeout_ms, void *tag);
 /* Asks what is committed in the name of group.id for these partitions (topic and
  * partition count), or, with NULL, for all that it has. An offset of -1: nothing is
  * committed. *result is set when the op ends with 0; the caller destroys it. Ends
- * with KW_ERR_BROKER, KW_ERR_TIMEOUT, KW_ERR_USE, KW_ERR_UNSUPPORTED, KW_ERR_CLOSED. */
+ * with KW_ERR_BROKER, KW_ERR_TIMEOUT, KW_ERR_USE, KW_ERR_AUTH, KW_ERR_UNSUPPORTED,
+ * KW_ERR_NOMEM, KW_ERR_CLOSED. */
 KW_EXPORT struct kw_op *kw_committed(struct kw_consumer *consumer, const struct kw_offsets *which,
                                      struct kw_offsets **result, int32_t timeout_ms, void *tag);
+/* NULL allowed; also after kw_client_destroy, as long as kw_env.alloc is good. Threads: any,
+ * one at a time. So are the two destroy functions below. */
 KW_EXPORT void kw_offsets_destroy(struct kw_offsets *offsets);
 
 /* Asks the leaders where logs begin (KW_START_EARLIEST) and end (KW_START_LATEST, up to
@@ -468,7 +490,8 @@ KW_EXPORT void kw_offsets_destroy(struct kw_offsets *offsets);
  * no record is that young, with another kafka_code: that is why (a topic that is not there
  * is waited for 3 s, a leader until the deadline). *result is set when the op ends with 0;
  * the caller destroys it. Ends with KW_ERR_USE, KW_ERR_TIMEOUT, KW_ERR_UNSUPPORTED,
- * KW_ERR_AUTH, KW_ERR_CLOSED. */
+ * KW_ERR_AUTH, KW_ERR_CONNECT (no broker can be talked to), KW_ERR_LIMIT (an answer is
+ * above control.memory), KW_ERR_NOMEM, KW_ERR_CLOSED. */
 KW_EXPORT struct kw_op *kw_list_offsets(struct kw_client *client, const struct kw_start *which,
                                         size_t n, uint8_t isolation, struct kw_offsets **result,
                                         int32_t timeout_ms, void *tag);
@@ -483,7 +506,9 @@ KW_EXPORT KW_MUST_USE int kw_lag(const struct kw_consumer *consumer, const char 
 
 /* Starts an admin request. result is needed for all but CREATE_TOPIC and DELETE_TOPIC
  * (set when the op ends with 0; the caller destroys it), else NULL. Ends with
- * KW_ERR_BROKER and the broker's code and message, KW_ERR_TIMEOUT, KW_ERR_UNSUPPORTED.
+ * KW_ERR_BROKER and the broker's code and message, KW_ERR_TIMEOUT, KW_ERR_UNSUPPORTED,
+ * KW_ERR_USE (the request is wrong), KW_ERR_AUTH, KW_ERR_CONNECT, KW_ERR_LIMIT (an answer is
+ * above control.memory), KW_ERR_NOMEM, KW_ERR_CLOSED.
  * LIST, DESCRIBE and DELETE_GROUPS end with 0 when every group has its outcome, which
  * each entry tells. When the deadline came first, or a broker could not be asked, the op
  * ends with that error, and *result is set too, with what the others said. What changes

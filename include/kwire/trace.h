@@ -17,12 +17,12 @@ struct kw_trace_context {
 };
 
 /* Writes a traceparent and a NUL. Errors: KW_ERR_USE (an id is all zero: the standard
- * forbids it). May a callback call it: yes. Threads: any. Since: 0.3. */
+ * forbids it). May a callback call it: yes. Threads: any. */
 KW_EXPORT KW_MUST_USE int kw_traceparent_put(const struct kw_trace_context *context,
                                              char out[KW_TRACEPARENT_LEN + 1]);
 /* Reads one, as a consumer finds it in a header. Later versions are read as far as this
  * one goes. Errors: KW_ERR_SYNTAX (it is none: ignore it and begin a trace of your own).
- * May a callback call it: yes. Threads: any. Since: 0.3. */
+ * May a callback call it: yes. Threads: any. */
 KW_EXPORT KW_MUST_USE int kw_traceparent_get(const void *text, size_t len,
                                              struct kw_trace_context *context);
 
@@ -40,7 +40,8 @@ struct kw_trace_hook {
     struct kw_trace_context last;      /* of the last record that got a header */
     char text[KW_TRACEPARENT_LEN + 1]; /* its value */
 };
-/* A kw_producer_hooks.on_send: gives each record a header "traceparent", unless it has one. */
+/* A kw_producer_hooks.on_send: gives each record a header "traceparent", unless it has
+ * one. Threads: the producer's; one hook for each producer. */
 KW_EXPORT uint32_t kw_trace_on_send(void *hook, const struct kw_topic *topic,
                                     const struct kw_record *record, struct kw_header *headers,
                                     uint32_t cap);

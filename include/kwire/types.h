@@ -61,7 +61,8 @@ enum kw_err {
     KW_ERR_BATCHMATE = -47  /* refused with its batch, for another record of it: produce it again */
 };
 
-/* A name for a code ("KW_ERR_TIMEOUT"), never NULL. Static memory. */
+/* A name for a code ("KW_ERR_TIMEOUT"), never NULL. Static memory. Threads: any, as for the
+ * other functions of this header. */
 KW_EXPORT const char *kw_err_name(int err);
 /* The name of a Kafka error code ("NOT_LEADER_OR_FOLLOWER"), never NULL. */
 KW_EXPORT const char *kw_kafka_error_name(int16_t kafka_code);
