@@ -170,7 +170,7 @@ properties() {
         cat <<-END
 	broker.id=$node
 	zookeeper.connect=127.0.0.1:$(column 1 2)
-	zookeeper.session.timeout.ms=3000
+	zookeeper.session.timeout.ms=18000
 	listeners=${listen#,}
 	listener.security.protocol.map=${map#,}
 	END
@@ -249,7 +249,7 @@ start_zookeeper() {
     echo $! >"$home/pid"
     local end=$((SECONDS + 60))
     until (exec 3<>"/dev/tcp/127.0.0.1/$(column 1 2)") 2>/dev/null; do
-        [[ -n $(pid_of -zookeeper) ]] && ((SECONDS < end)) || die "ZooKeeper does not start; see $home/log"
+        kill -0 "$(cat "$home/pid")" 2>/dev/null && ((SECONDS < end)) || die "ZooKeeper does not start; see $home/log"
         sleep 0.1
     done
 }
@@ -262,6 +262,8 @@ start_node() {
     setsid java "${java_flags[@]}" -cp "$jars/*" kafka.Kafka "$home/server.properties" \
         >>"$home/log" 2>&1 </dev/null &
     echo $! >"$home/pid"
+    # Before its exec it has our command line, and pid_of does not see it.
+    until [[ -n $(pid_of "$1") ]] || ! kill -0 $! 2>/dev/null; do sleep 0.01; done
 }
 
 # Sends a request given as printf escapes, and prints the first COUNT bytes of

@@ -166,6 +166,7 @@ run "an unknown key" 2 "$kw" bench consume -b "$B" -t spread -X frob=1
 "$kw" bench produce -b "$B" -t spread -c 1000000000 --json >"$out" 2>"$err" &
 pid=$!
 started+=($pid)
+await 20 catches $pid
 sleep 1
 kill -INT $pid
 wait $pid

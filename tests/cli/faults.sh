@@ -41,12 +41,12 @@ soon_ok() { run "one of two brokers is down" 0 "$kw" produce -b "127.0.0.1:1,$B"
 soon_ok
 
 # ---- stdin that stalls: linger runs meanwhile -------------------------------------
-{ echo early; sleep 3; } | "$kw" produce -q -b "$B" -t t &
+{ echo early; sleep 15; } | "$kw" produce -q -b "$B" -t t &
 started+=($!)
 arrived() { "$kw" consume -q -b "$B" -t t -e | grep -q early; }
 begin=$SECONDS
-await 3 arrived
-true_that "a line is sent while stdin stays open" [ $((SECONDS - begin)) -lt 3 ]
+await 12 arrived
+true_that "a line is sent while stdin stays open" [ $((SECONDS - begin)) -lt 12 ]
 
 # ---- Ctrl-C -----------------------------------------------------------------------
 start_broker --topic slow:1 --fault 'produce:*:delay=300'
@@ -54,8 +54,9 @@ mkfifo "$work/fifo"
 "$kw" produce -b "$B" -t slow <"$work/fifo" >"$out" 2>"$err" &
 producer=$!
 started+=($producer)
-exec 3>"$work/fifo"
+exec 3<>"$work/fifo"
 seq 1000 >&3
+await 20 drained 3
 sleep 0.5
 kill -INT $producer
 wait $producer
@@ -77,12 +78,13 @@ interrupt_stopped() { # TEXT SIGNALS LIMIT_S OPTIONS...: the broker hangs, then 
     "$kw" produce -b "$B" -t hang "$@" <"$work/fifo" >"$out" 2>"$err" &
     producer=$!
     started+=($producer)
-    exec 3>"$work/fifo"
+    exec 3<>"$work/fifo"
     echo first >&3
     written() { "$kw" consume -q -b "$B" -t hang -e | grep -q first; }
     await 5 written
     kill -STOP $broker_pid
     seq 100 >&3
+    await 20 drained 3
     sleep 0.5
     local begin=$SECONDS
     for ((i = 0; i < signals; i++)); do
@@ -104,12 +106,14 @@ interrupt_stopped "a broker that hangs, Ctrl-C twice" 2 3 --drain 60000
 # ---- the broker dies: every record gets an outcome ---------------------------------
 start_broker --topic dies:1
 seq 200000 >"$work/seq"
-{ head -n 50000 "$work/seq"; sleep 1; tail -n +50001 "$work/seq"; } |
+{ head -n 50000 "$work/seq"; until [ -e "$work/dead" ]; do sleep 0.05; done; tail -n +50001 "$work/seq"; } |
     "$kw" produce -b "$B" -t dies -X delivery.timeout.ms=3000 -X request.timeout.ms=1000 >"$out" 2>"$err" &
 producer=$!
 started+=($producer)
-sleep 0.7
+some() { [ "$("$kw" consume -q -b "$B" -t dies -e -c 1 | wc -l)" = 1 ]; }
+await 20 some
 kill -9 $broker_pid
+touch "$work/dead"
 wait $producer
 rc=$?
 true_that "the broker dies: exit 1 (was $rc)" [ $rc = 1 ]

@@ -19,6 +19,11 @@ started=()
 
 [ -x "$kw" ] || { echo "not ok - $test_name: $kw is missing, run make"; exit 1; }
 
+# catches PID: it is kw, and has its handler of SIGINT; until then a child of a script ignores it
+catches() { awk '/^Name:/ { kw = $2 == "kw" } /^SigCgt:/ { on = $2 ~ /[2367abef]$/ } END { exit !(kw && on) }' "/proc/$1/status"; }
+# drained FD: a FIFO that is open for reading and writing is empty
+drained() { ! read -r -t 0 -u "$1"; }
+
 ok() { echo "ok - $test_name: $*"; }
 not_ok() {
     echo "not ok - $test_name: $*"

@@ -43,11 +43,13 @@ says "it is explained" 'out of range|OFFSET_OUT_OF_RANGE'
 "$kw" consume -q -b "$B" -t live -o end -c 2 >"$work/live" 2>&1 &
 consumer=$!
 started+=($consumer)
-sleep 1
-{ echo first; sleep 1; echo second; } | "$kw" produce -q -b "$B" -t live &
+await 20 catches $consumer
+sleep 2
+{ echo first; until [ -e "$work/seen" ]; do sleep 0.05; done; echo second; } | "$kw" produce -q -b "$B" -t live &
 started+=($!)
-true_that "a line is written to stdout when it comes" await 5 grep -q first "$work/live"
+true_that "a line is written to stdout when it comes" await 10 grep -q first "$work/live"
 true_that "the second one is not there yet" [ "$(wc -l <"$work/live")" = 1 ]
+touch "$work/seen"
 wait $consumer
 true_that "-c ends a waiting consumer" [ $? = 0 ]
 true_that "with both records" [ "$(tr '\n' ' ' <"$work/live")" = "first second " ]
@@ -61,7 +63,7 @@ true_that "it got its lines" [ "$(wc -l <"$out")" = 3 ]
 "$kw" consume -b "$B" -t live -o end >"$out" 2>"$err" &
 consumer=$!
 started+=($consumer)
-sleep 0.5
+await 20 catches $consumer
 kill -INT $consumer
 wait $consumer
 true_that "Ctrl-C ends a waiting consumer with exit 0" [ $? = 0 ]

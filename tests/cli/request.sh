@@ -20,10 +20,10 @@ for to in "--broker 2" --controller; do
     true_that "$to answers" grep -q "\"controllerId\":$controller" "$out"
 done
 
-run "a broker that is not there" 1 "$kw" request -b "$B" --api Metadata --version 4 --broker 77 --timeout 500 \
+run "a broker that is not there" 1 "$kw" request -b "$B" --api Metadata --version 4 --broker 77 --timeout 2000 \
     <"$work/metadata.json"
 says "is named" 'no broker 77'
-run "a group that has no coordinator" 1 "$kw" request -b "$B" --api Metadata --version 4 --group g --timeout 500 \
+run "a group that has no coordinator" 1 "$kw" request -b "$B" --api Metadata --version 4 --group g --timeout 2000 \
     <"$work/metadata.json"
 says "says why" 'COORDINATOR_NOT_AVAILABLE'
 run "JSON that is no such message" 1 "$kw" request -b "$B" --api Metadata --version 4 <<<'{"topics":[{"name":7}]}'

@@ -49,7 +49,7 @@ committed() {
         grep -o '"partitionIndex":[0-9]*,"committedOffset":[0-9]*' | tr -c '0-9\n' ' ' | awk '{ print $1, $2 }'
 }
 all_committed() { [ "$(committed "$1" | awk '{ n += $2 } END { print n + 0 }')" = "$2" ]; }
-numbers() { cut -d' ' -f 3 "$@" | sort -n; }
+numbers() { cut -d' ' -f 3 "$@" | grep . | sort -n; } # kill -9 may cut a line
 twice() { sort "$@" | uniq -d | wc -l; }
 
 # ---- 1. at least once ---------------------------------------------------------------------
@@ -71,7 +71,7 @@ check "member prints what comes later" wait_for 20 has_different 10100 "$work/me
 end TERM "$pid"
 check "member: asked to end, it commits and leaves" test $? = 0
 begin member orders member3 orders
-check "member: the next one is given partitions at once" wait_for 2 grep -q 'are ours' "$work/member3.err"
+check "member: the next one is given partitions at once" wait_for 10 grep -q 'are ours' "$work/member3.err"
 sleep 0.5
 end TERM "$pid"
 check "member: and has nothing to print" test ! -s "$work/member3"
@@ -86,7 +86,7 @@ begin once mails once1 mails
 check "once prints what comes" wait_for 20 has_lines 500 "$work/once1"
 end KILL "$pid"
 begin once mails once2 mails
-check "once: after kill -9 the next one goes on" wait_for 30 all_committed mails 3000
+check "once: after kill -9 the next one goes on" wait_for 60 all_committed mails 3000
 sleep 0.5
 end TERM "$pid"
 check "once: nothing is printed twice" test "$(twice "$work/once1" "$work/once2")" = 0
@@ -185,10 +185,10 @@ for row in sqlite3.connect(sys.argv[1], timeout=20).execute(sys.argv[2]): print(
     new_topic late 1
     settings late enable.auto.commit=false
     produce late 1 400
-    begin sqlite late zombie late "$work/late.db" 1000
+    begin sqlite late zombie late "$work/late.db" 4000
     zombie=$pid
     check "zombie has the partition" wait_for 10 grep -q 'are ours' "$work/zombie.err"
-    sleep 0.4
+    sleep 1
     kill -STOP "$zombie"
     begin sqlite late heir late "$work/late.db" 0
     check "sqlite: another one takes over when the session is over" wait_for 20 total_is late 400

@@ -40,6 +40,7 @@ has_lines() { [ "$(lines "${@:2}")" -ge "$1" ]; }
 table() { awk -v g="$1" '$1 == g { print $1, $2, $3, $4, $5, $6, $7, $8, $9 }' | sort; }
 java_rows() { groups_tool --describe --group "$1" 2>/dev/null | table "$1"; }
 kw_rows() { $kw lag -b "$KW_BROKER" -G "$1" 2>/dev/null | table "$1"; }
+has_no_lag() { [ "$(kw_rows "$1" | awk '$6 == 0 { n++ } END { print n + 0 }')" = 4 ]; }
 described_rows() { $kw groups describe -b "$KW_BROKER" "$1" 2>/dev/null | table "$1"; }
 members_of() { $kw groups describe -b "$KW_BROKER" "$1" 2>/dev/null | grep -c "^  member .*, has $2:"; }
 has_members() { [ "$(members_of "$1" "$2")" = "$3" ]; }
@@ -60,7 +61,7 @@ for protocol in classic consumer; do
     member $group.2 -G $group $topic -X group.protocol=$protocol -X client.id=two
     check "$protocol: two members share four partitions" wait_for 40 has_members $group $topic 2
     check "$protocol: they print all" wait_for 20 has_lines 1000 "$work/$group.1" "$work/$group.2"
-    sleep 6 # the commit interval
+    check "$protocol: what was printed is committed" wait_for 30 has_no_lag $group
     java_rows $group >"$work/$group.java"
     kw_rows $group >"$work/$group.kw"
     described_rows $group >"$work/$group.described"

@@ -6,7 +6,7 @@
 # of them wait in its sockets. Then the same without idempotence, where what is in the log
 # twice must have been reported as possibly so.
 #
-# KW_LEADER_RECORDS (240000) numbers, about KW_LEADER_RATE (4000) a second; in the second
+# KW_LEADER_RECORDS (240000) numbers, about KW_LEADER_RATE (2000) a second; in the second
 # round a third of them. KW_LEADER_SEED chooses the faults.
 # covers: P01 P03 P04 P12 P34 I1 I2 I3 N01
 . "$(dirname "$0")/lib.sh"
@@ -16,7 +16,7 @@ need_kafka 3
 n=${KW_LEADER_RECORDS:-240000}
 RANDOM=${KW_LEADER_SEED:-$$}
 echo "seed ${KW_LEADER_SEED:-$$}"
-export NUMBERS_RATE=${KW_LEADER_RATE:-4000}
+export NUMBERS_RATE=${KW_LEADER_RATE:-2000}
 partitions=12
 kinds=(kill pause restart)
 

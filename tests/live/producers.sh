@@ -83,7 +83,7 @@ for bad in acks=1 retries=0 max.in.flight.requests.per.connection=6; do
 done
 
 stop_mock
-settings down delivery.timeout.ms=1500 request.timeout.ms=1000
+settings down delivery.timeout.ms=4000 request.timeout.ms=3000
 head -n 100 "$work/lines" | deliver down lines
 same "no broker: all lines are handed back as not written" <(head -n 100 "$work/lines" | sed 's/^/not-written /') "$work/down.out"
 broker --topic lines --fault 'produce:*:drop-answer'
@@ -98,22 +98,25 @@ same "no answers: and are there, in fact" <(head -n 100 "$work/lines") "$work/go
 broker --topic lines --fault 'produce:*:delay=100'
 settings stop batch.size=1000
 mkfifo "$work/pipe"
-# Gives so many lines to one that is told to end before its input does. Its status.
-stopped() { # NAME LINES
+drained() { ! read -r -t 0 -u 8; }
+has_one() { [ -n "$(read_all lines -c 1)" ]; }
+# Gives so many lines to one that is told to end before its input does, as soon as the command
+# is true. Its status.
+stopped() { # NAME LINES COMMAND
     local rc
     "$examples/deliver" "$work/$1.properties" lines <"$work/pipe" >"$work/$1.out" 2>"$work/$1.err" &
     pid=$!
     pids+=("$pid")
-    exec 8>"$work/pipe"
+    exec 8<>"$work/pipe" # for reading as well, so that we see whether it is empty
     head -n "$2" "$work/lines" >&8
-    sleep 0.3
+    wait_for 20 "$3"
     kill -TERM "$pid"
     wait "$pid"
     rc=$?
     exec 8>&-
     return $rc
 }
-stopped stop 3000
+stopped stop 3000 has_one
 check "SIGTERM in the middle: all that was read is delivered first" test $? = 0
 read_all lines >"$work/got"
 same "SIGTERM in the middle: and is there" <(head -n "$(wc -l <"$work/got")" "$work/lines") "$work/got"
@@ -121,7 +124,7 @@ check "SIGTERM in the middle: every line was counted" grep -q "^$(wc -l <"$work/
 
 # Nobody is there yet, so no line could even be given to the client.
 printf 'bootstrap.servers=127.0.0.1:1\n' >"$work/nobody.properties"
-stopped nobody 3
+stopped nobody 3 drained
 check "SIGTERM before a broker was there: the status says so" test $? = 1
 same "SIGTERM before a broker was there: each line comes back" \
     <(head -n 3 "$work/lines" | sed 's/^/not-written /') "$work/nobody.out"
@@ -168,7 +171,7 @@ mkfifo "$work/full"
 "$examples/deliver" "$work/full.properties" lines <"$work/full" >"$work/full.out" 2>"$work/full.err" &
 pid=$!
 pids+=("$pid")
-echo first >"$work/full" && exec 8>"$work/full"
+exec 8>"$work/full" && echo first >&8
 check "a first line is delivered" wait_for 10 sh -c "[ \"\$($kw consume -q -b $KW_BROKER -t lines -o beginning -e)\" = first ]"
 kill -STOP "$mock_pid"
 yes "a line that nobody takes" >&8 2>"$work/yes.err" &
@@ -215,7 +218,7 @@ same "lent: it comes out as it went in" "$work/file" "$work/got"
 
 broker --topic urgent
 settings urgent linger.ms=1000
-(seq 5 && echo "undo 3") | "$examples/urgent" "$work/urgent.properties" urgent 20000 2>"$work/urgent.err" | sort -n >"$work/urgent.out"
+printf '%s\n' 1 2 3 4 5 'undo 3' | "$examples/urgent" "$work/urgent.properties" urgent 20000 2>"$work/urgent.err" | sort -n >"$work/urgent.out"
 same "urgent: one is taken back, the others are delivered" \
     <(printf '%s\n' '1 delivered' '2 delivered' '3 undone' '4 delivered' '5 delivered') "$work/urgent.out"
 read_all urgent -f '%s %h\n' >"$work/got"
@@ -224,7 +227,7 @@ check "urgent: each has a traceparent, no two the same" awk '
 settings urgent linger.ms=10
 rm "$work/urgent.out" # what was delivered before is not what is waited for
 (echo first; wait_for 20 grep -qs delivered "$work/urgent.out"; kill "$mock_pid"; wait_for 20 mock_is_gone; seq 3) |
-    "$examples/urgent" "$work/urgent.properties" urgent 400 >"$work/urgent.out" 2>"$work/urgent.err"
+    "$examples/urgent" "$work/urgent.properties" urgent 3000 >"$work/urgent.out" 2>"$work/urgent.err"
 same "urgent: without a broker each ends at its own deadline" \
     <(printf '%s\n' '1 delivered' '2 expired' '3 expired' '4 expired') <(sort -n "$work/urgent.out")
 

@@ -22,7 +22,7 @@ n_records=$((3000 + n_kills * 300))
 
 # killed PHASE NTH IN OUT ID: runs until it is killed in that phase of its N-th transaction
 killed() {
-    TRANSFER_KILL="$1:$2" timeout 60 "$transfer" "$KW_BROKER" "$3" "$4" "$5" 20 4000 >"$work/phase" 2>>"$work/transfer.log"
+    TRANSFER_KILL="$1:$2" timeout 60 "$transfer" "$KW_BROKER" "$3" "$4" "$5" 20 20000 >"$work/phase" 2>>"$work/transfer.log"
     local rc=$?
     cat "$work/phase" >>"$work/killed"
     [ $rc = 137 ] && [ "$(cat "$work/phase")" = "$1 $2" ]
@@ -47,7 +47,7 @@ run_version() { # VERSION
     done
     echo "figure: txn: version $v killed in: $(awk '{ print $1 }' "$work/killed" | sort | uniq -c | tr -s ' \n' ' ')"
     check "version $v: the last run goes to the end" \
-        "$transfer" "$KW_BROKER" "in$v" "out$v" "etl$v" 100 6000
+        "$transfer" "$KW_BROKER" "in$v" "out$v" "etl$v" 100 15000
     tail -n 2 "$work/check.log" 2>/dev/null | tr '\n' ' '
     java_reads "out$v" read_committed >"$work/java.$v"
     same "version $v: Java reads each record once with read_committed" \
@@ -81,9 +81,9 @@ tools_agree() { # VERSION
 }
 
 fenced() { # VERSION
-    (echo first; sleep 8) | $kw produce -b "$KW_BROKER" -t "out$1" -T "rival$1" 2>"$work/rival" &
+    (echo first; sleep 12) | $kw produce -b "$KW_BROKER" -t "out$1" -T "rival$1" 2>"$work/rival" &
     local pid=$!
-    sleep 2
+    sleep 4
     echo second | $kw produce -q -b "$KW_BROKER" -t "out$1" -T "rival$1"
     wait $pid
     check "version $1: a second producer fences the first" grep -qE "FENCED|INVALID_PRODUCER_EPOCH" "$work/rival"

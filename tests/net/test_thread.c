@@ -110,7 +110,14 @@ Test(thread, is_woken_once_a_sleep_however_many_calls_there_are)
 {
     struct kw_producer *producer;
     struct kw_client *client = threaded(&fault_sys, &producer);
-    usleep(50000); /* it sleeps now */
+    bool is_asleep = false;
+    for (int i = 0; i < 5000 && !is_asleep; i++) {
+        usleep(1000);
+        cr_assert_eq(kwi_client_enter(client), 0);
+        is_asleep = client->asleep && !client->kicked;
+        kwi_client_exit(client);
+    }
+    cr_assert(is_asleep);
     int before = fault_count(CALL_WRITE);
     cr_assert_eq(kwi_client_enter(client), 0); /* so that it cannot go to sleep again */
     for (int i = 0; i < 100; i++)
@@ -262,7 +269,7 @@ Test(thread, destroy_ends_the_waits_of_others)
                      0);
     while (atomic_load(&n_waiting) < 3)
         usleep(1000);
-    usleep(50000);
+    usleep(500000); /* they have counted themselves, and wait by now */
     kw_client_destroy(client);
     for (int i = 0; i < 3; i++) {
         pthread_join(others[i], &result[i]);
