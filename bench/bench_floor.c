@@ -69,6 +69,9 @@ struct floor {
     struct kw_codec_ctx *codec_ctx;
     uint8_t *scratch;
     size_t scratch_cap;
+    /* what the codec itself took, and what it made of how many bytes */
+    double codec_s;
+    uint64_t plain, packed;
 };
 
 /* ---- bytes ------------------------------------------------------------------- */
@@ -251,17 +254,35 @@ static bool floor_readable(const struct floor *floor)
            recv(floor->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 1;
 }
 
+/* Of this thread; batches are large, so that two looks at the clock for each cost nothing. */
+static double floor_cpu_s(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static void floor_note_codec(struct floor *floor, double begin_s, size_t plain, size_t packed)
+{
+    floor->codec_s += floor_cpu_s() - begin_s;
+    floor->plain += plain;
+    floor->packed += packed;
+}
+
 /* Changes places with the scratch buffer, which has more room than the batch had. */
 static void floor_compress(struct floor *floor, struct floor_batch *batch)
 {
     struct kw_iov iov = {batch->ptr + FLOOR_HEADER, (size_t)(batch->w - batch->ptr) - FLOOR_HEADER};
     size_t out_len = 0;
     uint8_t *out = floor->scratch;
+    double begin_s = floor_cpu_s();
 
     floor->codec->encode_begin(floor->codec_ctx, &iov, 1);
     if (floor->codec->encode_step(floor->codec_ctx, out + FLOOR_HEADER,
                                   floor->scratch_cap - FLOOR_HEADER, SIZE_MAX, &out_len))
         sink_die("a batch is not compressed in one step");
+    floor_note_codec(floor, begin_s, iov.len, out_len);
     floor->scratch = batch->ptr;
     batch->ptr = out;
     batch->w = out + FLOOR_HEADER + out_len;
@@ -409,11 +430,13 @@ static void floor_fetch(struct floor *floor, const int64_t *offsets)
 static size_t floor_decompress(struct floor *floor, const uint8_t *in, size_t len)
 {
     size_t hint, out_len = 0;
+    double begin_s = floor_cpu_s();
 
     if (floor->codec->decode_begin(floor->codec_ctx, in, len, floor->scratch_cap, 0, &hint) ||
         floor->codec->decode_step(floor->codec_ctx, floor->scratch, floor->scratch_cap, SIZE_MAX,
                                   &out_len))
         sink_die("a batch is not decompressed in one step");
+    floor_note_codec(floor, begin_s, out_len, len);
     return out_len;
 }
 
@@ -546,6 +569,10 @@ int main(int argc, char **argv)
         floor_consume(&floor);
     if (argv[1][0] != 'o')
         load_report("floor", "-", argv[1], floor.n, floor.size, &begin);
+    if (floor.codec && floor.plain > 0)
+        printf("codec=%s mode=%s size=%zu own_ns=%.1f ratio=%.4f\n", floor.codec->name, argv[1],
+               floor.size, floor.codec_s * 1e9 / (double)floor.n,
+               (double)floor.packed / (double)floor.plain);
     close(floor.fd);
     return 0;
 }

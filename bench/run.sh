@@ -74,7 +74,9 @@ run() { # CLIENT MODE RECORDS SIZE CODEC: adds a line to runs
     grep -qsx "refused: $1 $2 $5" "$out/refused" && return
     start_sink "$3" "$4" "$(echo "$5" | sed 's/small/none/')" || { stop_sink; echo "refused: $1 $2 $5" >>"$out/refused"; return; }
     wrap="timeout 120"
-    line=$(client "$@" 2>>"$out/errors" | grep '^client=')
+    client "$@" >"$out/said" 2>>"$out/errors"
+    line=$(grep '^client=' "$out/said")
+    grep '^codec=' "$out/said" >>"$out/codecs"
     stop_sink
     if [ -n "$line" ]; then
         echo "name=$1 codec=$5 $line" >>"$out/runs"
@@ -170,6 +172,29 @@ table() { # FIELD: cpu_ns or wall_ns
         }'
 }
 
+# What a codec may cost: its own CPU on the same batches, as the floor measures it, and 1.3
+# times the floor without a codec for the bytes that are left. Medians.
+table_codecs() {
+    {
+        sed 's/codec=\([^ ]*\) mode=\([^ ]*\) size=\([^ ]*\) own_ns=\([^ ]*\) ratio=\(.*\)/own \2 \3 \1 \4 \5/' "$out/codecs"
+        sed 's/.*name=\([^ ]*\) codec=\([^ ]*\) .* mode=\([a-z]*\)[^ ]* size=\([0-9]*\) .* cpu_ns=\([0-9.]*\) .*/\1 \3 \4 \2 \5 1/' "$out/runs"
+    } | sort -k1,4 -k5,5n | awk '
+        function done() { if (n) { median[last] = value[int((n + 1) / 2)]; ratio[last] = share; } n = 0 }
+        { key = $1 " " $2 " " $3 " " $4; if (key != last) { done(); last = key } value[++n] = $5; share = $6
+          if ($1 == "own" && !(key in seen)) { seen[key] = 1; rows[++k] = $2 " " $3 " " $4 } }
+        END {
+            done()
+            print "| work | bytes | codec | its own CPU | it leaves | floor without | may cost | kwire | floor with |"
+            print "|---|---|---|---|---|---|---|---|---|"
+            for (i = 1; i <= k; i++) {
+                split(rows[i], part, " ")
+                own = median["own " rows[i]]; left = ratio["own " rows[i]]; base = median["floor " part[1] " " part[2] " none"]
+                printf "| %s | %s | %s | %.0f | %.2f | %.0f | %.0f | %.0f | %.0f |\n", part[1], part[2], part[3], own, left,
+                    base, own + 1.3 * base * left, median["kwire " rows[i]], median["floor " rows[i]]
+            }
+        }'
+}
+
 table_counts() {
     sed 's/name=\([^ ]*\) mode=\([^ ]*\) size=\([^ ]*\) instructions=\(.*\)/\2 \3 \1 \4/' "$out/counts" |
         awk '
@@ -233,6 +258,7 @@ echo "kwire $(git describe --always --dirty 2>/dev/null), librdkafka $(sed -n 's
 echo
 echo "CPU, ns per record: least (median)"
 table cpu_ns
+[ -s "$out/codecs" ] && echo && echo "Codecs, ns of CPU per record: medians" && table_codecs
 echo
 echo "Wall time, ns per record: least (median)"
 table wall_ns
