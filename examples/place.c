@@ -6,7 +6,8 @@
  * A line is "CUSTOMER/ORDER TEXT": the key is CUSTOMER/ORDER, so that a compacted topic
  * keeps the newest text of each order, and all orders of a customer are in one partition,
  * in the order in which they came. A line without a slash has no key, and goes wherever
- * the key `partitioner` says. Longer than 16 KiB, it becomes several records. See docs/PRODUCER.md, 8. */
+ * the key `partitioner` says. Longer than 16 KiB, it becomes several records. See
+ * docs/PRODUCER.md, 8. */
 #include <stdio.h>
 #include <string.h>
 

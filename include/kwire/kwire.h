@@ -123,8 +123,8 @@ KW_EXPORT int kw_next_event(struct kw_client *client, struct kw_event *event);
 /* Drains producers by the deadline, hands back what was not sent
  * (kw_unsent_next), closes every connection. The op ends with 0, or with
  * KW_ERR_TIMEOUT when records were left; each was reported. Operations that are still under
- * way then end with KW_ERR_CLOSED. KW_ERR_STATE: it is being closed already. The room for the op is kept from the start: it can be
- * had, once, though control.memory is used up. */
+ * way then end with KW_ERR_CLOSED. KW_ERR_STATE: it is being closed already. The room for
+ * the op is kept from the start: it can be had, once, though control.memory is used up. */
 KW_EXPORT struct kw_op *kw_close(struct kw_client *client, int32_t timeout_ms, void *tag);
 /* Frees everything at once; never waits, but with an I/O thread for its present turn.
  * Other threads that are in kw_wait or kw_client_poll return with KW_ERR_CLOSED; in other
@@ -353,9 +353,9 @@ KW_EXPORT KW_MUST_USE int kw_assign(struct kw_consumer *consumer, const struct k
  * Heartbeats go out while the client is processed, whatever the application does with
  * its records; one that comes too late for that is told (LOOP_LATE), and is handed out
  * nothing that another member may have by then.
- * Errors: KW_ERR_USE (no group.id, bad name, more than 4,096 topics), KW_ERR_STATE (partitions are assigned by
- * kw_assign), KW_ERR_CONFIG (partition.assignment.strategy, group.instance.id, an
- * assignor of our own with group.protocol=consumer),
+ * Errors: KW_ERR_USE (no group.id, bad name, more than 4,096 topics), KW_ERR_STATE
+ * (partitions are assigned by kw_assign), KW_ERR_CONFIG (partition.assignment.strategy,
+ * group.instance.id, an assignor of our own with group.protocol=consumer),
  * KW_ERR_CLOSED, KW_ERR_NOMEM; the old subscription stays on failure. What the
  * coordinator refuses comes as the event ERROR, and ends the subscription until this is
  * called again. */
