@@ -105,7 +105,8 @@ int cli_error_exit(const struct kw_error *error)
     case KW_PHASE_SASL: return CLI_EXIT_NO_BROKER;
     default: break;
     }
-    if (error->code == KW_ERR_CONFIG || error->phase == KW_PHASE_CONFIG)
+    if (error->code == KW_ERR_CONFIG ||
+        (error->phase == KW_PHASE_CONFIG && error->code != KW_ERR_NOMEM))
         return CLI_EXIT_USAGE;
     return error->code == KW_ERR_CONNECT ? CLI_EXIT_NO_BROKER : CLI_EXIT_FAILED;
 }

@@ -26,6 +26,8 @@ static void print_record(const struct kw_consumed *record)
     putchar('\n');
 }
 
+static bool failed;
+
 /* True when the end of the partition was reached, or never will be. */
 static bool take_events(struct kw_client *client)
 {
@@ -37,7 +39,8 @@ static bool take_events(struct kw_client *client)
             end = true;
         if (event.kind == KW_EVENT_ERROR) {
             fprintf(stderr, "warning: %s\n", event.error->text);
-            end |= event.consumer && !event.error->retriable;
+            if (event.consumer && !event.error->retriable)
+                end = failed = true;
         }
     }
     return end;
@@ -88,5 +91,5 @@ int main(int argc, char **argv)
         take_records(consumer);
     }
     kw_client_destroy(client);
-    return rc ? 1 : 0;
+    return rc || failed ? 1 : 0;
 }

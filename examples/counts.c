@@ -65,7 +65,7 @@ static void read_part(int32_t partition)
     if (!file)
         return; /* the first time */
     if (fscanf(file, "%lld %lld %lld", &part->next, &part->count, &part->sum) != 3)
-        part->next = -1;
+        *part = (struct part){.ours = true, .next = -1};
     part->written = part->count;
     fclose(file);
 }

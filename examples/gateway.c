@@ -172,8 +172,10 @@ static bool serve(struct gateway *gateway)
             printf("%s %lld %.*s\n", tenant->name, (long long)record->offset,
                    (int)record->value.len,
                    record->value.ptr ? (const char *)record->value.ptr : "");
-        /* It is out before it counts as done. */
-        kw_records_release(records, fflush(stdout) == 0 ? KW_DONE : KW_NOT_DONE);
+        bool is_out = fflush(stdout) == 0 && !ferror(stdout); /* before it counts as done */
+        kw_records_release(records, is_out ? KW_DONE : KW_NOT_DONE);
+        if (!is_out)
+            gateway->failed = gateway->ended = true;
         more = true;
     }
     return more;

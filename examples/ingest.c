@@ -207,7 +207,8 @@ static int begin(char **argv)
     while (!rc && !stop && kw_topic_partitions(ingest.topic) == 0) {
         kw_client_poll(ingest.client, WAIT_MS);
         take_events();
-        rc = kw_topic_error(ingest.topic); /* it never will be */
+        if ((rc = kw_topic_error(ingest.topic))) /* delivery.timeout.ms bounds the wait */
+            fprintf(stderr, "%s: %s\n", argv[2], kw_kafka_error_name((int16_t)rc));
     }
     return rc;
 }
@@ -228,6 +229,7 @@ int main(int argc, char **argv)
         go_round();
     close(ingest.listener);
     (void)kw_wait(ingest.client, kw_flush(ingest.producer, 10000, NULL), NULL);
+    take_events();
     (void)kw_wait(ingest.client, kw_close(ingest.client, 1000, NULL), NULL);
     take_events(); /* each request that waited has its outcome now */
     for (size_t i = 0; i < PEERS_MAX; i++)

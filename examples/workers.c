@@ -174,7 +174,8 @@ static bool begin_jobs(struct kw_records *records)
         pthread_mutex_unlock(&pool.lock);
     }
     pool.n_open--;
-    batch->is_cut = pool.refused = record != NULL; /* no memory: what is left comes again */
+    if (record) /* no memory: what is left comes again, to the next one */
+        batch->is_cut = pool.refused = true;
     end_batch(batch);
     return true;
 }
@@ -211,7 +212,7 @@ static void go_round(void)
         kw_rebalance_ack(pool.consumer);
     }
     /* A small number keeps what stands in the pool, and so what a crash brings again, small. */
-    while (!stop && !pool.revoking && pool.n_open < AHEAD &&
+    while (!stop && !pool.revoking && !pool.refused && pool.n_open < AHEAD &&
            kw_consumer_poll(pool.consumer, &records, 50) == 1)
         if (!begin_jobs(records)) {
             kw_records_release(records, KW_NOT_DONE);

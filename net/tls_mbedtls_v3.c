@@ -13,7 +13,11 @@ int kwi_tls_v_begin(void)
 }
 
 /* TLS 1.3 keeps its keys in a store of the whole process, which two clients with a thread
- * each share: before 3.6, and without its locks, only one thread may come near it. */
+ * each share: before 3.6, and without its locks, only one thread may come near it. So it is
+ * with all of a library that was built with MBEDTLS_USE_PSA_CRYPTO. */
+#if defined(MBEDTLS_USE_PSA_CRYPTO) && !defined(MBEDTLS_THREADING_C)
+#error "this mbedTLS serves one thread only: build it with MBEDTLS_THREADING_C"
+#endif
 #if defined(MBEDTLS_SSL_PROTO_TLS1_3) && defined(MBEDTLS_THREADING_C) && \
     MBEDTLS_VERSION_NUMBER >= 0x03060000
 #define TLS_HAS_13

@@ -265,9 +265,10 @@ static int tls_read_pkcs12(struct tls_identity *id, PKCS12 *box, const char *pas
                               "openssl pkcs12 -in FILE -noout asks for the password and tries it");
     bool parsed = PKCS12_parse(box, password ? password : "", &id->key, &id->certificate,
                                &id->chain) == 1;
-    if (!parsed && !PKCS12_mac_present(box))
+    if (!parsed && !PKCS12_mac_present(box)) /* which of the two, depends on OpenSSL's version */
         return kwi_tls_refuse_why(err, KW_KEY_SSL_KEYSTORE_LOCATION,
-                                  "the PKCS#12 file has no MAC, and OpenSSL reads none without",
+                                  "the PKCS#12 file has no MAC: OpenSSL 3.0 reads none without, "
+                                  "newer ones need the right password",
                                   "write it again, without -nomac or macAlgorithm=NONE");
     if (!parsed)
         return kwi_tls_refuse_why(err, KW_KEY_SSL_KEYSTORE_LOCATION,

@@ -106,7 +106,7 @@ interrupt_stopped "a broker that hangs, Ctrl-C twice" 2 3 --drain 60000
 # ---- the broker dies: every record gets an outcome ---------------------------------
 start_broker --topic dies:1
 seq 200000 >"$work/seq"
-{ head -n 50000 "$work/seq"; until [ -e "$work/dead" ]; do sleep 0.05; done; tail -n +50001 "$work/seq"; } |
+{ head -n 50000 "$work/seq"; for ((i = 0; i < 600; i++)); do [ -e "$work/dead" ] && break; sleep 0.05; done; tail -n +50001 "$work/seq"; } |
     "$kw" produce -b "$B" -t dies -X delivery.timeout.ms=3000 -X request.timeout.ms=1000 >"$out" 2>"$err" &
 producer=$!
 started+=($producer)

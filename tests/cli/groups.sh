@@ -49,7 +49,7 @@ true_that "what was not printed is not committed" [ "$(cat "$out")" -le 350 ]
 
 # A group.id from a file is another program's: without -G nothing is committed in its name.
 for what in "consume -q -o beginning" "bench consume"; do
-    timeout -s INT 2 "$kw" $what -b "$B" -t orders -X group.id=foreign -X auto.commit.interval.ms=100 >"$out" 2>"$err"
+    timeout -k 10 -s INT 2 "$kw" $what -b "$B" -t orders -X group.id=foreign -X auto.commit.interval.ms=100 >"$out" 2>"$err"
     true_that "kw $what goes on until it is told to end" [ -s "$out" ]
 done
 run "what is committed for it" 0 "$kw" groups list -b "$B"

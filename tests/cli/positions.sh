@@ -45,7 +45,7 @@ consumer=$!
 started+=($consumer)
 await 20 catches $consumer
 sleep 2
-{ echo first; until [ -e "$work/seen" ]; do sleep 0.05; done; echo second; } | "$kw" produce -q -b "$B" -t live &
+{ echo first; for ((i = 0; i < 600; i++)); do [ -e "$work/seen" ] && break; sleep 0.05; done; echo second; } | "$kw" produce -q -b "$B" -t live &
 started+=($!)
 true_that "a line is written to stdout when it comes" await 10 grep -q first "$work/live"
 true_that "the second one is not there yet" [ "$(wc -l <"$work/live")" = 1 ]
