@@ -132,25 +132,33 @@ static int config_check_sasl(const struct config_view *view)
     return rc;
 }
 
-/* Whoever sets a key of TLS believes that the connection is encrypted. */
-static int config_check_tls(const struct config_view *view)
+/* Whoever sets a key of TLS believes that the connection is encrypted, and whoever gives a
+ * password that somebody asks for it. */
+static int config_deny_all(const struct config_view *view, const char *prefix, const char *rule,
+                           const char *remedy)
 {
-    if (kwi_config_uses_tls(view->client))
-        return 0;
     for (unsigned key = 0; key < KW_N_KEYS; key++) {
         const struct kw_config_row *row = &kwi_config_rows[key];
-        if (kwi_config_is_set(view->client, (enum kw_key)key) && !memcmp(row->key, "ssl.", 4))
-            return kwi_config_refuse(view->err, row->key, "...", 3,
-                                     "has no effect without TLS in security.protocol",
-                                     "set security.protocol=SSL or SASL_SSL, or take this key out");
+        if (kwi_config_is_set(view->client, (enum kw_key)key) &&
+            !strncmp(row->key, prefix, strlen(prefix)))
+            return kwi_config_refuse(view->err, row->key, "...", 3, rule, remedy);
     }
     return 0;
 }
 
 static int config_check_security(const struct config_view *view)
 {
-    int rc = config_check_tls(view);
-    return rc ? rc : config_check_sasl(view);
+    int rc = 0;
+    if (!kwi_config_uses_tls(view->client))
+        rc = config_deny_all(view, "ssl.", "has no effect without TLS in security.protocol",
+                             "set security.protocol=SSL or SASL_SSL, or take this key out");
+    if (!rc)
+        rc = config_check_sasl(view);
+    if (!rc && !kwi_config_uses_sasl(view->client))
+        rc = config_deny_all(
+            view, "sasl.", "has no effect without SASL in security.protocol",
+            "set security.protocol=SASL_SSL or SASL_PLAINTEXT, or take this key out");
+    return rc;
 }
 
 static int config_check_client(const struct config_view *view)

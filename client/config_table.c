@@ -112,8 +112,10 @@ const struct kw_config_row kwi_config_rows[KW_N_KEYS] = {
                "connection."),
     CONFIG_INT(MEMORY_LIMIT, "memory.limit", NULL, "bytes", 128 * 1024 * 1024, 256 * 1024,
                CONFIG_BYTES_MAX, CONFIG_CLIENT,
-               "All memory that the client may take. It is split at create into three reserves "
-               "that never borrow from each other: control.memory, buffer.memory, fetch.memory."),
+               "The memory for records, metadata, connections and requests. It is split at "
+               "create into three reserves that never borrow from each other: control.memory, "
+               "buffer.memory, fetch.memory. Not in it: copies of the configuration, results that "
+               "are handed out, and what the driver, TLS and c-ares take for themselves."),
     CONFIG_INT(CONTROL_MEMORY, "control.memory", NULL, "bytes", 8 * 1024 * 1024, 64 * 1024,
                CONFIG_BYTES_MAX, CONFIG_CLIENT,
                "The reserve for metadata, connections, requests and small answers."),
@@ -238,14 +240,15 @@ const struct kw_config_row kwi_config_rows[KW_N_KEYS] = {
                "number."),
     CONFIG_BOOL(CHECK_CRCS, "check.crcs", 1, KWI_APPLIES_CONSUMER,
                 "Whether the checksum of each fetched batch is verified."),
-    CONFIG_WORD(AUTO_OFFSET_RESET, "auto.offset.reset", NULL, "latest|earliest|none", NULL,
-                KWI_APPLIES_CONSUMER,
-                "or by_duration:PnDTnHnMn.nS, as by_duration:P1DT12H; see docs/CONFIG.md",
-                "Where to begin when nothing is committed, and where to go on when the position "
-                "is not in the log. by_duration:PnDTnHnMn.nS (KIP-1106; by number -1 - ms): at "
-                "the first record that is no older than that. none: an error event, and the "
-                "partition stops until a seek. latest counts from the subscription on: a "
-                "partition that is made later begins at its begin."),
+    CONFIG_WORD(
+        AUTO_OFFSET_RESET, "auto.offset.reset", NULL, "latest|earliest|none", NULL,
+        KWI_APPLIES_CONSUMER, "or by_duration:PnDTnHnMn.nS, as by_duration:P1DT12H",
+        "Where to begin when nothing is committed, and where to go on when the position "
+        "is not in the log. by_duration:PnDTnHnMn.nS (KIP-1106; by number -1 - ms): at "
+        "the first record that is no older than that. none: an error event, and the "
+        "partition stops until a seek. latest counts from the subscription on: a "
+        "partition that is made later begins at its begin (of a topic that a pattern finds: at "
+        "its end)."),
     CONFIG_WORD(ISOLATION_LEVEL, "isolation.level", NULL, "read_uncommitted|read_committed", NULL,
                 KWI_APPLIES_CONSUMER, NULL,
                 "Whether records of open and aborted transactions are handed out. With "
@@ -289,7 +292,8 @@ const struct kw_config_row kwi_config_rows[KW_N_KEYS] = {
                 "and says how often it wants to hear of us; then partition.assignment.strategy, "
                 "session.timeout.ms and heartbeat.interval.ms must not be set. auto: consumer "
                 "where the cluster offers it, unless one of these three or an assignor of the "
-                "program's own asks for classic."),
+                "program's own asks for classic. With a pattern or group.remote.assignor there is "
+                "no way back to classic."),
     CONFIG_TEXT(GROUP_REMOTE_ASSIGNOR, "group.remote.assignor", NULL, KWI_CONFIG_STRING, NULL, 249,
                 KWI_APPLIES_CONSUMER,
                 "group.protocol=consumer: the broker's assignor (Kafka has uniform and range); "
@@ -309,8 +313,8 @@ const struct kw_config_row kwi_config_rows[KW_N_KEYS] = {
                "nothing is handed out that long after the last heartbeat that was confirmed."),
     CONFIG_INT(HEARTBEAT_INTERVAL_MS, "heartbeat.interval.ms", NULL, "ms", 3000, 1, CONFIG_MS_MAX,
                KWI_APPLIES_CONSUMER,
-               "How often the coordinator hears of us; a third of session.timeout.ms at most, so "
-               "that one lost heartbeat does not matter."),
+               "How often the coordinator hears of us; should be a third of session.timeout.ms "
+               "at most, so that one lost heartbeat does not matter; it must be below it."),
     CONFIG_INT(MAX_POLL_INTERVAL_MS, "max.poll.interval.ms", NULL, "ms", 300000, 1, CONFIG_MS_MAX,
                KWI_APPLIES_CONSUMER,
                "A consumer that has records to take or to release and does not poll for so long "
@@ -359,7 +363,8 @@ const struct kw_config_row kwi_config_rows[KW_N_KEYS] = {
                 "Trusted authorities as PEM text, beside or instead of the file."),
     CONFIG_TEXT(SSL_KEYSTORE_LOCATION, "ssl.keystore.location", NULL, KWI_CONFIG_STRING, NULL, 4096,
                 CONFIG_TLS,
-                "A file with the client's key, its certificate and the chain: PKCS#12, or PEM."),
+                "A file with the client's key, its certificate and the chain: PKCS#12 (with "
+                "OpenSSL only), or PEM."),
     CONFIG_TEXT(SSL_KEYSTORE_CERTIFICATE_CHAIN, "ssl.keystore.certificate.chain",
                 "ssl.certificate.pem", KWI_CONFIG_STRING, NULL, KWI_CONFIG_TEXT_MAX, CONFIG_TLS,
                 "The client's certificate as PEM text, then the chain."),
@@ -421,7 +426,7 @@ const struct kw_config_row kwi_config_rows[KW_N_KEYS] = {
                 "Addresses in digits need none of them."),
     CONFIG_TEXT(DNS_SERVERS, "dns.servers", NULL, KWI_CONFIG_STRING, NULL, 1024, CONFIG_DRIVER,
                 "Name servers for c-ares as host:port,... with addresses in digits; empty: those "
-                "of /etc/resolv.conf."),
+                "of /etc/resolv.conf. Without effect when another resolver looks names up."),
     CONFIG_WORD(CLIENT_DNS_LOOKUP, "client.dns.lookup", NULL,
                 "use_all_dns_ips|resolve_canonical_bootstrap_servers_only", NULL, CONFIG_CLIENT,
                 NULL,

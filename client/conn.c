@@ -215,6 +215,13 @@ static void conn_session_due(struct kw_timer *timer)
 
     if (conn_step(conn, CONN_DUE))
         return;
+    /* SASL has not begun: what it waits for has a deadline of its own, and may take longer
+     * than the session (JoinGroup). The broker takes SASL behind the session's end, too. */
+    if (conn->n_unanswered > 0 && !(conn->sasl && conn->sasl->asked)) {
+        kwi_core_arm(conn->core, &conn->again,
+                     kwi_core_after_ms(conn->core, CONN_SESSION_GRACE_MS));
+        return;
+    }
     kwi_error_fmt(&err, KW_ERR_TIMEOUT, KW_PHASE_SASL, "is the broker overloaded?",
                   "%s: the session ended before we could authenticate again: %s", conn->peer,
                   kwi_sasl_waits_for(conn));

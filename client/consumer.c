@@ -502,10 +502,8 @@ int kw_core_consumer_create(struct kw_consumer **out, struct kw_core *core,
     int rc;
 
     *out = NULL;
-    if (core->closing || core->close) { /* close has told all there were */
-        kwi_error_set(err, KW_ERR_CLOSED, KW_PHASE_NONE, "the client is closing", "");
-        return KW_ERR_CLOSED;
-    }
+    if (core->closing || core->close) /* close has told all there were */
+        return kwi_error_closing(err);
     rc = kwi_config_check(core->cfg, own, KWI_APPLIES_CONSUMER, err);
     if (rc)
         return rc;

@@ -13,6 +13,12 @@ void kwi_error_set(struct kw_error *err, int code, enum kw_phase phase, const ch
     kwi_error_fmt(err, code, phase, hint, "%s", text);
 }
 
+int kwi_error_closing(struct kw_error *err)
+{
+    kwi_error_set(err, KW_ERR_CLOSED, KW_PHASE_NONE, "the client is closing", "");
+    return KW_ERR_CLOSED;
+}
+
 void kwi_error_fmt(struct kw_error *err, int code, enum kw_phase phase, const char *hint,
                    const char *format, ...)
 {

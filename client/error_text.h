@@ -6,7 +6,9 @@
 /* Fills *err (NULL: nothing happens) with a text and a hint as they stand. */
 void kwi_error_set(struct kw_error *err, int code, enum kw_phase phase, const char *text,
                    const char *hint);
-/* The same with a formatted text (base/fmt.h). Returns err, for the hint. */
+/* What is begun when the client, or the producer, is being closed. Returns KW_ERR_CLOSED. */
+int kwi_error_closing(struct kw_error *err);
+/* As kwi_error_set with a formatted text (base/fmt.h). Returns err, for the hint. */
 void kwi_error_fmt(struct kw_error *err, int code, enum kw_phase phase, const char *hint,
                    const char *format, ...) __attribute__((format(printf, 5, 6)));
 /* KW_ERR_BROKER from a Kafka error code: its name, what was asked, the broker's

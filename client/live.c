@@ -4,10 +4,12 @@
 
 #include "client/config.h"
 #include "client/core.h"
+#include "client/sasl.h"
 
 int kw_core_set(struct kw_core *core, const char *key, const char *val, struct kw_error *err)
 {
     enum kw_key id;
+    int rc;
 
     if (!core || !key || !val)
         return KW_ERR_USE;
@@ -18,7 +20,10 @@ int kw_core_set(struct kw_core *core, const char *key, const char *val, struct k
     case KW_KEY_SASL_OAUTHBEARER_TOKEN:
         if (!*val)
             return kwi_config_refuse(err, key, "", 0, "must not be empty", "");
-        return kw_config_set(core->cfg, key, val, err);
+        rc = kw_config_set(core->cfg, key, val, err);
+        if (!rc && id == KW_KEY_SASL_OAUTHBEARER_TOKEN)
+            kwi_oauth_serve(core);
+        return rc;
     case KW_KEY_SASL_SCRAM_TOKENAUTH:
     case KW_KEY_SASL_JAAS_CONFIG: return kw_config_set(core->cfg, key, val, err);
     default: break;

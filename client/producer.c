@@ -45,6 +45,8 @@ static void producer_settings(struct kw_producer *producer, const struct kw_conf
     producer->max_in_flight =
         (uint32_t)kwi_core_setting(core, own, KW_KEY_MAX_IN_FLIGHT_REQUESTS_PER_CONNECTION);
     producer->request_timeout_ms = (int32_t)kwi_core_setting(core, own, KW_KEY_REQUEST_TIMEOUT_MS);
+    producer->retry_backoff_ms = kwi_core_setting(core, own, KW_KEY_RETRY_BACKOFF_MS);
+    producer->retry_backoff_max_ms = kwi_core_setting(core, own, KW_KEY_RETRY_BACKOFF_MAX_MS);
     producer->writes = kwi_core_setting(core, own, KW_KEY_PRODUCE_WRITES) != 0;
     producer->acks = (int16_t)kwi_core_setting(core, own, KW_KEY_ACKS);
     producer->idempotent = kwi_core_setting(core, own, KW_KEY_ENABLE_IDEMPOTENCE) != 0;
@@ -56,6 +58,14 @@ static void producer_settings(struct kw_producer *producer, const struct kw_conf
                                                                  KW_KEY_COMPRESSION_LZ4_LEVEL);
     producer->codec_levels[KW_CODEC_ZSTD] = (int)kwi_core_setting(core, own,
                                                                   KW_KEY_COMPRESSION_ZSTD_LEVEL);
+}
+
+uint64_t kwi_producer_retry_us(struct kw_producer *producer, uint32_t attempts)
+{
+    struct kw_core *core = producer->core;
+
+    return core->now.mono_us + kwi_core_backoff_us(core, producer->retry_backoff_ms,
+                                                   producer->retry_backoff_max_ms, attempts);
 }
 
 static void producer_linger_noted(struct kw_timer *timer)
@@ -70,8 +80,9 @@ int kw_core_producer_create(struct kw_producer **out, struct kw_core *core,
     int rc;
 
     *out = NULL;
-    rc = core->closing || core->close ? KW_ERR_CLOSED
-                                      : kwi_config_check(core->cfg, own, KWI_APPLIES_PRODUCER, err);
+    if (core->closing || core->close)
+        return kwi_error_closing(err);
+    rc = kwi_config_check(core->cfg, own, KWI_APPLIES_PRODUCER, err);
     if (rc)
         return rc;
     producer = kwi_alloc_zero(&core->control, sizeof(*producer));
@@ -327,7 +338,7 @@ int kw_core_topic_open_own(struct kw_topic **out, struct kw_producer *producer, 
         return KW_ERR_USE;
     }
     if (producer->closing || core->closing)
-        return KW_ERR_CLOSED;
+        return kwi_error_closing(err);
     rc = own ? kwi_config_check(core->cfg, own, KWI_APPLIES_TOPIC, err) : 0;
     if (!rc)
         rc = kwi_pick_settings(&pick, core, &producer->pick, own, err);

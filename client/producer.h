@@ -205,6 +205,7 @@ struct kw_producer {
     uint64_t linger_us, delivery_timeout_us;
     uint32_t batch_size, max_request_size, retries, max_in_flight;
     int32_t request_timeout_ms;
+    int64_t retry_backoff_ms, retry_backoff_max_ms;
     int16_t acks;
     bool idempotent;
     bool writes; /* kw_produce may write itself when a batch is full */
@@ -399,6 +400,8 @@ void kwi_producer_bump(struct kw_producer *producer);
 /* What decides whether records are taken changed: closing, fatal, an error, the
  * number of partitions. */
 void kwi_producer_mark(struct kw_producer *producer);
+/* When to try again after so many attempts, by the producer's retry.backoff.ms. */
+uint64_t kwi_producer_retry_us(struct kw_producer *producer, uint32_t attempts);
 void kwi_producers_step(struct kw_core *core);
 bool kwi_producers_pending(const struct kw_core *core);
 void kwi_producers_stop(struct kw_core *core); /* timers off, nothing is sent any more */

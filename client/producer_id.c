@@ -28,13 +28,8 @@ static int id_encode(struct kw_request *req, struct kw_wr *wr)
 
 static void id_retry(struct kw_producer *producer)
 {
-    struct kw_core *core = producer->core;
-
-    kwi_core_arm(core, &producer->id_timer,
-                 core->now.mono_us +
-                     kwi_core_backoff_us(core, kwi_config_i64(core->cfg, KW_KEY_RETRY_BACKOFF_MS),
-                                         kwi_config_i64(core->cfg, KW_KEY_RETRY_BACKOFF_MAX_MS),
-                                         producer->id_attempts));
+    kwi_core_arm(producer->core, &producer->id_timer,
+                 kwi_producer_retry_us(producer, producer->id_attempts));
     if (producer->id_attempts < 32)
         producer->id_attempts++;
 }

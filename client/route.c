@@ -43,11 +43,7 @@ void kwi_part_mute(struct kw_part *part, uint32_t attempts)
 
     part->muted = true;
     part->n_lost = 0; /* unless kwi_part_route says so, it is not for want of a leader */
-    kwi_core_arm(core, &part->backoff,
-                 core->now.mono_us +
-                     kwi_core_backoff_us(core, kwi_config_i64(core->cfg, KW_KEY_RETRY_BACKOFF_MS),
-                                         kwi_config_i64(core->cfg, KW_KEY_RETRY_BACKOFF_MAX_MS),
-                                         attempts));
+    kwi_core_arm(core, &part->backoff, kwi_producer_retry_us(part->topic->producer, attempts));
 }
 
 void kwi_part_route(struct kw_part *part)

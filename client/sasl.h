@@ -85,6 +85,8 @@ bool kwi_sasl_cell(unsigned state, unsigned event, unsigned *next);
 /* sasl_oauth.c: the token of the core, and who waits for one. */
 void kwi_oauth_init(struct kw_core *core);
 void kwi_oauth_deinit(struct kw_core *core);
+/* There is a token: those that waited for it go on. */
+void kwi_oauth_serve(struct kw_core *core);
 /* sasl_hook.c: whether kw_env.sasl can be used. */
 KW_MUST_USE int kwi_sasl_hook_check(const struct kw_config *cfg, const struct kw_env *env,
                                     struct kw_error *err);

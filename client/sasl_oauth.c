@@ -139,7 +139,7 @@ static void oauth_write(uint8_t *at, const struct kw_oauth_token *token)
 static int oauth_make(struct kw_sasl *sasl, struct kw_error *err);
 
 /* Those that waited go on. Each leaves the list first: it may fail and be freed. */
-static void oauth_serve(struct kw_core *core)
+void kwi_oauth_serve(struct kw_core *core)
 {
     struct kw_node *node;
 
@@ -184,7 +184,7 @@ int kw_core_oauth_token_set(struct kw_core *core, const struct kw_oauth_token *t
     if (token->lifetime_ms >= 0)
         kwi_core_arm(core, &oauth->refresh,
                      kwi_core_after_ms(core, token->lifetime_ms - token->lifetime_ms / 5));
-    oauth_serve(core);
+    kwi_oauth_serve(core);
     return 0;
 }
 

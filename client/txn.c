@@ -514,7 +514,7 @@ int kw_core_txn_begin(struct kw_producer *producer, struct kw_error *err)
     struct kw_txn *txn = producer->txn;
 
     if (producer->closing)
-        return KW_ERR_CLOSED;
+        return kwi_error_closing(err);
     if (!txn || !txn_step(txn, KWI_TXN_ASK_BEGIN))
         return txn_refusal(producer, "kw_txn_begin", err);
     txn->serial++;

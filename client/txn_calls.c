@@ -67,15 +67,14 @@ static enum kw_txn_verdict txncall_judge(const struct kw_txn *txn, enum kw_txn_c
 
 static void txncall_pause(struct kw_txn *txn, bool soon)
 {
-    struct kw_core *core = txn->producer->core;
-    int64_t backoff_ms = soon ? TXNCALL_FIRST_MS
-                              : kwi_config_i64(core->cfg, KW_KEY_RETRY_BACKOFF_MS);
+    struct kw_producer *producer = txn->producer;
+    struct kw_core *core = producer->core;
+    int64_t backoff_ms = soon ? TXNCALL_FIRST_MS : producer->retry_backoff_ms;
 
     kwi_core_arm(core, &txn->retry,
-                 core->now.mono_us +
-                     kwi_core_backoff_us(core, backoff_ms,
-                                         kwi_config_i64(core->cfg, KW_KEY_RETRY_BACKOFF_MAX_MS),
-                                         txn->attempts));
+                 core->now.mono_us + kwi_core_backoff_us(core, backoff_ms,
+                                                         producer->retry_backoff_max_ms,
+                                                         txn->attempts));
     if (txn->attempts < 32)
         txn->attempts++;
 }

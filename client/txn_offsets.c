@@ -218,13 +218,8 @@ static const struct kw_request_type txnoff_type = {
 
 static void txnoff_pause(struct kw_txn *txn)
 {
-    struct kw_core *core = txn->producer->core;
-
-    kwi_core_arm(core, &txn->job_retry,
-                 core->now.mono_us +
-                     kwi_core_backoff_us(core, kwi_config_i64(core->cfg, KW_KEY_RETRY_BACKOFF_MS),
-                                         kwi_config_i64(core->cfg, KW_KEY_RETRY_BACKOFF_MAX_MS),
-                                         txn->job_attempts));
+    kwi_core_arm(txn->producer->core, &txn->job_retry,
+                 kwi_producer_retry_us(txn->producer, txn->job_attempts));
     if (txn->job_attempts < 32)
         txn->job_attempts++;
 }

@@ -98,18 +98,26 @@ static void config_doc_write(FILE *out)
     for (unsigned key = 0; key < KW_N_KEYS; key++)
         config_doc_row(out, (enum kw_key)key);
     fprintf(out, "\n## Rules between keys\n\n"
-                 "- `delivery.timeout.ms` >= `linger.ms` + `request.timeout.ms`\n"
+                 "- `delivery.timeout.ms` >= `linger.ms` + `request.timeout.ms`, or 0\n"
                  "- `enable.idempotence=true` needs `acks=all`, `retries` above 0 and at most five "
-                 "requests in flight\n"
+                 "requests in flight; `transactional.id` needs it\n"
                  "- `memory.limit` >= `control.memory` + `buffer.memory` + `fetch.memory`\n"
-                 "- `buffer.memory` >= `batch.size` + `max.request.size`; `max.request.size` >= "
-                 "`batch.size`\n"
+                 "- `buffer.memory` >= `batch.size` + `max.request.size` + 65536; "
+                 "`max.request.size` >= `batch.size`\n"
+                 "- `fetch.memory`, or what is left of `memory.limit` for it, >= 131072 for a "
+                 "consumer\n"
                  "- `retry.backoff.max.ms` >= `retry.backoff.ms`, and the same for "
                  "`reconnect.backoff` and `socket.connection.setup.timeout`\n"
                  "- `fetch.max.bytes` >= `fetch.min.bytes`; `receive.message.max.bytes` >= "
                  "`fetch.max.bytes` + 512\n"
                  "- `consumer.memory` >= 65536, or 0\n"
                  "- `request.timeout.ms` > `fetch.max.wait.ms`\n"
+                 "- `max.poll.interval.ms` >= `rebalance.ack.timeout.ms`; `session.timeout.ms` > "
+                 "`heartbeat.interval.ms`\n"
+                 "- `group.remote.assignor` not with `group.protocol=classic`; what the broker "
+                 "decides not with `consumer`\n"
+                 "- `ssl.*` only with TLS and `sasl.*` only with SASL in `security.protocol`, "
+                 "which needs `sasl.mechanism` and what that needs\n"
                  "- `bootstrap.servers` must be set\n");
 }
 

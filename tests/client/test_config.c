@@ -327,6 +327,9 @@ Test(config, servers_are_hosts_with_ports_and_ipv6_addresses_in_brackets)
     config_servers("[::1]:9092,[fe80::1%eth0],10.0.0.7", 3,
                    (const char *const[]){"::1", "fe80::1%eth0", "10.0.0.7"},
                    (const uint16_t[]){9092, 9092, 9092});
+    config_servers("[fe80::1%br-lan]:9092,[fe80::2%docker_gwbridge]", 2,
+                   (const char *const[]){"fe80::1%br-lan", "fe80::2%docker_gwbridge"},
+                   (const uint16_t[]){9092, 9092});
 }
 
 Test(config, servers_that_cannot_be_meant_are_refused_with_the_reason)

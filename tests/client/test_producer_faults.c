@@ -295,6 +295,23 @@ Test(producer_faults, retries_back_off_further_each_time_up_to_a_limit)
     shop_end();
 }
 
+Test(producer_faults, a_producer_may_have_a_backoff_of_its_own)
+{
+    static const char *const slow[] = {"linger.ms=0", "delivery.timeout.ms=20000",
+                                       "retry.backoff.ms=5000", "retry.backoff.max.ms=5000", NULL};
+    shop_open(slow, "t");
+    shop_fault("initproducerid:1:error=14"); /* COORDINATOR_LOAD_IN_PROGRESS */
+    shop_known();
+    shop_fault("produce:*:error=19"); /* NOT_ENOUGH_REPLICAS */
+    uint64_t before = kwi_mock_n_requests(shop.pair.mock, 0), from_us = shop.pair.now.mono_us;
+    shop_make(1);
+    shop_settle();
+    uint64_t n = kwi_mock_n_requests(shop.pair.mock, 0) - before;
+    cr_assert(n >= 2 && n <= 5, "%llu requests", (unsigned long long)n);
+    cr_assert_geq(shop.reported_us - from_us, 19000000);
+    shop_end();
+}
+
 Test(producer_faults, a_rare_record_waits_for_linger_and_no_longer)
 {
     static const char *const slow[] = {"linger.ms=50", NULL};

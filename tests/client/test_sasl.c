@@ -181,6 +181,17 @@ Test(sasl, a_token_is_asked_for_and_again_when_it_is_old)
     bed_end(); /* while it waits */
 }
 
+Test(sasl, who_waits_for_a_token_goes_on_when_its_key_is_set)
+{
+    static const char *const pairs[] = {"sasl.mechanism", "OAUTHBEARER", NULL};
+    bed_begin(pairs);
+    cr_assert_eq(bed.sasl->mechanism->begin(bed.sasl, &bed.err), KWI_SASL_LATER);
+    cr_assert_eq(events_of(KW_EVENT_OAUTH_TOKEN_NEEDED), 1);
+    cr_assert_eq(kw_core_set(bed.core, "sasl.oauthbearer.token", TOKEN, NULL), 0);
+    must_be(TOKEN_HEX "0101");
+    bed_end();
+}
+
 Test(sasl, what_is_no_bearer_token_is_refused)
 {
     static const char *const pairs[] = {"sasl.mechanism", "OAUTHBEARER", NULL};

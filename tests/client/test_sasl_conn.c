@@ -385,6 +385,33 @@ Test(sasl_conn, sessions_of_oauthbearer_are_prolonged_under_load)
     sessions("OAUTHBEARER", 1);
 }
 
+/* A JoinGroup may wait for the slowest member far longer than a session lasts: it is let
+ * wait, and then the session is prolonged. */
+Test(sasl_conn, a_request_that_the_broker_holds_outlives_the_session)
+{
+    static const char *const settings[] = {"group.id=g", NULL};
+    static const char *const topics[] = {"t"};
+    struct kw_config *own = NULL;
+    struct kw_consumer *consumer;
+    struct kw_stats stats;
+    bed_begin("PLAIN", 2000);
+    kwi_mock_set_coordinator(bed.pair.mock, 0);
+    bed_fault("joingroup:1:delay=30000");
+    cr_assert_eq(sim_pair_config(&bed.pair, &own, settings), 0);
+    cr_assert_eq(kw_core_consumer_create(&consumer, bed.pair.core, own, NULL), 0);
+    kw_config_destroy(own);
+    cr_assert_eq(kw_core_subscribe(consumer, topics, 1, NULL), 0);
+    sim_pair_called(&bed.pair);
+    bed_run(29000);
+    cr_assert_eq(bed.n_errors, 0, "%s", bed.error.text);
+    bed_run(20000);
+    kw_core_stats(bed.pair.core, &stats);
+    cr_assert_eq(bed.n_errors, 0, "%s", bed.error.text);
+    cr_assert_eq(stats.requests_lost, 0);
+    cr_assert_gt(kwi_mock_n_requests(bed.pair.mock, KW_API_SYNC_GROUP), 0);
+    bed_end();
+}
+
 Test(sasl_conn, a_session_that_cannot_be_prolonged_is_an_error_and_records_survive)
 {
     bed_begin("PLAIN", 2000);
