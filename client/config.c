@@ -229,7 +229,7 @@ static bool config_host_char(char c, bool v6)
         return true;
     c = config_lower(c);
     if (v6)
-        return c == ':' || (c >= 'a' && c <= 'z') || c == '-' || c == '_'; /* of its zone */
+        return c == ':' || (c >= 'a' && c <= 'z') || c == '-' || c == '_'; /* of a zone */
     return (c >= 'a' && c <= 'z') || c == '-' || c == '_';
 }
 

@@ -139,7 +139,8 @@ static int config_deny_all(const struct config_view *view, const char *prefix, c
 {
     for (unsigned key = 0; key < KW_N_KEYS; key++) {
         const struct kw_config_row *row = &kwi_config_rows[key];
-        if (kwi_config_is_set(view->client, (enum kw_key)key) &&
+        if (key != KW_KEY_SASL_MECHANISM && /* has been looked at */
+            kwi_config_is_set(view->client, (enum kw_key)key) &&
             !strncmp(row->key, prefix, strlen(prefix)))
             return kwi_config_refuse(view->err, row->key, "...", 3, rule, remedy);
     }
@@ -155,9 +156,9 @@ static int config_check_security(const struct config_view *view)
     if (!rc)
         rc = config_check_sasl(view);
     if (!rc && !kwi_config_uses_sasl(view->client))
-        rc = config_deny_all(
-            view, "sasl.", "has no effect without SASL in security.protocol",
-            "set security.protocol=SASL_SSL or SASL_PLAINTEXT, or take this key out");
+        rc = config_deny_all(view, "sasl.", "has no effect without SASL in security.protocol",
+                             "set security.protocol=SASL_SSL or SASL_PLAINTEXT, or take it out "
+                             "(sasl.jaas.config sets it)");
     return rc;
 }
 

@@ -185,7 +185,7 @@ static void conn_timed_out(struct kw_timer *timer)
     struct kw_conn *conn = KWI_OF(timer, struct kw_conn, timer);
     struct kw_error err;
 
-    if (conn->state == KWI_CONN_REAUTH)
+    if (conn->state == KWI_CONN_REAUTH && conn->sasl && conn->sasl->asked)
         kwi_error_fmt(&err, KW_ERR_TIMEOUT, KW_PHASE_SASL,
                       "the broker is overloaded or hangs; or raise request.timeout.ms",
                       "%s: when authenticating again, %s within request.timeout.ms (%lld)",
@@ -216,8 +216,11 @@ static void conn_session_due(struct kw_timer *timer)
     if (conn_step(conn, CONN_DUE))
         return;
     /* SASL has not begun: what it waits for has a deadline of its own, and may take longer
-     * than the session (JoinGroup). The broker takes SASL behind the session's end, too. */
-    if (conn->n_unanswered > 0 && !(conn->sasl && conn->sasl->asked)) {
+     * than the session (JoinGroup). The broker takes SASL behind the session's end, too.
+     * When it begins so late, it has all the time that it else has. */
+    bool begun = conn->n_unanswered == 0 || (conn->sasl && conn->sasl->asked);
+    if (!begun || conn->was_held) {
+        conn->was_held = !begun;
         kwi_core_arm(conn->core, &conn->again,
                      kwi_core_after_ms(conn->core, CONN_SESSION_GRACE_MS));
         return;
@@ -292,9 +295,11 @@ static void conn_authenticate(struct kw_conn *conn)
     struct kw_core *core = conn->core;
     struct kw_error err;
 
-    if (conn->state == KWI_CONN_REAUTH)
+    if (conn->state == KWI_CONN_REAUTH) {
+        conn->was_held = false;
         kwi_core_arm(core, &conn->again,
                      kwi_core_after_ms(core, CONN_SESSION_GRACE_MS + conn->session_ms / 5));
+    }
     if (kwi_sasl_begin(conn, &err))
         kwi_conn_fail(conn, &err);
     else

@@ -46,6 +46,7 @@ struct kw_conn {
 
     /* in */
     bool lent, stalled;
+    bool was_held; /* REAUTH: its time was over once, and SASL had not begun */
     uint32_t stage_len;
     uint8_t *frame; /* destination of a frame that does not fit the stage */
     size_t frame_size, frame_filled;

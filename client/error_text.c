@@ -15,7 +15,7 @@ void kwi_error_set(struct kw_error *err, int code, enum kw_phase phase, const ch
 
 int kwi_error_closing(struct kw_error *err)
 {
-    kwi_error_set(err, KW_ERR_CLOSED, KW_PHASE_NONE, "the client is closing", "");
+    kwi_error_set(err, KW_ERR_CLOSED, KW_PHASE_NONE, "the client or the producer is closing", "");
     return KW_ERR_CLOSED;
 }
 

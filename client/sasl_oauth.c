@@ -143,6 +143,7 @@ void kwi_oauth_serve(struct kw_core *core)
 {
     struct kw_node *node;
 
+    kwi_event_drop(core, &core->oauth.event); /* it need not be asked for any more */
     while ((node = kwi_list_pop(&core->oauth.waiting))) {
         struct kw_sasl *sasl = KWI_OF(node, struct kw_sasl, waits);
         struct kw_error err;
@@ -179,7 +180,6 @@ int kw_core_oauth_token_set(struct kw_core *core, const struct kw_oauth_token *t
     oauth->message = message;
     oauth->len = len;
     oauth->expires_us = kwi_core_after_ms(core, token->lifetime_ms);
-    kwi_event_drop(core, &oauth->event);
     kwi_core_disarm(core, &oauth->refresh);
     if (token->lifetime_ms >= 0)
         kwi_core_arm(core, &oauth->refresh,

@@ -145,6 +145,7 @@ static const struct rule_case cases[] = {
      {0},
      "sasl.mechanism = SCRAM-SHA-256: security.protocol does not say SASL",
      "set security.protocol"},
+    {CLIENT, {SERVERS, "sasl.mechanism", "none"}, {0}, NULL, NULL},
     {CLIENT,
      {SERVERS, "sasl.password", "hunter2"},
      {0},

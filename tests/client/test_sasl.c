@@ -186,9 +186,9 @@ Test(sasl, who_waits_for_a_token_goes_on_when_its_key_is_set)
     static const char *const pairs[] = {"sasl.mechanism", "OAUTHBEARER", NULL};
     bed_begin(pairs);
     cr_assert_eq(bed.sasl->mechanism->begin(bed.sasl, &bed.err), KWI_SASL_LATER);
-    cr_assert_eq(events_of(KW_EVENT_OAUTH_TOKEN_NEEDED), 1);
     cr_assert_eq(kw_core_set(bed.core, "sasl.oauthbearer.token", TOKEN, NULL), 0);
     must_be(TOKEN_HEX "0101");
+    cr_assert_eq(events_of(KW_EVENT_OAUTH_TOKEN_NEEDED), 0, "asked for what was just given");
     bed_end();
 }
 

@@ -387,7 +387,7 @@ Test(sasl_conn, sessions_of_oauthbearer_are_prolonged_under_load)
 
 /* A JoinGroup may wait for the slowest member far longer than a session lasts: it is let
  * wait, and then the session is prolonged. */
-Test(sasl_conn, a_request_that_the_broker_holds_outlives_the_session)
+static void held(const char *join, const char *sasl)
 {
     static const char *const settings[] = {"group.id=g", NULL};
     static const char *const topics[] = {"t"};
@@ -396,7 +396,9 @@ Test(sasl_conn, a_request_that_the_broker_holds_outlives_the_session)
     struct kw_stats stats;
     bed_begin("PLAIN", 2000);
     kwi_mock_set_coordinator(bed.pair.mock, 0);
-    bed_fault("joingroup:1:delay=30000");
+    bed_fault(join);
+    if (sasl)
+        bed_fault(sasl);
     cr_assert_eq(sim_pair_config(&bed.pair, &own, settings), 0);
     cr_assert_eq(kw_core_consumer_create(&consumer, bed.pair.core, own, NULL), 0);
     kw_config_destroy(own);
@@ -410,6 +412,17 @@ Test(sasl_conn, a_request_that_the_broker_holds_outlives_the_session)
     cr_assert_eq(stats.requests_lost, 0);
     cr_assert_gt(kwi_mock_n_requests(bed.pair.mock, KW_API_SYNC_GROUP), 0);
     bed_end();
+}
+
+Test(sasl_conn, a_request_that_the_broker_holds_outlives_the_session)
+{
+    held("joingroup:1:delay=30000", NULL);
+}
+
+/* Its time was just about to be over again when the answer came. */
+Test(sasl_conn, what_is_prolonged_late_has_the_time_that_it_else_has)
+{
+    held("joingroup:1:delay=21900", "saslhandshake:*:delay=800");
 }
 
 Test(sasl_conn, a_session_that_cannot_be_prolonged_is_an_error_and_records_survive)
