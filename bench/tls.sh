@@ -168,7 +168,7 @@ sort -k2,2r -k1,1 -k3,3n "$out/runs" | awk -v counts="$out/counts" -v gate="$gat
             if (ratio > gate) bad = 1
             own = added(mode, "kwire-small"); base = added(mode, "bare")
             printf "figure: %s: TLS adds %.0f us per MB to kwire, %.0f to the bare program: %.2f times\n", mode,
-                own, base, base > 0 ? own / base : 99
+                own, base, (base > 0 ? own / base : 99)
             printf "figure: %s: TLS adds %.0f us per MB to librdkafka, with the OpenSSL inside it\n", mode, added(mode, "rdkafka")
             printf "figure: %s over TLS, all in all: kwire to the bare program %.2f, to the floor %.2f\n", mode,
                 median[mode " kwire-small"] / median[mode " bare"], median[mode " kwire-small"] / median[mode " floor-small"]
