@@ -50,6 +50,15 @@ static bool close_drained(const struct kw_core *core)
     return true;
 }
 
+/* Reports that wait until a codec's work, or a connection, lets the values go. */
+static bool close_told(const struct kw_core *core)
+{
+    for (struct kw_node *n = core->producers.first; n; n = n->next)
+        if (!kwi_list_empty(&KWI_OF(n, struct kw_producer, node)->owed))
+            return false;
+    return true;
+}
+
 static void close_end(struct close_op *close)
 {
     struct kw_error err;
@@ -137,7 +146,7 @@ void kwi_close_check(struct kw_core *core)
     if (close->phase != CLOSE_CONNS && close_drained(core) &&
         (!core->n_session_ends || close->phase == CLOSE_SWEEP))
         kwi_core_arm(core, &close->deadline, core->now.mono_us);
-    if (close->phase == CLOSE_CONNS && !kwi_map_len(&core->conns))
+    if (close->phase == CLOSE_CONNS && !kwi_map_len(&core->conns) && close_told(core))
         close_end(close);
 }
 

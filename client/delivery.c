@@ -158,6 +158,7 @@ void kwi_batch_let_go(struct kw_batch *batch)
         kwi_list_remove(&producer->owed, &batch->open_node);
         delivery_report(batch); /* comes back here if there is nobody to tell */
         flush_check(producer);
+        kwi_close_check(producer->core);
         return;
     }
     if (batch->state != BATCH_DONE || !batch->reported ||

@@ -519,3 +519,29 @@ Test(by_ref, codecs_read_the_values_and_give_them_back)
         if (kw_codec_by_id(id))
             with_codec(kw_codec_by_id(id)->name);
 }
+
+/* The same while a codec reads the values: close ends behind their reports. */
+Test(by_ref, close_waits_for_a_codec_that_has_the_values)
+{
+    static const char *const packed[] = {"linger.ms=0", "compression.type=lz4", NULL};
+    if (!kw_codec_by_id(KW_CODEC_LZ4))
+        return;
+    begin(packed);
+    warm_up();
+    bed.pair.hold_work = true;
+    make(20000);
+    make(3000);
+    sim_pair_step(&bed.pair, 1000);
+    sim_pair_step(&bed.pair, 1000);
+    cr_assert_not_null(kw_core_close(bed.pair.core, 100, NULL));
+    for (int i = 0; i < 5; i++)
+        sim_pair_step(&bed.pair, 50000);
+    cr_assert_lt(bed.n_reported, bed.n_made);
+    cr_assert_eq(bed.n_op_done, 0, "the end was told before the reports");
+    bed.pair.hold_work = false;
+    cr_assert(sim_pair_run(&bed.pair, &bed.done, 5000));
+    sim_pair_step(&bed.pair, 10000);
+    cr_assert_eq(bed.n_of[KW_NOT_WRITTEN], 2);
+    cr_assert_eq(bed.n_op_done, 1);
+    end();
+}
