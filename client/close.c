@@ -50,12 +50,15 @@ static bool close_drained(const struct kw_core *core)
     return true;
 }
 
-/* Reports that wait until a codec's work, or a connection, lets the values go. */
+/* What a codec or a connection still reads is reported when it lets the values go, and
+ * cannot be taken back before. */
 static bool close_told(const struct kw_core *core)
 {
-    for (struct kw_node *n = core->producers.first; n; n = n->next)
-        if (!kwi_list_empty(&KWI_OF(n, struct kw_producer, node)->owed))
+    for (struct kw_node *n = core->producers.first; n; n = n->next) {
+        const struct kw_producer *producer = KWI_OF(n, struct kw_producer, node);
+        if (!kwi_list_empty(&producer->owed) || !kwi_list_empty(&producer->busy_packs))
             return false;
+    }
     return true;
 }
 

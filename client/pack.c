@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "client/close.h"
 #include "client/config.h"
 #include "client/error_text.h"
 #include "client/producer.h"
@@ -259,6 +260,7 @@ static void pack_done(struct kw_core *core, struct kw_work *work)
         pack_skip(batch);
     pack_start(producer);
     kwi_producers_check_writable(core);
+    kwi_close_check(core);
 }
 
 void kwi_pack_batch(struct kw_batch *batch)

@@ -545,3 +545,34 @@ Test(by_ref, close_waits_for_a_codec_that_has_the_values)
     cr_assert_eq(bed.n_op_done, 1);
     end();
 }
+
+/* Copied values are told of at once, and can be taken back when close has ended. */
+Test(by_ref, close_waits_for_a_codec_with_what_is_taken_back)
+{
+    static const char *const packed[] = {"linger.ms=0", "compression.type=lz4", NULL};
+    static const uint8_t value[1000];
+    struct kw_record record = {.value = {value, sizeof value}, .opaque = (void *)2};
+    if (!kw_codec_by_id(KW_CODEC_LZ4))
+        return;
+    begin(packed);
+    warm_up();
+    bed.pair.hold_work = true;
+    cr_assert_eq(bed.n_made, 1);
+    bed.loans[bed.n_made++] = (struct loan){NULL, 0, -1};
+    cr_assert_geq(kw_core_produce(bed.topic, &record), 0);
+    sim_pair_called(&bed.pair);
+    sim_pair_step(&bed.pair, 1000);
+    cr_assert_not_null(kw_core_close(bed.pair.core, 100, NULL));
+    for (int i = 0; i < 5; i++)
+        sim_pair_step(&bed.pair, 50000);
+    cr_assert_eq(bed.n_of[KW_NOT_WRITTEN], 1);
+    cr_assert_eq(bed.n_op_done, 0);
+    bed.pair.hold_work = false;
+    for (int i = 0; i < 5; i++)
+        sim_pair_step(&bed.pair, 10000);
+    cr_assert_eq(bed.n_op_done, 1);
+    cr_assert_eq(kw_core_unsent_next(bed.producer, &record, NULL), 1);
+    cr_assert_eq(record.value.len, sizeof value);
+    cr_assert_eq(kw_core_unsent_next(bed.producer, &record, NULL), 0);
+    end();
+}
