@@ -139,9 +139,9 @@ static int config_deny_all(const struct config_view *view, const char *prefix, c
 {
     for (unsigned key = 0; key < KW_N_KEYS; key++) {
         const struct kw_config_row *row = &kwi_config_rows[key];
-        if (key != KW_KEY_SASL_MECHANISM && /* has been looked at */
-            kwi_config_is_set(view->client, (enum kw_key)key) &&
-            !strncmp(row->key, prefix, strlen(prefix)))
+        /* (No key is shorter than a prefix, with its NUL; the mechanism was looked at.) */
+        if (key != KW_KEY_SASL_MECHANISM && kwi_config_is_set(view->client, (enum kw_key)key) &&
+            !memcmp(row->key, prefix, strlen(prefix)))
             return kwi_config_refuse(view->err, row->key, "...", 3, rule, remedy);
     }
     return 0;

@@ -137,7 +137,8 @@ KW_EXPORT void kw_client_destroy(struct kw_client *client);
 /* Changes sasl.username, sasl.password, sasl.scram.tokenauth, sasl.jaas.config or
  * sasl.oauthbearer.token of a running client. Connections that are there keep what
  * they have; the next one to authenticate, or to authenticate again, uses the new
- * value, and those that wait for an OAUTHBEARER token go on at once. Set user and password without polling in between; with an I/O thread, which may
+ * value, and those that wait for an OAUTHBEARER token go on at once. Set user and password
+ * without polling in between; with an I/O thread, which may
  * authenticate between two calls, set sasl.jaas.config, which changes both at once.
  * Errors: KW_ERR_CONFIG (another key, an empty or bad value: the old one stays),
  * KW_ERR_NOMEM, KW_ERR_USE. */
