@@ -134,17 +134,17 @@ count_all() { # MODE SIZE
 
 # ---- tables ----------------------------------------------------------------------
 
-# Sorts by group and time, so that awk finds minimum and median by position.
+# Lines "A B C D VALUE [SHARE]" to one line for each A B C D: least, median, and the share.
+medians() {
+    sort -k1,4 -k5,5n | awk '
+        function done() { if (n) print last, value[1], value[int((n + 1) / 2)], share; n = 0 }
+        { key = $1 " " $2 " " $3 " " $4; if (key != last) { done(); last = key } value[++n] = $5; share = $6 }
+        END { done() }'
+}
+
 table() { # FIELD: cpu_ns or wall_ns
     sed "s/.*name=\([^ ]*\) codec=\([^ ]*\) .*version=\([^ ]*\) mode=\([a-z]*\)[^ ]* size=\([0-9]*\) .* $1=\([0-9.]*\) .*/\4 \5 \2 \1 \6/" \
-        "$out/runs" | sort -k1,1r -k2,2n -k3,3 -k4,4 -k5,5n | awk '
-        function done() {
-            if (!n) return
-            row = group[1] "|" group[2] "|" group[3]
-            if (!(row in seen)) { seen[row] = 1; rows[++n_rows] = row }
-            median[row, group[4]] = value[int((n + 1) / 2)]
-            least[row, group[4]] = value[1]
-        }
+        "$out/runs" | medians | sort -k1,1r -k2,2n -k3,3 -k4,4 | awk '
         function cell(row, name) {
             return (row, name) in median ? sprintf("%.0f (%.0f)", least[row, name], median[row, name]) : "-"
         }
@@ -153,12 +153,12 @@ table() { # FIELD: cpu_ns or wall_ns
                 sprintf("%.2f", median[row, a] / median[row, b]) : "-"
         }
         {
-            key = $1 "|" $2 "|" $3 "|" $4
-            if (key != last) { done(); n = 0; last = key; split(key, group, "|") }
-            value[++n] = $5
+            row = $1 "|" $2 "|" $3
+            if (!(row in seen)) { seen[row] = 1; rows[++n_rows] = row }
+            least[row, $4] = $5
+            median[row, $4] = $6
         }
         END {
-            done()
             print "| work | bytes | variant | floor | kwire | librdkafka | batch call / with CRC | kwire : floor | librdkafka : kwire |"
             print "|---|---|---|---|---|---|---|---|---|"
             for (i = 1; i <= n_rows; i++) {
@@ -178,12 +178,10 @@ table_codecs() {
     {
         sed 's/codec=\([^ ]*\) mode=\([^ ]*\) size=\([^ ]*\) own_ns=\([^ ]*\) ratio=\(.*\)/own \2 \3 \1 \4 \5/' "$out/codecs"
         sed 's/.*name=\([^ ]*\) codec=\([^ ]*\) .* mode=\([a-z]*\)[^ ]* size=\([0-9]*\) .* cpu_ns=\([0-9.]*\) .*/\1 \3 \4 \2 \5 1/' "$out/runs"
-    } | sort -k1,4 -k5,5n | awk '
-        function done() { if (n) { median[last] = value[int((n + 1) / 2)]; ratio[last] = share; } n = 0 }
-        { key = $1 " " $2 " " $3 " " $4; if (key != last) { done(); last = key } value[++n] = $5; share = $6
-          if ($1 == "own" && !(key in seen)) { seen[key] = 1; rows[++k] = $2 " " $3 " " $4 } }
+    } | medians | awk '
+        { key = $1 " " $2 " " $3 " " $4; median[key] = $6; ratio[key] = $7
+          if ($1 == "own") rows[++k] = $2 " " $3 " " $4 }
         END {
-            done()
             print "| work | bytes | codec | its own CPU | it leaves | floor without | may cost | kwire | floor with |"
             print "|---|---|---|---|---|---|---|---|---|"
             for (i = 1; i <= k; i++) {
