@@ -35,6 +35,7 @@ struct kw_conn {
     struct kw_sasl *sasl;  /* while we authenticate, else NULL (sasl.h) */
     int64_t session_ms;    /* what the broker said last; 0: for ever */
     struct kw_timer again; /* READY: authenticate again; REAUTH: too late for it */
+    bool was_held;         /* REAUTH: its time was over once, and SASL had not begun */
     struct kw_timer mute;  /* armed: the broker wants to be left alone for a while */
 
     /* out: positions in the stream of bytes since the connection began */
@@ -46,7 +47,6 @@ struct kw_conn {
 
     /* in */
     bool lent, stalled;
-    bool was_held; /* REAUTH: its time was over once, and SASL had not begun */
     uint32_t stage_len;
     uint8_t *frame; /* destination of a frame that does not fit the stage */
     size_t frame_size, frame_filled;

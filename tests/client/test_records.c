@@ -2,7 +2,7 @@
  * and what becomes of it by seek, pause and assignment. test_records_refused.c has what is
  * not delivered.
  *
- * covers: C09 C10 C11 C19 C24 C25 C26 C27 C28 C48 C52 C61 */
+ * covers: C09 C10 C11 C19 C24 C25 C26 C27 C28 C37 C45 C48 C52 M09 */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>

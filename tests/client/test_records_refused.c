@@ -1,7 +1,7 @@
 /* From fetched bytes to records: what is damaged or lies is refused before anything of it is
  * handed out.
  *
- * covers: C36 C37 C42 C43 C44 C45 C46 M09 */
+ * covers: C36 C42 C43 C44 C46 C61 */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
