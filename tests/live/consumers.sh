@@ -61,6 +61,7 @@ flow=$!
 begin member orders member1 orders
 check "member prints what comes" wait_for 20 has_lines 2000 "$work/member1"
 end KILL "$pid"
+settings orders session.timeout.ms=20000 # so that only leaving makes room for the next one
 begin member orders member2 orders
 wait $flow
 check "member: after kill -9 the next one prints the rest" wait_for 20 has_different 10000 "$work/member1" "$work/member2"
