@@ -9,6 +9,7 @@
 
 passed=0
 failed=0
+failures=
 
 # count_log FILE EXIT_CODE: sets n_ok, n_bad
 count_log() {
@@ -79,15 +80,22 @@ step_end() {
     failed=$((failed + n_bad))
     printf '  %-44s %4d passed %3d failed %4d s\n' "$1" "$n_ok" "$n_bad" $(($(date +%s) - $3))
     if [ "$n_bad" -gt 0 ]; then
-        echo "  ---- $1 (exit $2), the end of $log:"
-        grep -E '^not ok - |^\[----\]|^\[FAIL\]|ERROR: |runtime error: |error:' "$log" | head -n 20 | sed 's/^/  | /'
-        tail -n 12 "$log" | sed 's/^/  | /'
+        told=$(
+            echo "  ---- $1 (exit $2), the end of $log:"
+            grep -E '^not ok - |^\[----\]|^\[FAIL\]|ERROR: |runtime error: |error:' "$log" | head -n 20 | sed 's/^/  | /'
+            tail -n 12 "$log" | sed 's/^/  | /'
+        )
+        printf '%s\n' "$told"
+        failures="$failures$told
+"
     fi
     return "$2"
 }
 
-# finish: the total, alone on a line; false if anything failed
+# finish: every failure once more, for of a long run often only the end is kept; then the
+# total, alone on a line; false if anything failed
 finish() {
+    printf '%s' "$failures"
     echo "$passed passed, $failed failed"
     [ "$failed" -eq 0 ]
 }
