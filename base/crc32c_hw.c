@@ -6,9 +6,9 @@
 #if !(defined(__x86_64__) && defined(__GNUC__)) && \
     !(defined(__aarch64__) && defined(__linux__) && defined(__AARCH64EL__))
 
-kwi_crc32c_fn *kwi_crc32c_best(void)
+kwi_crc32c_fn *kwi_crc32c_ranked(unsigned nth)
 {
-    return kwi_crc32c_portable;
+    return nth == 0 ? kwi_crc32c_portable : NULL;
 }
 
 #endif

@@ -41,9 +41,11 @@ static uint32_t crc32c_arm(uint32_t crc, const void *ptr, size_t len)
     return ~crc;
 }
 
-kwi_crc32c_fn *kwi_crc32c_best(void)
+kwi_crc32c_fn *kwi_crc32c_ranked(unsigned nth)
 {
-    return getauxval(AT_HWCAP) & KWI_HWCAP_CRC32 ? crc32c_arm : kwi_crc32c_portable;
+    if (!(getauxval(AT_HWCAP) & KWI_HWCAP_CRC32))
+        nth++;
+    return nth == 0 ? crc32c_arm : nth == 1 ? kwi_crc32c_portable : NULL;
 }
 
 #endif

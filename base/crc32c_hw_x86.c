@@ -4,11 +4,14 @@
  * So a long input is cut into three lanes that run side by side; a carry-less
  * multiplication shifts the CRCs of the first two over what follows them. A
  * short input, such as one record, is one lane: joining would cost more than
- * it saves. Loads need no alignment on this processor. */
-#include "base/crc32c.h"
+ * it saves. Loads need no alignment on this processor.
+ *
+ * Newer processors have something faster: crc32c_hw_x86_wide.c. */
+#include "base/crc32c_hw_x86.h"
 
 #if defined(__x86_64__) && defined(__GNUC__)
 #include <nmmintrin.h>
+#include <stdbool.h>
 #include <string.h>
 #include <wmmintrin.h>
 
@@ -74,7 +77,7 @@ KWI_X86_INLINE uint64_t crc32c_x86_block(uint64_t crc, const uint8_t *p, size_t 
     return lanes.c ^ _mm_crc32_u64(0, product);
 }
 
-KWI_X86_TARGET static uint32_t crc32c_x86(uint32_t start, const void *ptr, size_t len)
+KWI_X86_TARGET uint32_t kwi_crc32c_x86(uint32_t start, const void *ptr, size_t len)
 {
     const uint8_t *p = ptr;
     uint64_t crc = (uint32_t)~start;
@@ -114,11 +117,13 @@ KWI_X86_TARGET static uint32_t crc32c_x86(uint32_t start, const void *ptr, size_
     return ~state;
 }
 
-kwi_crc32c_fn *kwi_crc32c_best(void)
+kwi_crc32c_fn *kwi_crc32c_ranked(unsigned nth)
 {
-    if (__builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("pclmul"))
-        return crc32c_x86;
-    return kwi_crc32c_portable;
+    static kwi_crc32c_fn *const all[] = {kwi_crc32c_x86_wide, kwi_crc32c_x86, kwi_crc32c_portable};
+    bool has_crc32 = __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("pclmul");
+    bool has_wide = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("vpclmulqdq");
+    nth += has_crc32 && has_wide ? 0 : has_crc32 ? 1 : 2;
+    return nth < KWI_CRC32C_RANKS ? all[nth] : NULL;
 }
 
 #endif

@@ -29,6 +29,7 @@ len=
 case $name in
 client | frames | tls) len=-max_len=64 ;;
 core) len=-max_len=128 ;;
+sasl) len=-max_len=384 ;;
 esac
 ASAN_OPTIONS=quarantine_size_mb=2:malloc_context_size=2:allocator_release_to_os_interval_ms=-1:${ASAN_OPTIONS:-}
 export ASAN_OPTIONS

@@ -74,9 +74,12 @@ def main():
 def main_fold():
     """The constants of base/crc32c_hw_x86.c: the product of two reflected
     32-bit numbers carries one x too many, and the crc32 instruction that
-    reduces it multiplies by x^32."""
+    reduces it multiplies by x^32. And those of base/crc32c_hw_x86_wide.c, which
+    says why: for the two halves of 128 bits that move over so many bits."""
     for size in (128, 1024):
         print(f"{size}: {power_of_x(8 * size - 33):#010x} {power_of_x(16 * size - 33):#010x}")
+    for bits in (2048, 512, 384, 256, 128):
+        print(f"{bits} bits: {power_of_x(bits + 31):#010x} {power_of_x(bits - 33):#010x}")
 
 
 if __name__ == "__main__":

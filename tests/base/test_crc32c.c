@@ -31,6 +31,15 @@ static uint32_t crc_by_definition(const unsigned char *bytes, size_t len)
     return ~crc;
 }
 
+/* How many functions this processor runs: the portable one is the last of them. */
+static unsigned n_fns(void)
+{
+    unsigned n = 0;
+    while (n < KWI_CRC32C_RANKS && kwi_crc32c_ranked(n))
+        n++;
+    return n;
+}
+
 static void expect_known(kwi_crc32c_fn *crc32c)
 {
     /* From Kafka 4.3.1's Crc32C class, except the 32 bytes of RFC 3720 B.4. */
@@ -57,25 +66,34 @@ static void expect_known(kwi_crc32c_fn *crc32c)
 Test(crc32c, known_values_come_out_of_every_function)
 {
     expect_known(kwi_crc32c_portable);
-    expect_known(kwi_crc32c_best());
+    for (unsigned i = 0; i < n_fns(); i++)
+        expect_known(kwi_crc32c_ranked(i));
     /* 70,000 bytes that Kafka's codecs were fed with. */
     unsigned char *bytes = malloc(70000);
     for (int i = 0; i < 70000; i++)
         bytes[i] = (unsigned char)((i * 31 + (i >> 7)) & 0x3f);
     cr_assert_eq(kwi_crc32c_portable(0, bytes, 70000), 0x6e0a5885);
-    cr_assert_eq(kwi_crc32c_best()(0, bytes, 70000), 0x6e0a5885);
+    for (unsigned i = 0; i < n_fns(); i++)
+        cr_assert_eq(kwi_crc32c_ranked(i)(0, bytes, 70000), 0x6e0a5885);
     free(bytes);
+}
+
+Test(crc32c, the_portable_function_is_the_last_that_a_processor_runs)
+{
+    cr_assert_gt(n_fns(), 0);
+    cr_assert_eq(kwi_crc32c_ranked(n_fns() - 1), kwi_crc32c_portable);
+    cr_assert_null(kwi_crc32c_ranked(KWI_CRC32C_RANKS));
 }
 
 Test(crc32c, functions_agree_at_every_short_length_and_alignment)
 {
-    kwi_crc32c_fn *best = kwi_crc32c_best();
     for (size_t len = 0; len <= 600; len++) {
         for (size_t offset = 0; offset <= 16; offset++) {
             unsigned char *bytes = random_bytes(offset + len, (unsigned char)(len + offset));
             uint32_t expected = crc_by_definition(bytes + offset, len);
-            cr_assert_eq(kwi_crc32c_portable(0, bytes + offset, len), expected);
-            cr_assert_eq(best(0, bytes + offset, len), expected, "%zu at %zu", len, offset);
+            for (unsigned i = 0; i < n_fns(); i++)
+                cr_assert_eq(kwi_crc32c_ranked(i)(0, bytes + offset, len), expected,
+                             "%u: %zu at %zu", i, len, offset);
             free(bytes);
         }
     }
@@ -83,27 +101,28 @@ Test(crc32c, functions_agree_at_every_short_length_and_alignment)
 
 Test(crc32c, functions_agree_on_megabytes_and_around_the_lane_sizes)
 {
-    kwi_crc32c_fn *best = kwi_crc32c_best();
     size_t size = 5u << 20;
     unsigned char *bytes = random_bytes(size, 7);
-    for (size_t len = size - 40; len <= size; len++)
-        cr_assert_eq(best(1, bytes, len), kwi_crc32c_portable(1, bytes, len));
-    for (size_t len = 3000; len < 3600; len++)
-        cr_assert_eq(best(9, bytes + 3, len), kwi_crc32c_portable(9, bytes + 3, len));
-    cr_assert_eq(best(0, bytes, size), crc_by_definition(bytes, size));
+    uint32_t whole = crc_by_definition(bytes, size);
+    for (unsigned i = 0; i < n_fns(); i++) {
+        kwi_crc32c_fn *crc32c = kwi_crc32c_ranked(i);
+        for (size_t len = size - 40; len <= size; len++)
+            cr_assert_eq(crc32c(1, bytes, len), kwi_crc32c_portable(1, bytes, len));
+        for (size_t len = 3000; len < 3600; len++)
+            cr_assert_eq(crc32c(9, bytes + 3, len), kwi_crc32c_portable(9, bytes + 3, len));
+        cr_assert_eq(crc32c(0, bytes, size), whole);
+    }
     free(bytes);
 }
 
 Test(crc32c, pieces_one_after_the_other_give_the_whole)
 {
-    kwi_crc32c_fn *best = kwi_crc32c_best();
     unsigned char *bytes = random_bytes(5000, 3);
     uint32_t whole = crc_by_definition(bytes, 5000);
-    for (size_t cut = 0; cut <= 5000; cut += 7) {
-        uint32_t first = best(0, bytes, cut);
-        cr_assert_eq(best(first, bytes + cut, 5000 - cut), whole);
-        first = kwi_crc32c_portable(0, bytes, cut);
-        cr_assert_eq(kwi_crc32c_portable(first, bytes + cut, 5000 - cut), whole);
+    for (unsigned i = 0; i < n_fns(); i++) {
+        kwi_crc32c_fn *crc32c = kwi_crc32c_ranked(i);
+        for (size_t cut = 0; cut <= 5000; cut += 7)
+            cr_assert_eq(crc32c(crc32c(0, bytes, cut), bytes + cut, 5000 - cut), whole);
     }
     free(bytes);
 }
