@@ -16,10 +16,10 @@ enum { IO_ENOUGH = KWI_TLS_RECORD / 4 * 3, IO_RECORDS = 8 };
 
 /* ---- the socket, for TLS ----------------------------------------------------------- */
 
-static int io_recv(void *ctx, void *buf, size_t cap, size_t *n, int *os_err)
+static int io_recv(void *ctx, const struct kw_iov *iov, size_t n_iov, size_t *n, int *os_err)
 {
     struct kw_peer *peer = ctx;
-    int rc = kwi_socket_read(peer->client->sys, peer->watch.fd, buf, cap, n, os_err);
+    int rc = kwi_socket_read_vec(peer->client->sys, peer->watch.fd, iov, n_iov, n, os_err);
     peer->has_heard |= rc == 0 && *n > 0;
     return rc;
 }

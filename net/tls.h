@@ -33,11 +33,11 @@ enum {
     KWI_TLS_HINT = 128
 };
 
-/* The socket. Both return 0, KW_ERR_WOULD_BLOCK, or KW_ERR_IO with *os_err;
- * recv with *n 0 is the end of the stream. */
+/* The socket. Both return 0, KW_ERR_WOULD_BLOCK, or KW_ERR_IO with *os_err; recv fills
+ * the pieces one after the other, and with *n 0 it is the end of the stream. */
 struct kw_tls_io {
     void *ctx;
-    int (*recv)(void *ctx, void *buf, size_t cap, size_t *n, int *os_err);
+    int (*recv)(void *ctx, const struct kw_iov *iov, size_t n_iov, size_t *n, int *os_err);
     int (*send)(void *ctx, const void *ptr, size_t len, size_t *n, int *os_err);
 };
 

@@ -18,7 +18,7 @@ static int tls_recv(struct kw_tls_session *s, void *buf, size_t cap, size_t *n)
     int os_err = 0, rc = KW_ERR_WOULD_BLOCK;
     if (s->n_recvs < KWI_TLS_RECVS) {
         s->n_recvs++;
-        rc = s->io.recv(s->io.ctx, buf, cap, n, &os_err);
+        rc = s->io.recv(s->io.ctx, &(struct kw_iov){.base = buf, .len = cap}, 1, n, &os_err);
     }
     s->at_end = rc == 0 && *n == 0;
     if (rc == 0)

@@ -9,7 +9,7 @@
 #include <openssl/x509v3.h>
 #include <string.h>
 
-enum { TLS_SECURITY_LEVEL = 2, TLS_READ_AHEAD = 64 << 10, TLS_SUITE_NAME = 64 };
+enum { TLS_SECURITY_LEVEL = 2, TLS_SUITE_NAME = 64 };
 
 const char *kwi_tls_backend(void)
 {
@@ -145,8 +145,6 @@ static void tls_set_rules(SSL_CTX *ctx)
     SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
     /* A write that is tried again has the same bytes, perhaps elsewhere. */
     SSL_CTX_set_mode(ctx, SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-    SSL_CTX_set_read_ahead(ctx, 1);
-    SSL_CTX_set_default_read_buffer_len(ctx, TLS_READ_AHEAD);
     SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, kwi_tls_on_verify);
     /* The common name never counts, and a wildcard stands for a whole label. */
     X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT |

@@ -11,6 +11,8 @@
 #include "net/tls_words.h"
 #include <openssl/ssl.h>
 
+enum { KWI_TLS_AHEAD = 4096 }; /* ciphertext that is read ahead, per connection */
+
 /* A session that may be resumed, by nobody but who asks for the same name. */
 struct kw_tls_kept {
     char name[KWI_TLS_NAME];
@@ -34,13 +36,15 @@ struct kw_tls_session {
     struct kw_tls_io io;
     char name[KWI_TLS_NAME]; /* without a trailing dot, in lower case */
     uint16_t port;
-    bool is_up;       /* the handshake is done */
-    bool at_end;      /* the socket came to its end */
-    bool asked;       /* the broker wanted a certificate of ours */
-    bool has_data;    /* something that the peer sent was read */
-    bool is_dead;     /* failed for good */
-    int32_t os_err;   /* the socket failed with this */
-    unsigned n_recvs; /* reads of the socket in this step */
+    bool is_up;         /* the handshake is done */
+    bool at_end;        /* the socket came to its end */
+    bool asked;         /* the broker wanted a certificate of ours */
+    bool has_data;      /* something that the peer sent was read */
+    bool is_dead;       /* failed for good */
+    int32_t os_err;     /* the socket failed with this */
+    unsigned n_recvs;   /* reads of the socket in this step */
+    unsigned from, end; /* what was read ahead and not taken yet */
+    uint8_t ahead[KWI_TLS_AHEAD];
     struct kw_tls_why why;
 };
 

@@ -1,16 +1,18 @@
 /* bench/peers/rdkafka_bench.c -- the same work as bench_net by librdkafka.
  *
- *   rdkafka_bench LIBRARY produce|produce-batch|one|consume HOST:PORT TOPIC RECORDS SIZE
- *                 [--partitions N] [KEY=VALUE]...
+ *   rdkafka_bench LIBRARY produce|produce-batch|produce-threads|one|consume HOST:PORT TOPIC
+ *                 RECORDS SIZE [--partitions N] [--threads N] [KEY=VALUE]...
  *
  * LIBRARY is the path of a librdkafka.so, which bench/run.sh fetches; it is
  * loaded at run time, so that this program compiles without it. What is declared
  * here of its interface follows its public documentation. produce calls
- * rd_kafka_produce for each record, produce-batch rd_kafka_produce_batch; one
+ * rd_kafka_produce for each record, produce-batch rd_kafka_produce_batch,
+ * produce-threads rd_kafka_produce in N threads that wait when the queue is full; one
  * calls rd_kafka_produce when the record before it was reported; consume
  * takes records from one queue in batches, the fastest way that it offers. */
 #include <dlfcn.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,12 +25,14 @@ enum {
     RDK_PRODUCER = 0,
     RDK_CONSUMER = 1,
     RDK_COPY = 2, /* RD_KAFKA_MSG_F_COPY */
+    RDK_WAIT = 4, /* RD_KAFKA_MSG_F_BLOCK */
     RDK_ANY = -1, /* RD_KAFKA_PARTITION_UA */
     RDK_QUEUE_FULL = -184,
     RDK_BEGINNING = -2, /* RD_KAFKA_OFFSET_BEGINNING */
     RDK_BATCH = 1000,
     RDK_POLL_MS = 1000,
-    RDK_WAIT_MS = 120000
+    RDK_WAIT_MS = 120000,
+    RDK_THREADS_MAX = 64
 };
 
 /* rd_kafka_message_t */
@@ -73,6 +77,7 @@ struct bench {
     void *client, *topic;
     uint64_t n, size, n_delivered;
     int32_t n_partitions;
+    uint64_t n_threads;
     struct load_clock begin;
 };
 
@@ -167,6 +172,37 @@ static void bench_produce_batch(struct bench *bench, const struct load_values *v
     }
 }
 
+/* One of the threads. */
+static void *bench_thread(void *arg)
+{
+    struct bench *bench = arg;
+    struct load_values values;
+
+    load_values_init(&values, bench->size);
+    for (uint64_t i = 0; i < bench->n / bench->n_threads; i++) {
+        void *value = (void *)(uintptr_t)load_value(&values, i);
+        if (rdk.produce(bench->topic, RDK_ANY, RDK_COPY | RDK_WAIT, value, bench->size, NULL, 0,
+                        NULL))
+            bench_die("produce", "failed");
+    }
+    load_values_deinit(&values);
+    return NULL;
+}
+
+static void bench_threads(struct bench *bench)
+{
+    pthread_t threads[RDK_THREADS_MAX];
+
+    bench->n -= bench->n % bench->n_threads;
+    for (uint64_t i = 0; i < bench->n_threads; i++)
+        if (pthread_create(&threads[i], NULL, bench_thread, bench))
+            bench_die("no", "thread");
+    while (bench->n_delivered < bench->n)
+        rdk.poll(bench->client, RDK_POLL_MS);
+    for (uint64_t i = 0; i < bench->n_threads; i++)
+        pthread_join(threads[i], NULL);
+}
+
 static void bench_one(struct bench *bench, const struct load_values *values)
 {
     struct load_times times;
@@ -234,12 +270,12 @@ static void bench_defaults(void *conf, bool producer)
 
 int main(int argc, char **argv)
 {
-    struct bench bench = {.n_partitions = 1};
+    struct bench bench = {.n_partitions = 1, .n_threads = 1};
     char text[256];
 
     if (argc < 7) {
-        fputs("usage: rdkafka_bench LIBRARY produce|produce-batch|one|consume HOST:PORT TOPIC "
-              "RECORDS SIZE [--partitions N] [KEY=VALUE]...\n",
+        fputs("usage: rdkafka_bench LIBRARY produce|produce-batch|produce-threads|one|consume "
+              "HOST:PORT TOPIC RECORDS SIZE [--partitions N] [--threads N] [KEY=VALUE]...\n",
               stderr);
         return 2;
     }
@@ -256,6 +292,12 @@ int main(int argc, char **argv)
         char *equals = strchr(argv[i], '=');
         if (strcmp(argv[i], "--partitions") == 0 && i + 1 < argc) {
             bench.n_partitions = (int32_t)strtol(argv[++i], NULL, 10);
+            continue;
+        }
+        if (strcmp(argv[i], "--threads") == 0 && i + 1 < argc) {
+            bench.n_threads = strtoull(argv[++i], NULL, 10);
+            if (bench.n_threads < 1 || bench.n_threads > RDK_THREADS_MAX)
+                bench_die("--threads:", "1 to 64");
             continue;
         }
         if (equals)
@@ -277,6 +319,8 @@ int main(int argc, char **argv)
         bench_warm_up(&bench, &values);
         if (strcmp(mode, "produce") == 0)
             bench_produce(&bench, &values);
+        else if (strcmp(mode, "produce-threads") == 0)
+            bench_threads(&bench);
         else if (strcmp(mode, "one") == 0)
             bench_one(&bench, &values);
         else

@@ -270,6 +270,15 @@ int kwi_socket_accept(const struct kw_sys *sys, int listener, int *fd, struct kw
     return KW_ERR_WOULD_BLOCK; /* the listener is still readable: next round */
 }
 
+/* What a call that moves bytes returned. */
+static int socket_moved(ssize_t count, size_t *n, int *os_err)
+{
+    *n = count < 0 ? 0 : (size_t)count;
+    if (count >= 0)
+        return 0;
+    return errno == EAGAIN ? KW_ERR_WOULD_BLOCK : socket_io_error(errno, os_err);
+}
+
 int kwi_socket_read(const struct kw_sys *sys, int fd, void *buf, size_t cap, size_t *n, int *os_err)
 {
     KWI_ASSERT(cap > 0); /* no bytes would look like the end */
@@ -277,10 +286,20 @@ int kwi_socket_read(const struct kw_sys *sys, int fd, void *buf, size_t cap, siz
     do {
         got = sys->recv(fd, buf, cap, 0);
     } while (got < 0 && errno == EINTR);
-    *n = got < 0 ? 0 : (size_t)got;
-    if (got >= 0)
-        return 0;
-    return errno == EAGAIN ? KW_ERR_WOULD_BLOCK : socket_io_error(errno, os_err);
+    return socket_moved(got, n, os_err);
+}
+
+int kwi_socket_read_vec(const struct kw_sys *sys, int fd, const struct kw_iov *iov, size_t n_iov,
+                        size_t *n, int *os_err)
+{
+    struct msghdr msg = {0};
+    msg.msg_iov = (struct iovec *)(uintptr_t)iov;
+    msg.msg_iovlen = n_iov;
+    ssize_t got;
+    do {
+        got = sys->recvmsg(fd, &msg, 0);
+    } while (got < 0 && errno == EINTR);
+    return socket_moved(got, n, os_err);
 }
 
 int kwi_socket_write(const struct kw_sys *sys, int fd, const struct kw_iov *iov, size_t n_iov,
@@ -294,10 +313,7 @@ int kwi_socket_write(const struct kw_sys *sys, int fd, const struct kw_iov *iov,
     do {
         sent = sys->sendmsg(fd, &msg, MSG_NOSIGNAL);
     } while (sent < 0 && errno == EINTR);
-    *n = sent < 0 ? 0 : (size_t)sent;
-    if (sent >= 0)
-        return 0;
-    return errno == EAGAIN ? KW_ERR_WOULD_BLOCK : socket_io_error(errno, os_err);
+    return socket_moved(sent, n, os_err);
 }
 
 void kwi_socket_close(const struct kw_sys *sys, int fd)

@@ -44,6 +44,9 @@ KW_MUST_USE int kwi_socket_accept(const struct kw_sys *sys, int listener, int *f
 /* Reads at most cap bytes (cap > 0). *n 0 with result 0: the peer has closed. */
 KW_MUST_USE int kwi_socket_read(const struct kw_sys *sys, int fd, void *buf, size_t cap, size_t *n,
                                 int *os_err);
+/* The same into pieces, one after the other. */
+KW_MUST_USE int kwi_socket_read_vec(const struct kw_sys *sys, int fd, const struct kw_iov *iov,
+                                    size_t n_iov, size_t *n, int *os_err);
 /* Writes from the pieces, at most the first 1024 of them; *n may be less than
  * their sum. */
 KW_MUST_USE int kwi_socket_write(const struct kw_sys *sys, int fd, const struct kw_iov *iov,

@@ -57,6 +57,7 @@ const struct kw_sys kwi_sys_real = {
     .getsockopt = getsockopt,
     .setsockopt = setsockopt,
     .recv = recv,
+    .recvmsg = recvmsg,
     .sendmsg = sendmsg,
     .read = read,
     .write = write,

@@ -141,21 +141,35 @@ static ssize_t fault_recv(int fd, void *buf, size_t len, int flags)
     return result;
 }
 
-static ssize_t fault_sendmsg(int fd, const struct msghdr *msg, int flags)
+/* At most max bytes, if it is not 0, and of one piece. */
+static struct msghdr cut_to(const struct msghdr *msg, size_t max, struct iovec *first)
 {
     struct msghdr cut = *msg;
-    struct iovec first;
-    size_t max = plans[CALL_SENDMSG].max;
     while (max && cut.msg_iovlen > 1 && cut.msg_iov[0].iov_len == 0) {
         cut.msg_iov++;
         cut.msg_iovlen--;
     }
     if (max && cut.msg_iovlen > 0) {
-        first = cut.msg_iov[0];
-        first.iov_len = first.iov_len < max ? first.iov_len : max;
-        cut.msg_iov = &first;
+        *first = cut.msg_iov[0];
+        first->iov_len = first->iov_len < max ? first->iov_len : max;
+        cut.msg_iov = first;
         cut.msg_iovlen = 1;
     }
+    return cut;
+}
+
+static ssize_t fault_recvmsg(int fd, struct msghdr *msg, int flags)
+{
+    struct iovec first;
+    struct msghdr cut = cut_to(msg, plans[CALL_RECV].max, &first);
+    RUN(CALL_RECV, kwi_sys_real.recvmsg(fd, &cut, flags))
+    return result;
+}
+
+static ssize_t fault_sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+    struct iovec first;
+    struct msghdr cut = cut_to(msg, plans[CALL_SENDMSG].max, &first);
     RUN(CALL_SENDMSG, kwi_sys_real.sendmsg(fd, &cut, flags))
     return result;
 }
@@ -232,6 +246,7 @@ const struct kw_sys fault_sys = {
     .getsockopt = fault_getsockopt,
     .setsockopt = fault_setsockopt,
     .recv = fault_recv,
+    .recvmsg = fault_recvmsg,
     .sendmsg = fault_sendmsg,
     .read = fault_read,
     .write = fault_write,

@@ -113,16 +113,21 @@ void server_pump(struct server *server)
     server_flush(server);
 }
 
-void server_send(struct server *server, const void *bytes, size_t len)
+void server_send_records(struct server *server, const void *bytes, size_t len, size_t piece)
 {
     const uint8_t *from = bytes;
     while (len > 0) {
-        int part = len < 16384 ? (int)len : 16384;
+        int part = len < piece ? (int)len : (int)piece;
         cr_assert_eq(SSL_write(server->ssl, from, part), part);
         from += part;
         len -= (size_t)part;
     }
     server_flush(server);
+}
+
+void server_send(struct server *server, const void *bytes, size_t len)
+{
+    server_send_records(server, bytes, len, 16384);
 }
 
 void server_hang_up(struct server *server, bool goodbye)

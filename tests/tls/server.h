@@ -33,6 +33,8 @@ void server_accept(struct server *server);
 /* Moves what can be moved without waiting. */
 void server_pump(struct server *server);
 void server_send(struct server *server, const void *bytes, size_t len);
+/* The same in records of `piece` bytes, which leave together. */
+void server_send_records(struct server *server, const void *bytes, size_t len, size_t piece);
 /* Ends the connection: with goodbye, without, or with a reset. */
 void server_hang_up(struct server *server, bool goodbye);
 void server_stop(struct server *server);

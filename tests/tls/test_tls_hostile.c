@@ -55,13 +55,15 @@ struct flood {
     int n_recvs;
 };
 
-static int flood_recv(void *ctx, void *buf, size_t cap, size_t *n, int *os_err)
+static int flood_recv(void *ctx, const struct kw_iov *iov, size_t n_iov, size_t *n, int *os_err)
 {
     struct flood *flood = ctx;
     (void)os_err;
-    for (size_t i = 0; i < cap; i++)
-        ((uint8_t *)buf)[i] = flood->record[flood->at++ % flood->len];
-    *n = cap;
+    *n = 0;
+    for (size_t i = 0; i < n_iov; *n += iov[i++].len) {
+        for (size_t k = 0; k < iov[i].len; k++)
+            ((uint8_t *)iov[i].base)[k] = flood->record[flood->at++ % flood->len];
+    }
     flood->n_recvs++;
     return 0;
 }

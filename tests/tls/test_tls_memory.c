@@ -193,11 +193,11 @@ Test(tls_memory, a_connection_works_or_ends_with_a_cause)
 
 static struct kw_heap heap;
 
-static int io_nothing(void *ctx, void *buf, size_t cap, size_t *n, int *os_err)
+static int io_nothing(void *ctx, const struct kw_iov *iov, size_t n_iov, size_t *n, int *os_err)
 {
     (void)ctx;
-    (void)buf;
-    (void)cap;
+    (void)iov;
+    (void)n_iov;
     (void)os_err;
     *n = 0;
     return KW_ERR_WOULD_BLOCK;
@@ -205,7 +205,8 @@ static int io_nothing(void *ctx, void *buf, size_t cap, size_t *n, int *os_err)
 static int io_nowhere(void *ctx, const void *ptr, size_t len, size_t *n, int *os_err)
 {
     (void)ptr;
-    return io_nothing(ctx, NULL, len, n, os_err);
+    (void)len;
+    return io_nothing(ctx, NULL, 0, n, os_err);
 }
 
 /* Makes a context, with the k-th allocation failing. */

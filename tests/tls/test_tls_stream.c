@@ -239,6 +239,25 @@ Test(tls_stream, bytes_that_wait_inside_of_tls_are_read_when_reading_goes_on)
     free(sent);
 }
 
+/* The library has read all of them from the socket by the time that it gives the first. */
+Test(tls_stream, small_records_that_came_together_are_read_when_reading_goes_on)
+{
+    uint8_t *sent = noise(2000);
+    up();
+    conn->read_size = 100;
+    conn->refuse_after = 100;
+    server_send_records(&server, sent, 2000, 100);
+    TOGETHER(client, &server, conn->in_len == 100);
+    fake_want(core, KW_WANT_READ_OFF, 1);
+    cr_assert_geq(kw_client_poll(client, 0), 0);
+    quiet();
+    conn->refuse_after = 0;
+    fake_want(core, KW_WANT_READ_ON, 1);
+    TOGETHER(client, &server, conn->in_len == 2000);
+    cr_assert_arr_eq(conn->in, sent, 2000);
+    free(sent);
+}
+
 Test(tls_stream, reading_that_goes_off_in_the_middle_of_a_record_stalls_nothing)
 {
     uint8_t *sent = noise(16000);
