@@ -60,8 +60,10 @@ static void conn_count_flight(const struct kw_conn *conn, const struct kw_reques
         stats->produce_flight_peak = conn->n_unanswered;
 }
 
-/* Puts the next request on the stream. false: there is none. */
-static bool conn_build(struct kw_conn *conn)
+/* Puts the next request on the stream. false: there is none; or, with *again, what was
+ * pulled has ended unsent: the next is for another call, so that one call ends at most
+ * one such request. */
+static bool conn_build(struct kw_conn *conn, bool *again)
 {
     bool pulled;
     struct kw_request *req;
@@ -88,6 +90,7 @@ static bool conn_build(struct kw_conn *conn)
                                                  "client speaks"
                                                : kw_err_name(rc));
         kwi_request_end(req, rc, &err);
+        *again = pulled;
         if (pulled || !conn->link)
             return false;
     }
@@ -137,10 +140,12 @@ size_t kw_core_write_vec(struct kw_core *core, uint32_t id, size_t skip, struct 
     if (pos > conn->offered)
         return 0; /* the driver claims more than it was given */
     while (pos == conn->built) {
-        bool room = conn->n_requests < CONN_REQUESTS_MAX;
+        bool room = conn->n_requests < CONN_REQUESTS_MAX, again = false;
 
-        if (!room || !conn_build(conn)) {
+        if (!room || !conn_build(conn, &again)) {
             conn->write_idle = conn->state != KWI_CONN_CLOSING;
+            if (again)
+                kwi_conn_wake(conn);
             return 0;
         }
     }

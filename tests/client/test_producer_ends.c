@@ -1,10 +1,11 @@
 /* What ends early: requests that are cut off or half written, acks=0, a close while
- * records still come.
+ * records still come; and requests that cannot even be made.
  *
- * covers: P29 P36 P49 */
+ * covers: N25 P29 P36 P49 */
 #include <string.h>
 
 #include "client/producer.h"
+#include "proto/api.h"
 #include "tests/client/make_bed.h"
 
 static const char *const quick[] = {"linger.ms=0", NULL};
@@ -166,5 +167,25 @@ Test(producer_ends, a_request_that_times_out_half_written_ends_its_connection)
     cr_assert_eq(mbed.n_of[KW_DELIVERED], 2);
     make_check_order(1);
     cr_assert_eq(mbed.n_requests, 2, "whole requests that a broker saw");
+    make_stop();
+}
+
+/* ---- N25 -------------------------------------------------------------------------------- */
+
+/* The broker does not know Produce. Each record is a request of its own, and the second is
+ * not left lying when the first could not be made. */
+Test(producer_ends, a_request_that_cannot_be_made_does_not_hold_up_the_next)
+{
+    static const struct kw_mock_versions versions[] = {{KW_API_PRODUCE, 0, -1}};
+    static const char *const small[] = {"linger.ms=50", "max.request.size=1024", "batch.size=1024",
+                                        NULL};
+    struct kw_mock_config config = {.n_brokers = 1, .versions = versions, .n_versions = 1};
+    make_start_of(&config, 2, NULL, small);
+    make(0, 800);
+    make(1, 800);
+    make_run(1000); /* delivery.timeout.ms is 120 s */
+    cr_assert_eq(mbed.n_told, 2, "%u are told", mbed.n_told);
+    for (uint32_t i = 0; i < 2; i++)
+        cr_assert_eq(mbed.fates[i].code, KW_ERR_UNSUPPORTED);
     make_stop();
 }
