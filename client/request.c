@@ -17,6 +17,7 @@ enum {
     REQUEST_BUF = 512,        /* first size of an encode buffer, bytes */
     REQUEST_BUF_KEEP = 65536, /* larger buffers are not recycled */
     REQUEST_SEGS = 8,
+    REQUEST_SEGS_KEEP = 1024, /* the same for segments: 16 KiB; records by reference have many */
     REQUESTS_KEEP = 64
 };
 
@@ -72,7 +73,8 @@ void kwi_request_destroy(struct kw_request *req)
     kwi_request_unreserve(req);
     if (req->type->secret)
         kwi_wipe(req->buf, req->buf_cap);
-    if (core->n_free_requests >= REQUESTS_KEEP || req->buf_cap > REQUEST_BUF_KEEP) {
+    if (core->n_free_requests >= REQUESTS_KEEP || req->buf_cap > REQUEST_BUF_KEEP ||
+        req->segs_cap > REQUEST_SEGS_KEEP) {
         request_free(core, req);
         return;
     }

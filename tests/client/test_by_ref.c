@@ -4,6 +4,7 @@
  *
  * covers: P14 P15 P17 I9 */
 #include "client/core.h"
+#include "client/link.h"
 #include "proto/api.h"
 #include "proto/batch.h"
 #include "proto/header.h"
@@ -448,6 +449,22 @@ Test(by_ref, lent_bytes_do_not_fill_the_buffer)
     sim_pair_deinit(&bed.pair);
     for (uint32_t i = 0; i < bed.n_batches; i++)
         free(bed.batches[i]);
+}
+
+/* Each value is two pieces of its request, and the list of them is as long. */
+Test(by_ref, what_a_request_of_many_pieces_took_is_given_back)
+{
+    begin((const char *const[]){"linger.ms=20", "batch.size=2000000", "max.request.size=2000000",
+                                NULL});
+    warm_up();
+    while (bed.n_made < VALUES_MAX)
+        make(2048);
+    all_delivered();
+    cr_assert_gt(bed.lens[1], 599 * 2048); /* all in one; the broker had it in halves */
+    cr_assert_not(kwi_list_empty(&bed.pair.core->free_requests), "nothing is kept for reuse");
+    for (struct kw_node *n = bed.pair.core->free_requests.first; n; n = n->next)
+        cr_assert_leq(KWI_OF(n, struct kw_request, node)->segs_cap, 1024);
+    end();
 }
 
 Test(by_ref, short_values_are_copied_and_may_change_at_once)
