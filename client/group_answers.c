@@ -62,12 +62,13 @@ static void classic_take_id(struct kw_classic *classic, struct kw_str id)
     bool again = classic->asked_id; /* one more than a coordinator should ask for */
 
     classic->asked_id = true;
-    if (id.len <= 0 || kwi_classic_set_member(classic, id))
-        again = true;
-    kwi_classic_step(classic, again ? KWI_CLASSIC_RETRY : KWI_CLASSIC_REJOIN);
+    if (id.len > 0 && kwi_classic_set_member(classic, id))
+        kwi_classic_no_memory(classic, "no memory to join it");
+    else
+        kwi_classic_step(classic, again || id.len <= 0 ? KWI_CLASSIC_RETRY : KWI_CLASSIC_REJOIN);
 }
 
-void kwi_classic_no_memory(struct kw_classic *classic, const char *what)
+void kwi_classic_lacks_memory(struct kw_classic *classic, const char *what)
 {
     struct kw_error why;
 
@@ -76,6 +77,11 @@ void kwi_classic_no_memory(struct kw_classic *classic, const char *what)
         why.retriable = 1;
         kwi_group_tell_error(classic->group, &why);
     }
+}
+
+void kwi_classic_no_memory(struct kw_classic *classic, const char *what)
+{
+    kwi_classic_lacks_memory(classic, what);
     kwi_classic_step(classic, KWI_CLASSIC_RETRY);
 }
 
@@ -100,7 +106,7 @@ void kwi_classic_joined(struct kw_classic *classic, const struct kw_join_group_r
         return;
     }
     if (kwi_classic_set_member(classic, msg->member_id)) {
-        kwi_classic_step(classic, KWI_CLASSIC_RETRY);
+        kwi_classic_no_memory(classic, "no memory to join it");
         return;
     }
     kwi_classic_keeper(classic)->member.epoch = msg->generation_id;

@@ -68,6 +68,17 @@ static bool calls_ended(struct kw_classic *classic, const struct kw_request *req
     return true;
 }
 
+/* True: a join or a sync of ours found no memory, and the coordinator is not to blame. */
+static bool calls_no_memory(struct kw_classic *classic, const struct kw_answer *answer,
+                            enum kw_classic_state state, const char *what)
+{
+    if (answer->err != KW_ERR_NOMEM || answer->offered || classic->data_error.code ||
+        classic->state != state)
+        return false;
+    kwi_classic_no_memory(classic, what);
+    return true;
+}
+
 /* The coordinator moved, or is not there yet. */
 static void calls_coordinator_error(struct kw_classic *classic, const struct kw_request *req,
                                     int16_t error)
@@ -239,6 +250,8 @@ static void calls_join_done(struct kw_request *req, const struct kw_answer *answ
     if (!rc &&
         kwi_join_group_response_decode(&msg, req->version, answer->body, answer->len, &fault))
         rc = kwi_request_malformed(req, &fault, NULL);
+    if (calls_no_memory(classic, answer, KWI_CLASSIC_JOIN, "no memory to join it"))
+        return;
     if (calls_ended(classic, req, rc)) {
         if (classic->state == KWI_CLASSIC_JOIN)
             kwi_classic_step(classic, KWI_CLASSIC_RETRY);
@@ -322,11 +335,9 @@ static void calls_sync_done(struct kw_request *req, const struct kw_answer *answ
     if (!rc &&
         kwi_sync_group_response_decode(&msg, req->version, answer->body, answer->len, &fault))
         rc = kwi_request_malformed(req, &fault, NULL);
-    if (rc == KW_ERR_NOMEM && !answer->offered && !classic->data_error.code &&
-        classic->state == KWI_CLASSIC_SYNC) { /* of ours: the coordinator is not to blame */
-        kwi_classic_no_memory(classic, "no memory to tell what it was assigned");
+    if (calls_no_memory(classic, answer, KWI_CLASSIC_SYNC,
+                        "no memory to tell what it was assigned"))
         return;
-    }
     if (calls_ended(classic, req, rc)) {
         if (classic->state == KWI_CLASSIC_SYNC)
             kwi_classic_step(classic, KWI_CLASSIC_RETRY);

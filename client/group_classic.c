@@ -219,10 +219,21 @@ static void classic_prepare(struct kw_classic *classic)
     if (group->consumer->closed)
         return; /* it leaves when its last commit is over, and joins no more */
     rc = group->revoking ? 1 : kwi_group_revoke(group, classic_must_go);
-    if (rc == 0)
+    if (rc == 0) {
         kwi_classic_step(classic, group->names ? KWI_CLASSIC_READY : KWI_CLASSIC_GONE);
-    else if (rc < 0)
+    } else if (rc < 0) {
+        kwi_classic_lacks_memory(classic, "no memory to give up partitions");
         classic_pause(classic, CLASSIC_MEMORY_MS);
+    }
+}
+
+/* There is no coordinator, or no memory for a request to it. */
+static void classic_unsent(struct kw_classic *classic)
+{
+    if (kwi_coordinator_broker(kwi_classic_keeper(classic)->coordinator))
+        kwi_classic_no_memory(classic, "no memory to join it");
+    else
+        kwi_classic_step(classic, KWI_CLASSIC_RETRY);
 }
 
 static void classic_join(struct kw_classic *classic)
@@ -230,7 +241,7 @@ static void classic_join(struct kw_classic *classic)
     kwi_classic_plan_drop(classic);
     classic->again = classic->occupied = false;
     if (!kwi_classic_send_join(classic))
-        kwi_classic_step(classic, KWI_CLASSIC_RETRY);
+        classic_unsent(classic);
 }
 
 static void classic_plan(struct kw_classic *classic)
@@ -244,7 +255,7 @@ static void classic_plan(struct kw_classic *classic)
 static void classic_sync(struct kw_classic *classic)
 {
     if (!kwi_classic_send_sync(classic))
-        kwi_classic_step(classic, KWI_CLASSIC_RETRY);
+        classic_unsent(classic);
 }
 
 static void classic_stable(struct kw_classic *classic)

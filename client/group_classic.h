@@ -112,7 +112,9 @@ void kwi_classic_no_member(struct kw_classic *classic, bool forget);
 void kwi_classic_step(struct kw_classic *classic, enum kw_classic_event event);
 /* The member or its generation is void: everything is lost. forget: the id too. */
 void kwi_classic_void(struct kw_classic *classic, bool forget, int16_t kafka_code);
-/* It is tried again; when that was in vain for some time, the application is told. */
+/* Counts: when that is in vain for some time, the application is told. */
+void kwi_classic_lacks_memory(struct kw_classic *classic, const char *what);
+/* The same, and it is tried again. */
 void kwi_classic_no_memory(struct kw_classic *classic, const char *what);
 /* It cannot go on: everything is lost, the application is told. */
 void kwi_classic_fail(struct kw_classic *classic, int code, int16_t kafka_code, const char *what);
