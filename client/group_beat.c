@@ -421,7 +421,7 @@ static const struct kw_request_type beat_leave_type = {
 static struct kw_request *beat_request(struct kw_modern *modern, const struct kw_request_type *type)
 {
     struct kw_link *link = kwi_keeper_link(modern->group->consumer);
-    struct kw_request *req = link ? kwi_request_create(link->core, link, type, modern) : NULL;
+    struct kw_request *req = kwi_consumer_request(modern->group->consumer, link, type, modern);
 
     if (req)
         req->arg = (uint64_t)link->broker->node_id;

@@ -25,10 +25,8 @@ void kwi_classic_forget(struct kw_request **req)
 static struct kw_request *calls_request(struct kw_classic *classic, struct kw_link *link,
                                         const struct kw_request_type *type)
 {
-    struct kw_request *req = NULL;
+    struct kw_request *req = kwi_consumer_request(classic->group->consumer, link, type, classic);
 
-    if (link)
-        req = kwi_request_create(classic->group->consumer->core, link, type, classic);
     if (req)
         req->arg = (uint64_t)link->broker->node_id;
     return req;

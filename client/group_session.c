@@ -108,7 +108,7 @@ void kwi_modern_ask_session(struct kw_modern *modern)
     struct kw_link *link = modern->asking ? NULL : kwi_keeper_link(modern->group->consumer);
 
     if (link)
-        modern->asking = kwi_request_create(link->core, link, &session_type, modern);
+        modern->asking = kwi_consumer_request(modern->group->consumer, link, &session_type, modern);
     if (link && modern->asking)
         kwi_request_submit(modern->asking);
 }

@@ -400,6 +400,10 @@ void kwi_producer_bump(struct kw_producer *producer);
 /* What decides whether records are taken changed: closing, fatal, an error, the
  * number of partitions. */
 void kwi_producer_mark(struct kw_producer *producer);
+/* A request of the producer's, which waits for as long as its own request.timeout.ms says.
+ * link may be NULL for kwi_cluster_submit. NULL: no memory. */
+struct kw_request *kwi_producer_request(struct kw_producer *producer, struct kw_link *link,
+                                        const struct kw_request_type *type, void *owner);
 /* When to try again after so many attempts, by the producer's retry.backoff.ms. */
 uint64_t kwi_producer_retry_us(struct kw_producer *producer, uint32_t attempts);
 void kwi_producers_step(struct kw_core *core);

@@ -87,7 +87,7 @@ static const struct kw_request_type id_type = {
 
 static void id_ask(struct kw_producer *producer)
 {
-    struct kw_request *req = kwi_request_create(producer->core, NULL, &id_type, producer);
+    struct kw_request *req = kwi_producer_request(producer, NULL, &id_type, producer);
 
     if (req)
         kwi_cluster_submit(req);

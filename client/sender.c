@@ -306,7 +306,7 @@ struct kw_request *kwi_sender_pull(struct kw_link *link)
         sender_again(link);
         return NULL;
     }
-    req = kwi_request_create(link->core, link, sender_type_of(producer), sending);
+    req = kwi_producer_request(producer, link, sender_type_of(producer), sending);
     if (req)
         sender_fill(sending, link);
     link->waits_us = link->core->now.mono_us;
@@ -318,7 +318,6 @@ struct kw_request *kwi_sender_pull(struct kw_link *link)
         kwi_sending_recycle(sending);
         return NULL;
     }
-    req->timeout_ms = (uint32_t)producer->request_timeout_ms;
     sender_group(sending);
     if (producer->txn)
         producer->txn->started = true;

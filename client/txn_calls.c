@@ -189,8 +189,7 @@ void kwi_txn_call(struct kw_txn *txn, enum kw_txn_call call)
     if (!broker)
         return; /* the coordinator's change comes back here */
     link = kwi_link_get(broker, KWI_LANE_CONTROL, NULL);
-    txn->req = link ? kwi_request_create(txn->producer->core, link, &txncall_types[call], txn)
-                    : NULL;
+    txn->req = link ? kwi_producer_request(txn->producer, link, &txncall_types[call], txn) : NULL;
     if (!txn->req) {
         txncall_pause(txn, false); /* no memory */
         return;

@@ -238,8 +238,7 @@ void kwi_txn_offsets_go(struct kw_txn *txn)
     if (!broker)
         return; /* its change comes back here */
     link = kwi_link_get(broker, KWI_LANE_CONTROL, NULL);
-    txn->committing = link ? kwi_request_create(txn->producer->core, link, &txnoff_type, txn)
-                           : NULL;
+    txn->committing = link ? kwi_producer_request(txn->producer, link, &txnoff_type, txn) : NULL;
     if (!txn->committing) {
         txnoff_pause(txn);
         return;

@@ -338,6 +338,23 @@ Test(group, slow_answers_to_heartbeats_keep_the_member)
     group_end(&bed);
 }
 
+/* The client's own request.timeout.ms is 1 s. */
+Test(group, a_request_waits_for_as_long_as_its_consumer_says)
+{
+    static const char *const own[] = {"request.timeout.ms=200", "fetch.max.wait.ms=100", NULL};
+    group_begin(&bed, NULL);
+    bed_fault(&bed, "syncgroup:1:drop-request");
+    bed_fault(&bed, "leavegroup:1:drop-request");
+    struct bed_member *member = bed_join(&bed, own);
+    bed_subscribe(member);
+    bed_run(&bed, 900);
+    cr_assert_eq(bed_owned(member), BED_PARTITIONS, "SyncGroup");
+    cr_assert_not_null(bed_close(member, KW_LEAVE_DEFAULT, 5000));
+    bed_run(&bed, 400);
+    cr_assert_eq(bed.n_done, 1, "LeaveGroup");
+    group_end(&bed);
+}
+
 /* ---- errors that do not ----------------------------------------------------------------------- */
 
 static void refused(const char *spec, int16_t code)

@@ -312,6 +312,21 @@ Test(producer_faults, a_producer_may_have_a_backoff_of_its_own)
     shop_end();
 }
 
+/* The client's own request.timeout.ms is 1 s. */
+Test(producer_faults, an_id_is_waited_for_as_long_as_the_producer_says)
+{
+    static const char *const brisk[] = {"linger.ms=0", "request.timeout.ms=200", NULL};
+    shop_open(brisk, "t");
+    shop_fault("initproducerid:1:delay=5000"); /* and what is asked behind it */
+    uint64_t from_us = shop.pair.now.mono_us;
+    sim_pair_pass(&shop.pair, 700);
+    shop_known();
+    shop_make(1);
+    shop_settle();
+    cr_assert_lt(shop.reported_us - from_us, 900000);
+    shop_end();
+}
+
 Test(producer_faults, a_rare_record_waits_for_linger_and_no_longer)
 {
     static const char *const slow[] = {"linger.ms=50", NULL};

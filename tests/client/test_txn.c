@@ -527,3 +527,27 @@ Test(txn, a_commit_that_was_answered_is_one_though_the_client_is_closed, .timeou
     cr_assert_eq(txn_status().outcome, KW_TXN_WAS_COMMITTED);
     txn_stop();
 }
+
+/* ---- waiting ---------------------------------------------------------------------------- */
+
+/* The client's own request.timeout.ms is 1 s. */
+BOTH(a_request_waits_for_as_long_as_its_producer_says)
+{
+    static const char *const own[] = {"request.timeout.ms=200", NULL};
+    static const char *const apis[] = {"initproducerid", "addpartitionstotxn", "addoffsetstotxn",
+                                       "txnoffsetcommit", "endtxn"};
+    for (size_t i = 0; i < sizeof apis / sizeof *apis; i++) {
+        char spec[64];
+        snprintf(spec, sizeof spec, "%s:1:drop-request", apis[i]);
+        txn_start(version, own);
+        txn_fault(spec);
+        uint64_t from_us = tbed.pair.now.mono_us;
+        cr_assert_eq(txn_init(), 0, "%s: %s", spec, txn_error.text);
+        cr_assert_eq(txn_begin(), 0);
+        cr_assert_eq(txn_make(0, 1), 0);
+        cr_assert_eq(txn_offsets(5), 0, "%s: %s", spec, txn_error.text);
+        cr_assert_eq(txn_commit(), 0, "%s: %s", spec, txn_error.text);
+        cr_assert_lt(tbed.pair.now.mono_us - from_us, 900000, "%s", spec);
+        txn_stop();
+    }
+}
