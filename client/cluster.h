@@ -19,6 +19,10 @@ struct kw_core;
 struct kw_link;
 struct kw_request;
 
+/* So long brokers may say in a row that a topic is missing: one that has just started, or
+ * that lags behind, does not know all. */
+enum { KWI_TOPIC_MISSING_US = 3000000 };
+
 struct kw_partition_meta {
     int32_t leader; /* node id, -1 none */
     int32_t leader_epoch;
@@ -105,6 +109,8 @@ void kwi_cluster_take_endpoints(struct kw_core *core, const struct kw_arr *endpo
  * Returns true if it was. */
 bool kwi_topic_meta_hint(struct kw_topic_meta *meta, int32_t partition, int32_t leader,
                          int32_t leader_epoch);
+/* How many partitions the topic has now; 0: none is known, or it is gone for good. */
+uint32_t kwi_topic_meta_count(const struct kw_topic_meta *meta);
 /* Whether these are two topics. Zero is the id that brokers tell that know of none. */
 bool kwi_topic_ids_differ(const uint8_t a[16], const uint8_t b[16]);
 /* A broker said that its leader is another, without telling which: what the next

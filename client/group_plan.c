@@ -41,23 +41,22 @@ static void plan_topic_changed(struct kw_topic_watch *watch, struct kw_topic_met
 {
     struct kw_classic_topic *topic = KWI_OF(watch, struct kw_classic_topic, watch);
     struct kw_classic *classic = topic->classic;
+    uint32_t n = kwi_topic_meta_count(meta);
 
     if (classic->state == KWI_CLASSIC_PLAN) {
         if (!classic->work && !classic->blobs && kwi_classic_plan_known(classic))
             kwi_classic_plan_run(classic);
         return;
     }
-    if (classic->again ||
-        (meta->n_named == topic->n_partitions && !kwi_classic_racks_moved(classic, topic)))
+    if (classic->again || (n == topic->n_partitions && !kwi_classic_racks_moved(classic, topic)))
         return;
-    if (meta->n_named == topic->n_partitions)
+    if (n == topic->n_partitions)
         kwi_log(meta->core, 6, "group %s: replicas of %s are in other racks: it rebalances",
                 classic->group->consumer->keeper.group_id, meta->name);
     else
         kwi_log(meta->core, 6, "group %s: topic %s has %u partitions instead of %u: it rebalances",
-                classic->group->consumer->keeper.group_id, meta->name, meta->n_named,
-                topic->n_partitions);
-    topic->n_partitions = meta->n_named;
+                classic->group->consumer->keeper.group_id, meta->name, n, topic->n_partitions);
+    topic->n_partitions = n;
     if (classic->state == KWI_CLASSIC_STABLE)
         kwi_classic_step(classic, KWI_CLASSIC_REJOIN);
     else

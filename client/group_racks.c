@@ -67,7 +67,7 @@ int kwi_classic_racks_tell(struct kw_classic *classic)
 {
     for (uint32_t i = 0; i < classic->n_topics; i++) {
         struct kw_classic_topic *topic = &classic->topics[i];
-        topic->n_partitions = topic->meta->n_named;
+        topic->n_partitions = kwi_topic_meta_count(topic->meta);
         topic->racks = NULL;
         topic->n_replicas = topic->n_partitions ? topic->meta->racks.n_replicas : 0;
     }

@@ -21,7 +21,7 @@
 /* A topic that metadata does not know may just have been created. */
 /* A leader that sends us to a follower does not know that we cannot reach it, so for a
  * while it is not told where we stand. */
-enum { PART_MISSING_US = 3000000, PART_MOVES = 3, PART_RACKLESS_MS = 10000 };
+enum { PART_MOVES = 3, PART_RACKLESS_MS = 10000 };
 
 struct part_cell {
     uint8_t legal, next;
@@ -180,7 +180,7 @@ static void part_missing(struct kw_consumer_part *part)
 
     if (part->missing_told)
         return;
-    if (meta->error && meta->asked_us + PART_MISSING_US > part_core(part)->now.mono_us)
+    if (meta->error && meta->asked_us + KWI_TOPIC_MISSING_US > part_core(part)->now.mono_us)
         return;
     part->missing_told = true;
     kwi_part_warn(part, KW_ERR_BROKER, code, KW_API_METADATA);

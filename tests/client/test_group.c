@@ -98,6 +98,36 @@ Test(group, a_topic_made_anew_with_fewer_partitions_is_shared_out_again)
     group_end(&bed);
 }
 
+/* A broker that does not know a topic for a moment has not deleted it; when all say so for
+ * some time the group shares out what is left, and what comes under that name later. */
+Test(group, a_topic_that_is_gone_for_good_is_shared_out_no_more)
+{
+    static const char *const fresh[] = {"metadata.max.age.ms=300", "retry.backoff.ms=20",
+                                        "reconnect.backoff.ms=10", NULL};
+    static const char *const both[] = {"t", "u"};
+    int64_t offset;
+    group_begin(&bed, fresh);
+    cr_assert_eq(kwi_mock_create_topic(bed.pair.mock, "u", 2), 0);
+    struct bed_member *member = bed_join(&bed, NULL);
+    cr_assert_eq(kw_core_subscribe(member->consumer, both, 2, NULL), 0);
+    bed_run(&bed, 2000);
+    cr_assert_eq(bed_owned(member), BED_PARTITIONS);
+    uint64_t n_joins = kwi_mock_n_requests(bed.pair.mock, 11);
+    bed_fault(&bed, "metadata:1-3:error=3");
+    bed_run(&bed, 5000);
+    cr_assert_eq(kwi_mock_n_requests(bed.pair.mock, 11), n_joins, "it was there all the time");
+    cr_assert_eq(kwi_mock_delete_topic(bed.pair.mock, "t"), 0);
+    bed.may_go_back = true;
+    bed_run(&bed, 6000);
+    cr_assert_eq(bed_owned(member), 0);
+    cr_assert_eq(kw_position(member->consumer, "u", 1, &offset), 0, "the other one stays");
+    cr_assert_eq(kwi_mock_n_requests(bed.pair.mock, 11), n_joins + 1);
+    cr_assert_eq(kwi_mock_create_topic(bed.pair.mock, "t", BED_PARTITIONS), 0);
+    bed_run(&bed, 3000);
+    cr_assert_eq(bed_owned(member), BED_PARTITIONS);
+    group_end(&bed);
+}
+
 /* A commit that waited for its connection until the member was none any more. */
 Test(group, what_was_lost_is_not_committed_when_the_coordinator_comes_back)
 {
