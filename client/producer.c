@@ -68,16 +68,6 @@ uint64_t kwi_producer_retry_us(struct kw_producer *producer, uint32_t attempts)
                                                    producer->retry_backoff_max_ms, attempts);
 }
 
-struct kw_request *kwi_producer_request(struct kw_producer *producer, struct kw_link *link,
-                                        const struct kw_request_type *type, void *owner)
-{
-    struct kw_request *req = kwi_request_create(producer->core, link, type, owner);
-
-    if (req)
-        req->timeout_ms = (uint32_t)producer->request_timeout_ms;
-    return req;
-}
-
 static void producer_linger_noted(struct kw_timer *timer)
 {
     (void)timer; /* the step that fires it seals what is due */

@@ -316,6 +316,10 @@ void kwi_topic_turn(struct kw_topic *topic); /* another partition for keyless re
 void kwi_topic_sealed(struct kw_part *part, uint32_t size);
 
 /* sender.c */
+/* A request of the producer's, which waits for as long as its own request.timeout.ms says.
+ * link may be NULL for kwi_cluster_submit. NULL: no memory. */
+struct kw_request *kwi_producer_request(struct kw_producer *producer, struct kw_link *link,
+                                        const struct kw_request_type *type, void *owner);
 void kwi_part_route(struct kw_part *part); /* leader or queue changed */
 /* Whether its bytes are final and nobody else's. If not, the next step, the end of its
  * compression, or the driver's receipt routes its partition again. */
@@ -400,10 +404,6 @@ void kwi_producer_bump(struct kw_producer *producer);
 /* What decides whether records are taken changed: closing, fatal, an error, the
  * number of partitions. */
 void kwi_producer_mark(struct kw_producer *producer);
-/* A request of the producer's, which waits for as long as its own request.timeout.ms says.
- * link may be NULL for kwi_cluster_submit. NULL: no memory. */
-struct kw_request *kwi_producer_request(struct kw_producer *producer, struct kw_link *link,
-                                        const struct kw_request_type *type, void *owner);
 /* When to try again after so many attempts, by the producer's retry.backoff.ms. */
 uint64_t kwi_producer_retry_us(struct kw_producer *producer, uint32_t attempts);
 void kwi_producers_step(struct kw_core *core);

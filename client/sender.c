@@ -117,6 +117,16 @@ static const struct kw_request_type *sender_type_of(const struct kw_producer *pr
     return producer->acks ? &sender_type : &sender_type_no_answer;
 }
 
+struct kw_request *kwi_producer_request(struct kw_producer *producer, struct kw_link *link,
+                                        const struct kw_request_type *type, void *owner)
+{
+    struct kw_request *req = kwi_request_create(producer->core, link, type, owner);
+
+    if (req)
+        req->timeout_ms = (uint32_t)producer->request_timeout_ms;
+    return req;
+}
+
 static struct kw_sending *sender_new(struct kw_producer *producer)
 {
     struct kw_sending *sending;
