@@ -325,7 +325,8 @@ void kwi_sending_done(struct kw_request *req, const struct kw_answer *answer)
             answer_delivered(batch, -1, -1);
         } else if (answer->err && !answer->offered) {
             batch->attempts--; /* no byte of it was handed out */
-            answer_requeue(batch, answer->err == KW_ERR_NOMEM);
+            /* What could not even be made is not made again at once. */
+            answer_requeue(batch, !req->conn || answer->err == KW_ERR_NOMEM);
         } else if (!producer->acks) {
             batch->maybe_written = true;
             kwi_batch_conclude(batch, KW_UNKNOWN, err ? err : KW_ERR_PROTOCOL, 0);
