@@ -4,7 +4,7 @@
  *
  * One module of PLAIN or SCRAM with the options that have a meaning here. Whatever
  * else a Java program would load and run is refused, not skipped. No error shows a
- * value. */
+ * value, and none leaves a part of the text set. */
 #include "client/config.h"
 
 #include <string.h>
@@ -15,11 +15,12 @@ enum { JAAS_WORD_MAX = 128 };
 
 enum jaas_option { JAAS_USERNAME, JAAS_PASSWORD, JAAS_TOKENAUTH, JAAS_OPTIONS };
 static const struct {
-    const char *name, *key;
+    const char *name;
+    enum kw_key key;
 } jaas_options[JAAS_OPTIONS] = {
-    [JAAS_USERNAME] = {"username", "sasl.username"},
-    [JAAS_PASSWORD] = {"password", "sasl.password"},
-    [JAAS_TOKENAUTH] = {"tokenauth", "sasl.scram.tokenauth"},
+    [JAAS_USERNAME] = {"username", KW_KEY_SASL_USERNAME},
+    [JAAS_PASSWORD] = {"password", KW_KEY_SASL_PASSWORD},
+    [JAAS_TOKENAUTH] = {"tokenauth", KW_KEY_SASL_SCRAM_TOKENAUTH},
 };
 
 struct jaas {
@@ -162,6 +163,34 @@ static int jaas_read(struct jaas *jaas, struct kw_error *err)
     return 0;
 }
 
+/* All or none: a new password must not come without its user, and what is refused must
+ * leave the old ones. Each key is tried on a configuration of its own, whose values then
+ * change places with the old ones. */
+static int jaas_set(struct kw_config *cfg, const struct jaas *jaas, struct kw_error *err)
+{
+    struct kw_config *fresh;
+    int rc = kw_config_create(&fresh, &cfg->alloc);
+
+    if (rc)
+        return rc;
+    for (unsigned i = 0; !rc && i < JAAS_OPTIONS; i++) {
+        const char *value = jaas->values[i];
+        if (i == JAAS_TOKENAUTH && !value)
+            value = "false";
+        rc = kw_config_set(fresh, kwi_config_rows[jaas_options[i].key].key, value, err);
+    }
+    for (unsigned i = 0; !rc && i < JAAS_OPTIONS; i++) {
+        enum kw_key key = jaas_options[i].key;
+        char *old = cfg->text[key];
+        cfg->text[key] = fresh->text[key];
+        fresh->text[key] = old;
+        cfg->number[key] = fresh->number[key];
+        cfg->set[key] = true;
+    }
+    kw_config_destroy(fresh);
+    return rc;
+}
+
 int kwi_config_jaas(struct kw_config *cfg, const char *text, struct kw_error *err)
 {
     struct jaas jaas = {.at = text};
@@ -175,12 +204,8 @@ int kwi_config_jaas(struct kw_config *cfg, const char *text, struct kw_error *er
     if (!jaas.room)
         return KW_ERR_NOMEM;
     rc = jaas_read(&jaas, err);
-    for (unsigned i = 0; !rc && i < JAAS_OPTIONS; i++) {
-        const char *value = jaas.values[i];
-        if (i == JAAS_TOKENAUTH && !value)
-            value = "false";
-        rc = kw_config_set(cfg, jaas_options[i].key, value, err);
-    }
+    if (!rc)
+        rc = jaas_set(cfg, &jaas, err);
     kwi_wipe(jaas.room, size);
     cfg->alloc.free(cfg->alloc.ctx, jaas.room, size);
     return rc;

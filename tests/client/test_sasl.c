@@ -415,6 +415,39 @@ Test(sasl, jaas_text_with_anything_else_is_refused_without_showing_it)
     kw_config_destroy(cfg);
 }
 
+/* Each stage behind which a refusal came: the user too long, the password, the third. */
+Test(sasl, a_refused_jaas_text_leaves_what_was_set)
+{
+    static const char *const forms[] = {
+        SCRAM_MODULE " required username=%s password=p tokenauth=false;",
+        SCRAM_MODULE " required username=new password=%s tokenauth=false;",
+        SCRAM_MODULE " required username=new password=new tokenauth=%s;",
+    };
+    struct kw_config *cfg;
+    static char value[8192], text[9000];
+    struct kw_error err;
+    memset(value, 'x', sizeof value - 1);
+    cr_assert_eq(kw_config_create(&cfg, &bed_memory), 0);
+    for (int set = 0; set < 2; set++) {
+        if (set)
+            cr_assert_eq(
+                jaas(cfg, SCRAM_MODULE " required username=u password=p tokenauth=true;", &err), 0);
+        for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+            snprintf(text, sizeof text, forms[i], value);
+            cr_assert_eq(jaas(cfg, text, &err), KW_ERR_CONFIG);
+            cr_assert_eq(kwi_config_is_set(cfg, KW_KEY_SASL_USERNAME), set);
+            cr_assert_eq(kwi_config_is_set(cfg, KW_KEY_SASL_PASSWORD), set);
+            cr_assert_eq(kwi_config_i64(cfg, KW_KEY_SASL_SCRAM_TOKENAUTH), set);
+            if (set) {
+                cr_assert_str_eq(kwi_config_str(cfg, KW_KEY_SASL_USERNAME), "u");
+                cr_assert_str_eq(kwi_config_str(cfg, KW_KEY_SASL_PASSWORD), "p");
+            }
+        }
+    }
+    kw_config_destroy(cfg);
+    cr_assert_eq(bytes_out, 0);
+}
+
 Test(sasl, user_and_password_change_at_run_time_and_nothing_else_does)
 {
     static const char *const pairs[] = {
