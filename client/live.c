@@ -6,6 +6,13 @@
 #include "client/core.h"
 #include "client/sasl.h"
 
+static bool live_may_change(enum kw_key key)
+{
+    return key == KW_KEY_SASL_USERNAME || key == KW_KEY_SASL_PASSWORD ||
+           key == KW_KEY_SASL_OAUTHBEARER_TOKEN || key == KW_KEY_SASL_SCRAM_TOKENAUTH ||
+           key == KW_KEY_SASL_JAAS_CONFIG;
+}
+
 int kw_core_set(struct kw_core *core, const char *key, const char *val, struct kw_error *err)
 {
     enum kw_key id;
@@ -14,20 +21,18 @@ int kw_core_set(struct kw_core *core, const char *key, const char *val, struct k
     if (!core || !key || !val)
         return KW_ERR_USE;
     id = kwi_config_find(key, strlen(key));
-    switch (id) {
-    case KW_KEY_SASL_USERNAME:
-    case KW_KEY_SASL_PASSWORD:
-    case KW_KEY_SASL_OAUTHBEARER_TOKEN:
-        if (!*val)
-            return kwi_config_refuse(err, key, "", 0, "must not be empty", "");
-        rc = kw_config_set(core->cfg, key, val, err);
-        if (!rc && id == KW_KEY_SASL_OAUTHBEARER_TOKEN)
-            kwi_oauth_serve(core);
-        return rc;
-    case KW_KEY_SASL_SCRAM_TOKENAUTH:
-    case KW_KEY_SASL_JAAS_CONFIG: return kw_config_set(core->cfg, key, val, err);
-    default: break;
-    }
-    return kwi_config_refuse(err, key, "...", 3, "cannot be changed while the client runs",
-                             "create another client; user, password and token can be changed");
+    if (!live_may_change(id))
+        return kwi_config_refuse(err, key, "...", 3, "cannot be changed while the client runs",
+                                 "create another client; user, password and token can be changed");
+    if (!kwi_config_uses_sasl(core->cfg)) /* as at its creation: nobody would ask for it */
+        return kwi_config_refuse(err, key, "...", 3,
+                                 "has no effect without SASL in security.protocol",
+                                 "create another client, with security.protocol=SASL_SSL or "
+                                 "SASL_PLAINTEXT");
+    if (!*val) /* kw_config_set takes an empty text */
+        return kwi_config_refuse(err, key, "", 0, "must not be empty", "");
+    rc = kw_config_set(core->cfg, key, val, err);
+    if (!rc && id == KW_KEY_SASL_OAUTHBEARER_TOKEN)
+        kwi_oauth_serve(core);
+    return rc;
 }

@@ -140,8 +140,8 @@ KW_EXPORT void kw_client_destroy(struct kw_client *client);
  * value, and those that wait for an OAUTHBEARER token go on at once. Set user and password
  * without polling in between; with an I/O thread, which may
  * authenticate between two calls, set sasl.jaas.config, which changes both at once.
- * Errors: KW_ERR_CONFIG (another key, an empty or bad value: the old one stays),
- * KW_ERR_NOMEM, KW_ERR_USE. */
+ * Errors: KW_ERR_CONFIG (another key, a client without SASL, an empty or bad value: what
+ * was set stays), KW_ERR_NOMEM, KW_ERR_USE. */
 KW_EXPORT KW_MUST_USE int kw_client_set(struct kw_client *client, const char *key, const char *val,
                                         struct kw_error *err);
 /* Gives the client the token for OAUTHBEARER; everything is copied. The event

@@ -466,6 +466,41 @@ Test(sasl, user_and_password_change_at_run_time_and_nothing_else_does)
     bed_end();
 }
 
+/* As at its creation: nobody would ever ask for it. */
+Test(sasl, a_client_without_sasl_takes_no_credentials_at_run_time)
+{
+    static const char *const pairs[] = {"sasl.username",
+                                        "u",
+                                        "sasl.password",
+                                        "topsecret",
+                                        "sasl.scram.tokenauth",
+                                        "true",
+                                        "sasl.jaas.config",
+                                        SCRAM_MODULE " required username=u password=topsecret;",
+                                        "sasl.oauthbearer.token",
+                                        TOKEN,
+                                        NULL};
+    struct kw_env env = {.alloc = bed_memory};
+    struct kw_config *cfg;
+    cr_assert_eq(kw_config_create(&cfg, &bed_memory), 0);
+    cr_assert_eq(kw_config_set(cfg, "bootstrap.servers", "h:1", NULL), 0);
+    cr_assert_eq(kw_core_create(&bed.core, cfg, &env, &bed.err), 0, "%s", bed.err.text);
+    kw_config_destroy(cfg);
+    for (const char *const *pair = pairs; *pair; pair += 2) {
+        struct kw_error err = {0};
+        cr_assert_eq(kw_core_set(bed.core, pair[0], pair[1], &err), KW_ERR_CONFIG, "%s", pair[0]);
+        cr_assert_eq(err.code, KW_ERR_CONFIG);
+        cr_assert(strstr(err.text, pair[0]) == err.text, "%s", err.text);
+        cr_assert(strstr(err.text, "without SASL"), "%s", err.text);
+        cr_assert(strstr(err.hint, "security.protocol=SASL_SSL"), "%s", err.hint);
+        cr_assert(!strstr(err.text, "topsecret"), "%s", err.text);
+    }
+    cr_assert(!kwi_config_is_set(bed.core->cfg, KW_KEY_SASL_USERNAME));
+    cr_assert(!kwi_config_is_set(bed.core->cfg, KW_KEY_SASL_PASSWORD));
+    kw_core_destroy(bed.core);
+    cr_assert_eq(bytes_out, 0);
+}
+
 Test(sasl, scram_without_cryptography_is_refused_at_once)
 {
     struct kw_config *cfg = bed_config(scram_pairs);
