@@ -168,7 +168,7 @@ static void proto_list_row(struct proto_run *run, const struct kw_proto_api *api
     if (is_api)
         snprintf(key, sizeof(key), "%d", api->key);
     snprintf(versions, sizeof(versions), "%d-%d", api->min, api->max);
-    if (is_api)
+    if (is_api && api->client_max >= 0)
         snprintf(client, sizeof(client), "%d-%d", api->client_min, api->client_max);
     if (api->flex_since >= 0)
         snprintf(flexible, sizeof(flexible), "%d", api->flex_since);

@@ -86,11 +86,9 @@ static void commit_abandon(struct kw_op *op, int code)
 static int commit_choose(const struct kw_request *req, int broker_min, int broker_max)
 {
     const struct kw_consumer *consumer = req->owner;
-    /* From version 10 on topics go by id alone; 9 serves every group, and is the first
-     * in which a number of a member is an epoch. */
-    int least = consumer && consumer->keeper.member.by_epoch ? 9 : 2;
-    int high = broker_max < 9 ? broker_max : 9, low = broker_min > least ? broker_min : least;
-    return high >= low ? high : KW_ERR_UNSUPPORTED;
+    /* 9 is the first in which a number of a member is an epoch. */
+    int least = consumer && consumer->keeper.member.by_epoch ? 9 : 0;
+    return kwi_link_choose(req, broker_min, broker_max, least, INT16_MAX);
 }
 
 static int commit_encode_entries(const struct kw_keeper *keeper, const struct kw_commit_job *job,

@@ -210,7 +210,6 @@ static void committed_done(struct kw_request *req, const struct kw_answer *answe
 
 static const struct kw_request_type committed_type = {
     .api_key = KW_API_OFFSET_FETCH,
-    .choose = kwi_offsets_choose,
     .encode = committed_encode,
     .done = committed_done,
 };

@@ -56,19 +56,10 @@ static int check_encode(struct kw_request *req, struct kw_wr *wr)
         sizeof(struct kw_offset_for_leader_epoch_request_topic), check_encode_parts);
 }
 
-static int check_choose(const struct kw_request *req, int broker_min, int broker_max)
-{
-    int high = broker_max < 4 ? broker_max : 4;
-
-    (void)req;
-    return high >= 3 && broker_min <= high ? high : KW_ERR_UNSUPPORTED;
-}
-
 static void check_done(struct kw_request *req, const struct kw_answer *answer);
 
 const struct kw_request_type kwi_check_type = {
     .api_key = KW_API_OFFSET_FOR_LEADER_EPOCH,
-    .choose = check_choose,
     .encode = check_encode,
     .done = check_done,
 };

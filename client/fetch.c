@@ -346,12 +346,10 @@ static int fetcher_encode(struct kw_request *req, struct kw_wr *wr)
 /* By ids only if each topic has one: a request, and a session, is all of one kind. */
 static int fetcher_choose(const struct kw_request *req, int broker_min, int broker_max)
 {
-    const struct kw_api_info *api = kwi_api_info(KW_API_FETCH);
     const struct kw_fetcher *fetcher = req->owner;
+    int most = fetcher && fetcher->n_by_name ? KWI_FETCH_BY_ID - 1 : INT16_MAX;
 
-    if (fetcher && fetcher->n_by_name && broker_max >= KWI_FETCH_BY_ID)
-        broker_max = KWI_FETCH_BY_ID - 1;
-    return kwi_api_choose(api, (int16_t)broker_min, (int16_t)broker_max);
+    return kwi_link_choose(req, broker_min, broker_max, 0, most);
 }
 
 static const struct kw_request_type fetcher_type = {

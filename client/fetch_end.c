@@ -9,12 +9,6 @@
 
 enum { END_TIMEOUT_MS = 1000 };
 
-static int end_choose(const struct kw_request *req, int broker_min, int broker_max)
-{
-    (void)req;
-    return kwi_api_choose(kwi_api_info(KW_API_FETCH), (int16_t)broker_min, (int16_t)broker_max);
-}
-
 static int end_encode(struct kw_request *req, struct kw_wr *wr)
 {
     struct kw_fetch_request msg;
@@ -37,7 +31,6 @@ static void end_done(struct kw_request *req, const struct kw_answer *answer)
 
 static const struct kw_request_type end_type = {
     .api_key = KW_API_FETCH,
-    .choose = end_choose,
     .encode = end_encode,
     .done = end_done,
 };

@@ -141,13 +141,6 @@ static int beat_encode(struct kw_request *req, struct kw_wr *wr)
     return rc;
 }
 
-static int beat_choose(const struct kw_request *req, int broker_min, int broker_max)
-{
-    (void)req;
-    /* Version 0 is the early access of Kafka 3.7 to 3.9. */
-    return broker_max >= 1 && broker_min <= 1 ? 1 : KW_ERR_UNSUPPORTED;
-}
-
 /* ---- what its answer means -------------------------------------------------------------- */
 
 void kwi_modern_beat_later(struct kw_modern *modern)
@@ -374,7 +367,6 @@ static void beat_done(struct kw_request *req, const struct kw_answer *answer)
 
 static const struct kw_request_type beat_type = {
     .api_key = KW_API_CONSUMER_GROUP_HEARTBEAT,
-    .choose = beat_choose,
     .encode = beat_encode,
     .done = beat_done,
 };
@@ -411,7 +403,6 @@ static void beat_leave_done(struct kw_request *req, const struct kw_answer *answ
 
 static const struct kw_request_type beat_leave_type = {
     .api_key = KW_API_CONSUMER_GROUP_HEARTBEAT,
-    .choose = beat_choose,
     .encode = beat_leave_encode,
     .done = beat_leave_done,
 };

@@ -109,12 +109,9 @@ static void change_scratch_free(struct change_scratch *scratch)
 static int get_choose(const struct kw_request *req, int broker_min, int broker_max)
 {
     const struct kw_group_leg *leg = req->owner;
-    /* From version 10 on topics go by id alone; up to 1 there is no "all". */
-    int high = broker_max < 9 ? broker_max : 9, low = broker_min > 1 ? broker_min : 1;
-
-    if (leg && leg->op->n_entries == 0 && low < 2)
-        low = 2;
-    return high >= low ? high : KW_ERR_UNSUPPORTED;
+    /* Up to version 1 there is no "all". */
+    int least = leg && leg->op->n_entries == 0 ? 2 : 0;
+    return kwi_link_choose(req, broker_min, broker_max, least, INT16_MAX);
 }
 
 static int get_encode_topics(const struct kw_group_leg *leg, struct kw_arr topics, int16_t version,
@@ -275,15 +272,6 @@ const struct kw_group_call kwi_group_offsets_get = {
 
 /* ---- OffsetCommit ----------------------------------------------------------------------- */
 
-static int set_choose(const struct kw_request *req, int broker_min, int broker_max)
-{
-    int high = broker_max < 9 ? broker_max : 9; /* from 10 on topics go by id alone */
-
-    (void)req;
-    /* Version 0 stores elsewhere (in ZooKeeper). */
-    return high >= broker_min && high >= 1 ? high : KW_ERR_UNSUPPORTED;
-}
-
 static int set_encode(struct kw_request *req, struct kw_wr *wr)
 {
     const struct kw_group_leg *leg = req->owner;
@@ -364,10 +352,7 @@ static int set_take(struct kw_group_leg *leg, struct kw_request *req,
 }
 
 const struct kw_group_call kwi_group_offsets_set = {
-    .type = {.api_key = KW_API_OFFSET_COMMIT,
-             .choose = set_choose,
-             .encode = set_encode,
-             .done = kwi_group_leg_done},
+    .type = {.api_key = KW_API_OFFSET_COMMIT, .encode = set_encode, .done = kwi_group_leg_done},
     .what = "setting offsets of the group",
     .take = set_take,
 };

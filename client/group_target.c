@@ -171,9 +171,8 @@ static uint32_t target_n_unknown(const struct kw_modern *modern)
 
 static int target_ids_choose(const struct kw_request *req, int broker_min, int broker_max)
 {
-    (void)req;
     /* Before version 12 a topic cannot be asked for by its id. */
-    return broker_max >= 12 && broker_min <= broker_max ? broker_max : KW_ERR_UNSUPPORTED;
+    return kwi_link_choose(req, broker_min, broker_max, 12, INT16_MAX);
 }
 
 static int target_ids_encode(struct kw_request *req, struct kw_wr *wr)

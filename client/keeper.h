@@ -110,7 +110,6 @@ void kwi_offset_fetch_refused(struct kw_consumer *consumer, const struct kw_erro
 void kwi_offset_fetch_cancel(struct kw_consumer *consumer, int err);
 
 /* Both of them: one exchange, whoever asks. */
-int kwi_offsets_choose(const struct kw_request *req, int broker_min, int broker_max);
 /* topics with n -1: all that the group has. */
 KW_MUST_USE int kwi_offsets_encode(struct kw_consumer *consumer, struct kw_arr topics,
                                    int16_t version, struct kw_wr *wr);

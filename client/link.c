@@ -399,6 +399,15 @@ void kwi_link_kick(struct kw_link *link)
     }
 }
 
+int kwi_link_choose(const struct kw_request *req, int broker_min, int broker_max, int least,
+                    int most)
+{
+    int low = least > broker_min ? least : broker_min;
+    int high = most < broker_max ? most : broker_max;
+
+    return kwi_api_choose(kwi_api_info(req->type->api_key), (int16_t)low, (int16_t)high);
+}
+
 bool kwi_link_version(const struct kw_link *link, const struct kw_request *req, int *version)
 {
     int16_t api_key = req->type->api_key;

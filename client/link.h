@@ -150,6 +150,10 @@ void kwi_link_destroy(struct kw_link *link, int err);
 void kwi_links_drop(struct kw_core *core, enum kw_lane lane, const void *owner);
 /* The version of a request that the connected broker takes. false: there is none. */
 bool kwi_link_version(const struct kw_link *link, const struct kw_request *req, int *version);
+/* For `choose` of a type: the highest version from least to most that the table's row of
+ * client versions and the broker have, too; or KW_ERR_UNSUPPORTED. */
+int kwi_link_choose(const struct kw_request *req, int broker_min, int broker_max, int least,
+                    int most);
 
 bool kwi_link_connecting(const struct kw_link *link);
 bool kwi_link_backing_off(const struct kw_link *link);

@@ -16,14 +16,6 @@ enum { OFFSETS_PARTS = 512 }; /* in one request */
 
 /* ---- the exchange, whoever asks --------------------------------------------------------- */
 
-int kwi_offsets_choose(const struct kw_request *req, int broker_min, int broker_max)
-{
-    (void)req;
-    /* From version 10 on topics go by id alone; 9 serves every group. */
-    int high = broker_max < 9 ? broker_max : 9, low = broker_min > 1 ? broker_min : 1;
-    return high >= low ? high : KW_ERR_UNSUPPORTED;
-}
-
 /* topics with n -1: all that the group has. */
 int kwi_offsets_encode(struct kw_consumer *consumer, struct kw_arr topics, int16_t version,
                        struct kw_wr *wr)
@@ -173,7 +165,6 @@ static void offsets_parts_done(struct kw_request *req, const struct kw_answer *a
 
 static const struct kw_request_type offsets_parts_type = {
     .api_key = KW_API_OFFSET_FETCH,
-    .choose = kwi_offsets_choose,
     .encode = offsets_parts_encode,
     .done = offsets_parts_done,
 };

@@ -97,9 +97,8 @@ static int sender_choose_txn(const struct kw_request *req, int broker_min, int b
     bool implicit = sending->producer->txn->implicit;
     int least = implicit ? SENDER_IMPLICIT_VERSION : 3;
     int most = implicit ? SENDER_IMPLICIT_VERSION : SENDER_IMPLICIT_VERSION - 1;
-    int high = broker_max < most ? broker_max : most;
 
-    return high >= (broker_min > least ? broker_min : least) ? high : KW_ERR_UNSUPPORTED;
+    return kwi_link_choose(req, broker_min, broker_max, least, most);
 }
 
 static const struct kw_request_type sender_type_txn = {

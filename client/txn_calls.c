@@ -94,26 +94,20 @@ static struct kw_str txncall_id(const struct kw_txn *txn)
     return (struct kw_str){txn->id, (int32_t)txn->id_len};
 }
 
-static int txncall_cap(int broker_min, int broker_max, int least, int most)
-{
-    int high = broker_max < most ? broker_max : most;
-
-    return high >= (broker_min > least ? broker_min : least) ? high : KW_ERR_UNSUPPORTED;
-}
-
 static int txncall_choose_init(const struct kw_request *req, int broker_min, int broker_max)
 {
     const struct kw_txn *txn = req->owner;
-    int most = kwi_api_info(KW_API_INIT_PRODUCER_ID)->client_max;
 
-    return txncall_cap(broker_min, broker_max, txn->bump ? TXNCALL_BUMP_VERSION : 0, most);
+    return kwi_link_choose(req, broker_min, broker_max, txn->bump ? TXNCALL_BUMP_VERSION : 0,
+                           INT16_MAX);
 }
 
 static int txncall_choose_end(const struct kw_request *req, int broker_min, int broker_max)
 {
     const struct kw_txn *txn = req->owner;
 
-    return txncall_cap(broker_min, broker_max, txn->implicit ? 5 : 0, txn->implicit ? 5 : 4);
+    return kwi_link_choose(req, broker_min, broker_max, txn->implicit ? 5 : 0,
+                           txn->implicit ? 5 : 4);
 }
 
 static int txncall_encode_init(struct kw_request *req, struct kw_wr *wr)

@@ -131,12 +131,11 @@ static int txnoff_choose(const struct kw_request *req, int broker_min, int broke
     const struct kw_txn_job *job = txnjobs_first(txn);
     /* Without version 3 nobody would look who commits, and a zombie could (KIP-447). */
     int least = job && (job->member_id.len > 0 || job->generation >= 0) ? 3 : 0;
-    int most = TXNOFF_IMPLICIT - 1, high;
+    int most = TXNOFF_IMPLICIT - 1;
 
     if (txn->implicit)
         least = most = TXNOFF_IMPLICIT;
-    high = broker_max < most ? broker_max : most;
-    return high >= (broker_min > least ? broker_min : least) ? high : KW_ERR_UNSUPPORTED;
+    return kwi_link_choose(req, broker_min, broker_max, least, most);
 }
 
 static int txnoff_encode_job(const struct kw_txn_job *job, int16_t version, struct kw_wr *wr,

@@ -83,7 +83,7 @@ struct kw_api_info {
     int16_t key;
     const char *name;              /* Kafka's: "Produce" */
     int8_t min, max;               /* versions that the tables describe */
-    int8_t client_min, client_max; /* versions that the client will use */
+    int8_t client_min, client_max; /* versions that the client sends; -1: never by itself */
     int8_t flex_since;             /* first flexible version, or KWI_NEVER */
     const struct kw_schema *request, *response;
 };

@@ -137,7 +137,10 @@ static void protocol_doc_row(FILE *out, const struct kw_api_info *api, const glo
         fprintf(out, " none |");
     else
         fprintf(out, " %d |", api->flex_since);
-    protocol_doc_range(out, api->client_min, api->client_max);
+    if (api->client_max < 0)
+        fprintf(out, " - |");
+    else
+        protocol_doc_range(out, api->client_min, api->client_max);
     fprintf(out, " %s | %s | `%s` |\n", row ? row->since : "?", row ? row->use : "?", file);
 }
 
@@ -158,8 +161,9 @@ static int protocol_doc_write(FILE *out)
             "Requests and responses of these %zu APIs are read and written, in every version "
             "listed, and both sides of each come from one table. What the client sends by itself "
             "has the "
-            "versions under *client*, the highest that the broker has too; the others can be "
-            "sent raw (`kw request`). *Flexible* is the first version with compact lengths "
+            "versions under *client*, the highest that the broker has too; the others, and what "
+            "has none there, can be sent raw (`kw request`). *Flexible* is the first version with "
+            "compact lengths "
             "and tagged fields (KIP-482), *since* the first Kafka that has the API in any "
             "version.\n\n"
             "| key | name | versions | flexible | client | since | used to, or to get | file "

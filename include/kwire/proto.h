@@ -18,7 +18,7 @@ struct kw_proto_api {
     int16_t key;
     const char *name;               /* Kafka's: "ListOffsets"; static memory */
     int16_t min, max;               /* versions that can be read and written here */
-    int16_t client_min, client_max; /* versions that the client will use */
+    int16_t client_min, client_max; /* versions that the client sends; -1: never by itself */
     int16_t flex_since;             /* first flexible version; -1: none */
 };
 /* Fills *api with the i-th API by ascending key. 1, or 0: there are fewer. */

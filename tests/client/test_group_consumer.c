@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mock/cluster.h"
 #include "proto/consumer_group.h"
 #include "proto/offsets.h"
 #include "proto/api.h"
@@ -606,6 +607,21 @@ Test(modern_group, a_pattern_is_matched_by_the_broker_as_topics_come_and_go)
     struct bed_member *classic = bed_join(&bed, NULL);
     cr_assert_eq(kw_core_subscribe_pattern(classic->consumer, "t", &err), KW_ERR_UNSUPPORTED);
     cr_assert(strstr(err.text, "group.protocol"), "%s", err.text);
+    group_end(&bed);
+}
+
+/* Names are asked for by ids, in a version that we know. */
+Test(modern_group, a_broker_with_a_newer_metadata_is_asked_in_ours)
+{
+    struct kw_error err;
+    group_begin(&bed, NULL);
+    bed.pair.mock->versions[KW_API_METADATA].max++;
+    struct bed_member *member = bed_join(&bed, modern);
+    cr_assert_eq(kw_core_subscribe_pattern(member->consumer, "t|late", &err), 0);
+    cr_assert(bed_settled(&bed, 2000));
+    cr_assert_eq(kwi_mock_create_topic(bed.pair.mock, "late", 2), 0);
+    bed_run(&bed, 700);
+    cr_assert(has(member, "late", 2));
     group_end(&bed);
 }
 
