@@ -4,13 +4,18 @@
  *   urgent PROPERTIES TOPIC DEADLINE_MS
  *
  * A line is a value; "undo N" takes the N-th back if it is not on its way yet. stdout, for
- * each line: its number and delivered, expired, undone, not-written or unknown. Exit status
- * 0, whatever became of them: that is what they were told.
+ * each line: its number and delivered, expired, undone, not-written or unknown. stderr at
+ * the end: how many of each. Exit status 0, whatever became of them: that is what they were
+ * told.
  *
  * A deadline or an undo never makes a guess: once a byte was offered to a connection, the
  * record can be in the log, and its outcome is told when it is known. The trace begins
  * here; in a server, kw_trace_hook.current names that of the request. See
- * docs/PRODUCER.md, 12. */
+ * docs/PRODUCER.md, 12.
+ *
+ * Three threads: the main one waits for stdin, the client's I/O thread for the brokers, and
+ * a third for events, so that whoever reads our output slowly holds neither of them up. */
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -24,8 +29,14 @@
 enum { LINES = 10000 };
 
 static struct kw_record_ref refs[LINES]; /* by number - 1 */
-static size_t n_lines;
-static atomic_size_t n_told; /* hooks are called by the I/O thread */
+static size_t n_lines;                   /* the main thread's own, until is_read */
+static atomic_bool is_read;              /* no more lines come */
+static atomic_size_t n_told;
+
+static const char *const outcomes[] = {
+    [KW_DELIVERED] = "delivered", [KW_NOT_WRITTEN] = "not written", [KW_UNKNOWN] = "unknown"};
+enum { OUTCOMES = sizeof(outcomes) / sizeof(*outcomes) };
+static atomic_size_t counts[OUTCOMES];
 
 static int64_t now_ms(void)
 {
@@ -46,24 +57,38 @@ static const char *outcome_of(const struct kw_report *report)
                                              : "not-written";
 }
 
-/* A hook sees each outcome once; reports of many records have an opaque for each. */
+/* A hook counts, and no more: it is called inside the client, mostly by the I/O thread, and
+ * while it prints or waits for a lock no broker is answered and no deadline is kept. */
 static void on_report(void *ctx, const struct kw_report *report)
 {
     (void)ctx;
+    counts[report->outcome] += report->n;
+}
+
+/* An event may take its time. Reports of many records have an opaque for each. */
+static void tell(const struct kw_report *report)
+{
     for (uint32_t i = 0; i < report->n; i++)
         printf("%lu %s\n", (unsigned long)(uintptr_t)kw_report_opaque(report, i),
                outcome_of(report));
     n_told += report->n;
 }
 
-static void take_events(struct kw_client *client)
+/* A thread: takes events until every line was told of; delivery.timeout.ms bounds it. */
+static void *take_events(void *client)
 {
     struct kw_event event;
 
-    while (kw_next_event(client, &event) == 1) {
-        if (event.kind == KW_EVENT_ERROR)
-            fprintf(stderr, "%s %s\n", event.error->text, event.error->hint);
+    while (!is_read || n_told < n_lines) {
+        kw_client_poll(client, 20);
+        while (kw_next_event(client, &event) == 1) {
+            if (event.kind == KW_EVENT_REPORT)
+                tell(&event.report);
+            if (event.kind == KW_EVENT_ERROR)
+                fprintf(stderr, "%s %s\n", event.error->text, event.error->hint);
+        }
     }
+    return NULL;
 }
 
 static void undo(struct kw_client *client, size_t number)
@@ -91,10 +116,8 @@ static int send_line(struct kw_client *client, struct kw_topic *topic, const cha
 
     /* Memory is full, or the topic not known yet: the record is not accepted so far, so that
      * its deadline is ours. */
-    while ((rc = kw_produce(topic, &record)) == KW_ERR_WOULD_BLOCK && now_ms() < end) {
+    while ((rc = kw_produce(topic, &record)) == KW_ERR_WOULD_BLOCK && now_ms() < end)
         kw_client_poll(client, 10);
-        take_events(client);
-    }
     if (rc && rc != KW_ERR_WOULD_BLOCK)
         return rc;
     n_lines++;
@@ -116,8 +139,21 @@ static int send_lines(struct kw_client *client, struct kw_topic *topic, uint32_t
             undo(client, strtoul(line + 5, NULL, 10));
         else
             rc = send_line(client, topic, line, strlen(line), deadline_ms);
-        take_events(client);
     }
+    return rc;
+}
+
+/* Reads on this thread and tells on another. */
+static int send_and_tell(struct kw_client *client, struct kw_topic *topic, uint32_t deadline_ms)
+{
+    pthread_t teller;
+    int rc;
+
+    if (pthread_create(&teller, NULL, take_events, client))
+        return KW_ERR_NOMEM;
+    rc = send_lines(client, topic, deadline_ms);
+    is_read = true;
+    pthread_join(teller, NULL);
     return rc;
 }
 
@@ -146,12 +182,10 @@ int main(int argc, char **argv)
         (rc = kw_topic_open(&topic, producer, argv[2], &error)))
         fprintf(stderr, "setup: %s %s\n", error.text[0] ? error.text : kw_err_name(rc), error.hint);
     kw_config_destroy(cfg);
-    if (!rc && (rc = send_lines(client, topic, (uint32_t)strtoul(argv[3], NULL, 10))))
+    if (!rc && (rc = send_and_tell(client, topic, (uint32_t)strtoul(argv[3], NULL, 10))))
         fprintf(stderr, "kw_produce: %s\n", kw_err_name(rc));
-    while (client && n_told < n_lines) { /* delivery.timeout.ms bounds it */
-        kw_client_poll(client, 20);
-        take_events(client);
-    }
+    for (size_t i = 0; client && i < OUTCOMES; i++)
+        fprintf(stderr, "%zu %s\n", (size_t)counts[i], outcomes[i]);
     if (client)
         (void)kw_wait(client, kw_close(client, 1000, NULL), NULL);
     kw_client_destroy(client);

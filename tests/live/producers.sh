@@ -231,6 +231,19 @@ rm "$work/urgent.out" # what was delivered before is not what is waited for
 same "urgent: without a broker each ends at its own deadline" \
     <(printf '%s\n' '1 delivered' '2 expired' '3 expired' '4 expired') <(sort -n "$work/urgent.out")
 
+broker --topic urgent
+settings urgent
+seq 10000 >"$work/many"
+all_are_there() { [ "$(read_all urgent | wc -l)" = 10000 ]; }
+told() { # the pipe has room for half of them
+    if wait_for 20 all_are_there; then echo there; else echo missing; fi
+    cat
+}
+"$examples/urgent" "$work/urgent.properties" urgent 60000 <"$work/many" 2>"$work/urgent.err" | told >"$work/urgent.out"
+same "urgent: all are sent though nobody reads what became of them" \
+    <(echo there; sed 's/$/ delivered/' "$work/many") <(head -n 1 "$work/urgent.out"; tail -n +2 "$work/urgent.out" | sort -n)
+check "urgent: a hook counted them" grep -q '^10000 delivered' "$work/urgent.err"
+
 # ---- 9. and 10.: transactions ----------------------------------------------------------------------------------
 
 broker --topic words:3 --topic capitals:3 --fault txnoffsetcommit:*:delay=60 --fault endtxn:/9:drop-answer
