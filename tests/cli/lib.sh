@@ -5,6 +5,7 @@
 # shellcheck shell=bash
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
+. tests/lib.sh
 export LC_ALL=C
 kw=${KW:-build/kw}
 test_name=$(basename "$0" .sh)
@@ -13,7 +14,6 @@ rm -rf "$work"
 mkdir -p "$work"
 out=$work/out
 err=$work/err
-n_not_ok=0
 rc=0
 started=()
 
@@ -21,14 +21,7 @@ started=()
 
 # catches PID: it is kw, and has its handler of SIGINT; until then a child of a script ignores it
 catches() { awk '/^Name:/ { kw = $2 == "kw" } /^SigCgt:/ { on = $2 ~ /[2367abef]$/ } END { exit !(kw && on) }' "/proc/$1/status"; }
-# drained FD: a FIFO that is open for reading and writing is empty
-drained() { ! read -r -t 0 -u "$1"; }
 
-ok() { echo "ok - $test_name: $*"; }
-not_ok() {
-    echo "not ok - $test_name: $*"
-    n_not_ok=$((n_not_ok + 1))
-}
 show() {
     echo "  exit $rc; stdout:"
     head -c 400 "$out" | sed 's/^/  | /'
@@ -63,14 +56,6 @@ silent() {
 prints() {
     printf '%b' "$2" >"$work/wanted"
     same "$1" "$work/wanted" "$out"
-}
-# same TEXT WANTED_FILE GOT_FILE
-same() {
-    if cmp -s "$2" "$3"; then ok "$1"; else
-        cmp "$2" "$3" || true
-        diff -a "$2" "$3" | cut -c 1-200 | head -n 6
-        not_ok "$1"
-    fi
 }
 true_that() { # TEXT COMMAND...
     local text=$1

@@ -6,22 +6,17 @@
 # shellcheck shell=bash
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
+. tests/lib.sh
 export LC_ALL=C
 test_name=$(basename "$0" .sh)
 work=build/live/$test_name
 rm -rf "$work"
 mkdir -p "$work"
-n_not_ok=0
 own_broker=no
 kw=${KW:-build/kw}
 build=$(dirname "$kw") # the other programs of that build
 tab=$(printf '\t')
 
-ok() { echo "ok - $test_name: $*"; }
-not_ok() {
-    echo "not ok - $test_name: $*"
-    n_not_ok=$((n_not_ok + 1))
-}
 # check TEXT COMMAND...: the command's exit code decides
 check() {
     local text=$1
@@ -29,14 +24,6 @@ check() {
     if "$@" >"$work/check.log" 2>&1; then ok "$text"; else
         tail -n 15 "$work/check.log"
         not_ok "$text"
-    fi
-}
-# same TEXT WANTED GOT: two files, byte for byte
-same() {
-    if cmp -s "$2" "$3"; then ok "$1"; else
-        cmp "$2" "$3" || true
-        diff -a "$2" "$3" | cut -c 1-200 | head -n 6
-        not_ok "$1"
     fi
 }
 

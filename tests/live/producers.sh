@@ -98,18 +98,17 @@ same "no answers: and are there, in fact" <(head -n 100 "$work/lines") "$work/go
 broker --topic lines --fault 'produce:*:delay=100'
 settings stop batch.size=1000
 mkfifo "$work/pipe"
-drained() { ! read -r -t 0 -u 8; }
 has_one() { [ -n "$(read_all lines -c 1)" ]; }
 # Gives so many lines to one that is told to end before its input does, as soon as the command
 # is true. Its status.
-stopped() { # NAME LINES COMMAND
+stopped() { # NAME LINES COMMAND...
     local rc
     "$examples/deliver" "$work/$1.properties" lines <"$work/pipe" >"$work/$1.out" 2>"$work/$1.err" &
     pid=$!
     pids+=("$pid")
     exec 8<>"$work/pipe" # for reading as well, so that we see whether it is empty
     head -n "$2" "$work/lines" >&8
-    wait_for 20 "$3"
+    wait_for 20 "${@:3}"
     kill -TERM "$pid"
     wait "$pid"
     rc=$?
@@ -124,7 +123,7 @@ check "SIGTERM in the middle: every line was counted" grep -q "^$(wc -l <"$work/
 
 # Nobody is there yet, so no line could even be given to the client.
 printf 'bootstrap.servers=127.0.0.1:1\n' >"$work/nobody.properties"
-stopped nobody 3 drained
+stopped nobody 3 drained 8
 check "SIGTERM before a broker was there: the status says so" test $? = 1
 same "SIGTERM before a broker was there: each line comes back" \
     <(head -n 3 "$work/lines" | sed 's/^/not-written /') "$work/nobody.out"
