@@ -13,9 +13,6 @@
 #include "proto/batch.h"
 
 enum { CHUNK_FIRST = 4096, CHUNK_SECOND = 16384, CHUNK_LATER = 65536 };
-/* So many batches are kept for the next ones, or as many as are in use. With no bound, a
- * burst over many partitions left a tenth of buffer.memory where no record could have it. */
-enum { BATCHES_KEEP = 64 };
 
 struct kw_chunk *kwi_chunk_create(struct kw_producer *producer, size_t size)
 {
@@ -85,40 +82,16 @@ void kwi_part_leave_chunk(struct kw_part *part)
     batch->records_len += (uint32_t)len;
 }
 
-static struct kw_batch *batch_take_free(struct kw_core *core)
-{
-    core->n_free_batches--;
-    return KWI_OF(kwi_list_pop(&core->free_batches), struct kw_batch, node);
-}
-
-struct kw_batch *kwi_batch_create(struct kw_core *core)
+struct kw_batch *kwi_batch_create(struct kw_producer *producer)
 {
     struct kw_batch *batch;
 
-    if (core->n_free_batches > 0) {
-        batch = batch_take_free(core);
+    if (!kwi_list_empty(&producer->free_batches)) {
+        batch = KWI_OF(kwi_list_pop(&producer->free_batches), struct kw_batch, node);
         memset(batch, 0, sizeof(*batch));
-    } else {
-        batch = kwi_pool_alloc_zero(&core->produce_pool, sizeof(*batch));
+        return batch;
     }
-    core->n_batches += batch != NULL;
-    return batch;
-}
-
-/* Frees two at most: one came, and one less is in use. */
-static void batch_recycle(struct kw_core *core, struct kw_batch *batch)
-{
-    core->n_batches--;
-    core->n_free_batches++;
-    kwi_list_push(&core->free_batches, &batch->node);
-    while (core->n_free_batches > BATCHES_KEEP && core->n_free_batches > core->n_batches)
-        kwi_free(&core->produce, batch_take_free(core), sizeof(*batch));
-}
-
-void kwi_batches_deinit(struct kw_core *core)
-{
-    while (core->n_free_batches > 0)
-        kwi_free(&core->produce, batch_take_free(core), sizeof(struct kw_batch));
+    return kwi_pool_alloc_zero(&producer->core->produce_pool, sizeof(*batch));
 }
 
 int kwi_part_open_unlisted(struct kw_part *part)
@@ -131,12 +104,12 @@ int kwi_part_open_unlisted(struct kw_part *part)
     /* An open batch can always take its fill and one largest record more. */
     if (kwi_pool_free(&topic->core->produce_pool) <= kwi_producer_reserve(producer))
         return KW_ERR_WOULD_BLOCK;
-    batch = kwi_batch_create(topic->core);
+    batch = kwi_batch_create(producer);
     if (!batch)
         return KW_ERR_NOMEM;
     chunk = chunk_create(producer, 0);
     if (!chunk) {
-        batch_recycle(topic->core, batch);
+        kwi_list_push(&producer->free_batches, &batch->node);
         return KW_ERR_NOMEM;
     }
     batch->part = part;
@@ -304,12 +277,12 @@ void kwi_batch_free_chunks(struct kw_batch *batch)
 
 void kwi_batch_free(struct kw_batch *batch)
 {
-    struct kw_core *core = batch->part->topic->core;
+    struct kw_producer *producer = batch->part->topic->producer;
 
     kwi_batch_free_chunks(batch);
     kwi_batch_free_runs(batch);
     kwi_expiry_stop(batch);
     kwi_block_release(batch->culprits);
-    kwi_free(&core->control, batch->flat, batch->flat_size);
-    batch_recycle(core, batch);
+    kwi_free(&producer->core->control, batch->flat, batch->flat_size);
+    kwi_list_push(&producer->free_batches, &batch->node);
 }

@@ -23,9 +23,7 @@ static inline size_t kwi_part_pending(const struct kw_part *part)
 /* Makes chunk the current one of the open batch. */
 void kwi_part_enter_chunk(struct kw_part *part, struct kw_chunk *chunk);
 /* A zeroed batch, from the recycling list if possible. NULL: no memory. */
-struct kw_batch *kwi_batch_create(struct kw_core *core);
-/* Frees the list. */
-void kwi_batches_deinit(struct kw_core *core);
+struct kw_batch *kwi_batch_create(struct kw_producer *producer);
 /* Begins a batch with its first chunk, and without a number; it is in no list. Errors as
  * kwi_part_open. */
 KW_MUST_USE int kwi_part_open_unlisted(struct kw_part *part);

@@ -69,8 +69,6 @@ struct kw_core {
     struct kw_list links;
     struct kw_list free_requests; /* recycled, with their buffers */
     uint32_t n_free_requests;
-    struct kw_list free_batches;        /* recycled, of all producers */
-    uint32_t n_batches, n_free_batches; /* in use; in that list */
     struct kw_list producers, consumers, ops;
     uint64_t n_tray_changes;
     uint64_t n_ops_ended;

@@ -573,6 +573,10 @@ static void producer_destroy(struct kw_producer *producer)
     producer_free_list(&producer->unsent);
     while (!kwi_list_empty(&producer->done))
         kwi_batch_free(KWI_OF(kwi_list_pop(&producer->done), struct kw_batch, time_node));
+    while (!kwi_list_empty(&producer->free_batches))
+        kwi_free(&core->produce,
+                 KWI_OF(kwi_list_pop(&producer->free_batches), struct kw_batch, node),
+                 sizeof(struct kw_batch));
     kwi_receipts_deinit(producer);
     kwi_sender_deinit(producer);
     kwi_pack_deinit(producer);
@@ -588,5 +592,4 @@ void kwi_producers_destroy(struct kw_core *core)
 {
     while (!kwi_list_empty(&core->producers))
         producer_destroy(KWI_OF(core->producers.first, struct kw_producer, node));
-    kwi_batches_deinit(core);
 }

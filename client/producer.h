@@ -220,9 +220,10 @@ struct kw_producer {
     struct kw_list done;      /* outcome final, not yet reported or still lent */
     struct kw_list owed;      /* of those: lent values are in use, so that no report may come yet */
     struct kw_list unsent;    /* kept for kw_unsent_next */
-    struct kw_list trays;     /* kw_tray */
-    struct kw_list undated;   /* with deadlines that count from the next step */
-    struct kw_list receipts;  /* not yet told */
+    struct kw_list free_batches;
+    struct kw_list trays;    /* kw_tray */
+    struct kw_list undated;  /* with deadlines that count from the next step */
+    struct kw_list receipts; /* not yet told */
     uint32_t n_receipts;
     struct kw_timer linger_timer, delivery_timer;
     uint64_t next_number;  /* of batches */

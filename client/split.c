@@ -218,7 +218,7 @@ static void split_cut(struct kw_batch *batch, uint32_t n, size_t len)
 /* The second half, as far as it can be had without records. NULL: no memory. */
 static struct kw_batch *split_second(struct kw_batch *batch, uint32_t n_first)
 {
-    struct kw_batch *second = kwi_batch_create(batch->part->topic->core);
+    struct kw_batch *second = kwi_batch_create(batch->part->topic->producer);
 
     if (!second)
         return NULL;

@@ -1,5 +1,5 @@
 /* The counters that tell how much was under way, and how much of it was lost
- * with a connection: what a test of a killed broker stands on; and how much memory. */
+ * with a connection: what a test of a killed broker stands on. */
 #include "tests/sim/pair.h"
 
 #include <criterion/criterion.h>
@@ -9,7 +9,6 @@ enum { RECORDS = 9, RECORD_SIZE = 20000 /* above batch.size: a batch each */ };
 
 struct stats_test {
     struct sim_pair pair;
-    struct kw_producer *producer;
     struct kw_topic *topic;
     uint32_t n_delivered;
     bool all_delivered, never;
@@ -31,13 +30,14 @@ static void stats_begin(const char *in_flight)
 {
     const char *settings[] = {"linger.ms=0", "retry.backoff.ms=10", "reconnect.backoff.ms=10",
                               in_flight, NULL};
+    struct kw_producer *producer;
     struct sim_pair *pair = &stats_test.pair;
 
     cr_assert_eq(sim_pair_init(pair, SIM_MEMORY_PLAIN, 1, 1), 0);
     pair->on_event = stats_event;
     cr_assert_eq(sim_pair_core(pair, settings, NULL), 0);
-    cr_assert_eq(kw_core_producer_create(&stats_test.producer, pair->core, NULL, NULL), 0);
-    cr_assert_eq(kw_core_topic_open(&stats_test.topic, stats_test.producer, "t", NULL), 0);
+    cr_assert_eq(kw_core_producer_create(&producer, pair->core, NULL, NULL), 0);
+    cr_assert_eq(kw_core_topic_open(&stats_test.topic, producer, "t", NULL), 0);
     for (int i = 0; i < 100 && kw_topic_partitions(stats_test.topic) == 0; i++)
         sim_pair_run(pair, &stats_test.never, 20);
 }
@@ -103,31 +103,4 @@ Test(stats, one_request_under_way_is_counted_and_lost_with_its_connection)
 {
     stats_begin("max.in.flight.requests.per.connection=1");
     stats_cut(1);
-}
-
-/* A batch for each of many partitions at once, and then nothing any more: buffer.memory is
- * free again, but for a few batches that wait for the next ones. */
-Test(stats, what_a_burst_over_many_partitions_took_is_given_back)
-{
-    enum { PARTITIONS = 1000, KEPT_MAX = 64 * 1024 };
-    struct sim_pair *pair = &stats_test.pair;
-    struct kw_record record = {.value = {"x", 1}, .flags = KW_REC_PARTITION};
-
-    stats_begin("max.in.flight.requests.per.connection=5");
-    cr_assert_eq(kwi_mock_create_topic(pair->mock, "wide", PARTITIONS), 0);
-    cr_assert_eq(kw_core_topic_open(&stats_test.topic, stats_test.producer, "wide", NULL), 0);
-    for (int i = 0; i < 100 && kw_topic_partitions(stats_test.topic) == 0; i++)
-        sim_pair_run(pair, &stats_test.never, 20);
-    for (; record.partition < PARTITIONS; record.partition++) {
-        int rc = kw_core_produce(stats_test.topic, &record);
-        cr_assert_geq(rc, 0, "%s", kw_err_name(rc));
-        sim_pair_called(pair);
-    }
-    for (int i = 0; i < 1000 && stats_test.n_delivered < PARTITIONS; i++)
-        sim_pair_run(pair, &stats_test.never, 20);
-    cr_assert_eq(stats_test.n_delivered, PARTITIONS);
-    cr_assert_leq(stats_now().produce_used, KEPT_MAX, "%zu", stats_now().produce_used);
-    kw_core_destroy(pair->core);
-    pair->core = NULL;
-    sim_pair_deinit(pair);
 }
