@@ -119,11 +119,15 @@ KWI_X86_TARGET uint32_t kwi_crc32c_x86(uint32_t start, const void *ptr, size_t l
 
 kwi_crc32c_fn *kwi_crc32c_ranked(unsigned nth)
 {
-    static kwi_crc32c_fn *const all[] = {kwi_crc32c_x86_wide, kwi_crc32c_x86, kwi_crc32c_portable};
     bool has_crc32 = __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("pclmul");
-    bool has_wide = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("vpclmulqdq");
-    nth += has_crc32 && has_wide ? 0 : has_crc32 ? 1 : 2;
-    return nth < KWI_CRC32C_RANKS ? all[nth] : NULL;
+#ifdef KWI_CRC32C_WIDE
+    if (has_crc32 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("vpclmulqdq") &&
+        nth-- == 0)
+        return kwi_crc32c_x86_wide;
+#endif
+    if (has_crc32 && nth-- == 0)
+        return kwi_crc32c_x86;
+    return nth == 0 ? kwi_crc32c_portable : NULL;
 }
 
 #endif

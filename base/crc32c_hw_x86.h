@@ -4,6 +4,11 @@
 #define KWI_CRC32C_HW_X86_H
 #include "base/crc32c.h"
 
+/* Older compilers do not know of VPCLMULQDQ. */
+#if defined(__x86_64__) && defined(__GNUC__) && (defined(__clang__) || __GNUC__ >= 8)
+#define KWI_CRC32C_WIDE
+#endif
+
 /* SSE4.2 and PCLMUL. */
 uint32_t kwi_crc32c_x86(uint32_t crc, const void *ptr, size_t len);
 /* AVX-512F and VPCLMULQDQ besides. */

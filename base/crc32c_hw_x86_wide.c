@@ -10,7 +10,7 @@
  * by x^(D + 64 - 33) and high by x^(D - 33): tools/gen_crc32c_tables.py --fold. */
 #include "base/crc32c_hw_x86.h"
 
-#if defined(__x86_64__) && defined(__GNUC__)
+#ifdef KWI_CRC32C_WIDE
 #include <immintrin.h>
 
 #define KWI_WIDE_TARGET __attribute__((target("avx512f,vpclmulqdq,pclmul,sse4.2")))
@@ -73,7 +73,7 @@ KWI_WIDE_TARGET uint32_t kwi_crc32c_x86_wide(uint32_t crc, const void *ptr, size
     const uint8_t *p = ptr;
     if (len < CRC32C_WIDE_TURN)
         return kwi_crc32c_x86(crc, ptr, len);
-    __m512i start = _mm512_zextsi128_si512(_mm_cvtsi32_si128((int32_t)~crc));
+    __m512i start = _mm512_inserti32x4(_mm512_setzero_si512(), _mm_cvtsi32_si128((int32_t)~crc), 0);
     __m128i sum = crc32c_wide_join(crc32c_wide_sum(start, &p, &len));
     uint64_t state = _mm_crc32_u64(0, (uint64_t)_mm_cvtsi128_si64(sum));
     state = _mm_crc32_u64(state, (uint64_t)_mm_extract_epi64(sum, 1));
