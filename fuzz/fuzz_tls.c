@@ -130,14 +130,18 @@ static int bed_io_failed(int *os_err)
     return KW_ERR_IO;
 }
 
-static int bed_recv(void *ctx, void *buf, size_t cap, size_t *n, int *os_err)
+static int bed_recv(void *ctx, const struct kw_iov *iov, size_t n_iov, size_t *n, int *os_err)
 {
     (void)ctx;
-    CHECK(cap > 0);
-    *n = bed_least(bed_least(cap, bed.may_recv), bed.until - bed.from);
-    memcpy(buf, bed.queue + bed.from, *n);
-    bed.from += *n;
-    bed.may_recv -= *n;
+    *n = 0;
+    for (size_t i = 0; i < n_iov; i++) {
+        CHECK(iov[i].len > 0);
+        size_t len = bed_least(bed_least(iov[i].len, bed.may_recv), bed.until - bed.from);
+        memcpy(iov[i].base, bed.queue + bed.from, len);
+        bed.from += len;
+        bed.may_recv -= len;
+        *n += len;
+    }
     if (*n > 0 || (bed.at_end && bed.from == bed.until && bed.may_recv > 0))
         return 0;
     return bed.io_fails ? bed_io_failed(os_err) : KW_ERR_WOULD_BLOCK;
