@@ -1,14 +1,14 @@
 /* bench/bench_tls.c -- the least that bytes over TLS can cost: SSL_write of pieces of
  * 16 KiB, SSL_read into one buffer, a blocking socket, and nothing done to the bytes.
  *
- *   bench_tls produce|consume PORT BYTES PARTITIONS CA_FILE|- [ahead]
+ *   bench_tls produce|consume PORT BYTES PARTITIONS CA_FILE|- FETCH_MAX [ahead]
  *
  * produce writes one and the same Produce request of a batch of 1 MB until BYTES are
  * written, with five under way. consume fetches the beginning of all partitions again
- * and again until BYTES came, and looks at the size of each answer only. `-` in the
- * place of a file: without TLS, by send and recv of the same pieces. It runs against
- * bench_sink, which must not verify. It prints the line that the others print, for
- * records of 1,024 bytes. */
+ * and again until BYTES came, FETCH_MAX bytes each time (a batch at least), and looks at
+ * the size of each answer only. `-` in the place of a file: without TLS, by send and recv
+ * of the same pieces. It runs against bench_sink, which must not verify. It prints the
+ * line that the others print, for records of 1,024 bytes. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -26,7 +26,6 @@
 enum {
     BARE_PIECE = 16384,
     BARE_BATCH = 1000000,
-    BARE_FETCH_MAX = 52428800,
     BARE_PARTITION_MAX = 1048576,
     BARE_BUFFER = 1 << 20,
     BARE_IN_FLIGHT = 5,
@@ -161,7 +160,8 @@ static uint64_t bare_produce(struct bare *bare, uint64_t bytes)
     return sent;
 }
 
-static void bare_prepare(struct bare *bare, bool produce, int32_t n_partitions)
+static void bare_prepare(struct bare *bare, bool produce, int32_t n_partitions,
+                         int32_t fetch_max)
 {
     struct sink_buf *w = &bare->frame;
 
@@ -170,7 +170,7 @@ static void bare_prepare(struct bare *bare, bool produce, int32_t n_partitions)
     bare_put(w, produce ? 2 : 4, produce ? -1 : 500);
     bare_put(w, 4, produce ? 30000 : 1);
     if (!produce) {
-        bare_put(w, 4, BARE_FETCH_MAX);
+        bare_put(w, 4, fetch_max);
         bare_put(w, 1, 0);
         bare_put(w, 4, 0); /* no session */
         bare_put(w, 4, -1);
@@ -212,16 +212,18 @@ int main(int argc, char **argv)
     struct load_clock begin;
     bool produce = argc > 1 && strcmp(argv[1], "produce") == 0;
 
-    if (argc < 6 || argc > 7 || (!produce && strcmp(argv[1], "consume") != 0) ||
-        (argc == 7 && strcmp(argv[6], "ahead") != 0))
-        sink_die("usage: bench_tls produce|consume PORT BYTES PARTITIONS CA_FILE|- [ahead]");
+    if (argc < 7 || argc > 8 || (!produce && strcmp(argv[1], "consume") != 0) ||
+        (argc == 8 && strcmp(argv[7], "ahead") != 0))
+        sink_die("usage: bench_tls produce|consume PORT BYTES PARTITIONS CA_FILE|- FETCH_MAX "
+                 "[ahead]");
     uint64_t bytes = strtoull(argv[3], NULL, 10);
     bare.buf = malloc(BARE_BUFFER);
     if (!bare.buf)
         sink_die("out of memory");
-    bare_prepare(&bare, produce, (int32_t)strtol(argv[4], NULL, 10));
+    bare_prepare(&bare, produce, (int32_t)strtol(argv[4], NULL, 10),
+                 (int32_t)strtol(argv[6], NULL, 10));
     if (strcmp(argv[5], "-") != 0)
-        wire_trust(argv[5], argc == 7);
+        wire_trust(argv[5], argc == 8);
     bare_connect(&bare, argv[2]);
     if (strcmp(argv[5], "-") != 0)
         bare.wire = wire_open(bare.fd);

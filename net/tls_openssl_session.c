@@ -4,8 +4,8 @@
  *
  * It asks the socket for the five bytes in front of a record and then for the rest. So
  * that this does not cost two calls of the system, the head of the next record is read
- * together with a body, and much of a small record together with its head. (OpenSSL's own
- * way to read ahead moves all that it holds with each record.)
+ * together with a large body, and whole records together with a small one or a head.
+ * (OpenSSL's own way to read ahead moves all that it holds with each record.)
  *
  * A socket error is told to OpenSSL as "not now", and to the owner as what it is:
  * after a failed write the peer's last words can still be read. */
@@ -33,7 +33,7 @@ static void tls_take_ahead(struct kw_tls_session *s, char *buf, size_t cap, size
 
 static int tls_recv(struct kw_tls_session *s, char *buf, size_t cap, size_t *n, int *os_err)
 {
-    size_t ahead = cap <= TLS_HEAD ? sizeof(s->ahead) : TLS_HEAD, got = 0;
+    size_t ahead = cap < sizeof(s->ahead) ? sizeof(s->ahead) : TLS_HEAD, got = 0;
     const struct kw_iov iov[] = {{.base = buf, .len = cap}, {.base = s->ahead, .len = ahead}};
     if (s->n_recvs == KWI_TLS_RECVS)
         return KW_ERR_WOULD_BLOCK;

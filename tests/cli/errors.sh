@@ -18,7 +18,7 @@ at_once() {
     shift 3
     run "$text" "$exit" "$kw" "$@" <"$work/input"
     says "$text: why" "$pattern"
-    true_that "$text: at once" [ $((SECONDS - begin)) -le 3 ]
+    true_that "$text: at once" [ $((SECONDS - begin)) -le 10 ]
     true_that "$text: it is said once" [ "$(grep -Ec "$pattern" "$err")" = 1 ]
 }
 echo x >"$work/input"

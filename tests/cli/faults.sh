@@ -13,10 +13,10 @@ soon() { # TEXT SECONDS PATTERN COMMAND...
 }
 for sub in "meta" "topics list" "topics create -t t" "consume -t t" "produce -t t"; do
     # shellcheck disable=SC2086
-    soon "$sub, nobody listens" 4 '127\.0\.0\.1:1\b.*refused' \
+    soon "$sub, nobody listens" 10 '127\.0\.0\.1:1\b.*refused' \
         "$kw" $sub -b 127.0.0.1:1 --timeout 1500 </dev/null
 done
-soon "a host that does not exist" 12 'no-such-host\.invalid' "$kw" meta -b no-such-host.invalid:9092 --timeout 1500
+soon "a host that does not exist" 20 'no-such-host\.invalid' "$kw" meta -b no-such-host.invalid:9092 --timeout 1500
 listen() { # KIND: sets port
     perl tests/cli/listen.pl "$1" >"$work/port.$1" &
     started+=($!)
@@ -24,17 +24,17 @@ listen() { # KIND: sets port
     port=$(cat "$work/port.$1")
 }
 listen http
-soon "an HTTP server" 4 "127\.0\.0\.1:$port.*HTTP" "$kw" meta -b "127.0.0.1:$port" --timeout 1500
-soon "an HTTP server, produce" 4 "127\.0\.0\.1:$port.*HTTP" "$kw" produce -t t -b "127.0.0.1:$port" --timeout 1500 <<<x
+soon "an HTTP server" 10 "127\.0\.0\.1:$port.*HTTP" "$kw" meta -b "127.0.0.1:$port" --timeout 1500
+soon "an HTTP server, produce" 10 "127\.0\.0\.1:$port.*HTTP" "$kw" produce -t t -b "127.0.0.1:$port" --timeout 1500 <<<x
 listen tls
 run "a TLS server" 4 "$kw" meta -b "127.0.0.1:$port" --timeout 1500
 says "a TLS server: address and cause" "127\.0\.0\.1:$port.*TLS"
 listen noise
-soon "noise" 4 "127\.0\.0\.1:$port" "$kw" meta -b "127.0.0.1:$port" --timeout 1500
+soon "noise" 10 "127\.0\.0\.1:$port" "$kw" meta -b "127.0.0.1:$port" --timeout 1500
 listen close
-soon "a server that hangs up" 4 "127\.0\.0\.1:$port.*closed" "$kw" meta -b "127.0.0.1:$port" --timeout 1500
+soon "a server that hangs up" 10 "127\.0\.0\.1:$port.*closed" "$kw" meta -b "127.0.0.1:$port" --timeout 1500
 listen silent
-soon "a server that says nothing" 4 "127\.0\.0\.1:$port" \
+soon "a server that says nothing" 10 "127\.0\.0\.1:$port" \
     "$kw" consume -t t -b "127.0.0.1:$port" --timeout 1500 -X socket.connection.setup.timeout.ms=1000
 start_broker --topic t:1
 soon_ok() { run "one of two brokers is down" 0 "$kw" produce -b "127.0.0.1:1,$B" -t t <<<x; }
@@ -100,8 +100,8 @@ interrupt_stopped() { # TEXT SIGNALS LIMIT_S OPTIONS...: the broker hangs, then 
     says "$text: delivered, not written and unknown add up" '1 delivered, 100 failed \((100 not written, 0 unknown|0 not written, 100 unknown|[0-9]+ not written, [0-9]+ unknown)\)'
     says "$text: the records are named" 'unknown whether written|not written'
 }
-interrupt_stopped "a broker that hangs, --drain 500" 1 3 --drain 500
-interrupt_stopped "a broker that hangs, Ctrl-C twice" 2 3 --drain 60000
+interrupt_stopped "a broker that hangs, --drain 500" 1 10 --drain 500
+interrupt_stopped "a broker that hangs, Ctrl-C twice" 2 10 --drain 60000
 
 # ---- the broker dies: every record gets an outcome ---------------------------------
 start_broker --topic dies:1

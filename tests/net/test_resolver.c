@@ -74,7 +74,7 @@ static void others_go_on(struct kw_client *client)
         peer_write(server, "pong", 4);
         UNTIL(client, core->conns[1].in_len == 4 * (size_t)i);
     }
-    cr_assert_lt(clock_ms() - begin_ms, 2500, "fifty rounds took %lu ms",
+    cr_assert_lt(clock_ms() - begin_ms, 10000, "fifty rounds took %lu ms",
                  (unsigned long)(clock_ms() - begin_ms));
     cr_assert_eq(core->n_resolved, 0, "the look-up was to hang meanwhile");
     close(server);
