@@ -160,8 +160,7 @@ static uint64_t bare_produce(struct bare *bare, uint64_t bytes)
     return sent;
 }
 
-static void bare_prepare(struct bare *bare, bool produce, int32_t n_partitions,
-                         int32_t fetch_max)
+static void bare_prepare(struct bare *bare, bool produce, int32_t n_partitions, int32_t fetch_max)
 {
     struct sink_buf *w = &bare->frame;
 
