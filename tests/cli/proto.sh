@@ -27,6 +27,14 @@ true_that "it has the APIs with their versions" awk '
     $1 == "data" && $2 == "ConsumerProtocolSubscription" && $3 == "0-3" && $5 == "-" { n++ }
     END { exit !(n == 3 && NR > 80) }' "$out"
 
+# The client's versions are named for what client/ has a request type for, and for nothing
+# else. (Raw requests take the key and the version from the application.)
+awk '$1 ~ /^[0-9]+$/ && $4 != "-" { print tolower($2) }' "$out" | sort >"$work/named"
+grep -ho '\.api_key = KW_API_[A-Z_]*' client/*.c | sed 's/.*KW_API_//; s/_//g' | tr A-Z a-z |
+    sort -u >"$work/sent"
+true_that "request types are found in client/" [ "$(wc -l <"$work/sent")" -gt 20 ]
+same "client's versions are those of what the client sends" "$work/sent" "$work/named"
+
 # name | api | version | kind
 while IFS='|' read -r name api version kind; do
     vector messages "$name" hex >"$work/hex"

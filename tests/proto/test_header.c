@@ -131,11 +131,9 @@ Test(api, the_table_names_what_the_client_sends)
     static const struct {
         int16_t key;
         int8_t min, max;
-    } rows[] = {{KW_API_OFFSET_COMMIT, 2, 9},
-                {KW_API_OFFSET_FETCH, 1, 9},
-                {KW_API_OFFSET_FOR_LEADER_EPOCH, 3, 4},
-                {KW_API_CONSUMER_GROUP_HEARTBEAT, 1, 1},
-                {KW_API_SHARE_FETCH, -1, -1}};
+    } rows[] = {{KW_API_OFFSET_COMMIT, 2, 9},           {KW_API_OFFSET_FETCH, 1, 9},
+                {KW_API_OFFSET_FOR_LEADER_EPOCH, 3, 4}, {KW_API_CONSUMER_GROUP_HEARTBEAT, 1, 1},
+                {KW_API_ALTER_CONFIGS, -1, -1},         {KW_API_SHARE_FETCH, -1, -1}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         const struct kw_api_info *api = kwi_api_info(rows[i].key);
         cr_expect_eq(api->client_min, rows[i].min, "%s", api->name);
