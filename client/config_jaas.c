@@ -17,10 +17,12 @@ enum jaas_option { JAAS_USERNAME, JAAS_PASSWORD, JAAS_TOKENAUTH, JAAS_OPTIONS };
 static const struct {
     const char *name;
     enum kw_key key;
+    const char *rule; /* the only one that a value can break */
 } jaas_options[JAAS_OPTIONS] = {
-    [JAAS_USERNAME] = {"username", KW_KEY_SASL_USERNAME},
-    [JAAS_PASSWORD] = {"password", KW_KEY_SASL_PASSWORD},
-    [JAAS_TOKENAUTH] = {"tokenauth", KW_KEY_SASL_SCRAM_TOKENAUTH},
+    [JAAS_USERNAME] = {"username", KW_KEY_SASL_USERNAME, "its username is too long"},
+    [JAAS_PASSWORD] = {"password", KW_KEY_SASL_PASSWORD, "its password is too long"},
+    [JAAS_TOKENAUTH] = {"tokenauth", KW_KEY_SASL_SCRAM_TOKENAUTH,
+                        "its tokenauth is neither true nor false"},
 };
 
 struct jaas {
@@ -177,7 +179,10 @@ static int jaas_set(struct kw_config *cfg, const struct jaas *jaas, struct kw_er
         const char *value = jaas->values[i];
         if (i == JAAS_TOKENAUTH && !value)
             value = "false";
-        rc = kw_config_set(fresh, kwi_config_rows[jaas_options[i].key].key, value, err);
+        /* The key's own refusal would show the value: a password that was put elsewhere. */
+        rc = kw_config_set(fresh, kwi_config_rows[jaas_options[i].key].key, value, NULL);
+        if (rc == KW_ERR_CONFIG)
+            rc = jaas_refuse(err, jaas_options[i].rule, "see sasl.jaas.config in docs/CONFIG.md");
     }
     for (unsigned i = 0; !rc && i < JAAS_OPTIONS; i++) {
         enum kw_key key = jaas_options[i].key;

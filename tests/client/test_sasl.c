@@ -397,6 +397,7 @@ Test(sasl, jaas_text_with_anything_else_is_refused_without_showing_it)
         SCRAM_MODULE " username=\"u\" password=\"topsecret\";",
         SCRAM_MODULE " required username=\"u\" password=\"topsecret\"; x.Other required;",
         SCRAM_MODULE " required username=\"u\" password=\"topsecret\" tokenauth=maybe;",
+        SCRAM_MODULE " required username=\"u\" password=\"p\" tokenauth=\"topsecret\";",
         "PlainLoginModule required username=\"u\" password=\"topsecret\" tokenauth=true;",
         "com.sun.security.auth.module.JndiLoginModule required username=u password=topsecret;",
     };
@@ -423,6 +424,7 @@ Test(sasl, a_refused_jaas_text_leaves_what_was_set)
         SCRAM_MODULE " required username=new password=%s tokenauth=false;",
         SCRAM_MODULE " required username=new password=new tokenauth=%s;",
     };
+    static const char *const names[] = {"its username", "its password", "its tokenauth"};
     struct kw_config *cfg;
     static char value[8192], text[9000];
     struct kw_error err;
@@ -435,6 +437,7 @@ Test(sasl, a_refused_jaas_text_leaves_what_was_set)
         for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
             snprintf(text, sizeof text, forms[i], value);
             cr_assert_eq(jaas(cfg, text, &err), KW_ERR_CONFIG);
+            cr_assert(strstr(err.text, names[i]) && !strstr(err.text, "xxxx"), "%s", err.text);
             cr_assert_eq(kwi_config_is_set(cfg, KW_KEY_SASL_USERNAME), set);
             cr_assert_eq(kwi_config_is_set(cfg, KW_KEY_SASL_PASSWORD), set);
             cr_assert_eq(kwi_config_i64(cfg, KW_KEY_SASL_SCRAM_TOKENAUTH), set);
