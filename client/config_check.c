@@ -101,6 +101,16 @@ static int config_need_text(const struct config_view *view, enum kw_key key, con
                              "this sasl.mechanism needs it", remedy);
 }
 
+/* The token may come later; a key that is there and empty would keep it from being asked for. */
+static int config_check_token(const struct config_view *view)
+{
+    const char *text = kwi_config_str(view->client, KW_KEY_SASL_OAUTHBEARER_TOKEN);
+    if (!text || *text)
+        return 0;
+    return kwi_config_refuse(view->err, "sasl.oauthbearer.token", "", 0, "must not be empty",
+                             "set it, or take it out and use kw_oauth_token_set");
+}
+
 static int config_check_sasl(const struct config_view *view)
 {
     int64_t protocol = config_get(view, KW_KEY_SECURITY_PROTOCOL);
@@ -121,8 +131,10 @@ static int config_check_sasl(const struct config_view *view)
         return config_deny(view, KW_KEY_SASL_MECHANISM,
                            "would send the secret over a connection that is not encrypted",
                            "use security.protocol=SASL_SSL or SCRAM, or sasl.allow.plaintext=true");
-    if (mechanism == KWI_MECHANISM_OAUTHBEARER || mechanism == KWI_MECHANISM_CUSTOM)
-        return 0; /* the token may come later; nobody here knows what it is made of */
+    if (mechanism == KWI_MECHANISM_OAUTHBEARER)
+        return config_check_token(view);
+    if (mechanism == KWI_MECHANISM_CUSTOM)
+        return 0; /* nobody here knows what it is made of */
     rc = config_need_text(view, KW_KEY_SASL_USERNAME, "set it, or sasl.jaas.config");
     if (!rc)
         rc = config_need_text(view, KW_KEY_SASL_PASSWORD, "set it, or sasl.jaas.config");

@@ -13,6 +13,23 @@ static bool live_may_change(enum kw_key key)
            key == KW_KEY_SASL_JAAS_CONFIG;
 }
 
+/* What creation would refuse is refused here, by the same rules: they are asked on a copy,
+ * so that what was set stays. */
+static int live_try(const struct kw_config *cfg, const char *key, const char *val,
+                    struct kw_error *err)
+{
+    struct kw_config *copy;
+    int rc = kwi_config_copy(&copy, cfg, &cfg->alloc);
+
+    if (rc)
+        return rc;
+    rc = kw_config_set(copy, key, val, err);
+    if (!rc)
+        rc = kwi_config_check(copy, NULL, KWI_APPLIES_CLIENT, err);
+    kw_config_destroy(copy);
+    return rc;
+}
+
 int kw_core_set(struct kw_core *core, const char *key, const char *val, struct kw_error *err)
 {
     enum kw_key id;
@@ -29,9 +46,9 @@ int kw_core_set(struct kw_core *core, const char *key, const char *val, struct k
                                  "has no effect without SASL in security.protocol",
                                  "create another client, with security.protocol=SASL_SSL or "
                                  "SASL_PLAINTEXT");
-    if (!*val) /* kw_config_set takes an empty text */
-        return kwi_config_refuse(err, key, "", 0, "must not be empty", "");
-    rc = kw_config_set(core->cfg, key, val, err);
+    rc = live_try(core->cfg, key, val, err);
+    if (!rc)
+        rc = kw_config_set(core->cfg, key, val, err);
     if (!rc && id == KW_KEY_SASL_OAUTHBEARER_TOKEN)
         kwi_oauth_serve(core);
     return rc;

@@ -155,6 +155,20 @@ void kwi_oauth_serve(struct kw_core *core)
     }
 }
 
+/* A token that no connection would ever send is not kept. */
+static int oauth_refuse_unused(const struct kw_core *core, struct kw_error *err)
+{
+    int64_t mechanism = kwi_config_i64(core->cfg, KW_KEY_SASL_MECHANISM);
+    char name[32];
+
+    if (mechanism == KWI_MECHANISM_OAUTHBEARER)
+        return 0;
+    kwi_config_value_text(KW_KEY_SASL_MECHANISM, mechanism, name, sizeof(name));
+    return kwi_config_refuse(err, "sasl.mechanism", name, strlen(name),
+                             "has no use for a token of OAUTHBEARER",
+                             "create another client, with sasl.mechanism=OAUTHBEARER");
+}
+
 int kw_core_oauth_token_set(struct kw_core *core, const struct kw_oauth_token *token,
                             struct kw_error *err)
 {
@@ -162,10 +176,14 @@ int kw_core_oauth_token_set(struct kw_core *core, const struct kw_oauth_token *t
     const char *why;
     uint8_t *message;
     size_t len;
+    int rc;
 
     if (!core || !token || token->size < sizeof(*token) ||
         (token->n_extensions && !token->extensions))
         return KW_ERR_USE;
+    rc = oauth_refuse_unused(core, err);
+    if (rc)
+        return rc;
     why = oauth_check(token, &len);
     if (why) {
         kwi_error_set(err, KW_ERR_USE, KW_PHASE_SASL, why, "");

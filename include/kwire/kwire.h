@@ -140,15 +140,16 @@ KW_EXPORT void kw_client_destroy(struct kw_client *client);
  * value, and those that wait for an OAUTHBEARER token go on at once. Set user and password
  * without polling in between; with an I/O thread, which may
  * authenticate between two calls, set sasl.jaas.config, which changes both at once.
- * Errors: KW_ERR_CONFIG (another key, a client without SASL, an empty or bad value: what
- * was set stays), KW_ERR_NOMEM, KW_ERR_USE. */
+ * Errors: KW_ERR_CONFIG (another key, a client without SASL, a value that kw_client_create
+ * would refuse too, such as an empty user: what was set stays), KW_ERR_NOMEM, KW_ERR_USE. */
 KW_EXPORT KW_MUST_USE int kw_client_set(struct kw_client *client, const char *key, const char *val,
                                         struct kw_error *err);
 /* Gives the client the token for OAUTHBEARER; everything is copied. The event
  * OAUTH_TOKEN_NEEDED asks for it: answer from wherever the token comes, at once or
  * later (socket.connection.setup.timeout.ms bounds how long a connection waits).
- * A token that is over is not used. Errors: KW_ERR_USE (not a bearer token, bad
- * extension, lifetime not above 0), KW_ERR_NOMEM. */
+ * A token that is over is not used. Errors: KW_ERR_CONFIG (sasl.mechanism is not
+ * OAUTHBEARER), KW_ERR_USE (not a bearer token, bad extension, lifetime not above 0),
+ * KW_ERR_NOMEM. */
 KW_EXPORT KW_MUST_USE int kw_oauth_token_set(struct kw_client *client,
                                              const struct kw_oauth_token *token,
                                              struct kw_error *err);

@@ -469,6 +469,63 @@ Test(sasl, user_and_password_change_at_run_time_and_nothing_else_does)
     bed_end();
 }
 
+/* Refuses a setting of a running client, whose user and password stay "a" and "b". */
+static void must_refuse_change(const char *key, const char *val, const char *named)
+{
+    struct kw_error err = {0};
+    cr_assert_eq(kw_core_set(bed.core, key, val, &err), KW_ERR_CONFIG, "%s=%s", key, val);
+    cr_assert(strstr(err.text, named) == err.text, "%s", err.text);
+    cr_assert_str_eq(kwi_config_str(bed.core->cfg, KW_KEY_SASL_USERNAME), "a");
+    cr_assert_str_eq(kwi_config_str(bed.core->cfg, KW_KEY_SASL_PASSWORD), "b");
+    cr_assert_eq(kwi_config_i64(bed.core->cfg, KW_KEY_SASL_SCRAM_TOKENAUTH), 0);
+}
+
+Test(sasl, what_creation_refuses_is_refused_at_run_time)
+{
+    static const char *const pairs[] = {
+        "sasl.mechanism", "PLAIN", "sasl.username", "a", "sasl.password", "b", NULL};
+    bed_begin(pairs);
+    must_refuse_change("sasl.username", "", "sasl.username");
+    must_refuse_change("sasl.username", "  ", "sasl.username");
+    must_refuse_change("sasl.password", "", "sasl.password");
+    must_refuse_change("sasl.jaas.config", "x.PlainLoginModule required username=' ' password=p;",
+                       "sasl.username");
+    must_refuse_change("sasl.scram.tokenauth", "true", "sasl.scram.tokenauth");
+    must_refuse_change("sasl.jaas.config",
+                       SCRAM_MODULE " required username=u password=p tokenauth=true;",
+                       "sasl.scram.tokenauth");
+    bed_end();
+}
+
+/* It would keep the token from being asked for. */
+Test(sasl, an_empty_token_is_refused_at_creation_and_at_run_time)
+{
+    static const char *const pairs[] = {"sasl.mechanism", "OAUTHBEARER", NULL};
+    static const char *const empty[] = {"sasl.mechanism", "OAUTHBEARER", "sasl.oauthbearer.token",
+                                        "", NULL};
+    struct kw_env env = {.alloc = bed_memory, .crypto = kw_crypto_builtin()};
+    struct kw_config *cfg = bed_config(empty);
+    cr_assert_eq(kw_core_create(&bed.core, cfg, &env, &bed.err), KW_ERR_CONFIG);
+    kw_config_destroy(cfg);
+    bed_begin(pairs);
+    cr_assert_eq(kw_core_set(bed.core, "sasl.oauthbearer.token", "", &bed.err), KW_ERR_CONFIG);
+    cr_assert(!kwi_config_is_set(bed.core->cfg, KW_KEY_SASL_OAUTHBEARER_TOKEN));
+    bed_end();
+}
+
+Test(sasl, a_token_that_no_mechanism_sends_is_refused)
+{
+    static const char *const pairs[] = {
+        "sasl.mechanism", "PLAIN", "sasl.username", "a", "sasl.password", "b", NULL};
+    struct kw_oauth_token token = {.size = sizeof token, .token = TOKEN, .lifetime_ms = -1};
+    bed_begin(pairs);
+    cr_assert_eq(kw_core_oauth_token_set(bed.core, &token, &bed.err), KW_ERR_CONFIG);
+    cr_assert(strstr(bed.err.text, "sasl.mechanism = PLAIN: "), "%s", bed.err.text);
+    cr_assert(!strstr(bed.err.text, TOKEN), "%s", bed.err.text);
+    cr_assert_null(bed.core->oauth.message);
+    bed_end();
+}
+
 /* As at its creation: nobody would ever ask for it. */
 Test(sasl, a_client_without_sasl_takes_no_credentials_at_run_time)
 {
@@ -483,6 +540,7 @@ Test(sasl, a_client_without_sasl_takes_no_credentials_at_run_time)
                                         "sasl.oauthbearer.token",
                                         TOKEN,
                                         NULL};
+    struct kw_oauth_token token = {.size = sizeof token, .token = TOKEN, .lifetime_ms = -1};
     struct kw_env env = {.alloc = bed_memory};
     struct kw_config *cfg;
     cr_assert_eq(kw_config_create(&cfg, &bed_memory), 0);
@@ -498,6 +556,7 @@ Test(sasl, a_client_without_sasl_takes_no_credentials_at_run_time)
         cr_assert(strstr(err.hint, "security.protocol=SASL_SSL"), "%s", err.hint);
         cr_assert(!strstr(err.text, "topsecret"), "%s", err.text);
     }
+    cr_assert_eq(kw_core_oauth_token_set(bed.core, &token, &bed.err), KW_ERR_CONFIG);
     cr_assert(!kwi_config_is_set(bed.core->cfg, KW_KEY_SASL_USERNAME));
     cr_assert(!kwi_config_is_set(bed.core->cfg, KW_KEY_SASL_PASSWORD));
     kw_core_destroy(bed.core);
