@@ -69,6 +69,7 @@ struct kw_core {
     struct kw_list links;
     struct kw_list free_requests; /* recycled, with their buffers */
     uint32_t n_free_requests;
+    size_t free_requests_room; /* bytes that those hold besides themselves */
     struct kw_list producers, consumers, ops;
     uint64_t n_tray_changes;
     uint64_t n_ops_ended;

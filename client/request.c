@@ -14,12 +14,17 @@
 #include "proto/header.h"
 
 enum {
-    REQUEST_BUF = 512,        /* first size of an encode buffer, bytes */
-    REQUEST_BUF_KEEP = 65536, /* larger buffers are not recycled */
+    REQUEST_BUF = 512, /* first size of an encode buffer, bytes */
     REQUEST_SEGS = 8,
-    REQUEST_SEGS_KEEP = 1024, /* the same for segments: 16 KiB; records by reference have many */
-    REQUESTS_KEEP = 64
+    REQUESTS_KEEP = 64,
+    REQUESTS_KEEP_SHARE = 8 /* of the reserve: what buffers and lists of those kept have at most */
 };
+
+/* Bytes that may be kept for the next request, or not. */
+static size_t request_room(const struct kw_request *req)
+{
+    return req->buf_cap + req->segs_cap * sizeof(*req->segs);
+}
 
 struct kw_request *kwi_request_create(struct kw_core *core, struct kw_link *link,
                                       const struct kw_request_type *type, void *owner)
@@ -34,6 +39,7 @@ struct kw_request *kwi_request_create(struct kw_core *core, struct kw_link *link
 
         req = KWI_OF(kwi_list_pop(&core->free_requests), struct kw_request, node);
         core->n_free_requests--;
+        core->free_requests_room -= request_room(req);
         buf = req->buf;
         buf_cap = req->buf_cap;
         segs = req->segs;
@@ -52,10 +58,19 @@ struct kw_request *kwi_request_create(struct kw_core *core, struct kw_link *link
     return req;
 }
 
-static void request_free(struct kw_core *core, struct kw_request *req)
+static void request_free_room(struct kw_core *core, struct kw_request *req)
 {
     kwi_free(&core->control, req->buf, req->buf_cap);
     kwi_free(&core->control, req->segs, req->segs_cap * sizeof(*req->segs));
+    req->buf = NULL;
+    req->buf_cap = 0;
+    req->segs = NULL;
+    req->segs_cap = 0;
+}
+
+static void request_free(struct kw_core *core, struct kw_request *req)
+{
+    request_free_room(core, req);
     kwi_free(&core->control, req, sizeof(*req));
 }
 
@@ -73,13 +88,16 @@ void kwi_request_destroy(struct kw_request *req)
     kwi_request_unreserve(req);
     if (req->type->secret)
         kwi_wipe(req->buf, req->buf_cap);
-    if (core->n_free_requests >= REQUESTS_KEEP || req->buf_cap > REQUEST_BUF_KEEP ||
-        req->segs_cap > REQUEST_SEGS_KEEP) {
+    if (core->n_free_requests >= REQUESTS_KEEP) {
         request_free(core, req);
         return;
     }
+    if (core->free_requests_room + request_room(req) > core->control.limit / REQUESTS_KEEP_SHARE)
+        request_free_room(core, req);
     core->n_free_requests++;
-    kwi_list_push(&core->free_requests, &req->node);
+    core->free_requests_room += request_room(req);
+    /* The last is taken first, so that the few in use at a time grow, and not each in turn. */
+    kwi_list_push_front(&core->free_requests, &req->node);
 }
 
 void kwi_requests_deinit(struct kw_core *core)
@@ -87,6 +105,7 @@ void kwi_requests_deinit(struct kw_core *core)
     while (!kwi_list_empty(&core->free_requests))
         request_free(core, KWI_OF(kwi_list_pop(&core->free_requests), struct kw_request, node));
     core->n_free_requests = 0;
+    core->free_requests_room = 0;
 }
 
 void kwi_request_submit(struct kw_request *req)
