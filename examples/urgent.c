@@ -5,8 +5,8 @@
  *
  * A line is a value; "undo N" takes the N-th back if it is not on its way yet. stdout, for
  * each line: its number and delivered, expired, undone, not-written or unknown. stderr at
- * the end: how many of each. Exit status 0, whatever became of them: that is what they were
- * told.
+ * the end: how many were delivered, not written (expired or undone, mostly) and unknown.
+ * Exit status 0, whatever became of them: that is what they were told; 1: not all were told.
  *
  * A deadline or an undo never makes a guess: once a byte was offered to a connection, the
  * record can be in the log, and its outcome is told when it is known. The trace begins
@@ -14,7 +14,7 @@
  * docs/PRODUCER.md, 12.
  *
  * Three threads: the main one waits for stdin, the client's I/O thread for the brokers, and
- * a third for events, so that whoever reads our output slowly holds neither of them up. */
+ * a third for events, so that whoever reads our stdout slowly holds neither of them up. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -31,7 +31,9 @@ enum { LINES = 10000 };
 static struct kw_record_ref refs[LINES]; /* by number - 1 */
 static size_t n_lines;                   /* the main thread's own, until is_read */
 static atomic_bool is_read;              /* no more lines come */
-static atomic_size_t n_told;
+static size_t late[LINES];               /* numbers of those that were never accepted */
+static atomic_size_t n_late;
+static size_t n_told; /* own of the thread that tells */
 
 static const char *const outcomes[] = {
     [KW_DELIVERED] = "delivered", [KW_NOT_WRITTEN] = "not written", [KW_UNKNOWN] = "unknown"};
@@ -74,13 +76,25 @@ static void tell(const struct kw_report *report)
     n_told += report->n;
 }
 
-/* A thread: takes events until every line was told of; delivery.timeout.ms bounds it. */
+/* Tells of those that have come to `late` since the last time. */
+static void tell_late(void)
+{
+    static size_t n;
+
+    for (; n < n_late; n++, n_told++)
+        printf("%zu expired\n", late[n]);
+}
+
+/* A thread: takes events until every line was told of; delivery.timeout.ms bounds it. Ends
+ * before that when the client cannot go on; then the rest will never be told. */
 static void *take_events(void *client)
 {
     struct kw_event event;
+    int rc = 0;
 
-    while (!is_read || n_told < n_lines) {
-        kw_client_poll(client, 20);
+    while (rc >= 0 && (!is_read || n_told < n_lines)) {
+        rc = kw_client_poll(client, 20);
+        tell_late();
         while (kw_next_event(client, &event) == 1) {
             if (event.kind == KW_EVENT_REPORT)
                 tell(&event.report);
@@ -88,7 +102,7 @@ static void *take_events(void *client)
                 fprintf(stderr, "%s %s\n", event.error->text, event.error->hint);
         }
     }
-    return NULL;
+    return (void *)(intptr_t)(rc < 0 ? rc : 0);
 }
 
 static void undo(struct kw_client *client, size_t number)
@@ -97,8 +111,9 @@ static void undo(struct kw_client *client, size_t number)
 
     if (number < 1 || number > n_lines)
         return;
-    while ((rc = kw_record_cancel(&refs[number - 1])) == KW_ERR_WOULD_BLOCK)
-        kw_client_poll(client, 10); /* its batch is just being compressed */
+    while ((rc = kw_record_cancel(&refs[number - 1])) == KW_ERR_WOULD_BLOCK &&
+           kw_client_poll(client, 10) >= 0)
+        ; /* its batch is just being compressed */
     if (rc)
         fprintf(stderr, "undo %zu: %s\n", number, kw_err_name(rc));
 }
@@ -117,13 +132,15 @@ static int send_line(struct kw_client *client, struct kw_topic *topic, const cha
     /* Memory is full, or the topic not known yet: the record is not accepted so far, so that
      * its deadline is ours. */
     while ((rc = kw_produce(topic, &record)) == KW_ERR_WOULD_BLOCK && now_ms() < end)
-        kw_client_poll(client, 10);
+        if ((rc = kw_client_poll(client, 10)) < 0)
+            return rc;
     if (rc && rc != KW_ERR_WOULD_BLOCK)
         return rc;
     n_lines++;
     if (rc) {
-        printf("%zu expired\n", n_lines);
-        n_told++;
+        late[n_late] = n_lines;
+        n_late++; /* now the other thread may look at it */
+        counts[KW_NOT_WRITTEN]++;
     }
     return 0;
 }
@@ -147,14 +164,15 @@ static int send_lines(struct kw_client *client, struct kw_topic *topic, uint32_t
 static int send_and_tell(struct kw_client *client, struct kw_topic *topic, uint32_t deadline_ms)
 {
     pthread_t teller;
+    void *told;
     int rc;
 
     if (pthread_create(&teller, NULL, take_events, client))
         return KW_ERR_NOMEM;
     rc = send_lines(client, topic, deadline_ms);
     is_read = true;
-    pthread_join(teller, NULL);
-    return rc;
+    pthread_join(teller, &told);
+    return rc ? rc : (int)(intptr_t)told;
 }
 
 int main(int argc, char **argv)
@@ -183,7 +201,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "setup: %s %s\n", error.text[0] ? error.text : kw_err_name(rc), error.hint);
     kw_config_destroy(cfg);
     if (!rc && (rc = send_and_tell(client, topic, (uint32_t)strtoul(argv[3], NULL, 10))))
-        fprintf(stderr, "kw_produce: %s\n", kw_err_name(rc));
+        fprintf(stderr, "stopped: %s\n", kw_err_name(rc));
     for (size_t i = 0; client && i < OUTCOMES; i++)
         fprintf(stderr, "%zu %s\n", (size_t)counts[i], outcomes[i]);
     if (client)

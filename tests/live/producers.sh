@@ -230,6 +230,11 @@ rm "$work/urgent.out" # what was delivered before is not what is waited for
 same "urgent: without a broker each ends at its own deadline" \
     <(printf '%s\n' '1 delivered' '2 expired' '3 expired' '4 expired') <(sort -n "$work/urgent.out")
 
+seq 3 | "$examples/urgent" "$work/urgent.properties" urgent 200 >"$work/urgent.out" 2>"$work/urgent.err"
+same "urgent: so it is with those that the client never took" \
+    <(printf '%s\n' '1 expired' '2 expired' '3 expired') <(sort -n "$work/urgent.out")
+check "urgent: and they are counted" grep -qx '3 not written' "$work/urgent.err"
+
 broker --topic urgent
 settings urgent
 seq 10000 >"$work/many"
