@@ -57,6 +57,7 @@ static void plan_topic_changed(struct kw_topic_watch *watch, struct kw_topic_met
         kwi_log(meta->core, 6, "group %s: topic %s has %u partitions instead of %u: it rebalances",
                 classic->group->consumer->keeper.group_id, meta->name, n, topic->n_partitions);
     topic->n_partitions = n;
+    topic->racks = NULL; /* they were of so many as before; we rebalance anyway */
     if (classic->state == KWI_CLASSIC_STABLE)
         kwi_classic_step(classic, KWI_CLASSIC_REJOIN);
     else

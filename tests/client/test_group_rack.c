@@ -141,6 +141,36 @@ Test(group_rack, what_moves_to_another_rack_makes_the_group_rebalance)
     group_end(&bed);
 }
 
+/* The leader gives its partitions up before it joins again, and the plan stays meanwhile:
+ * its racks are of the topic as it was. */
+Test(group_rack, a_topic_that_grew_is_looked_at_again_before_the_leader_joins)
+{
+    static const char *const settings[] = {"client.rack=a", "partition.assignment.strategy=range",
+                                           "rebalance.ack.timeout.ms=2000", NULL};
+    static const char *const topics[] = {"grows"};
+    struct kw_error err;
+    begin();
+    cr_assert_eq(kwi_mock_create_topic(bed.pair.mock, "grows", 5), 0);
+    struct bed_member *member = bed_join(&bed, settings);
+    cr_assert_eq(kw_core_subscribe(member->consumer, topics, 1, &err), 0);
+    bed_run(&bed, 1000);
+    cr_assert_eq(member->n_assigned, 1);
+    member->no_ack = true;
+    unsigned joins = n_joins;
+    cr_assert_eq(kwi_mock_add_partitions(bed.pair.mock, "grows", 64), 0);
+    for (unsigned i = 0; i < 3; i++) {
+        kwi_cluster_refresh(bed.pair.core);
+        bed_run(&bed, 300);
+    }
+    cr_assert_eq(member->n_revoked, 1);
+    cr_assert_eq(n_joins, joins, "it waits for the application");
+    cr_assert_eq(kw_core_rebalance_ack(member->consumer), 0);
+    bed_run(&bed, 1000);
+    cr_assert_eq(n_joins, joins + 1);
+    cr_assert_eq(member->n_assigned, 2);
+    group_end(&bed);
+}
+
 /* Of the members, only the second one says where it stands: the leader, who was there
  * first, does not look for changes, but knows the racks when it assigns. */
 Test(group_rack, a_leader_without_a_rack_assigns_by_racks_and_does_not_watch_them)
