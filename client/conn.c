@@ -171,18 +171,10 @@ enum kw_phase kwi_conn_phase(const struct kw_conn *conn)
     return KW_PHASE_REQUEST;
 }
 
-/* How long the request that was not answered might have waited. */
-static int64_t conn_waited_ms(const struct kw_conn *conn)
-{
-    const struct kw_request *req = kwi_conn_oldest(conn);
-
-    return req && req->timeout_ms ? (int64_t)req->timeout_ms
-                                  : kwi_config_i64(conn->core->cfg, KW_KEY_REQUEST_TIMEOUT_MS);
-}
-
 static void conn_timed_out(struct kw_timer *timer)
 {
     struct kw_conn *conn = KWI_OF(timer, struct kw_conn, timer);
+    const struct kw_request *oldest = kwi_conn_oldest(conn);
     struct kw_error err;
 
     if (conn->state == KWI_CONN_REAUTH && conn->sasl && conn->sasl->asked)
@@ -191,11 +183,11 @@ static void conn_timed_out(struct kw_timer *timer)
                       "%s: when authenticating again, %s within request.timeout.ms (%lld)",
                       conn->peer, kwi_sasl_waits_for(conn),
                       (long long)kwi_config_i64(conn->core->cfg, KW_KEY_REQUEST_TIMEOUT_MS));
-    else if (kwi_conn_is_up(conn))
+    else if (kwi_conn_is_up(conn) && oldest)
         kwi_error_fmt(&err, KW_ERR_TIMEOUT, KW_PHASE_REQUEST,
                       "the broker is overloaded or hangs; or raise request.timeout.ms",
                       "%s did not answer a request within request.timeout.ms (%lld)", conn->peer,
-                      (long long)conn_waited_ms(conn));
+                      (long long)kwi_request_timeout_ms(oldest));
     else
         kwi_conn_why_late(conn,
                           conn->state == KWI_CONN_OPENING && kwi_config_uses_tls(conn->core->cfg)

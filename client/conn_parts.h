@@ -29,10 +29,11 @@ void kwi_conn_answered(struct kw_conn *conn);
 void kwi_conn_proved(struct kw_conn *conn);
 
 /* conn_write.c */
-/* Arms the timer for the oldest request without an answer. */
+/* Arms the timer for the oldest request without an answer, whose time begins when it
+ * becomes that. */
 void kwi_conn_arm(struct kw_conn *conn);
 /* The request that has waited longest for its answer, or NULL. */
-const struct kw_request *kwi_conn_oldest(const struct kw_conn *conn);
+struct kw_request *kwi_conn_oldest(const struct kw_conn *conn);
 /* Frees what is answered and no longer lent; ends requests without answer. */
 void kwi_conn_settle(struct kw_conn *conn);
 

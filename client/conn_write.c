@@ -11,22 +11,26 @@
 /* Answered requests that a driver confirms late; more than that stops sending. */
 enum { CONN_REQUESTS_MAX = 64 };
 
-const struct kw_request *kwi_conn_oldest(const struct kw_conn *conn)
+struct kw_request *kwi_conn_oldest(const struct kw_conn *conn)
 {
     for (struct kw_node *n = conn->requests.first; n; n = n->next) {
-        const struct kw_request *req = KWI_OF(n, struct kw_request, node);
+        struct kw_request *req = KWI_OF(n, struct kw_request, node);
         if (!req->answered)
             return req;
     }
     return NULL;
 }
 
+/* A broker answers one connection in order, and looks at a request when it is done with
+ * the one before: what that one took is not the time of this one. */
 void kwi_conn_arm(struct kw_conn *conn)
 {
-    const struct kw_request *req = kwi_conn_oldest(conn);
+    struct kw_request *req = kwi_conn_oldest(conn);
 
     if (!kwi_conn_is_up(conn))
         return;
+    if (req && !req->deadline_us)
+        req->deadline_us = kwi_core_after_ms(conn->core, kwi_request_timeout_ms(req));
     if (!req)
         kwi_core_disarm(conn->core, &conn->timer);
     else if (!conn->timer.armed || conn->timer.deadline_us != req->deadline_us)

@@ -86,7 +86,7 @@ struct kw_request {
     bool stalled;         /* its answer waits for memory of the fetch reserve */
     int32_t correlation_id;
     uint32_t timeout_ms;  /* 0: request.timeout.ms of the client */
-    uint64_t deadline_us; /* counted from encode */
+    uint64_t deadline_us; /* 0: others are to be answered before it (kwi_conn_arm) */
     uint64_t start, end;  /* positions in the connection's output stream */
     size_t reserved;      /* bytes taken from the fetch reserve for the answer */
     size_t refused_size;  /* of an answer that no reserve could ever hold, 0 none */
@@ -165,6 +165,8 @@ struct kw_request *kwi_request_create(struct kw_core *core, struct kw_link *link
 /* Queues it on its link and kicks the link. If the connection attempt fails, the
  * queued requests end with its error (offered false). */
 void kwi_request_submit(struct kw_request *req);
+/* How long it may wait for its answer once the broker can have begun with it. */
+int64_t kwi_request_timeout_ms(const struct kw_request *req);
 /* A request that was never encoded, or one being built in pull that failed. */
 void kwi_request_destroy(struct kw_request *req);
 /* What was promised to its answer goes back to the fetch reserve. */

@@ -108,6 +108,12 @@ void kwi_requests_deinit(struct kw_core *core)
     core->free_requests_room = 0;
 }
 
+int64_t kwi_request_timeout_ms(const struct kw_request *req)
+{
+    return req->timeout_ms ? (int64_t)req->timeout_ms
+                           : kwi_config_i64(req->core->cfg, KW_KEY_REQUEST_TIMEOUT_MS);
+}
+
 void kwi_request_submit(struct kw_request *req)
 {
     kwi_list_push(&req->link->queue, &req->node);
@@ -246,9 +252,7 @@ int kwi_request_encode(struct kw_request *req, struct kw_conn *conn)
     req->start = conn->built;
     req->end = conn->built + wr.len + wr.cut_len;
     conn->built = req->end;
-    req->deadline_us = kwi_core_after_ms(
-        core, req->timeout_ms ? (int64_t)req->timeout_ms
-                              : kwi_config_i64(core->cfg, KW_KEY_REQUEST_TIMEOUT_MS));
+    req->deadline_us = 0;
     kwi_list_push(&conn->requests, &req->node);
     conn->n_requests++;
     if (!req->type->no_answer)

@@ -313,6 +313,47 @@ Test(raw, a_large_message_goes_in_one_piece)
     bench_end();
 }
 
+/* Two requests on one connection, which the broker looks at one after the other; so long
+ * it takes for each. Runs until both have ended; returns when that was, in ms. */
+static unsigned bench_two(const char *first, const char *second)
+{
+    struct kw_raw_request requests[2] = {raw_find(), raw_metadata(-1)};
+    struct kw_raw_result *results[2] = {NULL, NULL};
+    unsigned ms = 0, before = bench.n_done;
+    bench_fault(first);
+    bench_fault(second);
+    for (int i = 0; i < 2; i++) {
+        requests[i].to = KW_RAW_BROKER;
+        cr_assert_not_null(
+            kw_core_request_raw(bench.pair.core, &requests[i], &results[i], 20000, NULL));
+    }
+    for (; ms < 10000 && bench.n_done < before + 2; ms += 10)
+        sim_pair_step(&bench.pair, 10000);
+    cr_assert_eq(bench.n_done, before + 2);
+    cr_assert_not_null(results[0]);
+    for (int i = 0; i < 2; i++)
+        kw_raw_result_destroy(results[i]);
+    return ms;
+}
+
+/* request.timeout.ms is 1 s. */
+Test(raw, a_request_does_not_pay_for_the_time_that_the_one_before_it_took)
+{
+    struct kw_raw_request request = raw_metadata(-1);
+    bench_begin();
+    request.to = KW_RAW_BROKER;
+    cr_assert_eq(bench_run(&request, 5000), 0, "%s", bench.error.text);
+    unsigned ms = bench_two("findcoordinator:1:delay=900", "metadata:1:delay=900");
+    cr_assert_eq(bench.code, 0, "%s", bench.error.text);
+    cr_assert(ms >= 1800 && ms < 1900, "%u", ms);
+    /* It has no more than its time. */
+    ms = bench_two("findcoordinator:1:delay=900", "metadata:1:delay=5000");
+    cr_assert_neq(bench.code, 0);
+    cr_assert(strstr(bench.error.text, "within request.timeout.ms (1000)"), "%s", bench.error.text);
+    cr_assert(ms >= 1900 && ms < 2000, "%u", ms);
+    bench_end();
+}
+
 Test(raw, a_request_that_makes_no_sense_ends_with_a_use_error)
 {
     struct kw_raw_request good = raw_metadata(-1), bad[9];
