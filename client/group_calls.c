@@ -9,6 +9,8 @@
 #include "proto/error.h"
 
 enum { CALLS_JOIN_GRACE_MS = 5000, CALLS_SUBSCRIPTION_VERSION = 3, CALLS_REASON_MAX = 255 };
+/* For metadata, and as long again for the assignor and the way of what it says. */
+enum { CALLS_SYNC_MIN_MS = 2 * KWI_CLASSIC_PLAN_MS };
 
 static struct kw_keeper *calls_keeper(const struct kw_classic *classic)
 {
@@ -355,12 +357,26 @@ static const struct kw_request_type calls_sync_type = {
     .done = calls_sync_done,
 };
 
+/* The coordinator holds our request until the leader has sent its own. Who gave up before
+ * would make the group rebalance, and its leader begin again, for ever. */
+static uint32_t calls_sync_ms(const struct kw_classic *classic)
+{
+    int64_t own_ms = kwi_classic_setting(classic, KW_KEY_REQUEST_TIMEOUT_MS);
+    int64_t ms = kwi_config_i64(kwi_classic_core(classic)->cfg, KW_KEY_REQUEST_TIMEOUT_MS);
+
+    if (ms < own_ms)
+        ms = own_ms;
+    return (uint32_t)(ms < CALLS_SYNC_MIN_MS ? CALLS_SYNC_MIN_MS : ms);
+}
+
 bool kwi_classic_send_sync(struct kw_classic *classic)
 {
     classic->joining = calls_request(classic, calls_group_link(classic), &calls_sync_type);
-    if (classic->joining)
-        kwi_request_submit(classic->joining);
-    return classic->joining != NULL;
+    if (!classic->joining)
+        return false;
+    classic->joining->timeout_ms = calls_sync_ms(classic);
+    kwi_request_submit(classic->joining);
+    return true;
 }
 
 /* ---- Heartbeat -------------------------------------------------------------------------- */

@@ -20,10 +20,7 @@
 #include "client/error_text.h"
 #include "proto/error.h"
 
-enum {
-    CLASSIC_PLAN_MS = 5000, /* how long the leader waits for metadata */
-    CLASSIC_MEMORY_MS = 100
-};
+enum { CLASSIC_MEMORY_MS = 100 };
 
 struct classic_cell {
     uint8_t legal, next;
@@ -249,7 +246,7 @@ static void classic_plan(struct kw_classic *classic)
     if (kwi_classic_plan_known(classic))
         kwi_classic_plan_run(classic);
     else
-        classic_pause(classic, CLASSIC_PLAN_MS);
+        classic_pause(classic, KWI_CLASSIC_PLAN_MS);
 }
 
 static void classic_sync(struct kw_classic *classic)

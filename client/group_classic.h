@@ -13,7 +13,10 @@
 #include "client/work.h"
 #include "proto/group.h"
 
-enum { KWI_CLASSIC_ASSIGNORS = 8 };
+enum {
+    KWI_CLASSIC_ASSIGNORS = 8,
+    KWI_CLASSIC_PLAN_MS = 5000 /* how long the leader waits for metadata */
+};
 
 enum kw_classic_state {
     KWI_CLASSIC_OUT,     /* no subscription */

@@ -373,15 +373,35 @@ Test(group, a_request_waits_for_as_long_as_its_consumer_says)
 {
     static const char *const own[] = {"request.timeout.ms=200", "fetch.max.wait.ms=100", NULL};
     group_begin(&bed, NULL);
-    bed_fault(&bed, "syncgroup:1:drop-request");
     bed_fault(&bed, "leavegroup:1:drop-request");
     struct bed_member *member = bed_join(&bed, own);
     bed_subscribe(member);
     bed_run(&bed, 900);
-    cr_assert_eq(bed_owned(member), BED_PARTITIONS, "SyncGroup");
+    cr_assert_eq(bed_owned(member), BED_PARTITIONS);
     cr_assert_not_null(bed_close(member, KW_LEAVE_DEFAULT, 5000));
     bed_run(&bed, 400);
     cr_assert_eq(bed.n_done, 1, "LeaveGroup");
+    group_end(&bed);
+}
+
+/* The coordinator holds a follower's SyncGroup until the leader has assigned: here it waits
+ * for metadata of a topic that is new to it. */
+Test(group, a_follower_waits_for_a_slow_leader_whatever_its_own_timeout)
+{
+    static const char *const own[] = {"request.timeout.ms=200", "fetch.max.wait.ms=100", NULL};
+    static const char *const both[] = {"t", "u"};
+    group_begin(&bed, NULL);
+    cr_assert_eq(kwi_mock_create_topic(bed.pair.mock, "u", 2), 0);
+    bed_subscribe(bed_join(&bed, NULL));
+    cr_assert(bed_settled(&bed, 2000));
+    uint64_t n_syncs = kwi_mock_n_requests(bed.pair.mock, 14);
+    bed_fault(&bed, "metadata:*:delay=900");
+    struct bed_member *member = bed_join(&bed, own);
+    cr_assert_eq(kw_core_subscribe(member->consumer, both, 2, NULL), 0);
+    bed_run(&bed, 3000);
+    cr_assert(bed_settled(&bed, 2000));
+    cr_assert_gt(bed_owned(member), 0);
+    cr_assert_eq(kwi_mock_n_requests(bed.pair.mock, 14), n_syncs + 2, "one of each member");
     group_end(&bed);
 }
 
