@@ -9,7 +9,6 @@
 #include "client/error_text.h"
 #include "client/link.h"
 #include "client/metadata.h"
-#include "proto/error.h"
 #include "proto/leader.h"
 
 int kwi_cluster_init(struct kw_core *core, struct kw_error *err)
@@ -141,8 +140,8 @@ bool kwi_topic_ids_differ(const uint8_t a[16], const uint8_t b[16])
 
 uint32_t kwi_topic_meta_count(const struct kw_topic_meta *meta)
 {
-    bool is_gone = meta->error == KW_E_UNKNOWN_TOPIC_OR_PARTITION &&
-                   meta->asked_us + KWI_TOPIC_MISSING_US <= meta->core->now.mono_us;
+    bool is_gone = meta->missing_us &&
+                   meta->missing_us + KWI_TOPIC_MISSING_US <= meta->core->now.mono_us;
 
     return is_gone ? 0 : meta->n_named;
 }

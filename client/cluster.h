@@ -39,6 +39,7 @@ struct kw_topic_meta {
     int16_t error;        /* of the last answer, 0 none */
     uint32_t refs;
     uint64_t asked_us;     /* when it was first asked for without success, 0 not */
+    uint64_t missing_us;   /* since when all answers say that there is no such topic, 0 not */
     uint64_t answer;       /* number of the last answer that named it */
     uint32_t n_partitions; /* 0: not known; of a topic made anew with fewer: of the one before */
     uint32_t n_named;      /* how many of them the topic has now */

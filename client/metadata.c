@@ -286,6 +286,16 @@ static void metadata_forget(struct kw_topic_meta *meta)
         meta->partitions[i] = (struct kw_partition_meta){.leader = -1, .leader_epoch = -1};
 }
 
+/* Brokers may deny a topic for other reasons for long, and then one that has just started
+ * does not know it: only what they say in a row counts. */
+static void metadata_note_missing(struct kw_topic_meta *meta, int16_t error)
+{
+    if (error != KW_E_UNKNOWN_TOPIC_OR_PARTITION)
+        meta->missing_us = 0;
+    else if (!meta->missing_us)
+        meta->missing_us = meta->core->now.mono_us;
+}
+
 /* Returns 0, KW_ERR_NOMEM; *open: something is missing that a later answer may
  * have. */
 static int metadata_take_topic(struct kw_topic_meta *meta,
@@ -295,11 +305,13 @@ static int metadata_take_topic(struct kw_topic_meta *meta,
     struct kw_metadata_response_partition part;
     bool is_other = kwi_topic_ids_differ(meta->topic_id, item->topic_id.b);
     bool fresh = is_other || !meta->n_partitions;
+    bool was_gone = kwi_topic_meta_count(meta) == 0;
     uint32_t n = metadata_count(item);
     struct kw_iter it;
     int rc;
 
     meta->error = item->error_code;
+    metadata_note_missing(meta, item->error_code);
     kwi_racks_take_topic(meta, item, item->error_code ? 0 : n);
     if (item->error_code) {
         if (kwi_error_info(item->error_code)->flags & KW_E_RETRIABLE)
@@ -319,7 +331,9 @@ static int metadata_take_topic(struct kw_topic_meta *meta,
     if (!kwi_uuid_is_zero(&item->topic_id))
         memcpy(meta->topic_id, item->topic_id.b, sizeof(meta->topic_id));
     rc = metadata_grow(meta, n);
-    if (!rc && (is_other || n > meta->n_named)) /* a broker that lags behind names fewer */
+    /* A broker that lags behind names fewer; of a topic that had been gone, before topics
+     * had ids, it is the new one that has fewer. */
+    if (!rc && (is_other || was_gone || n > meta->n_named))
         meta->n_named = n;
     for (kwi_iter_init(&it, &item->partitions); !rc && kwi_iter_next(&it, &part);) {
         if (part.partition_index < 0 || part.partition_index >= item->partitions.n)

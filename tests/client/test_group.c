@@ -128,6 +128,47 @@ Test(group, a_topic_that_is_gone_for_good_is_shared_out_no_more)
     group_end(&bed);
 }
 
+/* Brokers that have no ids of topics: that it is another one shows only in that there was
+ * none for a while. */
+Test(group, a_topic_without_an_id_that_was_gone_comes_again_with_fewer_partitions)
+{
+    static const char *const fresh[] = {"metadata.max.age.ms=300", "retry.backoff.ms=20",
+                                        "reconnect.backoff.ms=10", NULL};
+    group_begin_of(&bed, fresh, "2.1", NULL);
+    struct bed_member *member = bed_join(&bed, NULL);
+    bed_subscribe(member);
+    cr_assert(bed_settled(&bed, 2000));
+    cr_assert_eq(kwi_mock_delete_topic(bed.pair.mock, "t"), 0);
+    bed.may_go_back = true;
+    bed_run(&bed, 6000);
+    cr_assert_eq(bed_owned(member), 0);
+    cr_assert_eq(kwi_mock_create_topic(bed.pair.mock, "t", 2), 0);
+    bed_run(&bed, 3000);
+    cr_assert_eq(bed_owned(member), 2);
+    group_end(&bed);
+}
+
+/* One broker does not know the topic, which others have denied for long: of these two the
+ * last one alone would say that it is gone, and it says so once. */
+Test(group, a_topic_that_was_denied_is_not_gone_when_one_broker_does_not_know_it)
+{
+    static const char *const fresh[] = {"metadata.max.age.ms=300", "retry.backoff.ms=20",
+                                        "reconnect.backoff.ms=10", NULL};
+    group_begin(&bed, fresh);
+    struct bed_member *member = bed_join(&bed, NULL);
+    bed_subscribe(member);
+    cr_assert(bed_settled(&bed, 2000));
+    uint64_t n_joins = kwi_mock_n_requests(bed.pair.mock, 11);
+    uint64_t n_asked = kwi_mock_n_requests(bed.pair.mock, 3);
+    bed_fault(&bed, "metadata:1-20:error=29");
+    bed_fault(&bed, "metadata:21:error=3");
+    bed_run(&bed, 10000);
+    cr_assert_geq(kwi_mock_n_requests(bed.pair.mock, 3), n_asked + 22);
+    cr_assert_eq(kwi_mock_n_requests(bed.pair.mock, 11), n_joins);
+    cr_assert_eq(bed_owned(member), BED_PARTITIONS);
+    group_end(&bed);
+}
+
 /* A commit that waited for its connection until the member was none any more. */
 Test(group, what_was_lost_is_not_committed_when_the_coordinator_comes_back)
 {
