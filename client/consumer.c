@@ -25,7 +25,7 @@ int64_t kwi_consumer_setting(const struct kw_consumer *consumer, enum kw_key key
 struct kw_request *kwi_consumer_request(struct kw_consumer *consumer, struct kw_link *link,
                                         const struct kw_request_type *type, void *owner)
 {
-    struct kw_request *req = link ? kwi_request_create(consumer->core, link, type, owner) : NULL;
+    struct kw_request *req = kwi_request_create(consumer->core, link, type, owner);
 
     if (req)
         req->timeout_ms = (uint32_t)kwi_consumer_setting(consumer, KW_KEY_REQUEST_TIMEOUT_MS);

@@ -277,7 +277,7 @@ KW_MUST_USE int kwi_consumer_add(struct kw_consumer *consumer, const char *name,
 void kwi_consumer_remove(struct kw_consumer_part *part);
 int64_t kwi_consumer_setting(const struct kw_consumer *consumer, enum kw_key key);
 /* A request of the consumer's, which waits for as long as its own request.timeout.ms says.
- * NULL: no link, or no memory. */
+ * link may be NULL for kwi_cluster_submit. NULL: no memory. */
 struct kw_request *kwi_consumer_request(struct kw_consumer *consumer, struct kw_link *link,
                                         const struct kw_request_type *type, void *owner);
 void kwi_consumer_topic_put(struct kw_consumer_topic *topic);

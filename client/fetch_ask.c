@@ -23,7 +23,7 @@ void kwi_ask_kick(struct kw_fetcher *fetcher, struct kw_fetch_ask *ask)
     if (ask->req || kwi_list_empty(&ask->waiting) || fetcher->consumer->closed)
         return;
     link = kwi_link_get(fetcher->link->broker, KWI_LANE_CONTROL, NULL);
-    req = kwi_consumer_request(fetcher->consumer, link, ask->type, fetcher);
+    req = link ? kwi_consumer_request(fetcher->consumer, link, ask->type, fetcher) : NULL;
     if (!req) { /* what cannot be asked now is tried again after a pause */
         kwi_ask_retry(&ask->waiting);
         return;

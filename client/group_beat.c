@@ -411,8 +411,9 @@ static const struct kw_request_type beat_leave_type = {
 
 static struct kw_request *beat_request(struct kw_modern *modern, const struct kw_request_type *type)
 {
-    struct kw_link *link = kwi_keeper_link(modern->group->consumer);
-    struct kw_request *req = kwi_consumer_request(modern->group->consumer, link, type, modern);
+    struct kw_consumer *consumer = modern->group->consumer;
+    struct kw_link *link = kwi_keeper_link(consumer);
+    struct kw_request *req = link ? kwi_consumer_request(consumer, link, type, modern) : NULL;
 
     if (req)
         req->arg = (uint64_t)link->broker->node_id;

@@ -27,7 +27,8 @@ void kwi_classic_forget(struct kw_request **req)
 static struct kw_request *calls_request(struct kw_classic *classic, struct kw_link *link,
                                         const struct kw_request_type *type)
 {
-    struct kw_request *req = kwi_consumer_request(classic->group->consumer, link, type, classic);
+    struct kw_consumer *consumer = classic->group->consumer;
+    struct kw_request *req = link ? kwi_consumer_request(consumer, link, type, classic) : NULL;
 
     if (req)
         req->arg = (uint64_t)link->broker->node_id;

@@ -227,7 +227,8 @@ static void target_resolve(struct kw_modern *modern)
 {
     if (modern->resolving || modern->resolve.armed)
         return;
-    modern->resolving = kwi_request_create(kwi_modern_core(modern), NULL, &target_ids_type, modern);
+    modern->resolving = kwi_consumer_request(modern->group->consumer, NULL, &target_ids_type,
+                                             modern);
     if (modern->resolving)
         kwi_cluster_submit(modern->resolving);
     else

@@ -90,7 +90,7 @@ struct kw_request *kwi_offsets_request(struct kw_consumer *consumer,
                                        const struct kw_request_type *type, void *owner)
 {
     struct kw_link *link = kwi_keeper_link(consumer);
-    struct kw_request *req = kwi_consumer_request(consumer, link, type, owner);
+    struct kw_request *req = link ? kwi_consumer_request(consumer, link, type, owner) : NULL;
 
     if (req)
         req->arg = (uint64_t)link->broker->node_id;

@@ -610,6 +610,22 @@ Test(modern_group, a_pattern_is_matched_by_the_broker_as_topics_come_and_go)
     group_end(&bed);
 }
 
+/* The client's own request.timeout.ms is 1 s. */
+Test(modern_group, names_are_waited_for_as_long_as_the_consumer_says)
+{
+    static const char *const own[] = {"group.protocol=consumer", "request.timeout.ms=200",
+                                      "fetch.max.wait.ms=100", NULL};
+    struct kw_error err;
+    group_begin(&bed, NULL);
+    cr_assert_eq(kwi_mock_create_topic(bed.pair.mock, "u-1", 2), 0);
+    struct bed_member *member = bed_join(&bed, own);
+    bed_fault(&bed, "metadata:1:drop-request");
+    cr_assert_eq(kw_core_subscribe_pattern(member->consumer, "u-[0-9]+", &err), 0);
+    bed_run(&bed, 700);
+    cr_assert(has(member, "u-1", 2));
+    group_end(&bed);
+}
+
 /* Names are asked for by ids, in a version that we know. */
 Test(modern_group, a_broker_with_a_newer_metadata_is_asked_in_ours)
 {
