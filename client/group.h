@@ -154,6 +154,9 @@ KW_MUST_USE int kwi_group_revoke(struct kw_group *group, kwi_group_filter_fn *fi
 void kwi_group_lose(struct kw_group *group, const struct kw_error *why);
 /* An event ERROR; the group goes on or not, as the protocol has it. */
 void kwi_group_tell_error(struct kw_group *group, const struct kw_error *why);
+/* Something was put off for want of memory, once more since *n_in_row was 0: when that is in
+ * vain for some time, the application is told. */
+void kwi_group_lacks_memory(struct kw_group *group, uint32_t *n_in_row, const char *what);
 /* A heartbeat that was sent at sent_us was confirmed. */
 void kwi_group_confirmed(struct kw_group *group, uint64_t sent_us, int64_t session_ms);
 /* No lease: nobody else can have our parts. */

@@ -7,8 +7,6 @@
 #include "client/group_classic.h"
 #include "proto/error.h"
 
-enum { ANSWERS_TRIES = 3 /* that lack memory in a row, before it is told */ };
-
 /* The assignor that the group agreed on. */
 static const struct kw_assignor *classic_assignor(const struct kw_classic *classic,
                                                   struct kw_str name)
@@ -63,25 +61,14 @@ static void classic_take_id(struct kw_classic *classic, struct kw_str id)
 
     classic->asked_id = true;
     if (id.len > 0 && kwi_classic_set_member(classic, id))
-        kwi_classic_no_memory(classic, "no memory to join it");
+        kwi_classic_no_memory(classic, &classic->n_unjoined, "no memory to join it");
     else
         kwi_classic_step(classic, again || id.len <= 0 ? KWI_CLASSIC_RETRY : KWI_CLASSIC_REJOIN);
 }
 
-void kwi_classic_lacks_memory(struct kw_classic *classic, const char *what)
+void kwi_classic_no_memory(struct kw_classic *classic, uint32_t *n_in_row, const char *what)
 {
-    struct kw_error why;
-
-    if (++classic->n_no_memory == ANSWERS_TRIES) { /* it does not pass by itself */
-        kwi_group_error(classic->group, &why, KW_ERR_NOMEM, 0, what, "raise control.memory");
-        why.retriable = 1;
-        kwi_group_tell_error(classic->group, &why);
-    }
-}
-
-void kwi_classic_no_memory(struct kw_classic *classic, const char *what)
-{
-    kwi_classic_lacks_memory(classic, what);
+    kwi_group_lacks_memory(classic->group, n_in_row, what);
     kwi_classic_step(classic, KWI_CLASSIC_RETRY);
 }
 
@@ -106,9 +93,10 @@ void kwi_classic_joined(struct kw_classic *classic, const struct kw_join_group_r
         return;
     }
     if (kwi_classic_set_member(classic, msg->member_id)) {
-        kwi_classic_no_memory(classic, "no memory to join it");
+        kwi_classic_no_memory(classic, &classic->n_unjoined, "no memory to join it");
         return;
     }
+    classic->n_unjoined = 0;
     kwi_classic_keeper(classic)->member.epoch = msg->generation_id;
     kwi_core_arm(
         core, &classic->beat,
@@ -121,7 +109,7 @@ void kwi_classic_joined(struct kw_classic *classic, const struct kw_join_group_r
     classic->pull_only = msg->skip_assignment;
     rc = kwi_classic_plan(classic, msg, &err);
     if (rc == KW_ERR_NOMEM)
-        kwi_classic_no_memory(classic, "no memory to lead it");
+        kwi_classic_no_memory(classic, &classic->n_unsynced, "no memory to lead it");
     else if (rc)
         kwi_classic_fail(classic, rc, 0, err.text);
     else
@@ -220,12 +208,14 @@ void kwi_classic_synced(struct kw_classic *classic, const struct kw_blob *assign
     kwi_group_confirmed(classic->group, classic->sync_sent_us,
                         kwi_classic_setting(classic, KW_KEY_SESSION_TIMEOUT_MS));
     rc = classic_assign(classic, assignment);
+    if (rc >= 0)
+        classic->n_unsynced = 0;
     if (rc == 1)
         kwi_classic_step(classic, KWI_CLASSIC_PARTED);
     else if (rc == 0)
         kwi_classic_step(classic, KWI_CLASSIC_SYNCED);
     else if (rc == KW_ERR_NOMEM)
-        kwi_classic_no_memory(classic, "no memory for what it gives us");
+        kwi_classic_no_memory(classic, &classic->n_unsynced, "no memory for what it gives us");
     else
         kwi_classic_fail(classic, KW_ERR_PROTOCOL, 0, "the leader's assignment cannot be read");
 }

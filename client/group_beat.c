@@ -163,16 +163,28 @@ static void beat_fall_back(struct kw_modern *modern, int code, int16_t kafka_cod
 
     if (rc == 0)
         return;
-    if (rc == KW_ERR_NOMEM)
+    if (rc == KW_ERR_NOMEM) {
+        kwi_group_lacks_memory(modern->group, &modern->n_unsaid, "no memory to join it");
         kwi_modern_step(modern, KWI_MODERN_RETRY);
-    else
+    } else {
         kwi_modern_fail(modern, code, kafka_code, what);
+    }
+}
+
+void kwi_modern_unsaid(struct kw_modern *modern)
+{
+    if (kwi_coordinator_broker(kwi_modern_keeper(modern)->coordinator))
+        kwi_group_lacks_memory(modern->group, &modern->n_unsaid,
+                               modern->state == KWI_MODERN_JOIN ? "no memory to join it"
+                                                                : "no memory for a heartbeat");
 }
 
 /* It may or may not have arrived. */
-static void beat_lost(struct kw_modern *modern, const struct kw_request *req, int rc)
+static void beat_lost(struct kw_modern *modern, const struct kw_request *req,
+                      const struct kw_answer *answer, int rc)
 {
     bool join = modern->state == KWI_MODERN_JOIN;
+    bool is_short = answer->err == KW_ERR_NOMEM && !answer->offered;
 
     modern->full = true;
     if ((rc == KW_ERR_UNSUPPORTED || rc == KW_ERR_VERSION) && join) {
@@ -185,7 +197,10 @@ static void beat_lost(struct kw_modern *modern, const struct kw_request *req, in
         kwi_modern_fail(modern, rc, 0, kw_err_name(rc));
         return;
     }
-    kwi_keeper_lost(modern->group->consumer, req, rc);
+    if (is_short) /* and the coordinator is not to blame */
+        kwi_modern_unsaid(modern);
+    else
+        kwi_keeper_lost(modern->group->consumer, req, rc);
     if (join)
         kwi_modern_step(modern, KWI_MODERN_RETRY);
     else
@@ -296,7 +311,7 @@ static void beat_confirmed(struct kw_modern *modern,
     modern->told_subscription = modern->sent_subscription;
     modern->told_owned = modern->sent_owned;
     modern->full = modern->denied = modern->held = modern->may_fall_back = false;
-    modern->failures = 0;
+    modern->failures = modern->n_unsaid = 0;
     if (modern->state != KWI_MODERN_JOIN)
         modern->attempts = 0;
     kwi_modern_keeper(modern)->member.epoch = msg->member_epoch;
@@ -314,6 +329,8 @@ static void beat_answered(struct kw_modern *modern,
         kwi_modern_step(modern, KWI_MODERN_JOINED);
     if (msg->assignment.present && modern->state != KWI_MODERN_PART) {
         if (kwi_modern_target(modern, &msg->assignment)) {
+            kwi_group_lacks_memory(modern->group, &modern->n_untaken,
+                                   "no memory for what it gives us");
             modern->full = true; /* a full one is answered with the assignment, too */
             kwi_modern_beat_later(modern);
             return;
@@ -351,7 +368,7 @@ static void beat_done(struct kw_request *req, const struct kw_answer *answer)
         rc = kwi_request_malformed(req, NULL,
                                    "consumer_group_heartbeat_response with an impossible epoch");
     if (rc) {
-        beat_lost(modern, req, rc);
+        beat_lost(modern, req, answer, rc);
         return;
     }
     kwi_throttle(req, msg.throttle_time_ms);

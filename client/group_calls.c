@@ -76,7 +76,8 @@ static bool calls_no_memory(struct kw_classic *classic, const struct kw_answer *
     if (answer->err != KW_ERR_NOMEM || answer->offered || classic->data_error.code ||
         classic->state != state)
         return false;
-    kwi_classic_no_memory(classic, what);
+    kwi_classic_no_memory(
+        classic, state == KWI_CLASSIC_JOIN ? &classic->n_unjoined : &classic->n_unsynced, what);
     return true;
 }
 

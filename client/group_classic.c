@@ -219,16 +219,16 @@ static void classic_prepare(struct kw_classic *classic)
     if (rc == 0) {
         kwi_classic_step(classic, group->names ? KWI_CLASSIC_READY : KWI_CLASSIC_GONE);
     } else if (rc < 0) {
-        kwi_classic_lacks_memory(classic, "no memory to give up partitions");
+        kwi_group_lacks_memory(group, &classic->n_unjoined, "no memory to give up partitions");
         classic_pause(classic, CLASSIC_MEMORY_MS);
     }
 }
 
 /* There is no coordinator, or no memory for a request to it. */
-static void classic_unsent(struct kw_classic *classic)
+static void classic_unsent(struct kw_classic *classic, uint32_t *n_in_row)
 {
     if (kwi_coordinator_broker(kwi_classic_keeper(classic)->coordinator))
-        kwi_classic_no_memory(classic, "no memory to join it");
+        kwi_classic_no_memory(classic, n_in_row, "no memory to join it");
     else
         kwi_classic_step(classic, KWI_CLASSIC_RETRY);
 }
@@ -238,7 +238,7 @@ static void classic_join(struct kw_classic *classic)
     kwi_classic_plan_drop(classic);
     classic->again = classic->occupied = false;
     if (!kwi_classic_send_join(classic))
-        classic_unsent(classic);
+        classic_unsent(classic, &classic->n_unjoined);
 }
 
 static void classic_plan(struct kw_classic *classic)
@@ -252,12 +252,12 @@ static void classic_plan(struct kw_classic *classic)
 static void classic_sync(struct kw_classic *classic)
 {
     if (!kwi_classic_send_sync(classic))
-        classic_unsent(classic);
+        classic_unsent(classic, &classic->n_unsynced);
 }
 
 static void classic_stable(struct kw_classic *classic)
 {
-    classic->attempts = classic->n_no_memory = 0;
+    classic->attempts = 0;
     classic->asked_id = false;
     classic->reason[0] = '\0';
     kwi_commit_soon(classic->group->consumer);

@@ -76,14 +76,17 @@ struct kw_classic {
     struct kw_timer timer; /* WAIT, PLAN, PREPARE without memory */
     struct kw_timer beat;
     uint64_t beat_sent_us, sync_sent_us;
-    int32_t beat_epoch;             /* with which it was sent */
-    uint32_t attempts, n_no_memory; /* in a row */
-    bool again;                     /* the subscription changed since the last JoinGroup was sent */
-    bool asked_id;                  /* MEMBER_ID_REQUIRED came since we were in the group */
-    bool occupied;                  /* a join that was given up may hold the group's connection */
-    bool pull_only;                 /* the leader keeps the last assignment (KIP-814) */
-    char reason[64];                /* of the next join */
-    uint8_t *last; /* the assignment as it came, for the user data of sticky ones */
+    int32_t beat_epoch; /* with which it was sent */
+    uint32_t attempts;  /* in a row */
+    /* Shortages of memory in a row: to join, since the last join; and for what comes behind
+     * it, since the last assignment, however many joins there were. */
+    uint32_t n_unjoined, n_unsynced;
+    bool again;      /* the subscription changed since the last JoinGroup was sent */
+    bool asked_id;   /* MEMBER_ID_REQUIRED came since we were in the group */
+    bool occupied;   /* a join that was given up may hold the group's connection */
+    bool pull_only;  /* the leader keeps the last assignment (KIP-814) */
+    char reason[64]; /* of the next join */
+    uint8_t *last;   /* the assignment as it came, for the user data of sticky ones */
     size_t last_size;
     int32_t last_generation;
     struct kw_error data_error; /* of an assignor's user data; code 0: none */
@@ -115,10 +118,8 @@ void kwi_classic_no_member(struct kw_classic *classic, bool forget);
 void kwi_classic_step(struct kw_classic *classic, enum kw_classic_event event);
 /* The member or its generation is void: everything is lost. forget: the id too. */
 void kwi_classic_void(struct kw_classic *classic, bool forget, int16_t kafka_code);
-/* Counts: when that is in vain for some time, the application is told. */
-void kwi_classic_lacks_memory(struct kw_classic *classic, const char *what);
-/* The same, and it is tried again. */
-void kwi_classic_no_memory(struct kw_classic *classic, const char *what);
+/* One of the two counts goes up, and it is tried again. */
+void kwi_classic_no_memory(struct kw_classic *classic, uint32_t *n_in_row, const char *what);
 /* It cannot go on: everything is lost, the application is told. */
 void kwi_classic_fail(struct kw_classic *classic, int code, int16_t kafka_code, const char *what);
 

@@ -181,8 +181,10 @@ static void modern_join(struct kw_modern *modern)
 {
     modern->first = true;
     modern->full = true;
-    if (!kwi_modern_beat(modern))
-        kwi_modern_step(modern, KWI_MODERN_RETRY);
+    if (kwi_modern_beat(modern))
+        return;
+    kwi_modern_unsaid(modern);
+    kwi_modern_step(modern, KWI_MODERN_RETRY);
 }
 
 static void modern_stable(struct kw_modern *modern)
@@ -194,19 +196,25 @@ static void modern_reconcile(struct kw_modern *modern)
 {
     int rc = modern->group->revoking ? 1 : kwi_modern_apply(modern);
 
+    if (rc < 0) {
+        kwi_group_lacks_memory(modern->group, &modern->n_untaken, "no memory for what it gives us");
+        modern_pause(modern);
+        return;
+    }
+    modern->n_untaken = 0;
     if (rc == 0)
         kwi_modern_step(modern, KWI_MODERN_READY);
-    else if (rc < 0)
-        modern_pause(modern);
 }
 
 static void modern_ack(struct kw_modern *modern)
 {
-    if (modern->told_owned == modern->owned)
+    if (modern->told_owned == modern->owned) {
         kwi_modern_step(modern, KWI_MODERN_TOLD);
-    else if (!kwi_modern_beat(modern) &&
-             kwi_coordinator_broker(kwi_modern_keeper(modern)->coordinator))
-        kwi_modern_beat_later(modern); /* no memory; else when the coordinator is known */
+    } else if (!kwi_modern_beat(modern) &&
+               kwi_coordinator_broker(kwi_modern_keeper(modern)->coordinator)) {
+        kwi_modern_unsaid(modern);
+        kwi_modern_beat_later(modern); /* else when the coordinator is known */
+    }
 }
 
 static void modern_wait(struct kw_modern *modern)
@@ -221,10 +229,13 @@ static void modern_part(struct kw_modern *modern)
 {
     int rc = modern->group->revoking ? 1 : kwi_group_revoke(modern->group, NULL);
 
-    if (rc == 0)
+    if (rc == 0) {
         kwi_modern_step(modern, KWI_MODERN_GONE);
-    else if (rc < 0)
+    } else if (rc < 0) {
+        kwi_group_lacks_memory(modern->group, &modern->n_untaken,
+                               "no memory to give up partitions");
         modern_pause(modern);
+    }
 }
 
 /* One that was never told of us need not be told that we go. */
@@ -293,8 +304,10 @@ static void modern_beat_due(struct kw_timer *timer)
         return;
     if (late_us > (uint64_t)modern->interval_ms * 1000)
         kwi_group_was_late(modern->group, late_us);
-    if (!kwi_modern_beat(modern))
-        kwi_modern_beat_later(modern);
+    if (kwi_modern_beat(modern))
+        return;
+    kwi_modern_unsaid(modern);
+    kwi_modern_beat_later(modern);
 }
 
 /* ---- for group.c ------------------------------------------------------------------------ */

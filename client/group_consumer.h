@@ -72,6 +72,9 @@ struct kw_modern {
     int64_t interval_ms;   /* as the coordinator wants it */
     uint32_t attempts;     /* joins that did not last until the next heartbeat */
     uint32_t failures;     /* heartbeats since one was answered well */
+    /* Shortages of memory in a row: for a heartbeat, since one was answered well; for the
+     * assignment, since we had one, however many heartbeats there were. */
+    uint32_t n_unsaid, n_untaken;
     /* What the coordinator knows of us: numbers of versions. */
     uint32_t subscription, told_subscription;
     uint32_t owned, told_owned;
@@ -124,6 +127,8 @@ void kwi_modern_forget(struct kw_request **req);
 bool kwi_modern_beat(struct kw_modern *modern);
 /* The last one: we leave. False: it could not be sent. */
 bool kwi_modern_send_leave(struct kw_modern *modern);
+/* It could not be sent: if it was for want of memory, that counts. */
+void kwi_modern_unsaid(struct kw_modern *modern);
 /* The next heartbeat, some time after a failure. */
 void kwi_modern_beat_later(struct kw_modern *modern);
 /* Whether there is something to tell that does not wait for the next heartbeat. */

@@ -2,7 +2,10 @@
  * order, looked at once. What they are about is decided in group.c. */
 #include <string.h>
 
+#include "client/error_text.h"
 #include "client/group.h"
+
+enum { NOTICE_SHORTAGES = 3 /* of memory in a row, before it is told */ };
 
 struct kw_group_size kwi_group_measure(const struct kw_group *group, kwi_group_filter_fn *filter)
 {
@@ -175,4 +178,15 @@ void kwi_group_tell_error(struct kw_group *group, const struct kw_error *why)
     group->why = *why;
     group->error = true;
     kwi_consumer_notify(group->consumer);
+}
+
+void kwi_group_lacks_memory(struct kw_group *group, uint32_t *n_in_row, const char *what)
+{
+    struct kw_error why;
+
+    if (++*n_in_row != NOTICE_SHORTAGES) /* it does not pass by itself */
+        return;
+    kwi_group_error(group, &why, KW_ERR_NOMEM, 0, what, "raise control.memory");
+    why.retriable = 1;
+    kwi_group_tell_error(group, &why);
 }

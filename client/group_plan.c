@@ -226,7 +226,7 @@ static void plan_ran(struct kw_classic *classic)
     if (!rc)
         kwi_classic_step(classic, KWI_CLASSIC_JOINED);
     else if (rc == KW_ERR_NOMEM)
-        kwi_classic_no_memory(classic, "no memory to lead it");
+        kwi_classic_no_memory(classic, &classic->n_unsynced, "no memory to lead it");
     else
         kwi_classic_fail(classic, rc, 0, "the assignor's data of a member cannot be had");
 }
@@ -291,7 +291,7 @@ void kwi_classic_plan_run(struct kw_classic *classic)
         return;
     rc = kwi_classic_racks_tell(classic);
     if (rc) {
-        kwi_classic_no_memory(classic, "no memory to lead it");
+        kwi_classic_no_memory(classic, &classic->n_unsynced, "no memory to lead it");
         return;
     }
     if (classic->pull_only) { /* the last assignment stays */
@@ -307,7 +307,7 @@ void kwi_classic_plan_run(struct kw_classic *classic)
     if (!rc && !plan_submit(classic))
         rc = KW_ERR_NOMEM;
     if (rc == KW_ERR_NOMEM)
-        kwi_classic_no_memory(classic, "no memory to lead it");
+        kwi_classic_no_memory(classic, &classic->n_unsynced, "no memory to lead it");
     else if (rc)
         kwi_classic_fail(classic, rc, 0, err.text);
 }

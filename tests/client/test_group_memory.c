@@ -1,5 +1,5 @@
-/* A member of a classic group that finds no memory to join: it tries again at its leisure,
- * the application is told once, and all is well when there is memory again.
+/* A member of a group that finds no memory for what its protocol takes: it tries again at its
+ * leisure, the application is told once, and all is well when there is memory again.
  *
  * covers: I9 M03 */
 #include <criterion/criterion.h>
@@ -9,16 +9,20 @@
 #include "tests/sim/group_bed.h"
 
 static struct group_bed bed;
-static bool is_short; /* of memory, for what a JoinGroup says */
 
-/* What the core takes next is refused: a copy of the member's id. */
+/* Answers of this API find no memory for what they say: all of them, or every second one. */
+static int16_t short_api;
+static bool is_short, is_seldom;
+static unsigned n_answers;
+
+/* What the core takes next is refused: a copy of the member's id, or a list of partitions. */
 static size_t on_answer(void *ctx, struct sim_pair_answer *answer, uint8_t *out, size_t cap)
 {
     struct sim_memory *memory = &bed.pair.memory;
     (void)ctx;
     (void)out;
     (void)cap;
-    if (answer->api_key == KW_API_JOIN_GROUP && is_short) {
+    if (answer->api_key == short_api && is_short && !(n_answers++ % 2 && is_seldom)) {
         memory->fail_from = memory->n_allocs;
         memory->fail_to = memory->fail_from + 1;
     }
@@ -30,20 +34,68 @@ static void told_once(const struct bed_member *member)
     cr_assert_eq(member->n_error, 1, "%u errors", member->n_error);
     cr_assert_eq(member->code, KW_ERR_NOMEM);
     cr_assert(member->retriable);
-    cr_assert(strstr(member->text, "group g: no memory to"), "%s", member->text);
+    cr_assert(strstr(member->text, "group g: no memory"), "%s", member->text);
+}
+
+static const char *const modern[] = {"group.protocol=consumer", NULL};
+
+static void begin(int16_t api)
+{
+    group_begin_of(&bed, NULL, NULL, on_answer);
+    short_api = api;
+    is_short = true;
+    is_seldom = false;
+    n_answers = 0;
+}
+
+static void answers_find_no_memory(int16_t api, const char *const *settings)
+{
+    begin(api);
+    bed_subscribe(bed_join(&bed, settings));
+    bed_run(&bed, 3000);
+    told_once(&bed.members[0]);
+}
+
+static void heals(void)
+{
+    is_short = false;
+    cr_assert(bed_settled(&bed, 5000));
+    cr_assert_eq(bed.members[0].n_error, 1);
+    group_end(&bed);
 }
 
 Test(group_memory, an_id_that_finds_no_memory_is_told_and_asked_for_at_leisure)
 {
-    group_begin_of(&bed, NULL, NULL, on_answer);
-    is_short = true;
-    struct bed_member *member = bed_join(&bed, NULL);
-    bed_subscribe(member);
-    bed_run(&bed, 3000);
-    told_once(member);
+    answers_find_no_memory(KW_API_JOIN_GROUP, NULL);
     cr_assert_leq(kwi_mock_n_requests(bed.pair.mock, KW_API_JOIN_GROUP), 80);
-    is_short = false;
+    heals();
+}
+
+/* Each time it joins, and then has to join again. */
+Test(group_memory, an_assignment_that_finds_no_memory_is_told_however_often_it_joins)
+{
+    answers_find_no_memory(KW_API_SYNC_GROUP, NULL);
+    cr_assert_leq(kwi_mock_n_requests(bed.pair.mock, KW_API_SYNC_GROUP), 80);
+    heals();
+}
+
+Test(group_memory, what_a_coordinator_assigns_and_finds_no_memory_is_told)
+{
+    answers_find_no_memory(KW_API_CONSUMER_GROUP_HEARTBEAT, modern);
+    cr_assert_leq(kwi_mock_n_requests(bed.pair.mock, KW_API_CONSUMER_GROUP_HEARTBEAT), 200);
+    heals();
+}
+
+/* A join gets through between them each time, and the group rebalances again. */
+Test(group_memory, shortages_between_which_it_joined_are_none_in_a_row)
+{
+    begin(KW_API_JOIN_GROUP);
+    is_seldom = true;
+    bed_fault(&bed, "syncgroup:1-6:error=27");
+    bed_subscribe(bed_join(&bed, NULL));
     cr_assert(bed_settled(&bed, 5000));
+    cr_assert_geq(n_answers, 10);
+    cr_assert_eq(bed.members[0].n_error, 0, "%s", bed.members[0].text);
     group_end(&bed);
 }
 
@@ -81,4 +133,27 @@ Test(group_memory, a_join_that_finds_no_memory_is_told)
 Test(group_memory, partitions_that_cannot_be_given_up_for_want_of_memory_are_told)
 {
     no_memory_at_all("partition.assignment.strategy=range");
+}
+
+/* Nobody is asked for another coordinator meanwhile: this one is there. */
+Test(group_memory, a_heartbeat_that_finds_no_memory_is_told)
+{
+    struct sim_memory *memory = &bed.pair.memory;
+    group_begin(&bed, NULL);
+    struct bed_member *member = bed_join(&bed, modern);
+    bed_subscribe(member);
+    cr_assert(bed_settled(&bed, 2000));
+    uint64_t n_finds = kwi_mock_n_requests(bed.pair.mock, KW_API_FIND_COORDINATOR);
+    uint64_t n_asked = memory->n_allocs;
+    memory->fail_from = memory->n_allocs;
+    memory->fail_to = UINT64_MAX;
+    bed_run(&bed, 1000);
+    told_once(member);
+    cr_assert_leq(memory->n_allocs - n_asked, 1000, "it spins");
+    sim_memory_heal(memory);
+    bed_run(&bed, 2000);
+    cr_assert_eq(kwi_mock_n_requests(bed.pair.mock, KW_API_FIND_COORDINATOR), n_finds);
+    cr_assert_eq(member->n_lost, 0);
+    cr_assert(bed_settled(&bed, 1000));
+    group_end(&bed);
 }
