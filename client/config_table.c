@@ -81,11 +81,13 @@ const struct kw_config_row kwi_config_rows[KW_N_KEYS] = {
                CONFIG_MS_MAX, CONFIG_ANY,
                "How long one request may wait for its answer; then the connection is closed and "
                "the request is tried again if it may be. Brokers answer one connection in order: "
-               "the time begins when it was sent, or when what was sent before it is answered. "
+               "the time begins when it was sent (records), or when what was sent before it is "
+               "answered (all else). "
                "The value of a producer or consumer itself holds for its own requests, not for "
                "metadata and the search for coordinators, which are the client's. A member of a "
                "classic group waits longer for others: JoinGroup for max.poll.interval.ms and 5 s, "
-               "SyncGroup for the client's value if that is larger, and for 10 s at least."),
+               "SyncGroup (but for the leader's) for the client's value if that is larger, and for "
+               "10 s at least."),
     CONFIG_INT(RETRY_BACKOFF_MS, "retry.backoff.ms", NULL, "ms", 100, 0, CONFIG_MS_MAX, CONFIG_ANY,
                "The pause before the first retry; it doubles with each failure, with jitter."),
     CONFIG_INT(RETRY_BACKOFF_MAX_MS, "retry.backoff.max.ms", NULL, "ms", 1000, 0, CONFIG_MS_MAX,

@@ -30,7 +30,7 @@ void kwi_conn_proved(struct kw_conn *conn);
 
 /* conn_write.c */
 /* Arms the timer for the oldest request without an answer, whose time begins when it
- * becomes that. */
+ * becomes that, if it has not begun. */
 void kwi_conn_arm(struct kw_conn *conn);
 /* The request that has waited longest for its answer, or NULL. */
 struct kw_request *kwi_conn_oldest(const struct kw_conn *conn);

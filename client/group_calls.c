@@ -359,13 +359,16 @@ static const struct kw_request_type calls_sync_type = {
     .done = calls_sync_done,
 };
 
-/* The coordinator holds our request until the leader has sent its own. Who gave up before
- * would make the group rebalance, and its leader begin again, for ever. */
+/* The coordinator holds our request until the leader has sent its own, and answers that one
+ * at once. Who gave up before would make the group rebalance, and its leader begin again,
+ * for ever. */
 static uint32_t calls_sync_ms(const struct kw_classic *classic)
 {
     int64_t own_ms = kwi_classic_setting(classic, KW_KEY_REQUEST_TIMEOUT_MS);
     int64_t ms = kwi_config_i64(kwi_classic_core(classic)->cfg, KW_KEY_REQUEST_TIMEOUT_MS);
 
+    if (classic->blobs || classic->pull_only) /* we lead it */
+        return (uint32_t)own_ms;
     if (ms < own_ms)
         ms = own_ms;
     return (uint32_t)(ms < CALLS_SYNC_MIN_MS ? CALLS_SYNC_MIN_MS : ms);

@@ -86,7 +86,7 @@ struct kw_request {
     bool stalled;         /* its answer waits for memory of the fetch reserve */
     int32_t correlation_id;
     uint32_t timeout_ms;  /* 0: request.timeout.ms of the client */
-    uint64_t deadline_us; /* 0: others are to be answered before it (kwi_conn_arm) */
+    uint64_t deadline_us; /* 0: its time has not begun, others are before it (kwi_conn_arm) */
     uint64_t start, end;  /* positions in the connection's output stream */
     size_t reserved;      /* bytes taken from the fetch reserve for the answer */
     size_t refused_size;  /* of an answer that no reserve could ever hold, 0 none */

@@ -286,14 +286,31 @@ static void metadata_forget(struct kw_topic_meta *meta)
         meta->partitions[i] = (struct kw_partition_meta){.leader = -1, .leader_epoch = -1};
 }
 
+static bool metadata_is_gone(const struct kw_topic_meta *meta)
+{
+    return meta->missing_us && kwi_topic_meta_count(meta) == 0;
+}
+
 /* Brokers may deny a topic for other reasons for long, and then one that has just started
- * does not know it: only what they say in a row counts. */
+ * does not know it: only what they say in a row counts. What is gone stays so until a
+ * broker knows it. */
 static void metadata_note_missing(struct kw_topic_meta *meta, int16_t error)
 {
-    if (error != KW_E_UNKNOWN_TOPIC_OR_PARTITION)
+    if (error == KW_E_UNKNOWN_TOPIC_OR_PARTITION) {
+        if (!meta->missing_us)
+            meta->missing_us = meta->core->now.mono_us;
+    } else if (!error || !metadata_is_gone(meta)) {
         meta->missing_us = 0;
-    else if (!meta->missing_us)
-        meta->missing_us = meta->core->now.mono_us;
+    }
+}
+
+/* Where brokers tell no ids, that it is another topic shows only in that it was gone. */
+static bool metadata_came_again(const struct kw_topic_meta *meta, const struct kw_uuid *id)
+{
+    struct kw_uuid known;
+
+    memcpy(known.b, meta->topic_id, sizeof(known.b));
+    return metadata_is_gone(meta) && (kwi_uuid_is_zero(id) || kwi_uuid_is_zero(&known));
 }
 
 /* Returns 0, KW_ERR_NOMEM; *open: something is missing that a later answer may
@@ -303,9 +320,9 @@ static int metadata_take_topic(struct kw_topic_meta *meta,
                                bool *open)
 {
     struct kw_metadata_response_partition part;
-    bool is_other = kwi_topic_ids_differ(meta->topic_id, item->topic_id.b);
+    bool has_other_id = kwi_topic_ids_differ(meta->topic_id, item->topic_id.b);
+    bool is_other = has_other_id || metadata_came_again(meta, &item->topic_id);
     bool fresh = is_other || !meta->n_partitions;
-    bool was_gone = kwi_topic_meta_count(meta) == 0;
     uint32_t n = metadata_count(item);
     struct kw_iter it;
     int rc;
@@ -320,7 +337,7 @@ static int metadata_take_topic(struct kw_topic_meta *meta,
             meta->asked_us = meta->core->now.mono_us;
         return 0;
     }
-    if (is_other && metadata_lags(meta, &item->topic_id)) {
+    if (has_other_id && metadata_lags(meta, &item->topic_id)) {
         *open = true;
         return 0;
     }
@@ -331,9 +348,7 @@ static int metadata_take_topic(struct kw_topic_meta *meta,
     if (!kwi_uuid_is_zero(&item->topic_id))
         memcpy(meta->topic_id, item->topic_id.b, sizeof(meta->topic_id));
     rc = metadata_grow(meta, n);
-    /* A broker that lags behind names fewer; of a topic that had been gone, before topics
-     * had ids, it is the new one that has fewer. */
-    if (!rc && (is_other || was_gone || n > meta->n_named))
+    if (!rc && (is_other || n > meta->n_named)) /* a broker that lags behind names fewer */
         meta->n_named = n;
     for (kwi_iter_init(&it, &item->partitions); !rc && kwi_iter_next(&it, &part);) {
         if (part.partition_index < 0 || part.partition_index >= item->partitions.n)

@@ -252,7 +252,10 @@ int kwi_request_encode(struct kw_request *req, struct kw_conn *conn)
     req->start = conn->built;
     req->end = conn->built + wr.len + wr.cut_len;
     conn->built = req->end;
-    req->deadline_us = 0;
+    /* A producer's batches go out one behind the other, and each has to end in time. */
+    req->deadline_us = conn->link && conn->link->lane == KWI_LANE_PRODUCE
+                           ? kwi_core_after_ms(core, kwi_request_timeout_ms(req))
+                           : 0;
     kwi_list_push(&conn->requests, &req->node);
     conn->n_requests++;
     if (!req->type->no_answer)

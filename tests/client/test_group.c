@@ -414,6 +414,7 @@ Test(group, a_request_waits_for_as_long_as_its_consumer_says)
 {
     static const char *const own[] = {"request.timeout.ms=200", "fetch.max.wait.ms=100", NULL};
     group_begin(&bed, NULL);
+    bed_fault(&bed, "syncgroup:1:drop-request"); /* the leader's: nobody holds its answer */
     bed_fault(&bed, "leavegroup:1:drop-request");
     struct bed_member *member = bed_join(&bed, own);
     bed_subscribe(member);

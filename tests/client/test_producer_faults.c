@@ -327,6 +327,25 @@ Test(producer_faults, an_id_is_waited_for_as_long_as_the_producer_says)
     shop_end();
 }
 
+/* Or five of them would wait five times as long, past delivery.timeout.ms. */
+Test(producer_faults, the_time_of_a_batch_begins_when_it_is_sent)
+{
+    static const char *const brisk[] = {"linger.ms=0", "request.timeout.ms=1000", NULL};
+    shop_open(brisk, "t");
+    shop_known();
+    shop_make(1);
+    shop_settle();
+    shop_fault("produce:1:delay=800");
+    shop_fault("produce:2:delay=1700");
+    uint64_t from_us = shop.pair.now.mono_us;
+    shop_make(1);
+    sim_pair_pass(&shop.pair, 10);
+    shop_make(1);
+    shop_settle();
+    cr_assert_lt(shop.reported_us - from_us, 1500000);
+    shop_end();
+}
+
 Test(producer_faults, a_rare_record_waits_for_linger_and_no_longer)
 {
     static const char *const slow[] = {"linger.ms=50", NULL};
