@@ -68,6 +68,20 @@ static void request_free_room(struct kw_core *core, struct kw_request *req)
     req->segs_cap = 0;
 }
 
+/* Makes room among what is kept: those that were unused for longest lose theirs first. Else
+ * what a burst left would stay for good, and the few in use would find no place. */
+static void request_strip_kept(struct kw_core *core, size_t need, size_t limit)
+{
+    struct kw_node *node = core->free_requests.last;
+
+    for (; node && core->free_requests_room + need > limit; node = node->prev) {
+        struct kw_request *req = KWI_OF(node, struct kw_request, node);
+
+        core->free_requests_room -= request_room(req);
+        request_free_room(core, req);
+    }
+}
+
 static void request_free(struct kw_core *core, struct kw_request *req)
 {
     request_free_room(core, req);
@@ -84,6 +98,7 @@ void kwi_request_unreserve(struct kw_request *req)
 void kwi_request_destroy(struct kw_request *req)
 {
     struct kw_core *core = req->core;
+    size_t limit = core->control.limit / REQUESTS_KEEP_SHARE;
 
     kwi_request_unreserve(req);
     if (req->type->secret)
@@ -92,8 +107,9 @@ void kwi_request_destroy(struct kw_request *req)
         request_free(core, req);
         return;
     }
-    if (core->free_requests_room + request_room(req) > core->control.limit / REQUESTS_KEEP_SHARE)
+    if (request_room(req) > limit)
         request_free_room(core, req);
+    request_strip_kept(core, request_room(req), limit);
     core->n_free_requests++;
     core->free_requests_room += request_room(req);
     /* The last is taken first, so that the few in use at a time grow, and not each in turn. */

@@ -500,6 +500,40 @@ Test(by_ref, the_list_of_many_pieces_is_kept_for_the_next_request)
     end();
 }
 
+/* Many requests at a time, each with a buffer that grew: together they fill what may be kept. */
+static void leave_buffers(void)
+{
+    static const struct kw_request_type type = {0};
+    struct kw_core *core = bed.pair.core;
+    struct kw_request *requests[40];
+    for (size_t i = 0; i < 40; i++) {
+        struct kw_request *req = kwi_request_create(core, NULL, &type, NULL);
+        cr_assert_not_null(req);
+        kwi_free(&core->control, req->buf, req->buf_cap);
+        req->buf_cap = 26 << 10;
+        req->buf = kwi_alloc(&core->control, req->buf_cap);
+        cr_assert_not_null(req->buf);
+        requests[i] = req;
+    }
+    for (size_t i = 0; i < 40; i++)
+        kwi_request_destroy(requests[i]);
+}
+
+Test(by_ref, what_nobody_uses_gives_way_to_the_list_that_is_used)
+{
+    uint32_t largest;
+    begin(in_one);
+    warm_up();
+    leave_buffers();
+    cr_assert_geq(kept(&largest), 960000);
+    send_many_pieces();
+    size_t size = kept(&largest);
+    cr_assert_leq(size, 1000000, "an eighth of control.memory");
+    cr_assert_geq(size, 900000, "no more is given back than was needed");
+    cr_assert_eq(largest, 2048);
+    end();
+}
+
 /* All that wait hold an eighth of control.memory at most. */
 Test(by_ref, what_a_request_of_many_pieces_took_is_given_back)
 {
