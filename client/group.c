@@ -200,11 +200,11 @@ void kwi_group_lose(struct kw_group *group, const struct kw_error *why)
     kwi_group_no_lease(group);
     if (all.n == 0)
         return;
-    group->why = *why;
     group->spare = NULL;
     kwi_log(group->consumer->core, 4, "%u partitions are lost: %s", all.n, why->text);
     if (notice) { /* always: it was taken before the first part was */
         kwi_group_notice_fill(group, notice, KW_EVENT_LOST, group_any);
+        notice->why = *why;
         kwi_group_notice_raise(group, notice);
     }
     group_each(group, group_any, group_drop_part);

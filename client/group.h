@@ -57,6 +57,7 @@ struct kw_group_notice {
     uint8_t kind; /* enum kw_event_kind */
     uint32_t n, cap;
     size_t names_cap, size; /* names lie behind the list; size: of the allocation */
+    struct kw_error why;    /* of LOST */
     struct kw_topic_partition list[];
 };
 
@@ -91,8 +92,8 @@ struct kw_group {
     struct kw_timer lease, poll;
     bool away;           /* the application did not poll in time */
     int64_t late_ms;     /* the loop was late: to be told; 0: not */
-    struct kw_error why; /* LOST, ERROR */
-    bool error;          /* `why` is to be told as ERROR */
+    struct kw_error why; /* of ERROR */
+    bool error;          /* it is to be told */
 };
 
 /* group.c, for subscription.c */
@@ -155,7 +156,8 @@ void kwi_group_lose(struct kw_group *group, const struct kw_error *why);
 /* An event ERROR; the group goes on or not, as the protocol has it. */
 void kwi_group_tell_error(struct kw_group *group, const struct kw_error *why);
 /* Something was put off for want of memory, once more since *n_in_row was 0: when that is in
- * vain for some time, the application is told. */
+ * vain for some time, the application is told, once and not in place of an error that it has
+ * not taken yet. */
 void kwi_group_lacks_memory(struct kw_group *group, uint32_t *n_in_row, const char *what);
 /* A heartbeat that was sent at sent_us was confirmed. */
 void kwi_group_confirmed(struct kw_group *group, uint64_t sent_us, int64_t session_ms);

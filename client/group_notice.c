@@ -136,8 +136,8 @@ bool kwi_group_fill(struct kw_consumer *consumer, struct kw_event *out)
     out->partitions = notice->list;
     out->n_partitions = notice->n;
     if (notice->kind == KW_EVENT_LOST) {
-        out->code = group->why.code;
-        out->error = &group->why;
+        out->code = notice->why.code;
+        out->error = &notice->why;
     }
     return true;
 }
@@ -184,7 +184,11 @@ void kwi_group_lacks_memory(struct kw_group *group, uint32_t *n_in_row, const ch
 {
     struct kw_error why;
 
-    if (++*n_in_row != NOTICE_SHORTAGES) /* it does not pass by itself */
+    if (*n_in_row == NOTICE_SHORTAGES) /* told */
+        return;
+    if (*n_in_row + 1 == NOTICE_SHORTAGES && group->error)
+        return; /* that one first: it is told once, and this can be told the next time */
+    if (++*n_in_row < NOTICE_SHORTAGES) /* it may pass by itself */
         return;
     kwi_group_error(group, &why, KW_ERR_NOMEM, 0, what, "raise control.memory");
     why.retriable = 1;

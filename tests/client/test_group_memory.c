@@ -157,3 +157,78 @@ Test(group_memory, a_heartbeat_that_finds_no_memory_is_told)
     cr_assert(bed_settled(&bed, 1000));
     group_end(&bed);
 }
+
+/* ---- errors that the application did not take yet ---------------------------------------- */
+
+static struct {
+    enum kw_event_kind kind;
+    int code;
+    int16_t kafka_code;
+} told[4];
+static unsigned n_told;
+static void (*on_bed_event)(void *ctx, const struct kw_event *event);
+
+static void on_event(void *ctx, const struct kw_event *event)
+{
+    if (event->kind == KW_EVENT_ERROR || event->kind == KW_EVENT_LOST) {
+        cr_assert_lt(n_told, 4);
+        told[n_told].kind = event->kind;
+        told[n_told].code = event->code;
+        told[n_told++].kafka_code = event->error->kafka_code;
+    }
+    on_bed_event(ctx, event);
+}
+
+/* The next heartbeat of a member is answered with an error, from then on there is no memory,
+ * and the application takes no events. */
+static void no_memory_behind(const char *error)
+{
+    struct sim_memory *memory = &bed.pair.memory;
+    group_begin(&bed, NULL);
+    on_bed_event = bed.pair.on_event;
+    bed.pair.on_event = on_event;
+    n_told = 0;
+    bed_subscribe(bed_join(&bed, modern));
+    cr_assert(bed_settled(&bed, 2000));
+    bed_run(&bed, 500); /* its joins are behind it */
+    bed_fault(&bed, error);
+    bed.pair.hold_answers = bed.pair.no_events = true;
+    bed_run(&bed, 300); /* a heartbeat is under way */
+    memory->fail_from = memory->n_allocs;
+    memory->fail_to = UINT64_MAX;
+    bed.pair.hold_answers = false;
+    bed_run(&bed, 600);
+    bed.pair.no_events = false;
+}
+
+Test(group_memory, a_loss_that_was_not_taken_yet_keeps_its_cause)
+{
+    no_memory_behind("consumergroupheartbeat:1:error=25");
+    sim_pair_settle(&bed.pair);
+    cr_assert_eq(n_told, 2);
+    cr_assert_eq(told[0].kind, KW_EVENT_ERROR);
+    cr_assert_eq(told[0].code, KW_ERR_NOMEM);
+    cr_assert_eq(told[1].kind, KW_EVENT_LOST);
+    cr_assert_eq(told[1].code, KW_ERR_BROKER);
+    cr_assert_eq(told[1].kafka_code, 25);
+    sim_memory_heal(&bed.pair.memory);
+    cr_assert(bed_settled(&bed, 5000));
+    group_end(&bed);
+}
+
+/* The other one is told only once: the shortage is told behind it. */
+Test(group_memory, a_shortage_waits_for_an_error_that_was_not_taken_yet)
+{
+    no_memory_behind("consumergroupheartbeat:1:error=29");
+    sim_pair_settle(&bed.pair);
+    cr_assert_eq(n_told, 1);
+    cr_assert_eq(told[0].kafka_code, 29);
+    bed_run(&bed, 300);
+    cr_assert_eq(n_told, 2);
+    cr_assert_eq(told[1].code, KW_ERR_NOMEM);
+    bed_run(&bed, 300);
+    cr_assert_eq(n_told, 2, "it is told once");
+    sim_memory_heal(&bed.pair.memory);
+    cr_assert(bed_settled(&bed, 5000));
+    group_end(&bed);
+}
