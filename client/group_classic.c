@@ -356,6 +356,7 @@ static void classic_changed(struct kw_group *group)
     struct kw_classic *classic = group->state;
 
     classic->again = true;
+    classic->n_unjoined = classic->n_unsynced = 0; /* what lasts is told of this one, too */
     switch ((enum kw_classic_state)classic->state) {
     case KWI_CLASSIC_OUT:
     case KWI_CLASSIC_AWAY:

@@ -78,8 +78,8 @@ struct kw_classic {
     uint64_t beat_sent_us, sync_sent_us;
     int32_t beat_epoch; /* with which it was sent */
     uint32_t attempts;  /* in a row */
-    /* Shortages of memory in a row: to join, since the last join; and for what comes behind
-     * it, since the last assignment, however many joins there were. */
+    /* Shortages of memory in a row of one subscription: to join, since the last join; and for
+     * what comes behind it, since the last assignment, however many joins there were. */
     uint32_t n_unjoined, n_unsynced;
     bool again;      /* the subscription changed since the last JoinGroup was sent */
     bool asked_id;   /* MEMBER_ID_REQUIRED came since we were in the group */

@@ -317,6 +317,7 @@ static void modern_changed(struct kw_group *group)
     struct kw_modern *modern = group->state;
 
     modern->subscription++;
+    modern->n_unsaid = modern->n_untaken = 0; /* what lasts is told of this one, too */
     switch ((enum kw_modern_state)modern->state) {
     case KWI_MODERN_OUT:
     case KWI_MODERN_AWAY:

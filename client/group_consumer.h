@@ -72,8 +72,8 @@ struct kw_modern {
     int64_t interval_ms;   /* as the coordinator wants it */
     uint32_t attempts;     /* joins that did not last until the next heartbeat */
     uint32_t failures;     /* heartbeats since one was answered well */
-    /* Shortages of memory in a row: for a heartbeat, since one was answered well; for the
-     * assignment, since we had one, however many heartbeats there were. */
+    /* Shortages of memory in a row of one subscription: for a heartbeat, since one was answered
+     * well; for the assignment, since we had one, however many heartbeats there were. */
     uint32_t n_unsaid, n_untaken;
     /* What the coordinator knows of us: numbers of versions. */
     uint32_t subscription, told_subscription;

@@ -86,6 +86,40 @@ Test(group_memory, what_a_coordinator_assigns_and_finds_no_memory_is_told)
     heals();
 }
 
+/* The shortage outlasts the subscription that was told of it. */
+static void another_is_told_too(int16_t api, const char *const *settings)
+{
+    static const char *const topics[] = {"t", "another"};
+    struct bed_member *member = &bed.members[0];
+    answers_find_no_memory(api, settings);
+    for (size_t n = 0; n <= 2; n += 2) { /* none, then others */
+        cr_assert_eq(kw_core_subscribe(member->consumer, topics, n, NULL), 0);
+        bed_run(&bed, 1000);
+    }
+    cr_assert_eq(member->n_error, 2, "%u errors", member->n_error);
+    cr_assert_eq(member->code, KW_ERR_NOMEM);
+    bed_run(&bed, 1000);
+    cr_assert_eq(member->n_error, 2, "once each");
+    is_short = false;
+    cr_assert(bed_settled(&bed, 5000));
+    group_end(&bed);
+}
+
+Test(group_memory, another_subscription_is_told_that_it_cannot_join_for_want_of_memory)
+{
+    another_is_told_too(KW_API_JOIN_GROUP, NULL);
+}
+
+Test(group_memory, another_subscription_is_told_that_its_assignment_finds_no_memory)
+{
+    another_is_told_too(KW_API_SYNC_GROUP, NULL);
+}
+
+Test(group_memory, another_subscription_of_a_coordinator_that_assigns_is_told_too)
+{
+    another_is_told_too(KW_API_CONSUMER_GROUP_HEARTBEAT, modern);
+}
+
 /* A join gets through between them each time, and the group rebalances again. */
 Test(group_memory, shortages_between_which_it_joined_are_none_in_a_row)
 {
