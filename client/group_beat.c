@@ -311,7 +311,7 @@ static void beat_confirmed(struct kw_modern *modern,
     modern->told_subscription = modern->sent_subscription;
     modern->told_owned = modern->sent_owned;
     modern->full = modern->denied = modern->held = modern->may_fall_back = false;
-    modern->failures = modern->n_unsaid = 0;
+    modern->n_unsaid = 0;
     if (modern->state != KWI_MODERN_JOIN)
         modern->attempts = 0;
     kwi_modern_keeper(modern)->member.epoch = msg->member_epoch;
@@ -321,20 +321,34 @@ static void beat_confirmed(struct kw_modern *modern,
                  modern->sent_us + (uint64_t)interval_ms * 1000);
 }
 
+/* What it gives us found no memory: again, behind a pause that grows. Membership is good
+ * meanwhile, so that the heartbeat is not put off beyond what the coordinator wants. */
+static void beat_untaken(struct kw_modern *modern)
+{
+    uint64_t due_us = modern->beat.deadline_us;
+
+    kwi_group_lacks_memory(modern->group, &modern->n_untaken, "no memory for what it gives us");
+    modern->full = true; /* a full one is answered with the assignment, too */
+    kwi_modern_beat_later(modern);
+    if (modern->beat.deadline_us > due_us)
+        kwi_core_arm(kwi_modern_core(modern), &modern->beat, due_us);
+}
+
 static void beat_answered(struct kw_modern *modern,
                           const struct kw_consumer_group_heartbeat_response *msg)
 {
+    bool given;
+
     beat_confirmed(modern, msg);
     if (modern->state == KWI_MODERN_JOIN)
         kwi_modern_step(modern, KWI_MODERN_JOINED);
-    if (msg->assignment.present && modern->state != KWI_MODERN_PART) {
-        if (kwi_modern_target(modern, &msg->assignment)) {
-            kwi_group_lacks_memory(modern->group, &modern->n_untaken,
-                                   "no memory for what it gives us");
-            modern->full = true; /* a full one is answered with the assignment, too */
-            kwi_modern_beat_later(modern);
-            return;
-        }
+    given = msg->assignment.present && modern->state != KWI_MODERN_PART;
+    if (given && kwi_modern_target(modern, &msg->assignment)) {
+        beat_untaken(modern);
+        return;
+    }
+    modern->failures = 0;
+    if (given) {
         kwi_modern_step(modern, KWI_MODERN_TARGET);
     } else if (modern->state == KWI_MODERN_ACK && modern->told_owned == modern->owned) {
         kwi_modern_step(modern, KWI_MODERN_TOLD);

@@ -71,7 +71,7 @@ struct kw_modern {
     struct kw_timer beat;  /* the next heartbeat */
     int64_t interval_ms;   /* as the coordinator wants it */
     uint32_t attempts;     /* joins that did not last until the next heartbeat */
-    uint32_t failures;     /* heartbeats since one was answered well */
+    uint32_t failures;     /* heartbeats since one was answered well, and its answer taken */
     /* Shortages of memory in a row of one subscription: for a heartbeat, since one was answered
      * well; for the assignment, since we had one, however many heartbeats there were. */
     uint32_t n_unsaid, n_untaken;

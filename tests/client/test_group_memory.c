@@ -82,7 +82,18 @@ Test(group_memory, an_assignment_that_finds_no_memory_is_told_however_often_it_j
 Test(group_memory, what_a_coordinator_assigns_and_finds_no_memory_is_told)
 {
     answers_find_no_memory(KW_API_CONSUMER_GROUP_HEARTBEAT, modern);
-    cr_assert_leq(kwi_mock_n_requests(bed.pair.mock, KW_API_CONSUMER_GROUP_HEARTBEAT), 200);
+    cr_assert_leq(kwi_mock_n_requests(bed.pair.mock, KW_API_CONSUMER_GROUP_HEARTBEAT), 60);
+    heals();
+}
+
+/* The session is 2 s, and a heartbeat is wanted each 200 ms. */
+Test(group_memory, a_long_pause_behind_an_assignment_without_memory_costs_no_membership)
+{
+    static const char *const slow[] = {"group.protocol=consumer", "retry.backoff.ms=3000",
+                                       "retry.backoff.max.ms=60000", NULL};
+    answers_find_no_memory(KW_API_CONSUMER_GROUP_HEARTBEAT, slow);
+    cr_assert_geq(kwi_mock_n_requests(bed.pair.mock, KW_API_CONSUMER_GROUP_HEARTBEAT), 12);
+    cr_assert_eq(bed_group(&bed).n_members, 1);
     heals();
 }
 
