@@ -6,7 +6,9 @@
  * A line is a value; "undo N" takes the N-th back if it is not on its way yet. stdout, for
  * each line: its number and delivered, expired, undone, not-written or unknown. stderr at
  * the end: how many were delivered, not written (expired or undone, mostly) and unknown.
- * Exit status 0, whatever became of them: that is what they were told; 1: not all were told.
+ * Exit status 0, whatever became of them: that is what they were told; 1: not all were told,
+ * because a line was refused or the client cannot go on. That is noticed with the next line, or
+ * the end of stdin: until then we wait for it.
  *
  * A deadline or an undo never makes a guess: once a byte was offered to a connection, the
  * record can be in the log, and its outcome is told when it is known. The trace begins
@@ -33,7 +35,8 @@ static size_t n_lines;                   /* the main thread's own, until is_read
 static atomic_bool is_read;              /* no more lines come */
 static size_t late[LINES];               /* numbers of those that were never accepted */
 static atomic_size_t n_late;
-static size_t n_told; /* own of the thread that tells */
+static size_t n_told;      /* own of the thread that tells, until it has ended */
+static atomic_int gone_rc; /* why the client cannot go on; 0: it can */
 
 static const char *const outcomes[] = {
     [KW_DELIVERED] = "delivered", [KW_NOT_WRITTEN] = "not written", [KW_UNKNOWN] = "unknown"};
@@ -90,10 +93,9 @@ static void tell_late(void)
 static void *take_events(void *client)
 {
     struct kw_event event;
-    int rc = 0;
 
-    while (rc >= 0 && (!is_read || n_told < n_lines)) {
-        rc = kw_client_poll(client, 20);
+    while (!gone_rc && (!is_read || n_told < n_lines)) {
+        int rc = kw_client_poll(client, 20);
         tell_late();
         while (kw_next_event(client, &event) == 1) {
             if (event.kind == KW_EVENT_REPORT)
@@ -101,8 +103,10 @@ static void *take_events(void *client)
             if (event.kind == KW_EVENT_ERROR)
                 fprintf(stderr, "%s %s\n", event.error->text, event.error->hint);
         }
+        if (rc < 0)
+            gone_rc = rc;
     }
-    return (void *)(intptr_t)(rc < 0 ? rc : 0);
+    return NULL;
 }
 
 static void undo(struct kw_client *client, size_t number)
@@ -154,7 +158,7 @@ static int send_lines(struct kw_client *client, struct kw_topic *topic, uint32_t
         line[strcspn(line, "\n")] = '\0';
         if (strncmp(line, "undo ", 5) == 0)
             undo(client, strtoul(line + 5, NULL, 10));
-        else
+        else if ((rc = gone_rc) == 0) /* else nobody would tell what becomes of it */
             rc = send_line(client, topic, line, strlen(line), deadline_ms);
     }
     return rc;
@@ -164,15 +168,14 @@ static int send_lines(struct kw_client *client, struct kw_topic *topic, uint32_t
 static int send_and_tell(struct kw_client *client, struct kw_topic *topic, uint32_t deadline_ms)
 {
     pthread_t teller;
-    void *told;
     int rc;
 
     if (pthread_create(&teller, NULL, take_events, client))
         return KW_ERR_NOMEM;
     rc = send_lines(client, topic, deadline_ms);
     is_read = true;
-    pthread_join(teller, &told);
-    return rc ? rc : (int)(intptr_t)told;
+    pthread_join(teller, NULL);
+    return !rc && n_told < n_lines ? gone_rc : rc; /* the client may go when all are told */
 }
 
 int main(int argc, char **argv)
