@@ -7,7 +7,7 @@
  *
  * A record is handed out only after the checksum of its batch and the framing
  * of all records in it (lengths, count) were verified; what is inside a record
- * is checked when it is reached. Both passes stop at a byte budget and go on
+ * is checked when it is reached. Both passes stop at budgets in bytes and go on
  * with the next poll (law 4), so a batch of any size costs bounded calls.
  * Who reads what is committed is given nothing of a transaction that the answer calls
  * aborted (aborted.h): such a batch is passed behind its checksum, before it would be
@@ -166,7 +166,7 @@ static struct kw_bytes batch_crc_region(const struct kw_fetched *data)
     return (struct kw_bytes){data->ptr + KWI_MESSAGE_MAGIC, data->size - KWI_MESSAGE_MAGIC};
 }
 
-static int batch_check_crc(struct kw_consumer_part *part, size_t *budget)
+static int batch_check_crc(struct kw_consumer_part *part, struct kw_batch_budget *budget)
 {
     struct kw_fetched *data = &part->data;
     struct kw_core *core = part->topic->consumer->core;
@@ -178,14 +178,14 @@ static int batch_check_crc(struct kw_consumer_part *part, size_t *budget)
         n = 0;
         data->checked = region.len;
     }
-    if (n > *budget)
-        n = *budget;
+    if (n > budget->checked)
+        n = budget->checked;
     if (data->magic == 2)
         data->crc = core->env.crc32c(data->crc, (const uint8_t *)region.ptr + data->checked, n);
     else
         data->crc = kwi_crc32(data->crc, (const uint8_t *)region.ptr + data->checked, n);
     data->checked += n;
-    *budget -= n;
+    budget->checked -= n;
     if (data->checked < region.len)
         return KW_ERR_WOULD_BLOCK;
     if (check && data->crc != kwi_get_u32(data->ptr + (data->magic == 2 ? (int)KWI_BATCH_CRC
@@ -318,11 +318,16 @@ static const uint8_t *batch_skip_marked(struct kw_fetched *data, const uint8_t *
     return p;
 }
 
-static int batch_walk(struct kw_consumer_part *part, size_t *budget)
+static void batch_pay(size_t *budget, size_t cost)
+{
+    *budget -= cost < *budget ? cost : *budget;
+}
+
+static int batch_walk(struct kw_consumer_part *part, struct kw_batch_budget *budget)
 {
     struct kw_fetched *data = &part->data;
     const uint8_t *start = data->ptr + data->checked, *end = data->ptr + data->size;
-    const uint8_t *stop = *budget < (size_t)(end - start) ? start + *budget : end;
+    const uint8_t *stop = budget->passed < (size_t)(end - start) ? start + budget->passed : end;
     uint32_t total = kwi_get_u32(data->ptr + KWI_BATCH_RECORD_COUNT);
     const uint8_t *p;
 
@@ -330,7 +335,7 @@ static int batch_walk(struct kw_consumer_part *part, size_t *budget)
     p = batch_skip_marked(data, start, stop, total);
     if (!p || (data->left > 0) == (p == end)) /* the count and the bytes end together */
         return batch_fail(data, KW_ERR_CORRUPT);
-    *budget -= (size_t)(p - start) < *budget ? (size_t)(p - start) : *budget;
+    batch_pay(&budget->passed, (size_t)(p - start));
     data->checked = (size_t)(p - data->ptr);
     if (data->left > 0)
         return KW_ERR_WOULD_BLOCK;
@@ -341,7 +346,7 @@ static int batch_walk(struct kw_consumer_part *part, size_t *budget)
 }
 
 /* One transition of the batch at ptr, or past it. */
-static int batch_advance(struct kw_consumer_part *part, size_t *budget)
+static int batch_advance(struct kw_consumer_part *part, struct kw_batch_budget *budget)
 {
     struct kw_fetched *data = &part->data;
 
@@ -376,7 +381,7 @@ static int batch_advance(struct kw_consumer_part *part, size_t *budget)
 
 /* A seek may lead into the middle of a batch: its first records were not asked
  * for, and count neither as handed out nor against the caller's maximum. */
-static int batch_skip_below(struct kw_consumer_part *part, size_t *budget)
+static int batch_skip_below(struct kw_consumer_part *part, struct kw_batch_budget *budget)
 {
     struct kw_fetched *data = &part->data;
     struct kw_record_view view;
@@ -386,29 +391,28 @@ static int batch_skip_below(struct kw_consumer_part *part, size_t *budget)
         /* If it is broken inside, whoever reads the handle finds it. */
         if (!next || data->base_offset + view.offset_delta >= part->position)
             break;
-        if (*budget == 0)
+        if (budget->passed == 0)
             return KW_ERR_WOULD_BLOCK;
-        *budget -= (size_t)(next - data->record) < *budget ? (size_t)(next - data->record)
-                                                           : *budget;
+        batch_pay(&budget->passed, (size_t)(next - data->record));
         data->record = next;
     }
     return 1;
 }
 
-int kwi_batch_prepare(struct kw_consumer_part *part, size_t *budget)
+int kwi_batch_prepare(struct kw_consumer_part *part, struct kw_batch_budget *budget)
 {
     struct kw_fetched *data = &part->data;
-    int rc = kwi_aborted_sort(&data->aborted, budget);
+    int rc = kwi_aborted_sort(&data->aborted, &budget->checked);
 
     while (rc == 1) {
         if (data->check == KWI_CHECK_DONE && data->base_offset < part->position)
             rc = batch_skip_below(part, budget);
         if (rc != 1 || (data->check == KWI_CHECK_DONE && data->left > 0))
             return rc;
-        if (*budget < KWI_BATCH_HEADER)
+        if (data->check == KWI_CHECK_NEW && budget->checked < KWI_BATCH_HEADER)
             return KW_ERR_WOULD_BLOCK;
         if (data->check == KWI_CHECK_NEW)
-            *budget -= KWI_BATCH_HEADER;
+            budget->checked -= KWI_BATCH_HEADER;
         rc = batch_advance(part, budget);
     }
     return rc;

@@ -379,13 +379,20 @@ bool kwi_fetchers_drop_paused(struct kw_core *core);
 bool kwi_fetchers_only_held(const struct kw_core *core);
 
 /* batch_check.c */
+/* What one call may do (law 4), in bytes of batches. Two amounts, so that a batch that just
+ * fits is verified in one call: in two it would be in the way of the next answer, which then
+ * finds other memory and not what the processor's cache holds. */
+struct kw_batch_budget {
+    size_t checked; /* their checksums are taken */
+    size_t passed;  /* their records' lengths are followed */
+};
 /* Makes the batch at the read position ready. Returns 1: it has records to hand
  * out; 0: nothing whole is left; KWI_BATCH_WAITS: it is being unpacked, and the
- * part is not ready before that; KW_ERR_WOULD_BLOCK: *budget (bytes) is used up;
+ * part is not ready before that; KW_ERR_WOULD_BLOCK: *budget is used up;
  * else the error that stops the part. Batches without records for the
  * application are passed, and the position with them. */
 enum { KWI_BATCH_WAITS = 2 };
-int kwi_batch_prepare(struct kw_consumer_part *part, size_t *budget);
+int kwi_batch_prepare(struct kw_consumer_part *part, struct kw_batch_budget *budget);
 /* Passes over n records of the prepared batch, which has more than n. */
 void kwi_batch_advance(struct kw_consumer_part *part, uint32_t n);
 /* The prepared batch was taken whole. */

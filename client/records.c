@@ -14,7 +14,7 @@
 #include <kwire/kwire.h>
 
 enum {
-    RECORDS_BUDGET = 1024 * 1024, /* bytes that one poll may verify (law 4) */
+    RECORDS_BUDGET = 1024 * 1024, /* bytes of either kind that one poll may verify */
     RECORDS_PARTS = 64,           /* parts that one poll may look at */
     RECORDS_KEEP = 64             /* handles kept for reuse */
 };
@@ -280,7 +280,7 @@ static void records_take_piece(struct kw_records *records, struct kw_consumer_pa
 /* The prepared batch and those behind it, as long as they are whole, fit max
  * and cost no more than the budget. Returns what the batch behind them is. */
 static int records_take_batches(struct kw_records *records, struct kw_consumer_part *part,
-                                size_t max, size_t *budget)
+                                size_t max, struct kw_batch_budget *budget)
 {
     const uint8_t *first = part->data.record;
     uint32_t left = part->data.left;
@@ -315,7 +315,7 @@ static void records_exhausted(struct kw_consumer_part *part)
 }
 
 /* 1: *out is set; 0: nothing is left, the part stopped, or it waits; or an error. */
-static int records_take(struct kw_consumer_part *part, size_t max, size_t *budget,
+static int records_take(struct kw_consumer_part *part, size_t max, struct kw_batch_budget *budget,
                         struct kw_records **out)
 {
     struct kw_consumer *consumer = part->topic->consumer;
@@ -359,7 +359,7 @@ static int records_take(struct kw_consumer_part *part, size_t max, size_t *budge
 
 int kw_core_consumer_poll(struct kw_consumer *consumer, struct kw_records **out, size_t max)
 {
-    size_t budget = RECORDS_BUDGET;
+    struct kw_batch_budget budget = {.checked = RECORDS_BUDGET, .passed = RECORDS_BUDGET};
     int rc = 0;
 
     *out = NULL;

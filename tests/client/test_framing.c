@@ -83,7 +83,7 @@ static int walk(struct bed *bed, size_t budget)
 {
     int rc = KW_ERR_WOULD_BLOCK;
     for (int i = 0; rc == KW_ERR_WOULD_BLOCK && i < 100000; i++) {
-        size_t left = budget;
+        struct kw_batch_budget left = {.checked = budget, .passed = budget};
         rc = kwi_batch_prepare(&bed->part, &left);
     }
     return rc;

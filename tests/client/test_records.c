@@ -273,27 +273,52 @@ Test(records, data_that_does_not_reach_the_position_is_asked_for_after_a_pause)
 
 /* ---- bounded work ---------------------------------------------------------------------------- */
 
-Test(records, a_batch_of_many_mebibytes_is_verified_in_bounded_calls)
+/* A batch of n records of size bytes each. */
+static uint8_t *large_batch(size_t size, int32_t n, size_t *len)
 {
-    const size_t size = 3 * 1024 * 1024 + 77, n = 13;
-    uint8_t *big = malloc(KWI_BATCH_HEADER + size * n / 10);
-    struct kw_wr wr = kwi_wr_make(big + KWI_BATCH_HEADER, size * n / 10);
-    char *value = calloc(1, size / 10);
-    unsigned polls = 0;
-    struct kw_records *records;
-    rbed_begin(0, NULL, NULL);
-    for (int32_t i = 0; i < (int32_t)n; i++)
-        kwi_record_put(&wr, i, i, (struct kw_bytes){NULL, 0},
-                       (struct kw_bytes){value, size / 10 - 20}, NULL, 0);
+    size_t room = (size + 64) * (size_t)n;
+    uint8_t *big = malloc(KWI_BATCH_HEADER + room);
+    struct kw_wr wr = kwi_wr_make(big + KWI_BATCH_HEADER, room);
+    char *value = calloc(1, size);
+    for (int32_t i = 0; i < n; i++)
+        kwi_record_put(&wr, i, i, (struct kw_bytes){NULL, 0}, (struct kw_bytes){value, size}, NULL,
+                       0);
     cr_assert_eq(kwi_wr_status(&wr), 0);
     struct kw_batch_header header;
     kwi_batch_header_init(&header);
     header.base_offset = 0;
-    header.record_count = (int32_t)n;
-    header.last_offset_delta = (int32_t)n - 1;
+    header.record_count = n;
+    header.last_offset_delta = n - 1;
     kwi_batch_header_put(big, &header);
-    kwi_batch_seal(big, KWI_BATCH_HEADER + wr.len, kwi_crc32c_portable);
-    rbed_feed(big, KWI_BATCH_HEADER + wr.len, (int64_t)n);
+    *len = KWI_BATCH_HEADER + wr.len;
+    kwi_batch_seal(big, *len, kwi_crc32c_portable);
+    free(value);
+    return big;
+}
+
+/* As large as producers make them. */
+Test(records, a_batch_of_a_megabyte_is_there_at_the_first_poll)
+{
+    size_t len;
+    uint8_t *big = large_batch(1000, 990, &len);
+    rbed_begin(0, NULL, NULL);
+    rbed_feed(big, len, 990);
+    struct kw_records *records = rbed_poll_one(0);
+    cr_assert_not_null(records);
+    kw_core_records_release(records, KW_DONE);
+    rbed_end();
+    free(big);
+}
+
+Test(records, a_batch_of_many_mebibytes_is_verified_in_bounded_calls)
+{
+    const int32_t n = 13;
+    size_t len;
+    uint8_t *big = large_batch((3 * 1024 * 1024 + 77) / 10, n, &len);
+    unsigned polls = 0;
+    struct kw_records *records;
+    rbed_begin(0, NULL, NULL);
+    rbed_feed(big, len, n);
     while (!(records = rbed_poll_one(0))) {
         polls++;
         cr_assert_lt(polls, 20);
@@ -302,13 +327,12 @@ Test(records, a_batch_of_many_mebibytes_is_verified_in_bounded_calls)
     }
     cr_assert_geq(polls, 3);
     cr_assert_leq(rbed.crc_most, 1024 * 1024);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < (size_t)n; i++)
         cr_assert_not_null(kw_records_next(records));
     cr_assert_null(kw_records_next(records));
     kw_core_records_release(records, KW_DONE);
     cr_assert_eq(rbed_position(), n);
     rbed_end();
-    free(value);
     free(big);
 }
 
