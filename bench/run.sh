@@ -13,7 +13,8 @@
 #
 #   KW_BENCH_ROUNDS=5       KW_BENCH_SIZES="100 1024 10240"
 #   KW_BENCH_CODECS="lz4 snappy zstd gzip"   KW_BENCH_BYTES=100000000 a run, about
-#   KW_BENCH_COUNT=yes      instructions too
+#   KW_BENCH_COUNT=yes      instructions too      KW_BENCH_MODES="produce consume"
+#   KW_BENCH_PEERS=yes      no: kwire and the floor alone
 #   KW_RDKAFKA=FILE         a librdkafka.so (2.12 or newer) instead of fetching one
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -22,6 +23,7 @@ rounds=${KW_BENCH_ROUNDS:-5}
 sizes=${KW_BENCH_SIZES-100 1024 10240}
 codecs=${KW_BENCH_CODECS-lz4 snappy zstd gzip}
 bytes=${KW_BENCH_BYTES:-100000000}
+modes=${KW_BENCH_MODES-produce consume}
 partitions=8
 batch=1000000
 . bench/lib.sh
@@ -89,7 +91,10 @@ run() { # CLIENT MODE RECORDS SIZE CODEC: adds a line to runs
 produce_clients="floor kwire rdkafka rdkafka/batch"
 consume_clients="floor kwire rdkafka rdkafka/crc"
 
+wanted() { case " $modes " in *" $1 "*) ;; *) false ;; esac }
+
 measure() { # MODE SIZE CODEC ROUNDS BYTES
+    wanted "$1" || return
     n=$(($5 / $2))
     [ $n -gt 1000000 ] && n=1000000
     eval "clients=\$$1_clients"
@@ -118,6 +123,7 @@ count() { # CLIENT MODE RECORDS SIZE: prints the instructions of one run
 }
 
 count_all() { # MODE SIZE
+    wanted "$1" || return
     eval "clients=\$$1_clients"
     few=$((40000000 / $2))
     [ $few -gt 40000 ] && few=40000
@@ -228,7 +234,8 @@ table_memory() {
 
 # ---- all of it -------------------------------------------------------------------
 
-fetch_rdkafka
+rdkafka=
+[ "${KW_BENCH_PEERS:-yes}" = no ] || fetch_rdkafka
 : >"$out/runs"
 : >"$out/counts"
 for size in $sizes; do
