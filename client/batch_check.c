@@ -399,6 +399,11 @@ static int batch_skip_below(struct kw_consumer_part *part, struct kw_batch_budge
     return 1;
 }
 
+static bool batch_begins(const struct kw_fetched *data)
+{
+    return data->check == KWI_CHECK_NEW && (size_t)(data->end - data->ptr) >= KWI_BATCH_HEADER;
+}
+
 int kwi_batch_prepare(struct kw_consumer_part *part, struct kw_batch_budget *budget)
 {
     struct kw_fetched *data = &part->data;
@@ -409,10 +414,11 @@ int kwi_batch_prepare(struct kw_consumer_part *part, struct kw_batch_budget *bud
             rc = batch_skip_below(part, budget);
         if (rc != 1 || (data->check == KWI_CHECK_DONE && data->left > 0))
             return rc;
-        if (data->check == KWI_CHECK_NEW && budget->checked < KWI_BATCH_HEADER)
-            return KW_ERR_WOULD_BLOCK;
-        if (data->check == KWI_CHECK_NEW)
+        if (batch_begins(data)) {
+            if (budget->checked < KWI_BATCH_HEADER)
+                return KW_ERR_WOULD_BLOCK;
             budget->checked -= KWI_BATCH_HEADER;
+        }
         rc = batch_advance(part, budget);
     }
     return rc;

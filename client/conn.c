@@ -228,6 +228,20 @@ static void conn_unmute(struct kw_timer *timer)
     kwi_conn_wake(KWI_OF(timer, struct kw_conn, mute));
 }
 
+/* What was sent already is not read meanwhile either (KIP-219). */
+static void conn_put_off(struct kw_conn *conn, uint64_t until_us)
+{
+    uint64_t from_us = conn->mute.armed ? conn->mute.deadline_us : conn->core->now.mono_us;
+
+    for (struct kw_node *n = conn->requests.first; n; n = n->next) {
+        struct kw_request *req = KWI_OF(n, struct kw_request, node);
+        uint64_t room_us = UINT64_MAX - req->deadline_us;
+
+        if (!req->answered && req->deadline_us)
+            req->deadline_us += until_us - from_us < room_us ? until_us - from_us : room_us;
+    }
+}
+
 void kwi_conn_mute(struct kw_conn *conn, int64_t mute_ms)
 {
     uint64_t until_us = kwi_core_after_ms(conn->core, mute_ms);
@@ -236,7 +250,9 @@ void kwi_conn_mute(struct kw_conn *conn, int64_t mute_ms)
         return;
     kwi_log(conn->core, 6, "%s wants to be left alone for %lld ms (quota)", conn->peer,
             (long long)mute_ms);
+    conn_put_off(conn, until_us);
     kwi_core_arm(conn->core, &conn->mute, until_us);
+    kwi_conn_arm(conn);
 }
 
 struct kw_conn *kwi_conn_open(struct kw_link *link, uint32_t addr_idx, uint64_t setup_timeout_us)

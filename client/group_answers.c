@@ -97,6 +97,7 @@ void kwi_classic_joined(struct kw_classic *classic, const struct kw_join_group_r
         return;
     }
     classic->n_unjoined = 0;
+    classic->pull_only = false; /* who led once may follow now */
     kwi_classic_keeper(classic)->member.epoch = msg->generation_id;
     kwi_core_arm(
         core, &classic->beat,

@@ -299,7 +299,9 @@ static void beat_refused(struct kw_modern *modern, int16_t error)
 static void beat_confirmed(struct kw_modern *modern,
                            const struct kw_consumer_group_heartbeat_response *msg)
 {
+    struct kw_core *core = kwi_modern_core(modern);
     int64_t interval_ms = msg->heartbeat_interval_ms;
+    uint64_t due_us;
 
     if (interval_ms < BEAT_INTERVAL_MIN_MS)
         interval_ms = BEAT_INTERVAL_MIN_MS;
@@ -317,8 +319,9 @@ static void beat_confirmed(struct kw_modern *modern,
     kwi_modern_keeper(modern)->member.epoch = msg->member_epoch;
     modern->confirmed_us = modern->sent_us;
     kwi_group_confirmed(modern->group, modern->sent_us, kwi_modern_session(modern));
-    kwi_core_arm(kwi_modern_core(modern), &modern->beat,
-                 modern->sent_us + (uint64_t)interval_ms * 1000);
+    due_us = modern->sent_us + (uint64_t)interval_ms * 1000;
+    /* Not before now: that the answer came late is not the application's fault. */
+    kwi_core_arm(core, &modern->beat, due_us > core->now.mono_us ? due_us : core->now.mono_us);
 }
 
 /* What it gives us found no memory: again, behind a pause that grows. Membership is good

@@ -279,9 +279,10 @@ static bool metadata_lags(struct kw_topic_meta *meta, const struct kw_uuid *id)
 }
 
 /* What was known is of a topic that is no more. */
-static void metadata_forget(struct kw_topic_meta *meta)
+static void metadata_forget(struct kw_topic_meta *meta, bool has_other_id)
 {
-    memcpy(meta->old_id, meta->topic_id, sizeof(meta->old_id));
+    if (has_other_id)
+        memcpy(meta->old_id, meta->topic_id, sizeof(meta->old_id));
     for (uint32_t i = 0; i < meta->n_partitions; i++)
         meta->partitions[i] = (struct kw_partition_meta){.leader = -1, .leader_epoch = -1};
 }
@@ -296,12 +297,10 @@ static bool metadata_is_gone(const struct kw_topic_meta *meta)
  * broker knows it. */
 static void metadata_note_missing(struct kw_topic_meta *meta, int16_t error)
 {
-    if (error == KW_E_UNKNOWN_TOPIC_OR_PARTITION) {
-        if (!meta->missing_us)
-            meta->missing_us = meta->core->now.mono_us;
-    } else if (!error || !metadata_is_gone(meta)) {
-        meta->missing_us = 0;
-    }
+    if (error != KW_E_UNKNOWN_TOPIC_OR_PARTITION)
+        meta->missing_us = metadata_is_gone(meta) ? meta->missing_us : 0;
+    else if (!meta->missing_us)
+        meta->missing_us = meta->core->now.mono_us;
 }
 
 /* Where brokers tell no ids, that it is another topic shows only in that it was gone. */
@@ -328,9 +327,9 @@ static int metadata_take_topic(struct kw_topic_meta *meta,
     int rc;
 
     meta->error = item->error_code;
-    metadata_note_missing(meta, item->error_code);
     kwi_racks_take_topic(meta, item, item->error_code ? 0 : n);
     if (item->error_code) {
+        metadata_note_missing(meta, item->error_code);
         if (kwi_error_info(item->error_code)->flags & KW_E_RETRIABLE)
             *open = true;
         if (!meta->asked_us)
@@ -342,9 +341,9 @@ static int metadata_take_topic(struct kw_topic_meta *meta,
         return 0;
     }
     meta->n_old = 0;
-    meta->asked_us = 0;
+    meta->asked_us = meta->missing_us = 0;
     if (is_other)
-        metadata_forget(meta);
+        metadata_forget(meta, has_other_id);
     if (!kwi_uuid_is_zero(&item->topic_id))
         memcpy(meta->topic_id, item->topic_id.b, sizeof(meta->topic_id));
     rc = metadata_grow(meta, n);

@@ -346,6 +346,27 @@ Test(producer_faults, the_time_of_a_batch_begins_when_it_is_sent)
     shop_end();
 }
 
+/* A broker that wants to be left alone reads nothing meanwhile (KIP-219). */
+Test(producer_faults, a_pause_that_the_broker_asks_for_is_no_time_of_a_batch)
+{
+    static const char *const brisk[] = {"linger.ms=0", "request.timeout.ms=1000", NULL};
+    shop_open(brisk, "t");
+    shop_known();
+    shop_make(1);
+    shop_settle();
+    shop_fault("produce:1:delay=100");
+    shop_fault("produce:1:throttle=800");
+    shop_fault("produce:2:delay=1500");
+    uint64_t before = kwi_mock_n_requests(shop.pair.mock, 0);
+    shop_make(1);
+    sim_pair_pass(&shop.pair, 10);
+    shop_make(1);
+    shop_settle();
+    cr_assert_eq(kwi_mock_n_requests(shop.pair.mock, 0) - before, 2, "%llu requests",
+                 (unsigned long long)(kwi_mock_n_requests(shop.pair.mock, 0) - before));
+    shop_end();
+}
+
 Test(producer_faults, a_rare_record_waits_for_linger_and_no_longer)
 {
     static const char *const slow[] = {"linger.ms=50", NULL};
