@@ -9,6 +9,9 @@
 [ -x build/tests/live/idle ] || { echo "not ok - $test_name: run make tests"; exit 1; }
 idle_seconds=${KW_IDLE_SECONDS:-8}
 outage_seconds=${KW_OUTAGE_SECONDS:-15}
+# 0.1 % in five minutes. A short outage is its beginning, when attempts come one behind the
+# other, and a busy machine makes three times as much of each.
+max_percent=$([ "$outage_seconds" -ge 300 ] && echo 0.1 || echo 0.3)
 
 # The first number of a figure; nothing if it is not there yet.
 figure() { awk -v word="$1" '$1 == word { print $2; exit }' "$work/idle" 2>/dev/null; }
@@ -47,7 +50,7 @@ outage() { # NAME DELIVERED_WITHIN OPTION...
     at_most "$name: threads" threads 1
     stop_mock
     wait_for up $((outage_seconds + 30))
-    at_most "$name: % CPU in $outage_seconds s without a broker" outage_cpu_percent 0.1
+    at_most "$name: % CPU in $outage_seconds s without a broker" outage_cpu_percent "$max_percent"
     at_most "$name: wake-ups a second without a broker" outage_wakeups_a_second 20
     $kw broker --listen 127.0.0.1:"$port" --topic idle:1 >"$work/broker.log" 2>&1 &
     mock_pid=$!
