@@ -10,7 +10,7 @@
 #endif
 
 /* SSE4.2 and PCLMUL. */
-uint32_t kwi_crc32c_x86(uint32_t crc, const void *ptr, size_t len);
+uint32_t kwi_crc32c_x86(uint32_t start, const void *ptr, size_t len);
 /* AVX-512F and VPCLMULQDQ besides. */
 uint32_t kwi_crc32c_x86_wide(uint32_t crc, const void *ptr, size_t len);
 
