@@ -16,7 +16,8 @@
 #   over TLS kwire needs at most KW_TLS_GATE (1.1) times the CPU of the bare program: when
 #   values are lent (produce), since the bare program copies nothing either, and when they
 #   are received, by the same requests (answers of 1 MB: bare-small); with memory that stays
-#   in the cache, as the bare program's 1 MB does. What TLS adds to each, with it less without it, is printed beside it.
+#   in the cache, as the bare program's 1 MB does. What TLS adds to each, with it less
+#   without it, is printed beside it.
 #
 #   KW_BENCH_ROUNDS=7   KW_BENCH_SIZE=102400   KW_BENCH_BYTES=200000000 a run, about
 #   KW_BENCH_COUNT=yes  instructions too      KW_RDKAFKA=FILE    as in bench/run.sh
@@ -87,8 +88,8 @@ start_sink_of() { # CLIENT RECORDS
     start_sink "$2" "$size" none
 }
 
-clients=${KW_BENCH_CLIENTS:-bare bare-small bare/plain bare-small/plain bare/ahead floor floor-small floor-small/plain kwire kwire-small \
-    kwire-small/plain kwire/ref kwire/ref-small}
+clients=${KW_BENCH_CLIENTS:-bare bare-small bare/plain bare-small/plain bare/ahead floor floor-small \
+    floor-small/plain kwire kwire-small kwire-small/plain kwire/ref kwire/ref-small}
 [ -z "$rdkafka" ] || clients="$clients rdkafka rdkafka/plain"
 [ -z "$system" ] || clients="$clients rdkafka/libssl"
 
