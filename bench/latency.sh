@@ -34,24 +34,14 @@ client() { # CLIENT SIZE
 }
 
 fetch_rdkafka
+clients="floor kwire"
+[ -z "$rdkafka" ] || clients="$clients librdkafka"
 for size in $sizes; do
-    round=0
-    while [ $round -lt "$rounds" ]; do
-        for each in floor kwire librdkafka; do
-            [ $each = librdkafka ] && [ -z "$rdkafka" ] && continue
-            start_sink 1 "$size" none || { stop_sink; echo "no sink: see $out/errors"; exit 1; }
-            client $each "$size" 2>>"$out/errors" | grep '^client=' >>"$out/runs" ||
-                echo "no figure: $each, $size bytes: $(tail -n 1 "$out/errors")"
-            stop_sink
-        done
-        round=$((round + 1))
-    done
+    take_turns 1 "$size"
 done
 [ -s "$out/runs" ] || exit 1
 
-echo "$(date -u +%Y-%m-%d), kwire $(git describe --always --dirty 2>/dev/null)," \
-    "librdkafka $(sed -n 's/.*client=librdkafka version=\([^ ]*\).*/\1/p' "$out/runs" | head -n 1);" \
-    "$rounds rounds of $records records; load $(cut -d ' ' -f 1 /proc/loadavg)"
+about_runs "$records records"
 echo
 echo "| bytes | client | p50, us | p99, us | p99.9, us | CPU, us |"
 echo "|---|---|---|---|---|---|"
@@ -59,7 +49,7 @@ for size in $sizes; do
     for each in floor kwire librdkafka; do
         row="| $size | $each"
         for field in p50_us p99_us p999_us cpu_ns; do
-            row="$row | $(sed -n "s/^client=$each .* size=$size .*$field=\([0-9.]*\).*/\1/p" "$out/runs" | sort -n |
+            row="$row | $(sed -n "s/^$each client=.* size=$size .*$field=\([0-9.]*\).*/\1/p" "$out/runs" | sort -n |
                 awk -v scale=$([ $field = cpu_ns ] && echo 1000 || echo 1) '{ value[NR] = $1 / scale }
                 END { if (NR) printf "%.1f (%.1f)", value[1], value[int((NR + 1) / 2)]; else printf "-" }')"
         done

@@ -45,3 +45,29 @@ stop_sink() {
     wait "$sink" 2>/dev/null
     sink=
 }
+
+# All of $clients work in turns, $rounds times, each against a fresh sink. `client NAME SIZE`
+# of the caller runs one; its line goes to runs, behind its name.
+take_turns() { # RECORDS SIZE
+    round=0
+    while [ $round -lt "$rounds" ]; do
+        for each in $clients; do
+            start_sink "$1" "$2" none || { stop_sink; echo "no sink: see $out/errors"; exit 1; }
+            line=$(client "$each" "$2" 2>>"$out/errors" | grep '^client=')
+            stop_sink
+            if [ -n "$line" ]; then
+                echo "$each $line" >>"$out/runs"
+            else
+                echo "no figure: $each, $2 bytes: $(tail -n 1 "$out/errors")"
+            fi
+        done
+        round=$((round + 1))
+    done
+}
+
+# The first line of a table: when, which versions, and how busy the machine is.
+about_runs() { # WHAT
+    echo "$(date -u +%Y-%m-%d), kwire $(git describe --always --dirty 2>/dev/null)," \
+        "librdkafka $(sed -n 's/.*client=librdkafka version=\([^ ]*\).*/\1/p' "$out/runs" | head -n 1);" \
+        "$rounds rounds of $1; load $(cut -d ' ' -f 1 /proc/loadavg)"
+}

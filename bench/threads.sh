@@ -46,25 +46,10 @@ client() {
 
 clients="loop one one/many four four/many"
 [ -z "$rdkafka" ] || clients="$clients librdkafka librdkafka/four"
-round=0
-while [ $round -lt "$rounds" ]; do
-    for each in $clients; do
-        start_sink "$records" "$size" none || { stop_sink; echo "no sink: see $out/errors"; exit 1; }
-        line=$(client "$each" 2>>"$out/errors" | grep '^client=')
-        stop_sink
-        if [ -n "$line" ]; then
-            echo "$each $line" >>"$out/runs"
-        else
-            echo "no figure: $each: $(tail -n 1 "$out/errors")"
-        fi
-    done
-    round=$((round + 1))
-done
+take_turns "$records" "$size"
 [ -s "$out/runs" ] || exit 1
 
-echo "$(date -u +%Y-%m-%d), kwire $(git describe --always --dirty 2>/dev/null)," \
-    "librdkafka $(sed -n 's/.*client=librdkafka version=\([^ ]*\).*/\1/p' "$out/runs" | head -n 1);" \
-    "$rounds rounds of $records records of $size bytes; load $(cut -d ' ' -f 1 /proc/loadavg)"
+about_runs "$records records of $size bytes"
 echo
 field() { # CLIENT FIELD: its values, the least first
     awk -v client="$1" -v field="$2" '$1 == client {
