@@ -16,6 +16,8 @@
 #include "proto/header.h"
 
 enum { READ_STALL_US = 10000 };
+_Static_assert((int)KWI_STAGE <= (int)KW_SPAN_PROMISED,
+               "what the stage has room for need not come");
 
 static void read_broken(struct kw_conn *conn, const char *what, const char *hint)
 {

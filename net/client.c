@@ -7,6 +7,7 @@
  * in one place, between the first wants and the sockets. */
 #include "net/client.h"
 #include "base/fmt.h"
+#include "net/bundle.h"
 #include "net/host.h"
 #include "net/lookup.h"
 #include "net/peer.h"
@@ -564,6 +565,7 @@ static void client_free(struct kw_client *client)
     kwi_resolver_deinit(client);
     kwi_tls_destroy(client->tls);
     kwi_free(&client->heap, client->record, KWI_TLS_RECORD);
+    kwi_free(&client->heap, client->spare_bundle, KWI_BUNDLE);
     kw_core_destroy(client->core);
     kwi_loop_destroy(client->loop);
     kwi_gate_deinit(&client->gate);

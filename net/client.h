@@ -5,7 +5,7 @@
  * thread.c  the I/O thread, and waiting where there is one
  * stage.c   where producing threads put records without its lock
  * peer.c    one connection: connect, write, read, close
- * peer_io.c its bytes, plain or through TLS (tls.h and a back end)
+ * peer_io.c its bytes, plain or through TLS (tls.h and a back end; bundle.c)
  * resolver.c, lookup.c  host names
  * host.c    memory, random bytes, files
  * calls.c   the functions of kwire.h that only pass a call on
@@ -61,6 +61,7 @@ struct kw_client {
 
     struct kw_tls *tls;       /* NULL: connections are not encrypted */
     uint8_t *record;          /* where a TLS record is gathered; KWI_TLS_RECORD bytes */
+    uint8_t *spare_bundle;    /* a block for the next one that needs it (bundle.h), or NULL */
     struct kw_list tls_peers; /* those that hold bytes no socket will report */
 
     bool has_given_fd; /* a foreign loop may wait for it */

@@ -10,7 +10,8 @@
 #include "net/peer_io.h"
 #include <errno.h>
 
-enum { PEER_TLS_FAILED = -1 }; /* no errno: the session knows why */
+enum { PEER_TLS_FAILED = -1 };       /* no errno: the session knows why */
+enum { PEER_READ_LEAST = 32 << 10 }; /* a rest of a share that is worth a call */
 
 /* Unwatches, closes and frees; then gives the receipt. cause may be NULL. */
 static void peer_end(struct kw_peer *peer, const struct kw_cause *cause)
@@ -105,20 +106,31 @@ static bool peer_watch(struct kw_peer *peer)
     return false;
 }
 
+/* The socket is empty, and `left` bytes of an answer are to come; but what TLS left in
+ * the bundle it has had no turn for. */
+static void peer_wait_for(struct kw_peer *peer, size_t left)
+{
+    bool more = !kwi_bundle_is_empty(&peer->in);
+    kwi_peer_expect(peer, more ? 0 : left);
+    if (more)
+        kwi_peer_hold(peer);
+}
+
 /* Reads its share. Returns false if that ended the peer. */
 static bool peer_read_share(struct kw_peer *peer)
 {
     struct kw_client *client = peer->client;
     size_t share = KWI_PEER_READ_SHARE;
-    while (share > 0) {
+    while (share >= PEER_READ_LEAST) {
         struct kw_span span = kw_core_read_buf(client->core, peer->id);
         if (span.len == 0)
-            return true;
+            break;
         size_t cap = span.len < share ? span.len : share, n = 0;
         int os_err = 0;
         int rc = kwi_peer_recv(peer, span.ptr, cap, &n, &os_err);
         if (rc == KW_ERR_WOULD_BLOCK) {
             kw_core_read_done(client->core, peer->id, 0);
+            peer_wait_for(peer, span.len);
             return true;
         }
         if (rc != 0) {
@@ -134,8 +146,11 @@ static bool peer_read_share(struct kw_peer *peer)
             return true; /* drained: another read would only say so */
         share -= n;
     }
-    client->read_more = true;
-    kwi_peer_hold(peer);
+    kwi_peer_expect(peer, 0);
+    if (share < PEER_READ_LEAST) {
+        client->read_more = true;
+        kwi_peer_hold(peer);
+    }
     return true;
 }
 

@@ -1,10 +1,10 @@
 /* net/peer_io.c -- see peer_io.h.
  *
- * With TLS, what the core offers is gathered into records of at most 16 KiB. A
- * record that the socket took in part has to be offered again as it was: the core
- * lists the same bytes at the same place until they are confirmed (law 1), so
- * their number is all that is kept. They are confirmed when the system has the
- * whole record. */
+ * With TLS, what the core offers is gathered into records of at most 16 KiB, and some
+ * records into one call of the system (bundle.h). A record that found no place has to be
+ * offered again as it was: the core lists the same bytes at the same place until they
+ * are confirmed (law 1), so their number is all that is kept. They are confirmed when
+ * the system has the whole bundle. */
 #include "net/peer_io.h"
 #include "net/loop/socket.h"
 #include "net/thread.h"
@@ -12,23 +12,75 @@
 
 /* A piece that is a record of its own without being copied, when it is nearly a full one:
  * a record costs about as much as to copy this. How many records one list may become. */
-enum { IO_ENOUGH = KWI_TLS_RECORD / 4 * 3, IO_RECORDS = 8 };
+enum { IO_ENOUGH = KWI_TLS_RECORD / 4 * 3, IO_RECORDS = 6 };
+/* Ciphertext of a record that is not whole, which TLS may hold; the least that is worth
+ * waiting for; and the most: what comes in a turn. */
+enum { IO_PARTIAL = 17000, IO_WORTH = 32 << 10, IO_EXPECT = KWI_PEER_READ_SHARE };
 
 /* ---- the socket, for TLS ----------------------------------------------------------- */
+
+/* Into the bundle, if there is one, else to where TLS wants it. */
+static int io_fill(struct kw_peer *peer, const struct kw_iov *iov, size_t n_iov, size_t *n,
+                   int *os_err)
+{
+    const struct kw_sys *sys = peer->client->sys;
+    size_t asked = KWI_BUNDLE, got = 0;
+    int rc;
+    if (peer->in.block) {
+        rc = kwi_socket_read(sys, peer->watch.fd, peer->in.block, asked, &got, os_err);
+        peer->in.from = 0;
+        peer->in.end = (uint32_t)got;
+        *n = kwi_bundle_take(&peer->in, iov, n_iov);
+    } else {
+        asked = 0;
+        for (size_t i = 0; i < n_iov; i++)
+            asked += iov[i].len;
+        rc = kwi_socket_read_vec(sys, peer->watch.fd, iov, n_iov, &got, os_err);
+        *n = got;
+    }
+    peer->has_heard |= got > 0;
+    peer->is_drained = got > 0 && got < asked;
+    return rc;
+}
 
 static int io_recv(void *ctx, const struct kw_iov *iov, size_t n_iov, size_t *n, int *os_err)
 {
     struct kw_peer *peer = ctx;
-    int rc = kwi_socket_read_vec(peer->client->sys, peer->watch.fd, iov, n_iov, n, os_err);
-    peer->has_heard |= rc == 0 && *n > 0;
+    *n = kwi_bundle_take(&peer->in, iov, n_iov);
+    if (*n > 0)
+        return 0;
+    if (peer->is_drained) /* another call would only say so */
+        return KW_ERR_WOULD_BLOCK;
+    return io_fill(peer, iov, n_iov, n, os_err);
+}
+
+static int io_flush(struct kw_peer *peer, int *os_err)
+{
+    struct kw_bundle *out = &peer->out;
+    int rc = 0;
+    while (rc == 0 && !kwi_bundle_is_empty(out)) {
+        struct kw_iov iov = {.base = out->block + out->from, .len = out->end - out->from};
+        size_t n = 0;
+        rc = kwi_socket_write(peer->client->sys, peer->watch.fd, &iov, 1, &n, os_err);
+        out->from += (uint32_t)n;
+    }
+    if (rc == 0)
+        out->from = out->end = 0;
     return rc;
 }
 
 static int io_send(void *ctx, const void *ptr, size_t len, size_t *n, int *os_err)
 {
-    const struct kw_peer *peer = ctx;
+    struct kw_peer *peer = ctx;
     /* The system only reads from it; the type has no const. */
     struct kw_iov iov = {.base = (void *)(uintptr_t)ptr, .len = len};
+    *n = len;
+    if (kwi_bundle_put(&peer->out, ptr, len))
+        return 0;
+    int rc = io_flush(peer, os_err);
+    *n = 0;
+    if (rc != 0)
+        return rc;
     return kwi_socket_write(peer->client->sys, peer->watch.fd, &iov, 1, n, os_err);
 }
 
@@ -59,6 +111,7 @@ int kwi_peer_start_tls(struct kw_peer *peer, const struct kw_want *want)
 
 int kwi_peer_handshake(struct kw_peer *peer, int *os_err)
 {
+    peer->is_drained = false;
     kwi_thread_pause(peer->client);
     int rc = io_result(peer, kwi_tls_handshake(peer->tls), &peer->read_needs, os_err);
     kwi_thread_resume(peer->client);
@@ -67,7 +120,8 @@ int kwi_peer_handshake(struct kw_peer *peer, int *os_err)
 
 void kwi_peer_hold(struct kw_peer *peer)
 {
-    if (!peer->tls || peer->is_held || !kwi_tls_pending(peer->tls))
+    if (!peer->tls || peer->is_held ||
+        (!peer->is_late && kwi_bundle_is_empty(&peer->in) && !kwi_tls_pending(peer->tls)))
         return;
     peer->is_held = true;
     kwi_list_push(&peer->client->tls_peers, &peer->held_node);
@@ -80,10 +134,25 @@ void kwi_peer_end_tls(struct kw_peer *peer)
     peer->is_held = false;
     if (!peer->tls)
         return;
-    if (peer->state == PEER_OPEN && peer->half_record == 0)
+    if (peer->state == PEER_OPEN && peer->half_record == 0) {
+        int os_err;
         kwi_tls_goodbye(peer->tls);
+        (void)io_flush(peer, &os_err);
+    }
     kwi_tls_close(peer->tls);
     peer->tls = NULL;
+    kwi_bundle_drop(peer->client, &peer->in);
+    kwi_bundle_drop(peer->client, &peer->out);
+}
+
+void kwi_peer_expect(struct kw_peer *peer, size_t left)
+{
+    size_t n = left > IO_PARTIAL + IO_WORTH ? left - IO_PARTIAL : 0;
+    int expects = (int)(n < IO_EXPECT ? n : IO_EXPECT);
+    if (!peer->tls || expects == peer->expects)
+        return;
+    peer->expects = expects;
+    kwi_socket_expect(peer->client->sys, peer->watch.fd, expects > 0 ? expects : 1);
 }
 
 /* The first bytes of the list in one piece: `max` of them, or what lies together if
@@ -106,15 +175,53 @@ static const void *io_gather(struct kw_client *client, const struct kw_iov *iov,
 
 /* ---- both ------------------------------------------------------------------------------- */
 
+/* Record by record until the span is full or there is no more. What ended it is the
+ * result only if nothing came before, else that of the next call. */
+static int io_recv_records(struct kw_peer *peer, uint8_t *ptr, size_t cap, size_t *n, int *os_err)
+{
+    size_t len = 0;
+    int rc;
+    *n = 0;
+    do {
+        rc = io_result(peer, kwi_tls_read(peer->tls, ptr + *n, cap - *n, &len), &peer->read_needs,
+                       os_err);
+        *n += len;
+    } while (rc == 0 && len > 0 && *n < cap);
+    if (*n == 0 || (rc == 0 && len > 0))
+        return rc;
+    peer->is_late = true;
+    peer->late_rc = rc;
+    peer->late_err = *os_err;
+    return 0;
+}
+
+static int io_recv_tls(struct kw_peer *peer, void *ptr, size_t cap, size_t *n, int *os_err)
+{
+    struct kw_client *client = peer->client;
+    *n = 0;
+    if (peer->is_late) {
+        peer->is_late = false;
+        *os_err = peer->late_err;
+        return peer->late_rc;
+    }
+    peer->read_needs = KWI_LOOP_READ;
+    peer->is_drained = false;
+    if (cap > KWI_TLS_RECORD)
+        kwi_bundle_open(client, &peer->in);
+    kwi_thread_pause(client);
+    int rc = io_recv_records(peer, ptr, cap, n, os_err);
+    kwi_thread_resume(client);
+    kwi_bundle_settle(client, &peer->in);
+    return rc;
+}
+
 int kwi_peer_recv(struct kw_peer *peer, void *ptr, size_t cap, size_t *n, int *os_err)
 {
-    int rc;
+    if (peer->tls)
+        return io_recv_tls(peer, ptr, cap, n, os_err);
     peer->read_needs = KWI_LOOP_READ;
     kwi_thread_pause(peer->client);
-    if (!peer->tls)
-        rc = kwi_socket_read(peer->client->sys, peer->watch.fd, ptr, cap, n, os_err);
-    else
-        rc = io_result(peer, kwi_tls_read(peer->tls, ptr, cap, n), &peer->read_needs, os_err);
+    int rc = kwi_socket_read(peer->client->sys, peer->watch.fd, ptr, cap, n, os_err);
     kwi_thread_resume(peer->client);
     return rc;
 }
@@ -163,32 +270,50 @@ static int io_send_records(struct kw_peer *peer, struct kw_iov *iov, size_t n_io
         left -= len;
         *n += len;
     }
+    if (rc != 0)
+        return rc;
+    rc = io_flush(peer, os_err);
+    peer->write_needs = KWI_LOOP_WRITE;
     return rc;
+}
+
+/* What TLS took is confirmed when nothing of it is left in the bundle. */
+static void io_confirm(struct kw_peer *peer, size_t n)
+{
+    peer->bundled += n;
+    if (peer->bundled == 0 || !kwi_bundle_is_empty(&peer->out))
+        return;
+    n = peer->bundled;
+    peer->bundled = 0;
+    kw_core_written(peer->client->core, peer->id, n);
 }
 
 int kwi_peer_send(struct kw_peer *peer, size_t *n, bool *more, int *os_err)
 {
     struct kw_client *client = peer->client;
     struct kw_iov iov[KWI_PEER_IOV];
-    size_t n_iov = kw_core_write_vec(client->core, peer->id, 0, iov, KWI_PEER_IOV), total = 0;
+    size_t n_iov = kw_core_write_vec(client->core, peer->id, peer->bundled, iov, KWI_PEER_IOV);
+    size_t total = 0;
     int rc;
     *n = 0;
     *more = false;
     peer->write_needs = KWI_LOOP_WRITE;
-    if (n_iov == 0)
+    if (n_iov == 0 && kwi_bundle_is_empty(&peer->out))
         return 0;
+    for (size_t i = 0; i < n_iov; i++)
+        total += iov[i].len;
+    if (peer->tls && total > KWI_TLS_RECORD)
+        kwi_bundle_open(client, &peer->out);
     kwi_thread_pause(client);
     if (peer->tls) {
         rc = io_send_records(peer, iov, n_iov, n, os_err);
         *more = rc == 0;
     } else {
-        for (size_t i = 0; i < n_iov; i++)
-            total += iov[i].len;
         rc = kwi_socket_write(client->sys, peer->watch.fd, iov, n_iov, n, os_err);
         *more = rc == 0 && *n == total;
     }
     kwi_thread_resume(client);
-    if (*n > 0)
-        kw_core_written(client->core, peer->id, *n);
+    kwi_bundle_settle(client, &peer->out);
+    io_confirm(peer, *n);
     return rc;
 }

@@ -1,6 +1,7 @@
 /* net/peer_io.h -- the bytes of a connection, plain or through TLS: for peer.c. */
 #ifndef KWI_PEER_IO_H
 #define KWI_PEER_IO_H
+#include "net/bundle.h"
 #include "net/peer.h"
 #include "net/tls.h"
 
@@ -22,6 +23,13 @@ struct kw_peer {
     size_t half_record;         /* bytes of a record that is partly written, 0 none */
     struct kw_node held_node;   /* in client->tls_peers while is_held */
     bool is_held;
+
+    struct kw_bundle in, out; /* ciphertext that TLS, or the socket, has not taken yet */
+    size_t bundled;           /* plaintext in `out`, which the core still lists */
+    bool is_drained;          /* the read under way found the socket empty */
+    bool is_late;             /* it ended behind some bytes: late_rc is for the next one */
+    int late_rc, late_err;
+    int expects; /* ciphertext for which the socket waits before it wakes us; 0: any */
 };
 
 /* Makes one read into the span. 0 with *n 0: the end. KW_ERR_WOULD_BLOCK: then
@@ -35,6 +43,9 @@ KW_MUST_USE int kwi_peer_send(struct kw_peer *peer, size_t *n, bool *more, int *
 /* The handshake begins, or goes on. KW_ERR_WOULD_BLOCK: read_needs is set. */
 KW_MUST_USE int kwi_peer_start_tls(struct kw_peer *peer, const struct kw_want *want);
 KW_MUST_USE int kwi_peer_handshake(struct kw_peer *peer, int *os_err);
+/* So much of an answer is still to come (0: nobody knows): the socket need not wake us
+ * for each record of it. */
+void kwi_peer_expect(struct kw_peer *peer, size_t left);
 /* If TLS holds bytes that the socket will not report, the next turn reads them. */
 void kwi_peer_hold(struct kw_peer *peer);
 /* Says goodbye if the stream allows it, and frees. */

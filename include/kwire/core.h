@@ -109,8 +109,11 @@ KW_EXPORT uint64_t kw_core_deadline(const struct kw_core *core);
  * end. 0: nothing behind skip; WRITE_READY follows when there is. */
 KW_EXPORT size_t kw_core_write_vec(struct kw_core *core, uint32_t conn, size_t skip,
                                    struct kw_iov *iov, size_t cap);
+/* A span of more bytes than this is what is left of one answer. */
+enum { KW_SPAN_PROMISED = 16384 };
 /* Lends a buffer to read into, at most one per connection at a time; the same
- * again before read_done. len 0: reading is off. */
+ * again before read_done. len 0: reading is off. Of more than KW_SPAN_PROMISED: all
+ * of it will come, unless the peer ends or falls silent, so a driver may wait for it. */
 KW_EXPORT struct kw_span kw_core_read_buf(struct kw_core *core, uint32_t conn);
 /* One word, valid for the core's life: KW_ATT_* bits that any call may set.
  * next_want and next_event clear theirs when they return false, step clears

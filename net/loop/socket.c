@@ -316,6 +316,11 @@ int kwi_socket_write(const struct kw_sys *sys, int fd, const struct kw_iov *iov,
     return socket_moved(sent, n, os_err);
 }
 
+void kwi_socket_expect(const struct kw_sys *sys, int fd, int n)
+{
+    socket_set(sys, fd, SOL_SOCKET, SO_RCVLOWAT, n);
+}
+
 void kwi_socket_close(const struct kw_sys *sys, int fd)
 {
     /* Not again after a signal: the number is free already, and may be

@@ -51,6 +51,9 @@ KW_MUST_USE int kwi_socket_read_vec(const struct kw_sys *sys, int fd, const stru
  * their sum. */
 KW_MUST_USE int kwi_socket_write(const struct kw_sys *sys, int fd, const struct kw_iov *iov,
                                  size_t n_iov, size_t *n, int *os_err);
+/* The socket is not to be called readable before n bytes are there (SO_RCVLOWAT), or the
+ * end, or what it has room for; 1: as usual. */
+void kwi_socket_expect(const struct kw_sys *sys, int fd, int n);
 void kwi_socket_close(const struct kw_sys *sys, int fd);
 
 #endif

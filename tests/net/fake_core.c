@@ -297,7 +297,10 @@ struct kw_span kw_core_read_buf(struct kw_core *core, uint32_t id)
     if (conn->reading_refused || (conn->refuse_after && conn->in_len >= conn->refuse_after))
         return (struct kw_span){0};
     if (!conn->lent) {
+        size_t left = conn->coming > conn->in_len ? conn->coming - conn->in_len : 0;
         conn->lent_len = conn->read_size ? conn->read_size : 4096;
+        if (conn->lent_len > KW_SPAN_PROMISED && conn->lent_len > left)
+            conn->lent_len = left > 4096 ? left : 4096;
         conn->lent = malloc(conn->lent_len);
     }
     return (struct kw_span){.ptr = conn->lent, .len = conn->lent_len};

@@ -23,6 +23,7 @@ struct fake_conn {
     size_t in_len;
     uint8_t *lent; /* an exact-size block while it is lent */
     size_t lent_len, read_size;
+    size_t coming;              /* bytes that will come in all: a large span promises its size */
     bool reading_refused;       /* read_buf lends nothing */
     size_t refuse_after;        /* the same once so many bytes came; 0: never */
     int n_reads, n_empty_reads; /* read_done calls, those with 0 bytes */

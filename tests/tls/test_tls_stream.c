@@ -127,6 +127,7 @@ static void megabytes(size_t piece, size_t read_size)
     up();
     conn->piece = piece;
     conn->read_size = read_size;
+    conn->coming = in_len;
     fake_send(core, 1, sent, len);
     for (int turn = 0; turn < 20000 && (server.got_len < len || conn->in_len < in_len); turn++) {
         if (out < in_len && BIO_ctrl_pending(server.out) == 0) {
@@ -283,6 +284,7 @@ Test(tls_stream, one_peer_gets_no_more_than_its_share_of_a_turn)
     size_t before = 0, most = 0;
     up();
     conn->read_size = 64 << 10;
+    conn->coming = len;
     server_send(&server, sent, len);
     for (int turn = 0; turn < 20000 && conn->in_len < len; turn++) {
         server_pump(&server);
@@ -294,6 +296,119 @@ Test(tls_stream, one_peer_gets_no_more_than_its_share_of_a_turn)
     /* Once from what TLS held, once from the socket. */
     cr_assert_leq(most, 2 * KWI_PEER_READ_SHARE);
     cr_assert_arr_eq(conn->in, sent, len);
+    free(sent);
+}
+
+/* ---- large answers: many records a call ------------------------------------------- */
+
+/* The broker sends `len` bytes, of which `first` bytes of ciphertext come for now. */
+static uint8_t *begin_large(size_t len, size_t first)
+{
+    uint8_t *sent = noise(len);
+    up();
+    conn->read_size = len;
+    conn->coming = conn->in_len + len;
+    server.limit = server.sent + first;
+    server_send(&server, sent, len);
+    return sent;
+}
+
+/* It waits for as much as a turn reads, and is not woken in between; for what is left at
+ * the end, and for the small answer behind it, it does not wait. */
+Test(tls_stream, a_large_answer_is_waited_for_and_what_follows_it_is_not)
+{
+    const size_t len = 600000;
+    uint8_t *sent = begin_large(len, 100000);
+    TOGETHER(client, &server, conn->in_len > 80000);
+    quiet();
+    server.limit += 40000; /* no more than the window of a new connection */
+    server_pump(&server);
+    quiet();
+    cr_assert_lt(conn->in_len, 100000, "woken early");
+    for (int i = 0; i < 100 && conn->in_len < len; i++) {
+        server.limit += 10000;
+        server_pump(&server);
+        cr_assert_geq(kw_client_poll(client, 2), 0);
+    }
+    cr_assert_eq(conn->in_len, len);
+    cr_assert_lt(fault_count(CALL_RECV), 60);
+    server.limit = SIZE_MAX;
+    server_send(&server, "after", 5);
+    TOGETHER(client, &server, conn->in_len == len + 5);
+    cr_assert_arr_eq(conn->in, sent, len);
+    cr_assert_arr_eq(conn->in + len, "after", 5);
+    free(sent);
+}
+
+Test(tls_stream, an_end_in_the_middle_of_a_large_answer_is_told_at_once)
+{
+    uint8_t *sent = begin_large(600000, 100000);
+    TOGETHER(client, &server, conn->in_len > 80000);
+    server_hang_up(&server, false);
+    UNTIL(client, conn->n_closed == 1);
+    cr_assert(strstr(conn->text, "without the goodbye of TLS"), "%s", conn->text);
+    cr_assert_arr_eq(conn->in, sent, conn->in_len);
+    free(sent);
+}
+
+/* What came before an error is handed on, and then the error is told. */
+Test(tls_stream, a_read_that_fails_behind_some_records_tells_the_errno)
+{
+    uint8_t *sent = begin_large(600000, 100000);
+    fault_short(CALL_RECV, 50000);
+    fault_plan(CALL_RECV, 1, 1, ECONNRESET);
+    UNTIL(client, conn->n_closed == 1);
+    cr_assert_eq(conn->cause.os_err, ECONNRESET);
+    cr_assert_gt(conn->in_len, 0);
+    cr_assert_arr_eq(conn->in, sent, conn->in_len);
+    free(sent);
+}
+
+Test(tls_stream, reading_that_goes_off_in_a_large_answer_stalls_nothing)
+{
+    const size_t len = 600000;
+    uint8_t *sent = begin_large(len, SIZE_MAX / 2);
+    conn->refuse_after = 100000;
+    for (int turn = 0; turn < 50 && conn->in_len < 100000; turn++)
+        cr_assert_geq(kw_client_poll(client, 2), 0);
+    fake_want(core, KW_WANT_READ_OFF, 1);
+    for (int turn = 0; turn < 20; turn++)
+        cr_assert_geq(kw_client_poll(client, 0), 0);
+    cr_assert_lt(conn->in_len, len);
+    conn->refuse_after = 0;
+    fake_want(core, KW_WANT_READ_ON, 1);
+    TOGETHER(client, &server, conn->in_len == len);
+    cr_assert_arr_eq(conn->in, sent, len);
+    free(sent);
+}
+
+/* Records of several lists wait together, in order, and are one call of the system. */
+Test(tls_stream, records_that_wait_for_the_socket_are_sent_together)
+{
+    const size_t len = 98304; /* six records */
+    uint8_t *sent = noise(2 * len);
+    up();
+    int before = fault_count(CALL_SENDMSG);
+    fault_plan(CALL_SENDMSG, 0, 1, EAGAIN);
+    fake_send(core, 1, sent, len);
+    cr_assert_geq(kw_client_process(client, 0), 0);
+    fake_send(core, 1, sent + len, len);
+    TOGETHER(client, &server, server.got_len == 2 * len);
+    cr_assert_eq(conn->written, 2 * len);
+    cr_assert_leq(fault_count(CALL_SENDMSG), before + 5);
+    cr_assert_arr_eq(server.got, sent, 2 * len);
+    free(sent);
+}
+
+Test(tls_stream, a_write_that_fails_with_records_waiting_tells_the_errno)
+{
+    uint8_t *sent = noise(98304);
+    up();
+    fault_plan(CALL_SENDMSG, 0, 1, EPIPE);
+    fake_send(core, 1, sent, 98304);
+    UNTIL(client, conn->n_closed == 1);
+    cr_assert_eq(conn->cause.os_err, EPIPE);
+    cr_assert_eq(conn->written, 0);
     free(sent);
 }
 
