@@ -112,7 +112,7 @@ static void peer_wait_for(struct kw_peer *peer, size_t left)
 {
     bool more = !kwi_bundle_is_empty(&peer->in);
     kwi_peer_expect(peer, more ? 0 : left);
-    if (more)
+    if (more && peer->read_needs == KWI_LOOP_READ) /* else the socket will say so */
         kwi_peer_hold(peer);
 }
 
@@ -164,6 +164,8 @@ static bool peer_read(struct kw_peer *peer)
  * alert, a page of HTTP) explains more than EPIPE does, so that is read first. */
 static void peer_write_failed(struct kw_peer *peer)
 {
+    if (peer->is_late && peer->late_rc == KW_ERR_WOULD_BLOCK)
+        peer->is_late = false; /* ask again */
     if (peer->reading && !peer_read(peer))
         return;
     peer_fail_tls(peer, peer->write_err == PEER_TLS_FAILED ? 0 : peer->write_err);
@@ -182,7 +184,7 @@ static int peer_write_some(struct kw_peer *peer, size_t *written)
         peer->write_err = os_err ? os_err : peer->tls ? PEER_TLS_FAILED : EIO;
         return 0;
     }
-    if (n == 0)
+    if (n == 0 && !more)
         peer->writing = false;
     *written += n;
     return more;

@@ -28,8 +28,8 @@ void kwi_peer_set_reading(struct kw_peer *peer, bool on);
 void kwi_peers_read_held(struct kw_client *client);
 /* WRITE_READY: from now on the peer asks for bytes until there are none. */
 void kwi_peer_write(struct kw_peer *peer);
-/* The same with one system call at most and no end of the peer: what goes wrong
- * or is left is for the next turn. Returns whether the call was made. */
+/* The same with one list of the core's at most and no end of the peer: what goes wrong
+ * or is left is for the next turn. Returns whether that was tried. */
 bool kwi_peer_write_once(struct kw_peer *peer, bool may_write);
 /* Closes the socket and frees, without a word to the core. */
 void kwi_peer_destroy(struct kw_peer *peer);

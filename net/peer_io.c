@@ -4,7 +4,7 @@
  * records into one call of the system (bundle.h). A record that found no place has to be
  * offered again as it was: the core lists the same bytes at the same place until they
  * are confirmed (law 1), so their number is all that is kept. They are confirmed when
- * the system has the whole bundle. */
+ * the system has all of the bundle that they were in. */
 #include "net/peer_io.h"
 #include "net/loop/socket.h"
 #include "net/thread.h"
@@ -64,9 +64,12 @@ static int io_flush(struct kw_peer *peer, int *os_err)
         rc = kwi_socket_write(peer->client->sys, peer->watch.fd, &iov, 1, &n, os_err);
         out->from += (uint32_t)n;
     }
-    if (rc == 0)
-        out->from = out->end = 0;
-    return rc;
+    if (rc != 0)
+        return rc;
+    out->from = out->end = 0;
+    peer->gone += peer->bundled;
+    peer->bundled = 0;
+    return 0;
 }
 
 static int io_send(void *ctx, const void *ptr, size_t len, size_t *n, int *os_err)
@@ -75,6 +78,7 @@ static int io_send(void *ctx, const void *ptr, size_t len, size_t *n, int *os_er
     /* The system only reads from it; the type has no const. */
     struct kw_iov iov = {.base = (void *)(uintptr_t)ptr, .len = len};
     *n = len;
+    peer->is_drained = false; /* what we say may be answered */
     if (kwi_bundle_put(&peer->out, ptr, len))
         return 0;
     int rc = io_flush(peer, os_err);
@@ -235,6 +239,7 @@ static int io_send_record(struct kw_peer *peer, const struct kw_iov *iov, size_t
     int rc = io_result(peer, kwi_tls_write(peer->tls, ptr, len), &peer->write_needs, os_err);
     peer->half_record = rc == KW_ERR_WOULD_BLOCK ? len : 0;
     *n = rc == 0 ? len : 0;
+    peer->bundled += *n;
     return rc;
 }
 
@@ -277,43 +282,51 @@ static int io_send_records(struct kw_peer *peer, struct kw_iov *iov, size_t n_io
     return rc;
 }
 
-/* What TLS took is confirmed when nothing of it is left in the bundle. */
-static void io_confirm(struct kw_peer *peer, size_t n)
+static int io_send_tls(struct kw_peer *peer, struct kw_iov *iov, size_t n_iov, size_t total,
+                       size_t *n, int *os_err)
 {
-    peer->bundled += n;
-    if (peer->bundled == 0 || !kwi_bundle_is_empty(&peer->out))
-        return;
-    n = peer->bundled;
-    peer->bundled = 0;
-    kw_core_written(peer->client->core, peer->id, n);
+    struct kw_client *client = peer->client;
+    peer->is_drained = false;
+    if (total > KWI_TLS_RECORD)
+        kwi_bundle_open(client, &peer->out);
+    kwi_thread_pause(client);
+    int rc = io_send_records(peer, iov, n_iov, n, os_err);
+    kwi_thread_resume(client);
+    if (kwi_bundle_is_empty(&peer->out)) { /* what went without it, too */
+        peer->gone += peer->bundled;
+        peer->bundled = 0;
+    }
+    kwi_bundle_settle(client, &peer->out);
+    return rc;
 }
 
 int kwi_peer_send(struct kw_peer *peer, size_t *n, bool *more, int *os_err)
 {
     struct kw_client *client = peer->client;
     struct kw_iov iov[KWI_PEER_IOV];
-    size_t n_iov = kw_core_write_vec(client->core, peer->id, peer->bundled, iov, KWI_PEER_IOV);
-    size_t total = 0;
+    size_t behind = peer->bundled + peer->gone, total = 0;
+    size_t n_iov = kw_core_write_vec(client->core, peer->id, behind, iov, KWI_PEER_IOV);
     int rc;
     *n = 0;
     *more = false;
     peer->write_needs = KWI_LOOP_WRITE;
-    if (n_iov == 0 && kwi_bundle_is_empty(&peer->out))
+    if (n_iov == 0 && behind == 0 && kwi_bundle_is_empty(&peer->out))
         return 0;
     for (size_t i = 0; i < n_iov; i++)
         total += iov[i].len;
-    if (peer->tls && total > KWI_TLS_RECORD)
-        kwi_bundle_open(client, &peer->out);
-    kwi_thread_pause(client);
     if (peer->tls) {
-        rc = io_send_records(peer, iov, n_iov, n, os_err);
+        rc = io_send_tls(peer, iov, n_iov, total, n, os_err);
         *more = rc == 0;
     } else {
+        kwi_thread_pause(client);
         rc = kwi_socket_write(client->sys, peer->watch.fd, iov, n_iov, n, os_err);
+        kwi_thread_resume(client);
         *more = rc == 0 && *n == total;
+        peer->gone = *n;
     }
-    kwi_thread_resume(client);
-    kwi_bundle_settle(client, &peer->out);
-    io_confirm(peer, *n);
+    size_t gone = peer->gone;
+    peer->gone = 0;
+    if (gone > 0)
+        kw_core_written(client->core, peer->id, gone);
     return rc;
 }

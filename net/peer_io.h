@@ -20,12 +20,13 @@ struct kw_peer {
 
     bool has_heard;             /* TLS read something of the socket */
     struct kw_tls_session *tls; /* NULL: plain */
-    size_t half_record;         /* bytes of a record that is partly written, 0 none */
+    size_t half_record;         /* bytes of a record that found no place, 0 none */
     struct kw_node held_node;   /* in client->tls_peers while is_held */
     bool is_held;
 
     struct kw_bundle in, out; /* ciphertext that TLS, or the socket, has not taken yet */
-    size_t bundled;           /* plaintext in `out`, which the core still lists */
+    size_t bundled;           /* plaintext in `out`, which the core still lists, */
+    size_t gone;              /* and what has left and is not confirmed */
     bool is_drained;          /* the read under way found the socket empty */
     bool is_late;             /* it ended behind some bytes: late_rc is for the next one */
     int late_rc, late_err;
@@ -35,9 +36,9 @@ struct kw_peer {
 /* Makes one read into the span. 0 with *n 0: the end. KW_ERR_WOULD_BLOCK: then
  * read_needs is set. Else it failed, with *os_err if that was the socket. */
 KW_MUST_USE int kwi_peer_recv(struct kw_peer *peer, void *ptr, size_t cap, size_t *n, int *os_err);
-/* Makes one write of what the core offers, and confirms *n bytes of it to the
- * core. *more: the socket may take more at once. Errors: as kwi_peer_recv;
- * KW_ERR_WOULD_BLOCK sets write_needs. 0 with *n 0: the core offers nothing. */
+/* Takes *n bytes of what the core offers, and confirms to it what has left. *more: the
+ * socket may take more at once. Errors: as kwi_peer_recv; KW_ERR_WOULD_BLOCK sets
+ * write_needs. 0, *n 0 and not *more: the core offers nothing, and nothing waits. */
 KW_MUST_USE int kwi_peer_send(struct kw_peer *peer, size_t *n, bool *more, int *os_err);
 
 /* The handshake begins, or goes on. KW_ERR_WOULD_BLOCK: read_needs is set. */

@@ -63,7 +63,7 @@ void kwi_tls_close(struct kw_tls_session *session);
 KW_MUST_USE int kwi_tls_handshake(struct kw_tls_session *session);
 /* DONE with *n > 0: so many bytes. DONE with *n 0: the peer said goodbye. */
 KW_MUST_USE int kwi_tls_read(struct kw_tls_session *session, void *buf, size_t cap, size_t *n);
-/* DONE: all len bytes (at most KWI_TLS_RECORD) are with the system as one record.
+/* DONE: all len bytes (at most KWI_TLS_RECORD) went to io->send as one record.
  * Otherwise a part of that record may be, so the next write must be of the same
  * bytes; the memory may have moved. */
 KW_MUST_USE int kwi_tls_write(struct kw_tls_session *session, const void *ptr, size_t len);

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "net/bundle.h"
 #include "net/client.h"
 #include "net/peer.h"
 #include "tests/net/faults.h"
@@ -397,6 +398,28 @@ Test(tls_stream, records_that_wait_for_the_socket_are_sent_together)
     cr_assert_eq(conn->written, 2 * len);
     cr_assert_leq(fault_count(CALL_SENDMSG), before + 5);
     cr_assert_arr_eq(server.got, sent, 2 * len);
+    free(sent);
+}
+
+/* The socket takes a little at a time, and there is always more to send: what has left is
+ * confirmed, whatever joined the bundle since. */
+Test(tls_stream, what_has_left_is_confirmed_though_the_bundle_is_never_empty)
+{
+    const size_t len = 6 << 20;
+    uint8_t *sent = noise(len);
+    up();
+    conn->piece = 4000;
+    fault_short(CALL_SENDMSG, 60000);
+    fake_send(core, 1, sent, len);
+    for (int turn = 0; turn < 20000 && server.got_len < len; turn++) {
+        fault_plan(CALL_SENDMSG, turn % 3, 1, EAGAIN);
+        cr_assert_geq(kw_client_poll(client, 0), 0);
+        server_pump(&server);
+        cr_assert_leq(conn->handed_out - conn->written, (size_t)4 * KWI_BUNDLE);
+    }
+    fault_plan(CALL_SENDMSG, 0, 0, 0);
+    TOGETHER(client, &server, conn->written == len);
+    cr_assert_arr_eq(server.got, sent, len);
     free(sent);
 }
 
