@@ -153,21 +153,57 @@ static inline struct stage_tray *stage_tray(struct kw_stage *stage, const struct
     return &stage->trays[(((uintptr_t)topic >> 6) + (uint32_t)place) % STAGE_TRAYS];
 }
 
-/* By its thread, busy: into a tray that is there, if it fits. */
-static inline bool stage_append(struct kw_stage *stage, const struct kw_topic *topic,
-                                const struct kw_record *record)
+/* For which any partition will do. */
+static inline bool stage_is_keyless(const struct kw_record *record)
+{
+    return !record->key.ptr && !(record->flags & KW_REC_PARTITION);
+}
+
+/* Whether it may go into a tray without the lock. */
+static inline bool stage_takes(const struct kw_record *record)
+{
+    return KWI_LIKELY(stage_is_plain(record) && !record->n_headers);
+}
+
+/* By its thread, busy: the tray that is there for a record that it takes, or NULL. */
+static inline struct kw_tray *stage_find_tray(struct kw_stage *stage, const struct kw_topic *topic,
+                                              const struct kw_record *record)
 {
     const struct stage_plan *plan = stage_plan(stage, topic);
     const struct stage_tray *tray;
     int32_t place;
-    if (KWI_UNLIKELY(plan->topic != topic || !stage_is_plain(record) || record->n_headers))
-        return false;
-    place = KWI_LIKELY(!record->key.ptr && !(record->flags & KW_REC_PARTITION))
-                ? -1
-                : kw_core_tray_place(record, plan->n_partitions);
+    if (KWI_UNLIKELY(plan->topic != topic))
+        return NULL;
+    place = KWI_LIKELY(stage_is_keyless(record)) ? -1
+                                                 : kw_core_tray_place(record, plan->n_partitions);
     tray = stage_tray(stage, topic, place);
-    return KWI_LIKELY(tray->tray && tray->topic == topic && tray->place == place) &&
-           KWI_LIKELY(kw_core_tray_append(tray->tray, record));
+    return KWI_LIKELY(tray->tray && tray->topic == topic && tray->place == place) ? tray->tray
+                                                                                  : NULL;
+}
+
+/* The same: into a tray that is there, if it fits. */
+static inline bool stage_append(struct kw_stage *stage, const struct kw_topic *topic,
+                                const struct kw_record *record)
+{
+    struct kw_tray *tray = stage_takes(record) ? stage_find_tray(stage, topic, record) : NULL;
+    return KWI_LIKELY(tray != NULL) && KWI_LIKELY(kw_core_tray_append(tray, record));
+}
+
+/* The same for some of them: how many. One tray is for all that have no key. */
+static inline size_t stage_append_run(struct kw_stage *stage, const struct kw_topic *topic,
+                                      const struct kw_record *records, size_t n)
+{
+    struct kw_tray *keyless = NULL;
+    size_t i = 0;
+    for (; i < n && stage_takes(&records[i]); i++) {
+        bool any = stage_is_keyless(&records[i]);
+        struct kw_tray *tray = any && keyless ? keyless
+                                              : stage_find_tray(stage, topic, &records[i]);
+        if (KWI_UNLIKELY(!tray) || KWI_UNLIKELY(!kw_core_tray_append(tray, &records[i])))
+            break;
+        keyless = any ? tray : keyless;
+    }
+    return i;
 }
 
 /* Appends the first of the records, as many as fit. */
@@ -180,8 +216,7 @@ static inline size_t stage_append_some(struct kw_stages *stages, const struct kw
     if (KWI_UNLIKELY(!stage || !stage_try(stage)))
         return 0;
     if (KWI_LIKELY(atomic_load_explicit(&stage->owner, memory_order_relaxed) == self))
-        while (i < n && stage_append(stage, topic, &records[i]))
-            i++;
+        i = stage_append_run(stage, topic, records, n);
     stage_leave(stage);
     return i;
 }
