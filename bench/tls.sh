@@ -21,14 +21,14 @@
 #   other, and the median of the pairs' ratios counts. What TLS adds to each, with it less
 #   without it, is printed beside it.
 #
-#   KW_BENCH_ROUNDS=7   KW_BENCH_PAIRS=25   KW_BENCH_SIZE=102400
+#   KW_BENCH_ROUNDS=7   KW_BENCH_PAIRS=51   KW_BENCH_SIZE=102400
 #   KW_BENCH_BYTES=200000000 a run, about
 #   KW_BENCH_COUNT=yes  instructions too      KW_RDKAFKA=FILE    as in bench/run.sh
 set -u
 cd "$(dirname "$0")/.." || exit 1
 build=${1:-build}
 rounds=${KW_BENCH_ROUNDS:-7}
-pairs=${KW_BENCH_PAIRS:-25}
+pairs=${KW_BENCH_PAIRS:-51}
 size=${KW_BENCH_SIZE:-102400}
 bytes=${KW_BENCH_BYTES:-200000000}
 gate=${KW_TLS_GATE:-1.1}

@@ -146,11 +146,12 @@ static bool peer_read_share(struct kw_peer *peer)
             return true; /* drained: another read would only say so */
         share -= n;
     }
-    kwi_peer_expect(peer, 0);
     if (share < PEER_READ_LEAST) {
         client->read_more = true;
         kwi_peer_hold(peer);
     }
+    if (!peer->is_held) /* else the next turn reads whatever the socket says */
+        kwi_peer_expect(peer, 0);
     return true;
 }
 

@@ -12,7 +12,7 @@
 struct kw_peer;
 
 enum {
-    KWI_PEER_READ_SHARE = 256 << 10, /* bytes read from one peer in a turn */
+    KWI_PEER_READ_SHARE = 512 << 10, /* bytes read from one peer in a turn */
     KWI_PEER_WRITE_SHARE = 1 << 20,  /* bytes written to one peer in a turn */
     KWI_PEER_IOV = 64                /* pieces handed to one system call */
 };

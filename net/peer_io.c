@@ -14,8 +14,8 @@
  * a record costs about as much as to copy this. How many records one list may become. */
 enum { IO_ENOUGH = KWI_TLS_RECORD / 4 * 3, IO_RECORDS = 6 };
 /* Ciphertext of a record that is not whole, which TLS may hold; the least that is worth
- * waiting for; and the most: what comes in a turn. */
-enum { IO_PARTIAL = 17000, IO_WORTH = 32 << 10, IO_EXPECT = KWI_PEER_READ_SHARE };
+ * waiting for; and the most: half of what a turn reads. */
+enum { IO_PARTIAL = 17000, IO_WORTH = 32 << 10, IO_EXPECT = KWI_PEER_READ_SHARE / 2 };
 
 /* ---- the socket, for TLS ----------------------------------------------------------- */
 
