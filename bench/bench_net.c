@@ -2,14 +2,15 @@
  * with other clients: user and system time, wall time and memory.
  *
  *   bench_net produce|consume|one HOST:PORT TOPIC RECORDS SIZE [--partitions N] [--by-ref]
- *             [--key BYTES] [--topics N] [KEY=VALUE]...
+ *             [--key BYTES] [--topics N] [--longest] [KEY=VALUE]...
  *
  * produce writes RECORDS values of SIZE bytes, without a key or with one that numbers
  * them, to TOPIC or in turns to N topics TOPIC-0, TOPIC-1 and so on, and waits for every
  * outcome; with --by-ref by reference (and then not numbered: they are lent). one writes
  * them one at a time, each when the one before it was delivered, and prints how long that
- * took. consume reads RECORDS records of the topic's first N partitions (1). Further
- * arguments set configuration keys. It prints one line of NAME=VALUE words; the times
+ * took. consume reads RECORDS records of the topic's first N partitions (1). --longest
+ * prints before that the longest call into the library, by the thread's own CPU clock
+ * (which costs more than kw_produce). Further arguments set configuration keys. It prints one line of NAME=VALUE words; the times
  * leave out what comes before the first record. */
 #include <inttypes.h>
 #include <stdio.h>
@@ -38,7 +39,8 @@ struct bench {
     int32_t n_partitions;
     size_t key_size;   /* 0: no key */
     uint32_t n_topics; /* 0: one, of the very name */
-    bool by_ref;
+    bool by_ref, watches_calls;
+    uint64_t call_ns, longest_ns; /* of the call under way, and the longest one */
     int hold_ms; /* consume: from a tenth on, take all and let nothing go for so long */
     struct load_clock begin;
 };
@@ -55,6 +57,41 @@ static double bench_now(void)
 
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static uint64_t bench_cpu_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static inline void bench_call(struct bench *bench)
+{
+    if (bench->watches_calls)
+        bench->call_ns = bench_cpu_ns();
+}
+
+static inline int bench_called(struct bench *bench, int rc)
+{
+    if (bench->watches_calls) {
+        uint64_t ns = bench_cpu_ns() - bench->call_ns;
+        bench->longest_ns = ns > bench->longest_ns ? ns : bench->longest_ns;
+    }
+    return rc;
+}
+
+static void bench_poll(struct bench *bench, int timeout_ms)
+{
+    bench_call(bench);
+    bench_called(bench, kw_client_poll(bench->client, timeout_ms));
+}
+
+static int bench_append(struct bench *bench, struct kw_topic *topic, const struct kw_record *record)
+{
+    bench_call(bench);
+    return bench_called(bench, kw_produce(topic, record));
 }
 
 static void bench_events(struct bench *bench)
@@ -85,7 +122,7 @@ static void bench_open(struct bench *bench, const char *name, struct kw_producer
         kw_topic_open(topic, *producer, name, &error))
         bench_die("setup:", &error);
     while (kw_topic_partitions(*topic) == 0) {
-        kw_client_poll(bench->client, 1000);
+        bench_poll(bench, 1000);
         bench_events(bench);
     }
 }
@@ -108,7 +145,7 @@ static struct kw_topic **bench_topics(struct bench *bench, const char *name,
             i++;
             continue;
         }
-        kw_client_poll(bench->client, 1000);
+        bench_poll(bench, 1000);
         bench_events(bench);
     }
     return topics;
@@ -132,11 +169,11 @@ static void bench_one(struct bench *bench, const char *name)
         if (i == 1)
             load_clock_read(&bench->begin);
         uint64_t begin_ns = load_now_ns();
-        int rc = kw_produce(topic, &record);
+        int rc = bench_append(bench, topic, &record);
         if (rc)
             bench_die(kw_err_name(rc), &error);
         while (bench->n_delivered + bench->n_failed <= i) {
-            kw_client_poll(bench->client, 1000);
+            bench_poll(bench, 1000);
             bench_events(bench);
         }
         if (i > 0)
@@ -181,15 +218,15 @@ static void bench_produce(struct bench *bench, const char *name)
             memcpy(key, &i, sizeof(i));
         if (topics)
             topic = topics[i % bench->n_topics];
-        while ((rc = kw_produce(topic, &record)) == KW_ERR_WOULD_BLOCK) {
-            kw_client_poll(bench->client, 1000);
+        while ((rc = bench_append(bench, topic, &record)) == KW_ERR_WOULD_BLOCK) {
+            bench_poll(bench, 1000);
             bench_events(bench);
         }
         if (rc)
             bench_die(kw_err_name(rc), &error);
         if (i == next_poll) {
             next_poll += every;
-            kw_client_poll(bench->client, 0);
+            bench_poll(bench, 0);
             bench_events(bench);
         }
     }
@@ -223,7 +260,7 @@ static uint64_t bench_hold(struct bench *bench, struct kw_consumer *consumer, ui
     if (!held)
         exit(1);
     while (bench_now() < end) {
-        kw_client_poll(bench->client, 10);
+        bench_poll(bench, 10);
         bench_events(bench);
         while (n_held < BENCH_HELD && kw_consumer_poll(consumer, &held[n_held], 0) == 1)
             n_held++;
@@ -250,7 +287,7 @@ static void bench_consume(struct bench *bench, const char *name)
         kw_assign(consumer, starts, (size_t)bench->n_partitions, &error))
         bench_die("setup:", &error);
     while (n < bench->n) {
-        kw_client_poll(bench->client, 1000);
+        bench_poll(bench, 1000);
         bench_events(bench);
         while (n < bench->n && kw_consumer_poll(consumer, &records, 0) == 1) {
             n += bench_walk(records, &bytes);
@@ -314,6 +351,10 @@ int main(int argc, char **argv)
         }
         if (equals)
             *equals = '\0';
+        if (strcmp(argv[i], "--longest") == 0) {
+            bench.watches_calls = true;
+            continue;
+        }
         if (strcmp(argv[i], "--by-ref") == 0) {
             bench.by_ref = true;
             continue;
@@ -331,6 +372,8 @@ int main(int argc, char **argv)
         bench_one(&bench, argv[3]);
     else
         bench_consume(&bench, argv[3]);
+    if (bench.watches_calls)
+        printf("longest_us=%.0f\n", (double)bench.longest_ns / 1000);
     if (argv[1][0] != 'o')
         load_report("kwire", kw_version(), argv[1], bench.n, bench.size, &bench.begin);
     kw_client_destroy(bench.client);

@@ -16,7 +16,10 @@
 #include "proto/batch.h"
 #include <kwire/codec.h>
 
-enum { PACK_MAX = 2 }; /* contexts per producer, where work can run beside other work */
+enum {
+    PACK_MAX = 2,   /* contexts per producer, where work can run beside other work */
+    PACK_WEIGHT = 8 /* to compress a byte costs about so much more than to decompress it */
+};
 
 struct kw_pack {
     struct kw_work work;
@@ -126,7 +129,7 @@ static bool pack_run(struct kw_work *work, size_t budget)
     uint8_t *out = kwi_block_data(pack->scratch);
     size_t cap = pack->batch->records_len - 1; /* as long as plain is of no use */
 
-    pack->rc = codec->encode_step(pack->ctx, out, cap, budget, &pack->out_len);
+    pack->rc = codec->encode_step(pack->ctx, out, cap, budget / PACK_WEIGHT + 1, &pack->out_len);
     if (pack->rc == 1)
         return true;
     if (pack->rc == 0)

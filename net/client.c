@@ -131,14 +131,21 @@ static void client_lookup_one(struct kw_client *client)
     kwi_free(&client->heap, lookup, lookup->size);
 }
 
-/* Runs a slice of the oldest work item. */
+/* Runs the oldest work item for a while: what a byte costs is from a third of a nanosecond
+ * (reading LZ4) to thirty (writing gzip), and a turn costs some microseconds. */
 static void client_work_some(struct kw_client *client)
 {
     if (client->n_work == 0)
         return;
     struct kw_work *work = client->work[0];
+    struct kw_time begin, now;
+    int more;
     kwi_thread_pause(client);
-    int more = kw_work_run(work, KWI_CLIENT_WORK_SLICE);
+    kwi_loop_now(client->loop, &begin);
+    do {
+        more = kw_work_run(work, KWI_CLIENT_WORK_SLICE);
+        kwi_loop_now(client->loop, &now);
+    } while (more && now.mono_us - begin.mono_us < KWI_CLIENT_WORK_US);
     kwi_thread_resume(client);
     if (more)
         return;

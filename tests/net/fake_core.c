@@ -251,6 +251,8 @@ int kw_work_run(struct kw_work *work, size_t budget)
     if (budget > work->slice_max)
         work->slice_max = budget;
     work->left -= budget < work->left ? budget : work->left;
+    if (work->slice_us > 0)
+        usleep(work->slice_us);
     return work->left > 0;
 }
 

@@ -73,6 +73,7 @@ struct kw_work {
     size_t left;      /* bytes' worth */
     size_t slice_max; /* the largest budget it was run with */
     int n_slices;
+    uint32_t slice_us; /* what a slice takes */
 };
 
 struct kw_client;

@@ -335,11 +335,11 @@ static void want_work(struct kw_core *core, struct kw_work *work)
     core->wants[core->n_wants - 1].work = work;
 }
 
-Test(driver_turn, large_work_is_done_in_slices_one_a_turn)
+Test(driver_turn, work_that_takes_long_is_done_in_slices_one_a_turn)
 {
     struct kw_client *client = fake_client(NULL);
     struct kw_core *core = fake_core(client);
-    struct kw_work work = {.left = 1 << 20};
+    struct kw_work work = {.left = 1 << 20, .slice_us = KWI_CLIENT_WORK_US};
     want_work(core, &work);
     for (int turn = 1; turn <= 3; turn++) {
         cr_assert_eq(kw_client_process(client, 0), 1, "more is left");
@@ -348,6 +348,19 @@ Test(driver_turn, large_work_is_done_in_slices_one_a_turn)
     cr_assert_eq(kw_client_process(client, 0), 0);
     cr_assert_eq(core->n_works, 1);
     cr_assert_eq(work.slice_max, KWI_CLIENT_WORK_SLICE);
+    kw_client_destroy(client);
+}
+
+Test(driver_turn, work_that_takes_no_time_is_done_in_one_turn)
+{
+    struct kw_client *client = fake_client(NULL);
+    struct kw_core *core = fake_core(client);
+    struct kw_work work = {.left = 1 << 20};
+    want_work(core, &work);
+    for (int turn = 0; turn < 4 && core->n_works == 0; turn++) /* if this process must wait */
+        cr_assert_geq(kw_client_process(client, 0), 0);
+    cr_assert_eq(core->n_works, 1);
+    cr_assert_eq(work.n_slices, 4);
     kw_client_destroy(client);
 }
 
