@@ -129,7 +129,8 @@ static bool pack_run(struct kw_work *work, size_t budget)
     uint8_t *out = kwi_block_data(pack->scratch);
     size_t cap = pack->batch->records_len - 1; /* as long as plain is of no use */
 
-    pack->rc = codec->encode_step(pack->ctx, out, cap, budget / PACK_WEIGHT + 1, &pack->out_len);
+    pack->rc = codec->encode_step(pack->ctx, out, cap,
+                                  budget > PACK_WEIGHT ? budget / PACK_WEIGHT : 1, &pack->out_len);
     if (pack->rc == 1)
         return true;
     if (pack->rc == 0)

@@ -1,7 +1,7 @@
 /* net/client.c -- the driver: gives the core time, carries out its wants, waits
  * for sockets and deadlines.
  *
- * A turn is: tell the time -> wants -> one slice of work, one name -> sockets
+ * A turn is: tell the time -> wants -> a while of work, one name -> sockets
  * that are ready -> wants -> the time again if a deadline has come. Every part
  * is bounded; what is left makes the next turn begin at once. Waiting happens
  * in one place, between the first wants and the sockets. */

@@ -28,7 +28,7 @@
 
 enum {
     KWI_CLIENT_WANTS = 256,            /* wants taken in one go */
-    KWI_CLIENT_WORK_MAX = 8,           /* work items under way */
+    KWI_CLIENT_WORK_MAX = 64,          /* work items under way: SCRAM with so many brokers */
     KWI_CLIENT_WORK_SLICE = 256 << 10, /* bytes' worth of work between two looks at the clock */
     KWI_CLIENT_WORK_US = 500,          /* a turn does no more work after that */
     KWI_CLIENT_LOOKUPS_MAX = 256       /* names waiting for the resolver */

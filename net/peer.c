@@ -362,6 +362,8 @@ void kwi_peers_read_held(struct kw_client *client)
         peer->is_held = false;
         if (peer->reading)
             peer_read(peer);
+        else
+            kwi_peer_expect(peer, 0); /* nobody will have read when reading goes on */
     }
 }
 

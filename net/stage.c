@@ -176,6 +176,8 @@ static inline struct kw_tray *stage_find_tray(struct kw_stage *stage, const stru
         return NULL;
     place = KWI_LIKELY(stage_is_keyless(record)) ? -1
                                                  : kw_core_tray_place(record, plan->n_partitions);
+    if (KWI_UNLIKELY(place < 0 && !stage_is_keyless(record)))
+        return NULL; /* no tray is of that partition */
     tray = stage_tray(stage, topic, place);
     return KWI_LIKELY(tray->tray && tray->topic == topic && tray->place == place) ? tray->tray
                                                                                   : NULL;
@@ -305,7 +307,7 @@ static struct stage_tray *stage_tray_for(struct kw_client *client, struct kw_sta
         return NULL;
     }
     int32_t place = kw_core_tray_place(record, plan->n_partitions);
-    if (place >= (int64_t)plan->n_partitions)
+    if (place >= (int64_t)plan->n_partitions || (place < 0 && !stage_is_keyless(record)))
         return NULL; /* and no tray is of that partition */
     if ((place < 0) != plan->keyless) {
         stage_close_trays(client, stage, topic);

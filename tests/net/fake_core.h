@@ -6,7 +6,7 @@
 #define TEST_NET_FAKE_CORE_H
 #include <kwire/core.h>
 
-enum { FAKE_CONNS = 8, FAKE_WANTS = 64, FAKE_TRAYS = 8 };
+enum { FAKE_CONNS = 8, FAKE_WANTS = 128, FAKE_TRAYS = 8 };
 
 /* One connection as the core sees it. Ids count from 1 and are never reused. */
 struct fake_conn {

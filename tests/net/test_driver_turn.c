@@ -368,12 +368,12 @@ Test(driver_turn, more_work_than_the_list_holds_is_all_done)
 {
     struct kw_client *client = fake_client(NULL);
     struct kw_core *core = fake_core(client);
-    struct kw_work works[20];
-    for (int i = 0; i < 20; i++) {
+    struct kw_work works[80];
+    for (int i = 0; i < 80; i++) {
         works[i] = (struct kw_work){.left = 600 << 10};
         want_work(core, &works[i]);
     }
-    UNTIL(client, core->n_works == 20);
+    UNTIL(client, core->n_works == 80);
     cr_assert_eq(kw_client_poll(client, 0), 0);
     kw_client_destroy(client);
 }

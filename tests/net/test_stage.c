@@ -59,6 +59,22 @@ Test(stage, a_thread_that_produces_much_fills_batches_of_its_own)
     kw_client_destroy(client);
 }
 
+/* A partition -1 that is named is not "any": the core refuses it, whatever tray is open. */
+Test(stage, a_partition_that_cannot_be_goes_into_no_tray)
+{
+    struct kw_client *client = staged();
+    struct kw_core *core = fake_core(client);
+    struct kw_topic *topic = (struct kw_topic *)(void *)core;
+    struct kw_record record = {.value = {"v", 1}, .flags = KW_REC_PARTITION, .partition = -1};
+    produce(client, 30);
+    cr_assert_geq(look(client, &core->n_trays), 1);
+    cr_assert_eq(kwi_client_enter(client), 0);
+    core->produce_rc = KW_ERR_USE;
+    kwi_client_exit(client);
+    cr_assert_eq(kw_produce(topic, &record), KW_ERR_USE);
+    kw_client_destroy(client);
+}
+
 Test(stage, many_records_in_one_call_go_there_too)
 {
     struct kw_client *client = staged();
