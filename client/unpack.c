@@ -24,9 +24,7 @@
 
 enum {
     UNPACK_RETRY_MS = 100,
-    UNPACK_TRIES = 64,      /* parts that one call may refuse (law 4) */
-    UNPACK_LOOK = 64 * 1024 /* bytes that are made before the framing is looked at first: each
-                             * call of a codec costs it a beginning and an end */
+    UNPACK_TRIES = 64 /* parts that one call may refuse (law 4) */
 };
 
 static struct kw_consumer_part *unpack_part(struct kw_node *node)
@@ -101,15 +99,7 @@ static int unpack_decode(struct kw_unpacker *unpacker, size_t n)
 
 static bool unpack_fill(struct kw_unpacker *unpacker, size_t budget)
 {
-    int rc = 1;
-
-    if (!unpacker->codec)
-        rc = unpack_copy(unpacker, budget);
-    while (unpacker->codec && rc == 1 && budget > 0) {
-        size_t n = unpacker->len > 0 || budget < UNPACK_LOOK ? budget : UNPACK_LOOK;
-        rc = unpack_decode(unpacker, n);
-        budget -= n;
-    }
+    int rc = unpacker->codec ? unpack_decode(unpacker, budget) : unpack_copy(unpacker, budget);
     if (rc == 1)
         return true;
     if (rc)
