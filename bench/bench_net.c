@@ -10,8 +10,8 @@
  * them one at a time, each when the one before it was delivered, and prints how long that
  * took. consume reads RECORDS records of the topic's first N partitions (1). --longest
  * prints before that the longest call into the library, by the thread's own CPU clock
- * (which costs more than kw_produce). Further arguments set configuration keys. It prints one line of NAME=VALUE words; the times
- * leave out what comes before the first record. */
+ * (which costs more than kw_produce). Further arguments set configuration keys. It prints
+ * one line of NAME=VALUE words; the times leave out what comes before the first record. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
