@@ -34,7 +34,7 @@ uint64_t kw_core_tray_changes(const struct kw_core *core)
 int32_t kw_core_tray_place(const struct kw_record *record, uint32_t n_partitions)
 {
     if (record->flags & KW_REC_PARTITION)
-        return record->partition;
+        return record->partition < 0 ? INT32_MAX : record->partition;
     if (record->key.ptr)
         return (int32_t)kwi_partition_of_key(record->key.ptr, record->key.len, n_partitions);
     return -1;

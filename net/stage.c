@@ -176,24 +176,15 @@ static inline struct kw_tray *stage_find_tray(struct kw_stage *stage, const stru
         return NULL;
     place = KWI_LIKELY(stage_is_keyless(record)) ? -1
                                                  : kw_core_tray_place(record, plan->n_partitions);
-    if (KWI_UNLIKELY(place < 0 && !stage_is_keyless(record)))
-        return NULL; /* no tray is of that partition */
     tray = stage_tray(stage, topic, place);
     return KWI_LIKELY(tray->tray && tray->topic == topic && tray->place == place) ? tray->tray
                                                                                   : NULL;
 }
 
-/* The same: into a tray that is there, if it fits. */
-static inline bool stage_append(struct kw_stage *stage, const struct kw_topic *topic,
-                                const struct kw_record *record)
-{
-    struct kw_tray *tray = stage_takes(record) ? stage_find_tray(stage, topic, record) : NULL;
-    return KWI_LIKELY(tray != NULL) && KWI_LIKELY(kw_core_tray_append(tray, record));
-}
-
-/* The same for some of them: how many. One tray is for all that have no key. */
-static inline size_t stage_append_run(struct kw_stage *stage, const struct kw_topic *topic,
-                                      const struct kw_record *records, size_t n)
+/* The same: into trays that are there, as many of the first records as fit. One tray is for
+ * all that have no key. */
+static inline __attribute__((always_inline)) size_t stage_append_run(
+    struct kw_stage *stage, const struct kw_topic *topic, const struct kw_record *records, size_t n)
 {
     struct kw_tray *keyless = NULL;
     size_t i = 0;
@@ -209,8 +200,9 @@ static inline size_t stage_append_run(struct kw_stage *stage, const struct kw_to
 }
 
 /* Appends the first of the records, as many as fit. */
-static inline size_t stage_append_some(struct kw_stages *stages, const struct kw_topic *topic,
-                                       const struct kw_record *records, size_t n)
+static inline __attribute__((always_inline)) size_t stage_append_some(
+    struct kw_stages *stages, const struct kw_topic *topic, const struct kw_record *records,
+    size_t n)
 {
     uintptr_t self = (uintptr_t)pthread_self();
     struct kw_stage *stage = stage_find(stages, self);
@@ -307,7 +299,7 @@ static struct stage_tray *stage_tray_for(struct kw_client *client, struct kw_sta
         return NULL;
     }
     int32_t place = kw_core_tray_place(record, plan->n_partitions);
-    if (place >= (int64_t)plan->n_partitions || (place < 0 && !stage_is_keyless(record)))
+    if (place >= (int64_t)plan->n_partitions)
         return NULL; /* and no tray is of that partition */
     if ((place < 0) != plan->keyless) {
         stage_close_trays(client, stage, topic);
@@ -387,16 +379,9 @@ static __attribute__((noinline)) int stage_produce_rest(struct kw_client *client
 int kwi_stage_produce(struct kw_client *client, struct kw_topic *topic,
                       const struct kw_record *record)
 {
-    uintptr_t self = (uintptr_t)pthread_self();
-    struct kw_stage *stage = client->stages ? stage_find(client->stages, self) : NULL;
     size_t accepted = 0;
-    if (KWI_LIKELY(stage != NULL) && KWI_LIKELY(stage_try(stage))) {
-        bool done = KWI_LIKELY(atomic_load_explicit(&stage->owner, memory_order_relaxed) == self) &&
-                    stage_append(stage, topic, record);
-        stage_leave(stage);
-        if (KWI_LIKELY(done))
-            return 0;
-    }
+    if (client->stages && KWI_LIKELY(stage_append_some(client->stages, topic, record, 1) == 1))
+        return 0;
     return stage_produce_rest(client, topic, record, 1, &accepted);
 }
 

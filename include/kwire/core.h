@@ -171,7 +171,8 @@ struct kw_tray_rules {
  * kw_core_tray_changes says something else; then they are to be closed. */
 KW_EXPORT bool kw_core_tray_rules(const struct kw_topic *topic, struct kw_tray_rules *rules);
 KW_EXPORT uint64_t kw_core_tray_changes(const struct kw_core *core);
-/* The partition of a record: its own, or that of its key; -1: any will do. Pure. */
+/* The partition of a record: its own, or that of its key; -1: any will do; INT32_MAX, which
+ * no topic has: its own cannot be. Pure. */
 KW_EXPORT int32_t kw_core_tray_place(const struct kw_record *record, uint32_t n_partitions);
 /* Begins a batch for a partition; -1: for records that any will do for. Errors:
  * KW_ERR_WOULD_BLOCK, KW_ERR_NOMEM, KW_ERR_STATE (not now). */

@@ -214,6 +214,19 @@ Test(trays, without_linger_or_partition_there_are_none)
     scene_end();
 }
 
+/* A partition -1 that is named is not "any". */
+Test(trays, of_a_partition_that_cannot_be_there_is_none)
+{
+    struct kw_record record = {.flags = KW_REC_PARTITION, .partition = -1};
+    struct kw_tray *tray;
+    scene_begin(SIM_MEMORY_PLAIN, usual);
+    cr_assert_eq(kw_core_tray_place(&record, PARTITIONS), INT32_MAX);
+    cr_assert_eq(kw_core_tray_open(&tray, scene.topic, INT32_MAX), KW_ERR_STATE);
+    record.flags = 0;
+    cr_assert_eq(kw_core_tray_place(&record, PARTITIONS), -1);
+    scene_end();
+}
+
 Test(trays, what_does_not_fit_is_refused_and_what_was_accepted_stays)
 {
     int rc = 0;

@@ -431,7 +431,9 @@ uint64_t kw_core_tray_changes(const struct kw_core *core)
 int32_t kw_core_tray_place(const struct kw_record *record, uint32_t n_partitions)
 {
     (void)n_partitions;
-    return record->flags & KW_REC_PARTITION ? record->partition : -1;
+    if (!(record->flags & KW_REC_PARTITION))
+        return -1;
+    return record->partition < 0 ? INT32_MAX : record->partition;
 }
 
 int kw_core_tray_open(struct kw_tray **out, struct kw_topic *topic, int32_t partition)
