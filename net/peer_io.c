@@ -17,6 +17,14 @@ enum { IO_ENOUGH = KWI_TLS_RECORD / 4 * 3, IO_RECORDS = 6 };
  * waiting for; and the most: half of what a turn reads. */
 enum { IO_PARTIAL = 17000, IO_WORTH = 32 << 10, IO_EXPECT = KWI_PEER_READ_SHARE / 2 };
 
+static size_t io_total(const struct kw_iov *iov, size_t n_iov)
+{
+    size_t total = 0;
+    for (size_t i = 0; i < n_iov; i++)
+        total += iov[i].len;
+    return total;
+}
+
 /* ---- the socket, for TLS ----------------------------------------------------------- */
 
 /* Into the bundle, if there is one, else to where TLS wants it. */
@@ -24,7 +32,7 @@ static int io_fill(struct kw_peer *peer, const struct kw_iov *iov, size_t n_iov,
                    int *os_err)
 {
     const struct kw_sys *sys = peer->client->sys;
-    size_t asked = KWI_BUNDLE, got = 0;
+    size_t asked = peer->in.block ? KWI_BUNDLE : io_total(iov, n_iov), got = 0;
     int rc;
     if (peer->in.block) {
         rc = kwi_socket_read(sys, peer->watch.fd, peer->in.block, asked, &got, os_err);
@@ -32,9 +40,6 @@ static int io_fill(struct kw_peer *peer, const struct kw_iov *iov, size_t n_iov,
         peer->in.end = (uint32_t)got;
         *n = kwi_bundle_take(&peer->in, iov, n_iov);
     } else {
-        asked = 0;
-        for (size_t i = 0; i < n_iov; i++)
-            asked += iov[i].len;
         rc = kwi_socket_read_vec(sys, peer->watch.fd, iov, n_iov, &got, os_err);
         *n = got;
     }
@@ -54,6 +59,13 @@ static int io_recv(void *ctx, const struct kw_iov *iov, size_t n_iov, size_t *n,
     return io_fill(peer, iov, n_iov, n, os_err);
 }
 
+/* Nothing waits in the bundle: what TLS took has left. */
+static void io_has_left(struct kw_peer *peer)
+{
+    peer->gone += peer->bundled;
+    peer->bundled = 0;
+}
+
 static int io_flush(struct kw_peer *peer, int *os_err)
 {
     struct kw_bundle *out = &peer->out;
@@ -67,8 +79,7 @@ static int io_flush(struct kw_peer *peer, int *os_err)
     if (rc != 0)
         return rc;
     out->from = out->end = 0;
-    peer->gone += peer->bundled;
-    peer->bundled = 0;
+    io_has_left(peer);
     return 0;
 }
 
@@ -263,10 +274,8 @@ static int io_send_records(struct kw_peer *peer, struct kw_iov *iov, size_t n_io
                            int *os_err)
 {
     bool is_full = n_iov == KWI_PEER_IOV;
-    size_t left = 0, len;
+    size_t left = io_total(iov, n_iov), len;
     int rc = 0;
-    for (size_t i = 0; i < n_iov; i++)
-        left += iov[i].len;
     for (int i = 0; rc == 0 && left > 0 && i < IO_RECORDS; i++) {
         if (i > 0 && is_full && left < KWI_TLS_RECORD)
             break;
@@ -282,20 +291,18 @@ static int io_send_records(struct kw_peer *peer, struct kw_iov *iov, size_t n_io
     return rc;
 }
 
-static int io_send_tls(struct kw_peer *peer, struct kw_iov *iov, size_t n_iov, size_t total,
-                       size_t *n, int *os_err)
+static int io_send_tls(struct kw_peer *peer, struct kw_iov *iov, size_t n_iov, size_t *n,
+                       int *os_err)
 {
     struct kw_client *client = peer->client;
     peer->is_drained = false;
-    if (total > KWI_TLS_RECORD)
+    if (io_total(iov, n_iov) > KWI_TLS_RECORD)
         kwi_bundle_open(client, &peer->out);
     kwi_thread_pause(client);
     int rc = io_send_records(peer, iov, n_iov, n, os_err);
     kwi_thread_resume(client);
-    if (kwi_bundle_is_empty(&peer->out)) { /* what went without it, too */
-        peer->gone += peer->bundled;
-        peer->bundled = 0;
-    }
+    if (kwi_bundle_is_empty(&peer->out)) /* what went without it, too */
+        io_has_left(peer);
     kwi_bundle_settle(client, &peer->out);
     return rc;
 }
@@ -304,7 +311,7 @@ int kwi_peer_send(struct kw_peer *peer, size_t *n, bool *more, int *os_err)
 {
     struct kw_client *client = peer->client;
     struct kw_iov iov[KWI_PEER_IOV];
-    size_t behind = peer->bundled + peer->gone, total = 0;
+    size_t behind = peer->bundled + peer->gone;
     size_t n_iov = kw_core_write_vec(client->core, peer->id, behind, iov, KWI_PEER_IOV);
     int rc;
     *n = 0;
@@ -312,16 +319,14 @@ int kwi_peer_send(struct kw_peer *peer, size_t *n, bool *more, int *os_err)
     peer->write_needs = KWI_LOOP_WRITE;
     if (n_iov == 0 && behind == 0 && kwi_bundle_is_empty(&peer->out))
         return 0;
-    for (size_t i = 0; i < n_iov; i++)
-        total += iov[i].len;
     if (peer->tls) {
-        rc = io_send_tls(peer, iov, n_iov, total, n, os_err);
+        rc = io_send_tls(peer, iov, n_iov, n, os_err);
         *more = rc == 0;
     } else {
         kwi_thread_pause(client);
         rc = kwi_socket_write(client->sys, peer->watch.fd, iov, n_iov, n, os_err);
         kwi_thread_resume(client);
-        *more = rc == 0 && *n == total;
+        *more = rc == 0 && *n == io_total(iov, n_iov);
         peer->gone = *n;
     }
     size_t gone = peer->gone;
