@@ -88,6 +88,13 @@ static void bench_poll(struct bench *bench, int timeout_ms)
     bench_called(bench, kw_client_poll(bench->client, timeout_ms));
 }
 
+static int bench_take(struct bench *bench, struct kw_consumer *consumer,
+                      struct kw_records **records)
+{
+    bench_call(bench);
+    return bench_called(bench, kw_consumer_poll(consumer, records, 0));
+}
+
 static int bench_append(struct bench *bench, struct kw_topic *topic, const struct kw_record *record)
 {
     bench_call(bench);
@@ -262,7 +269,7 @@ static uint64_t bench_hold(struct bench *bench, struct kw_consumer *consumer, ui
     while (bench_now() < end) {
         bench_poll(bench, 10);
         bench_events(bench);
-        while (n_held < BENCH_HELD && kw_consumer_poll(consumer, &held[n_held], 0) == 1)
+        while (n_held < BENCH_HELD && bench_take(bench, consumer, &held[n_held]) == 1)
             n_held++;
     }
     for (size_t i = 0; i < n_held; i++)
@@ -289,7 +296,7 @@ static void bench_consume(struct bench *bench, const char *name)
     while (n < bench->n) {
         bench_poll(bench, 1000);
         bench_events(bench);
-        while (n < bench->n && kw_consumer_poll(consumer, &records, 0) == 1) {
+        while (n < bench->n && bench_take(bench, consumer, &records) == 1) {
             n += bench_walk(records, &bytes);
             last = bench_now();
         }
